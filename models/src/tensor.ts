@@ -1,0 +1,100 @@
+// Tensors as Skerry passes them: an Open Inference Protocol datatype, a row-major shape, and a typed array.
+
+import {
+  err,
+  failure,
+  ok,
+  type Result,
+  tensorElementsMax,
+  tensorRankMax,
+} from '@skerry/shared';
+
+const arrays = {
+  BOOL: Uint8Array,
+  UINT8: Uint8Array,
+  INT8: Int8Array,
+  INT32: Int32Array,
+  INT64: BigInt64Array,
+  FP32: Float32Array,
+  FP64: Float64Array,
+} as const;
+
+/** The Open Inference Protocol's names, as far as the runtimes take them. */
+export type Datatype = keyof typeof arrays;
+export const datatypes = Object.keys(arrays) as [Datatype, ...Datatype[]];
+export type TensorData = InstanceType<(typeof arrays)[Datatype]>;
+
+export interface Tensor {
+  readonly datatype: Datatype;
+  readonly shape: readonly number[];
+  readonly data: TensorData;
+}
+
+export type TensorMap = Readonly<Record<string, Tensor>>;
+
+/** What a graph's input or output accepts; −1 is a dimension that may vary. */
+export interface TensorSpec {
+  readonly name: string;
+  readonly datatype: Datatype;
+  readonly shape: readonly number[];
+}
+
+export const bytesPerElement = (datatype: Datatype): number => arrays[datatype].BYTES_PER_ELEMENT;
+
+/** The number of elements, or `invalid_tensor` for a shape that is not one. */
+export function elementCount(shape: readonly number[]): Result<number> {
+  if (shape.length > tensorRankMax)
+    return err(failure('invalid_tensor', `rank ${shape.length} exceeds ${tensorRankMax}`));
+  let count = 1;
+  for (const size of shape) {
+    if (!Number.isInteger(size) || size < 0)
+      return err(failure('invalid_tensor', `shape [${shape}] has a dimension that is no size`));
+    count *= size;
+    if (count > tensorElementsMax)
+      return err(failure('invalid_tensor', `shape [${shape}] exceeds ${tensorElementsMax} elements`));
+  }
+  return ok(count);
+}
+
+/** A tensor over little-endian bytes. Copies only when the bytes are not aligned. */
+export function tensorFromBytes(
+  datatype: Datatype,
+  shape: readonly number[],
+  bytes: Uint8Array,
+): Result<Tensor> {
+  const count = elementCount(shape);
+  if (!count.ok) return count;
+  const expected = count.value * bytesPerElement(datatype);
+  if (bytes.byteLength !== expected)
+    return err(
+      failure(
+        'invalid_tensor',
+        `${datatype} [${shape}] takes ${expected} bytes, got ${bytes.byteLength}`,
+      ),
+    );
+  const aligned = bytes.byteOffset % bytesPerElement(datatype) === 0 ? bytes : bytes.slice();
+  const data = new arrays[datatype](aligned.buffer as ArrayBuffer, aligned.byteOffset, count.value);
+  return ok({ datatype, shape, data });
+}
+
+/** The tensor's little-endian bytes, without a copy. */
+export function tensorBytes(tensor: Tensor): Uint8Array {
+  const { buffer, byteOffset, byteLength } = tensor.data;
+  return new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
+}
+
+/** Whether a tensor satisfies a spec; the Failure says what was expected. */
+export function checkTensor(spec: TensorSpec, tensor: Tensor): Result<Tensor> {
+  const { name, datatype, shape } = spec;
+  const fits =
+    tensor.datatype === datatype &&
+    tensor.shape.length === shape.length &&
+    shape.every((size, i) => size === -1 || size === tensor.shape[i]);
+  if (fits) return ok(tensor);
+  return err(
+    failure(
+      'invalid_tensor',
+      `input '${name}' is ${datatype} [${shape}], got ${tensor.datatype} [${tensor.shape}]`,
+    ),
+  );
+}

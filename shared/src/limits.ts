@@ -1,0 +1,9 @@
+// Bounds that more than one package must agree on. Each name ends in its unit.
+
+/** An encoded Exchange or Reply: AWS IoT Core caps a message at 128 KiB, and headers need room. */
+export const envelopeBytesMax = 100_000;
+/** Ops in one Exchange, in either direction. */
+export const exchangeOpsMax = 256;
+/** A tensor's rank, and its elements. */
+export const tensorRankMax = 8;
+export const tensorElementsMax = 16_777_216;

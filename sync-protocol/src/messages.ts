@@ -1,0 +1,147 @@
+// The three messages between a device and the coordinator. SPEC.md holds the rules that they obey.
+// The zod schemas are the wire format's one source; codec.ts turns them into CBOR (RFC 8949) and back.
+
+import { deviceIdSchema, digestSchema, exchangeOpsMax, nameSchema } from '@skerry/shared';
+import { z } from 'zod';
+
+export const protocolVersion = 1;
+
+const bytesSchema = z.custom<Uint8Array>((v) => v instanceof Uint8Array, 'expected bytes');
+const countSchema = z.int().nonnegative();
+
+/** A tensor on the wire: row-major, little-endian, never JSON. */
+const wireTensorSchema = z.strictObject({
+  name: z.string().max(256),
+  datatype: z.string().max(16),
+  shape: z.array(countSchema).max(8),
+  codec: z.enum(['raw', 'deflate']),
+  data: bytesSchema,
+});
+export type WireTensor = z.infer<typeof wireTensorSchema>;
+
+/** A question the device was not sure of, with all that the cloud can need: the cloud never asks back. */
+const escalationSchema = z.strictObject({
+  kind: z.literal('escalation'),
+  /** Unique over all devices and time; the answer carries it. */
+  requestId: z.string().min(1).max(64),
+  model: nameSchema,
+  version: z.string().max(64),
+  /** Digest of the variant that computed `input`: the cloud's half must be of the same variant. */
+  variant: digestSchema,
+  /** The stage that takes `input`. */
+  stage: nameSchema,
+  input: wireTensorSchema,
+  /** What the device would answer by itself. */
+  local: z.strictObject({ exit: z.int().positive(), label: countSchema, confidence: z.number() }),
+  /** Time the app had left when this was appended; answers after it are late but still wanted. */
+  deadlineLeftMs: z.number().nonnegative(),
+});
+export type Escalation = z.infer<typeof escalationSchema>;
+
+/** What the cloud found out about one escalation, or why it could not. */
+const answerSchema = z.strictObject({
+  kind: z.literal('answer'),
+  requestId: z.string().min(1).max(64),
+  outcome: z.discriminatedUnion('kind', [
+    z.strictObject({
+      kind: z.literal('answered'),
+      exit: z.int().positive(),
+      label: countSchema,
+      confidence: z.number(),
+      probabilities: z.array(z.number()).max(100_000),
+      variant: digestSchema,
+    }),
+    z.strictObject({ kind: z.literal('failed'), code: z.string(), message: z.string().max(1000) }),
+  ]),
+});
+export type Answer = z.infer<typeof answerSchema>;
+
+/** One durable fact from a device. `seq` rises by appends within an epoch; (device, epoch, seq) names it. */
+const upOpSchema = z.strictObject({
+  seq: z.int().positive(),
+  /** The device's clock when it was appended. */
+  atMs: z.number(),
+  body: z.discriminatedUnion('kind', [escalationSchema]),
+});
+export type UpOp = z.infer<typeof upOpSchema>;
+export type UpBody = UpOp['body'];
+
+/** One durable fact for a device. `position` rises; the device's cursor is the last one it has applied. */
+const downOpSchema = z.strictObject({
+  position: z.int().positive(),
+  atMs: z.number(),
+  body: z.discriminatedUnion('kind', [answerSchema]),
+});
+export type DownOp = z.infer<typeof downOpSchema>;
+export type DownBody = DownOp['body'];
+
+/** A snapshot, not a fact: the newest replaces those before it, so it needs no queue. */
+export const deviceStatusSchema = z.strictObject({
+  agentVersion: z.string().max(64),
+  target: z.string().max(64),
+  models: z
+    .array(z.strictObject({ name: nameSchema, version: z.string(), variant: digestSchema }))
+    .max(64),
+  counts: z.strictObject({
+    answered: countSchema,
+    atExit: z.record(z.string(), countSchema),
+    escalated: countSchema,
+    cloudInTime: countSchema,
+    degraded: countSchema,
+    late: countSchema,
+    failed: countSchema,
+  }),
+  queue: z.strictObject({ ops: countSchema, bytes: countSchema }),
+  /** The latest decisions, newest last; no payload. */
+  recent: z
+    .array(
+      z.strictObject({
+        requestId: z.string().max(64),
+        atMs: z.number(),
+        model: nameSchema,
+        source: z.string().max(32),
+        label: z.string().max(256),
+        confidence: z.number(),
+        reason: z.string().max(256),
+        latencyMs: z.number(),
+      }),
+    )
+    .max(32),
+});
+export type DeviceStatus = z.infer<typeof deviceStatusSchema>;
+
+const header = { v: z.int().positive(), device: deviceIdSchema, epoch: z.string().min(1).max(64) };
+
+/** Device → coordinator. A reconnect is the same message with an old cursor. */
+export const exchangeSchema = z.strictObject({
+  ...header,
+  type: z.literal('exchange'),
+  exchangeId: z.string().min(1).max(64),
+  /** The last down op that this device has durably applied; 0 before the first. */
+  cursor: countSchema,
+  /** Unacknowledged ops, oldest first, from the oldest on. */
+  ops: z.array(upOpSchema).max(exchangeOpsMax),
+  /** Whether the outbox holds more than this message could. */
+  more: z.boolean(),
+  status: deviceStatusSchema.optional(),
+});
+export type Exchange = z.infer<typeof exchangeSchema>;
+
+/** Coordinator → device: the answer to one Exchange. */
+export const replySchema = z.strictObject({
+  ...header,
+  type: z.literal('reply'),
+  exchangeId: z.string().min(1).max(64),
+  /** Every op of this epoch with seq ≤ ack is durable at the coordinator. */
+  ack: countSchema,
+  /** Down ops after the Exchange's cursor, in order, from the oldest on. */
+  ops: z.array(downOpSchema).max(exchangeOpsMax),
+  more: z.boolean(),
+  /** When to exchange again if nothing happens before. */
+  nextExchangeMs: countSchema,
+});
+export type Reply = z.infer<typeof replySchema>;
+
+/** Coordinator → device: there is news; exchange now. May be lost, for the next Exchange brings it anyway. */
+export const hintSchema = z.strictObject({ v: z.int().positive(), type: z.literal('hint') });
+export type Hint = z.infer<typeof hintSchema>;
