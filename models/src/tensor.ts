@@ -1,13 +1,6 @@
 // Tensors as Skerry passes them: an Open Inference Protocol datatype, a row-major shape, and a typed array.
 
-import {
-  err,
-  failure,
-  ok,
-  type Result,
-  tensorElementsMax,
-  tensorRankMax,
-} from '@skerry/shared';
+import { err, failure, ok, type Result, tensorElementsMax, tensorRankMax } from '@skerry/shared';
 
 const arrays = {
   BOOL: Uint8Array,
@@ -51,7 +44,9 @@ export function elementCount(shape: readonly number[]): Result<number> {
       return err(failure('invalid_tensor', `shape [${shape}] has a dimension that is no size`));
     count *= size;
     if (count > tensorElementsMax)
-      return err(failure('invalid_tensor', `shape [${shape}] exceeds ${tensorElementsMax} elements`));
+      return err(
+        failure('invalid_tensor', `shape [${shape}] exceeds ${tensorElementsMax} elements`),
+      );
   }
   return ok(count);
 }

@@ -1,4 +1,4 @@
-export { assert, AssertionError, defined, unreachable } from './assert.ts';
+export { AssertionError, assert, defined, unreachable } from './assert.ts';
 export { type Backoff, backoffMs } from './backoff.ts';
 export { type Clock, sleep, type Timer } from './clock.ts';
 export { type ConfigSources, describeConfig, loadConfig, redactConfig, secret } from './config.ts';
@@ -10,7 +10,14 @@ export {
   httpStatusOf,
   messageOf,
 } from './failure.ts';
-export { createId, type DeviceId, deviceIdSchema, type Digest, digestSchema, nameSchema } from './ids.ts';
+export {
+  createId,
+  type DeviceId,
+  type Digest,
+  deviceIdSchema,
+  digestSchema,
+  nameSchema,
+} from './ids.ts';
 export { envelopeBytesMax, exchangeOpsMax, tensorElementsMax, tensorRankMax } from './limits.ts';
 export { type Log, type LogFields, silentLog } from './log.ts';
 export { createRandom, type Random, randomFrom, shuffle } from './random.ts';
