@@ -1,0 +1,25 @@
+export { checkManifest } from './bundle/check-manifest.ts';
+export {
+  type Calibration,
+  type Exit,
+  type Manifest,
+  manifestSchema,
+  type Stage,
+  type Variant,
+} from './bundle/manifest.ts';
+export { type Prediction, predict, softmax } from './confidence.ts';
+export { createOnnxWasmRuntime } from './runtime/onnx-wasm.ts';
+export type { LoadOptions, Runtime, Session } from './runtime/runtime.ts';
+export {
+  bytesPerElement,
+  checkTensor,
+  type Datatype,
+  datatypes,
+  elementCount,
+  type Tensor,
+  type TensorData,
+  type TensorMap,
+  type TensorSpec,
+  tensorBytes,
+  tensorFromBytes,
+} from './tensor.ts';

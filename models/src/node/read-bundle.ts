@@ -1,0 +1,92 @@
+// A bundle from disk. Nothing of it reaches a runtime before its manifest and every digest have been checked.
+
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { err, failure, messageOf, ok, type Result } from '@skerry/shared';
+import { sha256 } from '@skerry/shared/node';
+import { checkManifest } from '../bundle/check-manifest.ts';
+import { type Manifest, manifestSchema, type Stage, type Variant } from '../bundle/manifest.ts';
+import { variantDigest } from './variant-digest.ts';
+
+export interface Bundle {
+  readonly manifest: Manifest;
+  readonly variant: Variant;
+  /** ONNX bytes of the stages that were asked for, by stage name. */
+  readonly stages: ReadonlyMap<string, Uint8Array>;
+}
+
+const manifestBytesMax = 4_194_304;
+
+/** Where the bundles that ship with Skerry lie. */
+export const zooDirectory = fileURLToPath(new URL('../../zoo', import.meta.url));
+
+/**
+ * Reads the manifest and the stages of `sides`. Fails with `invalid_bundle` (a manifest that breaks a rule, a file
+ * that is missing) or `digest_mismatch` (a file that is not the one the manifest names).
+ */
+export async function readBundle(
+  directory: string,
+  sides: readonly Stage['side'][],
+  variantName?: string,
+): Promise<Result<Bundle>> {
+  const manifest = await readManifest(directory);
+  if (!manifest.ok) return manifest;
+  const { name, variants } = manifest.value;
+  const variant = variants.find((v) => variantName === undefined || v.name === variantName);
+  if (variant === undefined)
+    return err(failure('invalid_bundle', `bundle ${name} has no variant ${variantName}`));
+  if (variant.digest !== variantDigest(manifest.value.stages, variant.files))
+    return err(failure('digest_mismatch', `variant ${variant.name} of ${name} is not its files`));
+  const stages = new Map<string, Uint8Array>();
+  for (const stage of manifest.value.stages.filter((s) => sides.includes(s.side))) {
+    const bytes = await readStage(directory, variant, stage.name);
+    if (!bytes.ok) return bytes;
+    stages.set(stage.name, bytes.value);
+  }
+  return ok({ manifest: manifest.value, variant, stages });
+}
+
+async function readManifest(directory: string): Promise<Result<Manifest>> {
+  const path = join(directory, 'manifest.json');
+  const bytes = await readBounded(path, manifestBytesMax);
+  if (!bytes.ok) return bytes;
+  let json: unknown;
+  try {
+    json = JSON.parse(new TextDecoder().decode(bytes.value));
+  } catch (thrown) {
+    return err(failure('invalid_bundle', `${path}: ${messageOf(thrown)}`));
+  }
+  const parsed = manifestSchema.safeParse(json);
+  if (parsed.success) return checkManifest(parsed.data);
+  const issues = parsed.error.issues.map((i) => `${i.path.join('.')}: ${i.message}`).join('; ');
+  return err(failure('invalid_bundle', `${path}: ${issues}`));
+}
+
+async function readStage(
+  directory: string,
+  variant: Variant,
+  stage: string,
+): Promise<Result<Uint8Array>> {
+  const file = variant.files[stage];
+  if (file === undefined)
+    return err(failure('invalid_bundle', `variant ${variant.name} has no stage ${stage}`));
+  const path = join(directory, file.path);
+  const bytes = await readBounded(path, file.bytes);
+  if (!bytes.ok) return bytes;
+  const digest = sha256(bytes.value);
+  if (digest === file.sha256) return bytes;
+  return err(failure('digest_mismatch', `${path} is ${digest}, the manifest says ${file.sha256}`));
+}
+
+async function readBounded(path: string, bytesMax: number): Promise<Result<Uint8Array>> {
+  try {
+    const bytes = await readFile(path);
+    if (bytes.byteLength <= bytesMax) return ok(bytes);
+    return err(
+      failure('invalid_bundle', `${path}: ${bytes.byteLength} bytes, at most ${bytesMax}`),
+    );
+  } catch (thrown) {
+    return err(failure('invalid_bundle', `${path}: ${messageOf(thrown)}`));
+  }
+}

@@ -1,0 +1,43 @@
+// What the main thread and the onnx-native worker say to each other.
+
+import type { Failure } from '@skerry/shared';
+import type { TensorMap, TensorSpec } from '../tensor.ts';
+import type { LoadOptions } from './runtime.ts';
+
+export type WorkerRequest = { readonly id: number } & (
+  | { readonly kind: 'load'; readonly model: Uint8Array; readonly options: LoadOptions }
+  | { readonly kind: 'run'; readonly session: number; readonly feeds: TensorMap }
+  | { readonly kind: 'unload'; readonly session: number }
+);
+
+export interface LoadedSession {
+  readonly session: number;
+  readonly inputs: readonly TensorSpec[];
+  readonly outputs: readonly TensorSpec[];
+}
+
+export type WorkerReply = { readonly id: number } & (
+  | { readonly kind: 'failed'; readonly failure: Failure }
+  | { readonly kind: 'loaded'; readonly loaded: LoadedSession }
+  | { readonly kind: 'ran'; readonly results: TensorMap }
+  | { readonly kind: 'unloaded' }
+);
+
+/** Below this a copy is cheaper than moving the buffer. */
+const transferBytesMin = 32_768;
+
+/**
+ * The tensors as they may be posted, and the buffers to move. A view over part of a buffer is cut out first: posting
+ * it as it is would copy, or detach, the whole of what lies under it.
+ */
+export function toPost(tensors: TensorMap): { tensors: TensorMap; transfer: ArrayBuffer[] } {
+  const posted: Record<string, TensorMap[string]> = {};
+  const transfer: ArrayBuffer[] = [];
+  for (const [name, tensor] of Object.entries(tensors)) {
+    const whole = tensor.data.byteLength === tensor.data.buffer.byteLength;
+    const data = whole ? tensor.data : tensor.data.slice();
+    posted[name] = { datatype: tensor.datatype, shape: tensor.shape, data };
+    if (data.byteLength >= transferBytesMin) transfer.push(data.buffer as ArrayBuffer);
+  }
+  return { tensors: posted, transfer };
+}

@@ -1,0 +1,133 @@
+// What onnxruntime-node and onnxruntime-web have in common: their sessions behind our port.
+
+import { err, failure, messageOf, ok, type Result } from '@skerry/shared';
+import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-common';
+import {
+  checkTensor,
+  type Datatype,
+  type TensorData,
+  type TensorMap,
+  type TensorSpec,
+} from '../tensor.ts';
+import type { LoadOptions, Session } from './runtime.ts';
+
+/** The part of an onnxruntime package that a session needs. */
+export interface Ort {
+  readonly InferenceSession: {
+    create(model: Uint8Array, options: InferenceSession.SessionOptions): Promise<InferenceSession>;
+  };
+  readonly Tensor: typeof OrtTensor;
+}
+
+const ortTypes = {
+  BOOL: 'bool',
+  UINT8: 'uint8',
+  INT8: 'int8',
+  INT32: 'int32',
+  INT64: 'int64',
+  FP32: 'float32',
+  FP64: 'float64',
+} as const satisfies Record<Datatype, OrtTensor.Type>;
+
+const datatypeOf = new Map<string, Datatype>(
+  Object.entries(ortTypes).map(([ours, theirs]) => [theirs, ours as Datatype]),
+);
+
+export async function createOrtSession(
+  ort: Ort,
+  model: Uint8Array,
+  executionProviders: readonly string[],
+  options: LoadOptions = {},
+): Promise<Result<Session>> {
+  let inner: InferenceSession;
+  try {
+    inner = await ort.InferenceSession.create(model, {
+      executionProviders: [...executionProviders],
+      graphOptimizationLevel: 'all',
+      intraOpNumThreads: options.threads ?? 1,
+      interOpNumThreads: 1,
+    });
+  } catch (thrown) {
+    return err(failure('invalid_bundle', `no runnable ONNX model: ${messageOf(thrown)}`));
+  }
+  const inputs = specsOf(inner.inputMetadata);
+  const outputs = specsOf(inner.outputMetadata);
+  if (!inputs.ok) return inputs;
+  if (!outputs.ok) return outputs;
+  return ok(wrap(ort, inner, inputs.value, outputs.value));
+}
+
+function wrap(
+  ort: Ort,
+  inner: InferenceSession,
+  inputs: readonly TensorSpec[],
+  outputs: readonly TensorSpec[],
+): Session {
+  let closed = false;
+  return {
+    inputs,
+    outputs,
+    async run(feeds) {
+      if (closed) return err(failure('unavailable', 'the session is closed'));
+      const ortFeeds = toOrt(ort, inputs, feeds);
+      if (!ortFeeds.ok) return ortFeeds;
+      try {
+        return fromOrt(await inner.run(ortFeeds.value));
+      } catch (thrown) {
+        return err(failure('runtime_failed', messageOf(thrown)));
+      }
+    },
+    async close() {
+      if (closed) return;
+      closed = true;
+      await inner.release();
+    },
+  };
+}
+
+function specsOf(metadata: readonly InferenceSession.ValueMetadata[]): Result<TensorSpec[]> {
+  const specs: TensorSpec[] = [];
+  for (const value of metadata) {
+    const datatype = value.isTensor ? datatypeOf.get(value.type) : undefined;
+    if (!value.isTensor || datatype === undefined)
+      return err(
+        failure('invalid_bundle', `'${value.name}' has a type that no runtime here takes`),
+      );
+    const shape = value.shape.map((size) => (typeof size === 'number' ? size : -1));
+    specs.push({ name: value.name, datatype, shape });
+  }
+  return ok(specs);
+}
+
+function toOrt(
+  ort: Ort,
+  inputs: readonly TensorSpec[],
+  feeds: TensorMap,
+): Result<Record<string, OrtTensor>> {
+  const ortFeeds: Record<string, OrtTensor> = {};
+  for (const spec of inputs) {
+    const tensor = feeds[spec.name];
+    if (tensor === undefined)
+      return err(failure('invalid_tensor', `input '${spec.name}' is missing`));
+    const checked = checkTensor(spec, tensor);
+    if (!checked.ok) return checked;
+    ortFeeds[spec.name] = new ort.Tensor(
+      ortTypes[tensor.datatype],
+      tensor.data as Float32Array,
+      tensor.shape,
+    );
+  }
+  return ok(ortFeeds);
+}
+
+function fromOrt(results: InferenceSession.OnnxValueMapType): Result<TensorMap> {
+  const tensors: Record<string, TensorMap[string]> = {};
+  for (const [name, value] of Object.entries(results)) {
+    const tensor = value as OrtTensor;
+    const datatype = datatypeOf.get(tensor.type);
+    if (datatype === undefined)
+      return err(failure('runtime_failed', `output '${name}' has type ${tensor.type}`));
+    tensors[name] = { datatype, shape: tensor.dims, data: tensor.data as TensorData };
+  }
+  return ok(tensors);
+}
