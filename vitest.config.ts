@@ -3,9 +3,9 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['*/src/**/*.test.ts', '*.test.ts'],
+    // Tests run on the sources; worker threads and the processes that a test starts run on dist, built first.
+    globalSetup: './build.setup.ts',
     pool: 'forks',
-    // Workers and child processes that a test starts run on the sources too.
-    execArgv: ['--conditions=source', '--import=tsx'],
     testTimeout: 20_000,
   },
   resolve: { conditions: ['source'] },

@@ -13,11 +13,8 @@ import type { Runtime, Session } from './runtime.ts';
 /** Omit over a union, member by member. */
 type WithoutId<T> = T extends unknown ? Omit<T, 'id'> : never;
 
-// The same file runs as .ts under development and as .js from dist.
-const workerUrl = new URL(
-  import.meta.url.endsWith('.ts') ? './onnx-native-worker.ts' : './onnx-native-worker.js',
-  import.meta.url,
-);
+// A worker thread loads what Node itself can load: the built file, also when this one runs as source under a test.
+const workerUrl = new URL('../../dist/runtime/onnx-native-worker.js', import.meta.url);
 
 export function createOnnxNativeRuntime(): Runtime {
   const worker = new Worker(workerUrl);
