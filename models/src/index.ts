@@ -8,6 +8,13 @@ export {
   type Variant,
 } from './bundle/manifest.ts';
 export { type Prediction, predict, softmax } from './confidence.ts';
+export type { BytesTensor } from './open-inference/bytes-tensor.ts';
+export { type InferRequest, parseInferRequest } from './open-inference/request.ts';
+export {
+  type EncodedResponse,
+  encodeInferResponse,
+  type InferResponse,
+} from './open-inference/response.ts';
 export { createOnnxWasmRuntime } from './runtime/onnx-wasm.ts';
 export type { LoadOptions, Runtime, Session } from './runtime/runtime.ts';
 export {
