@@ -56,24 +56,30 @@ const answerSchema = z.strictObject({
 });
 export type Answer = z.infer<typeof answerSchema>;
 
+/** What a device says: one member for each kind of fact. */
+export const upBodySchema = z.discriminatedUnion('kind', [escalationSchema]);
+export type UpBody = z.infer<typeof upBodySchema>;
+
 /** One durable fact from a device. `seq` rises by appends within an epoch; (device, epoch, seq) names it. */
 const upOpSchema = z.strictObject({
   seq: z.int().positive(),
   /** The device's clock when it was appended. */
   atMs: z.number(),
-  body: z.discriminatedUnion('kind', [escalationSchema]),
+  body: upBodySchema,
 });
 export type UpOp = z.infer<typeof upOpSchema>;
-export type UpBody = UpOp['body'];
+
+/** What the cloud says to a device. */
+export const downBodySchema = z.discriminatedUnion('kind', [answerSchema]);
+export type DownBody = z.infer<typeof downBodySchema>;
 
 /** One durable fact for a device. `position` rises; the device's cursor is the last one it has applied. */
 const downOpSchema = z.strictObject({
   position: z.int().positive(),
   atMs: z.number(),
-  body: z.discriminatedUnion('kind', [answerSchema]),
+  body: downBodySchema,
 });
 export type DownOp = z.infer<typeof downOpSchema>;
-export type DownBody = DownOp['body'];
 
 /** A snapshot, not a fact: the newest replaces those before it, so it needs no queue. */
 export const deviceStatusSchema = z.strictObject({
@@ -110,6 +116,9 @@ export const deviceStatusSchema = z.strictObject({
 });
 export type DeviceStatus = z.infer<typeof deviceStatusSchema>;
 
+const rises = (numbers: readonly number[]): boolean =>
+  numbers.every((n, i) => i === 0 || n > (numbers[i - 1] as number));
+
 const header = { v: z.int().positive(), device: deviceIdSchema, epoch: z.string().min(1).max(64) };
 
 /** Device → coordinator. A reconnect is the same message with an old cursor. */
@@ -120,7 +129,10 @@ export const exchangeSchema = z.strictObject({
   /** The last down op that this device has durably applied; 0 before the first. */
   cursor: countSchema,
   /** Unacknowledged ops, oldest first, from the oldest on. */
-  ops: z.array(upOpSchema).max(exchangeOpsMax),
+  ops: z
+    .array(upOpSchema)
+    .max(exchangeOpsMax)
+    .refine((ops) => rises(ops.map((op) => op.seq)), 'expected rising seqs'),
   /** Whether the outbox holds more than this message could. */
   more: z.boolean(),
   status: deviceStatusSchema.optional(),
@@ -135,7 +147,10 @@ export const replySchema = z.strictObject({
   /** Every op of this epoch with seq ≤ ack is durable at the coordinator. */
   ack: countSchema,
   /** Down ops after the Exchange's cursor, in order, from the oldest on. */
-  ops: z.array(downOpSchema).max(exchangeOpsMax),
+  ops: z
+    .array(downOpSchema)
+    .max(exchangeOpsMax)
+    .refine((ops) => rises(ops.map((op) => op.position)), 'expected rising positions'),
   more: z.boolean(),
   /** When to exchange again if nothing happens before. */
   nextExchangeMs: countSchema,
@@ -145,3 +160,10 @@ export type Reply = z.infer<typeof replySchema>;
 /** Coordinator → device: there is news; exchange now. May be lost, for the next Exchange brings it anyway. */
 export const hintSchema = z.strictObject({ v: z.int().positive(), type: z.literal('hint') });
 export type Hint = z.infer<typeof hintSchema>;
+
+export const messageSchema = z.discriminatedUnion('type', [
+  exchangeSchema,
+  replySchema,
+  hintSchema,
+]);
+export type Message = z.infer<typeof messageSchema>;

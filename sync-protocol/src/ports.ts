@@ -1,7 +1,7 @@
 // What the protocol needs from the world. Each port has a contract suite in testing/.
 
 import type { Result } from '@skerry/shared';
-import type { DownOp, Exchange, Reply, UpBody, UpOp } from './messages.ts';
+import type { DownBody, DownOp, Escalation, Exchange, Reply, UpBody, UpOp } from './messages.ts';
 
 export interface SyncPosition {
   readonly device: string;
@@ -19,14 +19,16 @@ export interface DeviceStore {
   position(): SyncPosition;
   /**
    * Appends an op and runs `effect` in the same transaction; durable when it returns.
-   * Fails with `overloaded` when the outbox is at its bound, `storage_failed` when the disk refuses.
+   * Fails with `overloaded` when the outbox is at its bound, `too_large` or `invalid_argument` when the op could
+   * never be sent, `storage_failed` when the disk refuses. If `effect` throws, nothing has changed and it throws on.
    */
   append(body: UpBody, atMs: number, effect?: () => void): Result<number>;
   /** Unacknowledged ops, oldest first, within both bounds; at least one if there is one. */
   unacknowledged(opsMax: number, bytesMax: number): readonly UpOp[];
   /**
    * In one transaction: forgets ops with seq ≤ ack, runs `effect` for each op past the cursor in order, moves the
-   * cursor. A reply of another epoch changes nothing. Returns the ops that were applied.
+   * cursor. A reply of another epoch changes nothing. Returns the ops that were applied. If `effect` throws, nothing
+   * has changed and it throws on.
    */
   apply(reply: Reply, effect: (op: DownOp) => void): Result<readonly DownOp[]>;
 }
@@ -38,11 +40,17 @@ export interface Accepted {
   readonly ack: number;
 }
 
+/** An escalation that has been accepted and has no answer yet. */
+export interface OpenEscalation {
+  readonly device: string;
+  readonly body: Escalation;
+}
+
 /** The coordinator's durable half. Asynchronous, as a database server is. */
 export interface CoordinatorStore {
   /**
-   * In one transaction: stores the ops not seen before, by (device, epoch, seq), and forgets the device's down ops
-   * at or before its cursor.
+   * In one transaction: stores the ops not seen before, by (device, epoch, seq), forgets the device's down ops
+   * at or before its cursor, and sees to it that the device's next position is above that cursor.
    */
   accept(exchange: Exchange, nowMs: number): Promise<Result<Accepted>>;
   /** Down ops of a device after `cursor`, oldest first. */
@@ -52,6 +60,14 @@ export interface CoordinatorStore {
     opsMax: number,
     bytesMax: number,
   ): Promise<Result<{ readonly ops: readonly DownOp[]; readonly more: boolean }>>;
+  /**
+   * In one transaction: closes the escalation that `body` answers and gives the op the device's next position, which
+   * it returns. `undefined` if that escalation is closed already, or unknown: nothing has changed.
+   * Fails with `too_large` or `invalid_argument` when the op could never be sent.
+   */
+  appendDown(device: string, body: DownBody, nowMs: number): Promise<Result<number | undefined>>;
+  /** The oldest open escalations: what a coordinator that starts again has still to answer. */
+  openEscalations(opsMax: number): Promise<Result<readonly OpenEscalation[]>>;
 }
 
 /** The device's pipe to the coordinator. Promises nothing: what it carries may be lost, repeated or reordered. */

@@ -1,0 +1,123 @@
+// Messages and op bodies to bytes and back: CBOR (RFC 8949), definite lengths, sorted keys, every message checked
+// against its schema on both ways. Bad bytes are a Failure, never a throw. [COD1–COD6]
+// NaN and infinities have no place in a message; −0 arrives as 0.
+
+import {
+  envelopeBytesMax,
+  err,
+  type Failure,
+  failure,
+  messageOf,
+  ok,
+  type Result,
+} from '@skerry/shared';
+import { type DecodeOptions, decode, encode } from 'cborg';
+import { encodedLength } from 'cborg/length';
+import { z } from 'zod';
+import {
+  type DownBody,
+  downBodySchema,
+  type Message,
+  messageSchema,
+  protocolVersion,
+  type UpBody,
+  upBodySchema,
+} from './messages.ts';
+
+/** An envelope without its ops and its status: type, version, device, epoch, id, cursor, the map's own bytes. */
+const envelopeOverheadBytesMax = 512;
+/** What an op adds to its body: the map, three keys, two numbers. */
+const opOverheadBytes = 48;
+/** The room for ops in one message, and so the largest single op. */
+export const opsBytesMax = envelopeBytesMax - envelopeOverheadBytesMax;
+
+const encodeOptions = { ignoreUndefinedProperties: true };
+const decodeOptions: DecodeOptions = {
+  strict: true,
+  allowIndefinite: false,
+  allowUndefined: false,
+  allowInfinity: false,
+  allowNaN: false,
+  allowBigInt: false,
+  rejectDuplicateMapKeys: true,
+};
+
+/** Fails with `too_large`, or `invalid_argument` for what no peer would accept. */
+export function encodeMessage(message: Message): Result<Uint8Array> {
+  const checked = check(messageSchema, message, 'invalid_argument');
+  if (!checked.ok) return checked;
+  const bytes = encode(checked.value, encodeOptions);
+  return bytes.length > envelopeBytesMax
+    ? err(tooLarge(bytes.length, envelopeBytesMax))
+    : ok(bytes);
+}
+
+/** Fails with `too_large`, `unsupported_version` or `malformed_message`. */
+export function decodeMessage(bytes: Uint8Array): Result<Message> {
+  if (bytes.length > envelopeBytesMax) return err(tooLarge(bytes.length, envelopeBytesMax));
+  const raw = decodeCbor(bytes);
+  if (!raw.ok) return raw;
+  const versioned = check(versionedSchema, raw.value, 'malformed_message');
+  if (!versioned.ok) return versioned;
+  if (versioned.value.v !== protocolVersion)
+    return err(
+      failure(
+        'unsupported_version',
+        `expected version ${protocolVersion}, got ${versioned.value.v}`,
+      ),
+    );
+  return check(messageSchema, raw.value, 'malformed_message');
+}
+
+/** What this op takes of a message's room for ops; never less than its true share. */
+export function opBytes(body: UpBody | DownBody): number {
+  return encodedLength(body, encodeOptions) + opOverheadBytes;
+}
+
+/** A body as a store keeps it. Fails with `too_large` or `invalid_argument` when it could never be sent. [COD6] */
+export function encodeBody(body: UpBody | DownBody): Result<Uint8Array> {
+  const checked = check(bodySchema, body, 'invalid_argument');
+  if (!checked.ok) return checked;
+  const bytes = encode(checked.value, encodeOptions);
+  const total = bytes.length + opOverheadBytes;
+  return total > opsBytesMax ? err(tooLarge(total, opsBytesMax)) : ok(bytes);
+}
+
+export function decodeUpBody(bytes: Uint8Array): Result<UpBody> {
+  return decodeAs(upBodySchema, bytes);
+}
+
+export function decodeDownBody(bytes: Uint8Array): Result<DownBody> {
+  return decodeAs(downBodySchema, bytes);
+}
+
+const versionedSchema = z.looseObject({ v: z.int() });
+const bodySchema = z.union([upBodySchema, downBodySchema]);
+
+function decodeAs<T>(schema: z.ZodType<T>, bytes: Uint8Array): Result<T> {
+  const raw = decodeCbor(bytes);
+  return raw.ok ? check(schema, raw.value, 'malformed_message') : raw;
+}
+
+/** cborg throws on anything amiss; a nesting that outgrows the stack is a RangeError like another. */
+function decodeCbor(bytes: Uint8Array): Result<unknown> {
+  try {
+    return ok(decode(bytes, decodeOptions));
+  } catch (thrown) {
+    return err(failure('malformed_message', messageOf(thrown)));
+  }
+}
+
+function check<T>(
+  schema: z.ZodType<T>,
+  value: unknown,
+  code: 'malformed_message' | 'invalid_argument',
+): Result<T> {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return ok(parsed.data);
+  const issue = parsed.error.issues[0];
+  return err(failure(code, `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'invalid'}`));
+}
+
+const tooLarge = (bytes: number, bytesMax: number): Failure =>
+  failure('too_large', `${bytes} bytes, at most ${bytesMax}`);

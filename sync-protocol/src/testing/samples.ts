@@ -1,0 +1,74 @@
+// Messages for tests: valid, small, and told apart by a number.
+
+import type { Answer, Escalation, Exchange, Reply, UpOp } from '../messages.ts';
+import { protocolVersion } from '../messages.ts';
+
+const variant = `sha256:${'a'.repeat(64)}`;
+
+export function sampleEscalation(requestId: string, inputBytes = 16): Escalation {
+  return {
+    kind: 'escalation',
+    requestId,
+    model: 'digits',
+    version: '1.0.0',
+    variant,
+    stage: 'cloud',
+    input: {
+      name: 'cut',
+      datatype: 'INT8',
+      shape: [1, inputBytes],
+      codec: 'raw',
+      data: new Uint8Array(inputBytes).fill(7),
+    },
+    local: { exit: 1, label: 3, confidence: 0.5 },
+    deadlineLeftMs: 100,
+  };
+}
+
+export function sampleAnswer(requestId: string, probabilities: readonly number[] = [0, 1]): Answer {
+  return {
+    kind: 'answer',
+    requestId,
+    outcome: {
+      kind: 'answered',
+      exit: 2,
+      label: 1,
+      confidence: 0.99,
+      probabilities: [...probabilities],
+      variant,
+    },
+  };
+}
+
+export function sampleUpOp(seq: number): UpOp {
+  return { seq, atMs: seq, body: sampleEscalation(`r${seq}`) };
+}
+
+export function sampleExchange(more: Partial<Exchange> = {}): Exchange {
+  return {
+    v: protocolVersion,
+    type: 'exchange',
+    device: 'device-1',
+    epoch: 'epoch-1',
+    exchangeId: 'x1',
+    cursor: 0,
+    ops: [],
+    more: false,
+    ...more,
+  };
+}
+
+export function sampleReply(more: Partial<Reply> = {}): Reply {
+  return {
+    v: protocolVersion,
+    type: 'reply',
+    device: 'device-1',
+    epoch: 'epoch-1',
+    exchangeId: 'x1',
+    ack: 0,
+    ops: [],
+    more: false,
+    nextExchangeMs: 30_000,
+    ...more,
+  };
+}

@@ -1,0 +1,39 @@
+// The MQTT topics. A device publishes to its `up` and `presence` and reads its `down`, and nothing else. [TOP1–TOP3]
+
+import { deviceIdSchema, err, failure, ok, type Result } from '@skerry/shared';
+
+const prefix = 'skerry/v1';
+
+/** What the coordinator subscribes to. */
+export const upTopicFilter = `${prefix}/+/up`;
+export const presenceTopicFilter = `${prefix}/+/presence`;
+
+export interface DeviceTopics {
+  readonly up: string;
+  readonly down: string;
+  readonly presence: string;
+}
+
+export function topicsOf(device: string): DeviceTopics {
+  return {
+    up: `${prefix}/${device}/up`,
+    down: `${prefix}/${device}/down`,
+    presence: `${prefix}/${device}/presence`,
+  };
+}
+
+export type Channel = keyof DeviceTopics;
+
+/** Which device and which of its topics a topic is. Fails with `malformed_message` for a topic that is none of ours. */
+export function parseTopic(
+  topic: string,
+): Result<{ readonly device: string; readonly channel: Channel }> {
+  const [, device, channel] = /^skerry\/v1\/([^/]+)\/(up|down|presence)$/.exec(topic) ?? [];
+  const parsed = deviceIdSchema.safeParse(device);
+  if (!parsed.success || channel === undefined)
+    return err(failure('malformed_message', `not a topic of a device: '${topic.slice(0, 128)}'`));
+  return ok({ device: parsed.data, channel: channel as Channel });
+}
+
+/** The payload of `presence`, and the last will. Not retained: a broker's memory of a device that left would lie. */
+export const presencePayload = { online: 'online', offline: 'offline' } as const;
