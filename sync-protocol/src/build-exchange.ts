@@ -1,4 +1,4 @@
-// The next Exchange of a device, from what its store holds. Pure: the same store gives the same message. [EXC2–EXC4]
+// The next Exchange of a device, from what its store holds. Pure: the same store gives the same message. [EXC1, EXC2]
 
 import { exchangeOpsMax } from '@skerry/shared';
 import { opsBytesMax } from './codec.ts';

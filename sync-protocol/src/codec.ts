@@ -1,5 +1,5 @@
 // Messages and op bodies to bytes and back: CBOR (RFC 8949), definite lengths, sorted keys, every message checked
-// against its schema on both ways. Bad bytes are a Failure, never a throw. [COD1–COD6]
+// against its schema on both ways. Bad bytes are a Failure, never a throw. [COD1–COD7]
 // NaN and infinities have no place in a message; −0 arrives as 0.
 
 import {

@@ -90,7 +90,7 @@ export function createSession(ports: SessionPorts): Session {
     }
   };
 
-  /** With the status when one is due. What is wrong with a status must never keep ops from travelling. [EXC6] */
+  /** With the status when one is due. What is wrong with a status must never keep ops from travelling. [EXC4] */
   const encode = (built: Exchange): Result<Uint8Array> => {
     const nowMs = clock.monotonicMs();
     if (ports.status !== undefined && nowMs - statusSentAtMs >= statusIntervalMs) {

@@ -1,3 +1,5 @@
+export { type CoordinatorDisk, coordinatorStoreContract } from './coordinator-store-contract.ts';
+export { type DeviceDisk, deviceStoreContract } from './device-store-contract.ts';
 export {
   createMemoryCoordinatorDisk,
   createMemoryCoordinatorStore,
@@ -17,3 +19,4 @@ export {
   sampleReply,
   sampleUpOp,
 } from './samples.ts';
+export { type PipeFixture, transportContract } from './transport-contract.ts';

@@ -1,0 +1,156 @@
+// What every CoordinatorStore must do, whatever its database. An adapter's whole test is one call.
+
+import type { Result } from '@skerry/shared';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { opBytes, opsBytesMax } from '../codec.ts';
+import type { Exchange } from '../messages.ts';
+import type { CoordinatorStore } from '../ports.ts';
+import { sampleAnswer, sampleExchange, sampleUpOp } from './samples.ts';
+
+/** One empty database. `open` after `close` is a restart. */
+export interface CoordinatorDisk {
+  open(): Promise<CoordinatorStore>;
+  close(): Promise<void>;
+}
+
+export function coordinatorStoreContract(
+  name: string,
+  createDisk: () => CoordinatorDisk | Promise<CoordinatorDisk>,
+): void {
+  const fresh = async () => {
+    const disk = await createDisk();
+    onTestFinished(() => disk.close());
+    const reopen = async () => {
+      await disk.close();
+      return drive(await disk.open());
+    };
+    return { ...drive(await disk.open()), reopen };
+  };
+
+  describe(`${name}: a CoordinatorStore`, () => {
+    it('[ACC1] stores each op once and reports it as fresh once, also over a restart', async () => {
+      const { accept, reopen } = await fresh();
+      expect(await accept({ ops: ops(1, 2) })).toEqual({ fresh: [1, 2], ack: 2 });
+      expect(await accept({ ops: ops(1, 2) })).toEqual({ fresh: [], ack: 2 });
+      expect(await accept({ ops: ops(2, 3) })).toEqual({ fresh: [3], ack: 3 });
+      const again = await reopen();
+      expect(await again.accept({ ops: ops(1, 2, 3, 4) })).toEqual({ fresh: [4], ack: 4 });
+    });
+
+    it('[ACC2] counts by device and epoch, and an ack never falls', async () => {
+      const { accept } = await fresh();
+      expect(await accept({ ops: ops(1, 2, 3) })).toMatchObject({ ack: 3 });
+      expect(await accept({ ops: ops(1) })).toMatchObject({ ack: 3 });
+      expect(await accept({})).toMatchObject({ ack: 3 });
+      expect(await accept({ epoch: 'epoch-2', ops: ops(1) })).toEqual({ fresh: [1], ack: 1 });
+      expect(await accept({ device: 'device-2' })).toEqual({ fresh: [], ack: 0 });
+    });
+
+    it('[ACC3] forgets what the device has applied; an older cursor is harmless', async () => {
+      const { accept, answer, downOps } = await fresh();
+      await accept({ ops: ops(1, 2, 3) });
+      for (const id of ['r1', 'r2', 'r3']) await answer(id);
+      await accept({ cursor: 2 });
+      expect((await downOps(0)).positions).toEqual([3]);
+      await accept({ cursor: 1 });
+      expect((await downOps(0)).positions).toEqual([3]);
+    });
+
+    it('[ACC4] never gives a position twice, not after all are forgotten and a restart', async () => {
+      const { accept, answer, reopen } = await fresh();
+      await accept({ ops: ops(1, 2) });
+      expect(await answer('r1')).toBe(1);
+      await accept({ cursor: 1 });
+      const again = await reopen();
+      expect(await again.answer('r2')).toBe(2);
+    });
+
+    it('[ACC4] gives positions above a cursor that is ahead of it', async () => {
+      const { accept, answer, downOps } = await fresh();
+      await accept({ cursor: 40, ops: ops(1) });
+      expect(await answer('r1')).toBe(41);
+      expect((await downOps(40)).positions).toEqual([41]);
+    });
+
+    it('[ACC5] answers an escalation once, over a restart too', async () => {
+      const { accept, answer, reopen } = await fresh();
+      await accept({ ops: ops(1) });
+      expect(await answer('r1')).toBe(1);
+      expect(await answer('r1')).toBeUndefined();
+      expect(await answer('unknown')).toBeUndefined();
+      expect(await answer('r1', 'device-2')).toBeUndefined();
+      const again = await reopen();
+      expect(await again.answer('r1')).toBeUndefined();
+      expect((await again.downOps(0)).positions).toEqual([1]);
+    });
+
+    it('[ACC6] hands out the oldest ops within both bounds, and at least one', async () => {
+      const { accept, answer, downOps } = await fresh();
+      await accept({ ops: ops(1, 2, 3) });
+      for (const id of ['r1', 'r2', 'r3']) await answer(id);
+      const each = opBytes(sampleAnswer('r1'));
+      expect(await downOps(0)).toEqual({ positions: [1, 2, 3], more: false });
+      expect(await downOps(0, 2)).toEqual({ positions: [1, 2], more: true });
+      expect(await downOps(1, 2)).toEqual({ positions: [2, 3], more: false });
+      expect(await downOps(0, 9, 2 * each)).toEqual({ positions: [1, 2], more: true });
+      expect(await downOps(0, 9, 1)).toEqual({ positions: [1], more: true });
+      expect(await downOps(3)).toEqual({ positions: [], more: false });
+    });
+
+    it('[ACC7] finds open escalations again after a restart, oldest first', async () => {
+      const { accept, answer, reopen } = await fresh();
+      await accept({ ops: ops(1, 2, 3) });
+      await accept({ device: 'device-2', ops: [sampleUpOp(9)] });
+      await answer('r2');
+      const again = await reopen();
+      expect(await again.open(9)).toEqual(['device-1/r1', 'device-1/r3', 'device-2/r9']);
+      expect(await again.open(2)).toEqual(['device-1/r1', 'device-1/r3']);
+    });
+
+    it('[COD6] refuses an answer that could never be sent, and leaves the escalation open', async () => {
+      const { store, accept, open } = await fresh();
+      await accept({ ops: ops(1) });
+      const large = sampleAnswer(
+        'r1',
+        Array.from({ length: 20_000 }, (_, i) => i / 7),
+      );
+      expect(await store.appendDown('device-1', large, 5)).toMatchObject({
+        error: { code: 'too_large' },
+      });
+      const nan = sampleAnswer('r1', [Number.NaN]);
+      expect(await store.appendDown('device-1', nan, 5)).toMatchObject({
+        error: { code: 'invalid_argument' },
+      });
+      expect(await open(9)).toEqual(['device-1/r1']);
+    });
+  });
+}
+
+const ops = (...seqs: number[]) => seqs.map(sampleUpOp);
+
+/** The store's calls with their results unwrapped and told by their numbers. */
+function drive(store: CoordinatorStore) {
+  return {
+    store,
+    async accept(more: Partial<Exchange>) {
+      const { fresh, ack } = value(await store.accept(sampleExchange(more), 5));
+      return { fresh: fresh.map((op) => op.seq), ack };
+    },
+    async answer(requestId: string, device = 'device-1') {
+      return value(await store.appendDown(device, sampleAnswer(requestId), 5));
+    },
+    async downOps(cursor: number, opsMax = 256, bytesMax = opsBytesMax) {
+      const down = value(await store.downOpsAfter('device-1', cursor, opsMax, bytesMax));
+      return { positions: down.ops.map((op) => op.position), more: down.more };
+    },
+    async open(opsMax: number) {
+      const found = value(await store.openEscalations(opsMax));
+      return found.map(({ device, body }) => `${device}/${body.requestId}`);
+    },
+  };
+}
+
+function value<T>(result: Result<T>): T {
+  if (!result.ok) throw new Error(result.error.message);
+  return result.value;
+}

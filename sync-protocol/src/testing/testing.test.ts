@@ -1,0 +1,41 @@
+// The fakes keep the same contracts as the real adapters.
+
+import { systemClock } from '@skerry/shared/node';
+import {
+  coordinatorStoreContract,
+  createMemoryCoordinatorDisk,
+  createMemoryCoordinatorStore,
+  createMemoryDeviceDisk,
+  createMemoryDeviceStore,
+  createMemoryPipe,
+  deviceStoreContract,
+  transportContract,
+} from './index.ts';
+
+deviceStoreContract('memory', (bounds) => {
+  const disk = createMemoryDeviceDisk('device-1', 'epoch-1');
+  return { open: () => createMemoryDeviceStore(disk, bounds), close() {} };
+});
+
+coordinatorStoreContract('memory', () => {
+  const disk = createMemoryCoordinatorDisk();
+  return { open: async () => createMemoryCoordinatorStore(disk), async close() {} };
+});
+
+transportContract('memory', async () => {
+  const pipe = createMemoryPipe(systemClock);
+  const devices = new Set<string>();
+  const setLinks = async (up: boolean) => {
+    for (const device of devices) pipe.setLink(device, up);
+  };
+  return {
+    coordinator: pipe.listen(),
+    async connect(device) {
+      devices.add(device);
+      return pipe.connect(device);
+    },
+    cut: () => setLinks(false),
+    heal: () => setLinks(true),
+    async close() {},
+  };
+});
