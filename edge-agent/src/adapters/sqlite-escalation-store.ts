@@ -1,0 +1,88 @@
+// The EscalationStore over SQLite.
+
+import type { Answer } from '@skerry/sync-protocol';
+import type { Delivery, EscalationRecord, EscalationStore } from '../infer/escalation-store.ts';
+import type { SqliteDatabase } from './sqlite-database.ts';
+
+interface Row {
+  readonly request_id: string;
+  readonly client_id: string | null;
+  readonly model: string;
+  readonly version: string;
+  readonly appended_ms: number;
+  readonly local: string;
+  readonly delivery: Delivery;
+  readonly answer: string | null;
+  readonly settled: number | null;
+}
+
+/** @param recordsMax escalations that are remembered, answered or not; the oldest go first */
+export function createSqliteEscalationStore(
+  database: SqliteDatabase,
+  recordsMax: number,
+): EscalationStore {
+  const insert = database.prepare(
+    `INSERT INTO escalations (request_id, client_id, model, version, appended_ms, local, delivery)
+     VALUES (?, ?, ?, ?, ?, ?, 'open')`,
+  );
+  const settle = database.prepare(
+    'UPDATE escalations SET delivery = ?, answer = ?, settled = ? WHERE request_id = ?',
+  );
+  const isOpen = database
+    .prepare<[string], 1>(`SELECT 1 FROM escalations WHERE request_id = ? AND delivery = 'open'`)
+    .pluck();
+  const lastSettled = database.prepare<[], number>('SELECT last_settled FROM identity').pluck();
+  const nextSettled = database
+    .prepare<[], number>(
+      'UPDATE identity SET last_settled = last_settled + 1 RETURNING last_settled',
+    )
+    .pluck();
+  // rowids rise with each insert.
+  const prune = database.prepare('DELETE FROM escalations WHERE rowid <= ?');
+  const byRequest = database.prepare<[string], Row>(
+    'SELECT * FROM escalations WHERE request_id = ?',
+  );
+  const byClient = database.prepare<[string], Row>(
+    'SELECT * FROM escalations WHERE client_id = ? ORDER BY appended_ms DESC LIMIT 1',
+  );
+  const late = database.prepare<[number, number], Row>(
+    `SELECT * FROM escalations WHERE settled > ? AND delivery = 'late' ORDER BY settled LIMIT ?`,
+  );
+  return {
+    open({ requestId, clientId, model, version, appendedMs, local }) {
+      const { lastInsertRowid } = insert.run(
+        requestId,
+        clientId ?? null,
+        model,
+        version,
+        appendedMs,
+        JSON.stringify(local),
+      );
+      prune.run(Number(lastInsertRowid) - recordsMax);
+    },
+    settle({ requestId, outcome }: Answer, delivery) {
+      if (isOpen.get(requestId) === 1)
+        settle.run(delivery, JSON.stringify(outcome), nextSettled.get(), requestId);
+    },
+    get(id) {
+      const row = byRequest.get(id) ?? byClient.get(id);
+      return row && recordOf(row);
+    },
+    lateAfter: (after, recordsMax) => late.all(after, recordsMax).map(recordOf),
+    lastSettled: () => lastSettled.get() ?? 0,
+  };
+}
+
+function recordOf(row: Row): EscalationRecord {
+  return {
+    requestId: row.request_id,
+    ...(row.client_id === null ? {} : { clientId: row.client_id }),
+    model: row.model,
+    version: row.version,
+    appendedMs: row.appended_ms,
+    local: JSON.parse(row.local),
+    delivery: row.delivery,
+    ...(row.answer === null ? {} : { answer: JSON.parse(row.answer) }),
+    ...(row.settled === null ? {} : { settled: row.settled }),
+  };
+}

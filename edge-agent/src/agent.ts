@@ -1,0 +1,152 @@
+// The device's process, composed: every feature meets here and nowhere else. Takes its adapters as arguments.
+
+import type { Runtime } from '@skerry/models';
+import type { Bundle } from '@skerry/models/node';
+import { type Clock, err, failure, type Log, ok, type Random, type Result } from '@skerry/shared';
+import {
+  createSession,
+  type DeviceStatus,
+  type DeviceStore,
+  type DeviceTransport,
+} from '@skerry/sync-protocol';
+import type { Hono } from 'hono';
+import type { AgentConfig } from './config.ts';
+import { createApp } from './http/app.ts';
+import { createAdmission } from './infer/admission.ts';
+import { createAnswerStream } from './infer/answer-stream.ts';
+import type { EscalationStore } from './infer/escalation-store.ts';
+import { createInference, type Inference, type InferencePorts } from './infer/inference.ts';
+import { loadModel, type Model, selfTest } from './infer/model.ts';
+import { createTally } from './observe/tally.ts';
+
+export const agentVersion = '0.1.0';
+
+export interface AgentPorts {
+  readonly bundles: readonly Bundle[];
+  readonly runtime: Runtime;
+  readonly store: DeviceStore;
+  readonly escalations: EscalationStore;
+  readonly transport: DeviceTransport;
+  readonly pack: InferencePorts['pack'];
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+export interface Agent {
+  readonly app: Hono;
+  readonly inference: Pick<Inference, 'infer'>;
+  /** Stops talking to the coordinator and unloads the models; whoever opened a port closes it. */
+  close(): Promise<void>;
+}
+
+export async function createAgent(config: AgentConfig, ports: AgentPorts): Promise<Result<Agent>> {
+  const { store, escalations, clock, log } = ports;
+  const models = await loadModels(config, ports);
+  if (!models.ok) return models;
+  const admission = createAdmission(config.inferQueueMax, clock.monotonicMs);
+  const answers = createAnswerStream(escalations);
+  const tally = createTally({
+    queueOps: () => store.position().ops,
+    queueBytes: () => store.position().bytes,
+    waitingForModel: admission.waiting,
+    waitingForCloud: () => inference.waiting(),
+    linkUp: () => session.link().state === 'up',
+  });
+  const inference = createInference(
+    {
+      ...ports,
+      models: models.value,
+      admission,
+      queue: {
+        append(body, effect) {
+          const appended = store.append(body, clock.nowMs(), effect);
+          if (appended.ok) {
+            tally.escalated();
+            session.notifyAppended();
+          }
+          return appended;
+        },
+        link: () => session.link(),
+      },
+      onAnswer: (answer) => tally.answered(answer, clock.nowMs()),
+    },
+    config,
+  );
+  const session = createSession({
+    ...ports,
+    status: (): DeviceStatus => ({
+      agentVersion,
+      target: config.target,
+      models: [...models.value.values()].map(({ manifest, variant }) => ({
+        name: manifest.name,
+        version: manifest.version,
+        variant,
+      })),
+      counts: tally.counts(),
+      queue: { ops: store.position().ops, bytes: store.position().bytes },
+      recent: tally.takeRecent(),
+    }),
+    statusIntervalMs: config.statusIntervalMs,
+    effect: inference.record,
+    onApplied(ops) {
+      const late = inference.deliver(ops);
+      tally.late(late);
+      if (late > 0) answers.wake();
+    },
+  });
+  const counted: Pick<Inference, 'infer'> = {
+    async infer(request) {
+      const answer = await inference.infer(request);
+      if (!answer.ok) tally.failed(answer.error.code);
+      return answer;
+    },
+  };
+  const app = createApp({
+    agentVersion,
+    models: models.value,
+    inference: counted,
+    answers,
+    escalations,
+    clock,
+    log,
+    bodyBytesMax: config.bodyBytesMax,
+    metrics: tally.metrics,
+    health: () => ({
+      status: 'ok',
+      device: config.device,
+      link: session.link(),
+      queue: { ops: store.position().ops, bytes: store.position().bytes },
+      models: [...models.value.keys()],
+    }),
+  });
+  return ok({
+    app,
+    inference: counted,
+    async close() {
+      session.close();
+      await Promise.all([...models.value.values()].map((model) => model.close()));
+    },
+  });
+}
+
+async function loadModels(
+  config: AgentConfig,
+  { bundles, runtime, log }: AgentPorts,
+): Promise<Result<ReadonlyMap<string, Model>>> {
+  const models = new Map<string, Model>();
+  for (const bundle of bundles) {
+    const { name, version } = bundle.manifest;
+    if (models.has(name)) return err(failure('invalid_config', `two bundles are named ${name}`));
+    const model = await loadModel(bundle, runtime, { threads: config.threads });
+    if (!model.ok) return model;
+    const tested = await selfTest(model.value);
+    if (!tested.ok) return tested;
+    log.info(
+      { model: name, version, variant: bundle.variant.digest, golden: tested.value },
+      'model loaded',
+    );
+    models.set(name, model.value);
+  }
+  return ok(models);
+}

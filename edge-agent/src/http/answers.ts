@@ -1,0 +1,86 @@
+// Late answers: a stream of server-sent events, and one by its id.
+
+import { type Clock, failure } from '@skerry/shared';
+import { Hono } from 'hono';
+import { streamSSE } from 'hono/streaming';
+import type { AnswerStream } from '../infer/answer-stream.ts';
+import type { EscalationRecord, EscalationStore } from '../infer/escalation-store.ts';
+import type { Model } from '../infer/model.ts';
+import { refuse } from './refuse.ts';
+
+export interface AnswerRoutes {
+  readonly answers: AnswerStream;
+  readonly escalations: Pick<EscalationStore, 'get'>;
+  readonly models: ReadonlyMap<string, Model>;
+  readonly clock: Clock;
+}
+
+/** A comment this often keeps proxies from closing a quiet stream, and finds out who has gone. */
+const heartbeatMs = 15_000;
+
+export function answerRoutes({ answers, escalations, models, clock }: AnswerRoutes): Hono {
+  const app = new Hono();
+  const describe = (record: EscalationRecord) => {
+    const labels = models.get(record.model)?.manifest.labels;
+    return describeRecord(record, (index) => labels?.[index] ?? String(index));
+  };
+
+  // `Last-Event-ID` is what an EventSource sends when it reconnects; `?after=0` asks for all that are kept.
+  app.get('/stream', (c) => {
+    const from = c.req.header('last-event-id') ?? c.req.query('after');
+    if (from !== undefined && !/^\d{1,15}$/.test(from))
+      return refuse(c, failure('invalid_argument', `'${from.slice(0, 32)}' is no event id`));
+    const abort = new AbortController();
+    const records = answers.subscribe(from === undefined ? undefined : Number(from), abort.signal);
+    if (!records.ok) return refuse(c, records.error);
+    return streamSSE(c, async (stream) => {
+      stream.onAbort(() => abort.abort());
+      const beat = (): void => {
+        timer = clock.after(heartbeatMs, beat);
+        void stream.write(': still here\n\n');
+      };
+      let timer = clock.after(heartbeatMs, beat);
+      await stream.write(': connected\n\n');
+      for await (const record of records.value)
+        await stream.writeSSE({
+          id: String(record.settled),
+          event: 'answer',
+          data: JSON.stringify(describe(record)),
+        });
+      timer.cancel();
+    });
+  });
+
+  app.get('/:id', (c) => {
+    const record = escalations.get(c.req.param('id'));
+    return record === undefined
+      ? refuse(c, failure('not_found', 'no escalation of that id is remembered'))
+      : c.json(describe(record));
+  });
+  return app;
+}
+
+function describeRecord(record: EscalationRecord, label: (index: number) => string) {
+  const { requestId, clientId, model, version, local, delivery, answer } = record;
+  return {
+    request_id: requestId,
+    ...(clientId === undefined ? {} : { id: clientId }),
+    model_name: model,
+    model_version: version,
+    delivery,
+    local: { ...local, label: label(local.label) },
+    ...(answer === undefined
+      ? {}
+      : answer.kind === 'failed'
+        ? { failed: { code: answer.code, message: answer.message } }
+        : {
+            answer: {
+              source: 'cloud',
+              exit: answer.exit,
+              label: label(answer.label),
+              confidence: answer.confidence,
+              model_digest: answer.variant,
+            },
+          }),
+  };
+}

@@ -1,0 +1,38 @@
+// The device's local API. Errors are {"error", "code"}, as the Open Inference Protocol has them plus our code.
+
+import { type Log, messageOf } from '@skerry/shared';
+import { Hono } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
+import { type AnswerRoutes, answerRoutes } from './answers.ts';
+import { type OpenInferenceRoutes, openInferenceRoutes } from './open-inference.ts';
+
+export interface AppPorts extends OpenInferenceRoutes, AnswerRoutes {
+  readonly bodyBytesMax: number;
+  readonly log: Log;
+  /** Prometheus text exposition. */
+  readonly metrics: () => Promise<string>;
+  readonly health: () => Readonly<Record<string, unknown>>;
+}
+
+export function createApp(ports: AppPorts): Hono {
+  const app = new Hono();
+  app.use(
+    bodyLimit({
+      maxSize: ports.bodyBytesMax,
+      onError: (c) =>
+        c.json({ error: `the body exceeds ${ports.bodyBytesMax} bytes`, code: 'too_large' }, 413),
+    }),
+  );
+  app.get('/healthz', (c) => c.json(ports.health()));
+  app.get('/metrics', async (c) =>
+    c.text(await ports.metrics(), 200, { 'content-type': 'text/plain; version=0.0.4' }),
+  );
+  app.route('/v2', openInferenceRoutes(ports));
+  app.route('/v1/answers', answerRoutes(ports));
+  app.notFound((c) => c.json({ error: `no such path: ${c.req.path}`, code: 'not_found' }, 404));
+  app.onError((thrown, c) => {
+    ports.log.error({ path: c.req.path, error: messageOf(thrown) }, 'request failed');
+    return c.json({ error: 'internal error', code: 'internal' }, 500);
+  });
+  return app;
+}

@@ -1,0 +1,134 @@
+// What this device has answered since it started, as the coordinator and Prometheus hear of it.
+
+import type { DeviceStatus } from '@skerry/sync-protocol';
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { InferenceAnswer } from '../infer/inference.ts';
+
+type Counts = DeviceStatus['counts'];
+type RecentDecision = DeviceStatus['recent'][number];
+
+export interface Tally {
+  answered(answer: InferenceAnswer, nowMs: number): void;
+  escalated(): void;
+  late(answers: number): void;
+  failed(code: string): void;
+  counts(): Counts;
+  /** The decisions since the last call, newest last, as many as a status takes. */
+  takeRecent(): RecentDecision[];
+  metrics(): Promise<string>;
+}
+
+export interface TallyGauges {
+  readonly queueOps: () => number;
+  readonly queueBytes: () => number;
+  readonly waitingForModel: () => number;
+  readonly waitingForCloud: () => number;
+  readonly linkUp: () => boolean;
+}
+
+const recentMax = 32;
+
+export function createTally(gauges: TallyGauges): Tally {
+  const registry = new Registry();
+  const registers = [registry];
+  const counts = {
+    answered: 0,
+    atExit: {} as Record<string, number>,
+    escalated: 0,
+    cloudInTime: 0,
+    degraded: 0,
+    late: 0,
+    failed: 0,
+  };
+  let recent: RecentDecision[] = [];
+  const answers = new Counter({
+    name: 'skerry_answers_total',
+    help: 'Answers given to apps, by source and whether degraded',
+    labelNames: ['model', 'source', 'degraded'],
+    registers,
+  });
+  const latency = new Histogram({
+    name: 'skerry_answer_seconds',
+    help: 'Time from request to answer, by source',
+    labelNames: ['source'],
+    buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
+    registers,
+  });
+  const escalations = new Counter({
+    name: 'skerry_escalations_total',
+    help: 'Questions made durable for the cloud',
+    registers,
+  });
+  const lateAnswers = new Counter({
+    name: 'skerry_late_answers_total',
+    help: 'Answers that came after the app had its local one',
+    registers,
+  });
+  const failures = new Counter({
+    name: 'skerry_failures_total',
+    help: 'Requests refused, by code',
+    labelNames: ['code'],
+    registers,
+  });
+  for (const [name, help, read] of [
+    ['skerry_outbox_ops', 'Unacknowledged ops', gauges.queueOps],
+    ['skerry_outbox_bytes', 'Their bytes', gauges.queueBytes],
+    ['skerry_waiting_for_model', 'Requests waiting for the model', gauges.waitingForModel],
+    ['skerry_waiting_for_cloud', 'Requests waiting for the cloud', gauges.waitingForCloud],
+    ['skerry_link_up', '1 while the coordinator answers', () => Number(gauges.linkUp())],
+  ] as const)
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
+
+  return {
+    answered(answer, nowMs) {
+      const { source, degraded, latencyMs, model } = answer;
+      counts.answered += 1;
+      if (source === 'cloud') counts.cloudInTime += 1;
+      else counts.atExit[source] = (counts.atExit[source] ?? 0) + 1;
+      if (degraded) counts.degraded += 1;
+      answers.inc({ model: model.manifest.name, source, degraded: String(degraded) });
+      latency.observe({ source }, latencyMs / 1000);
+      recent = [...recent.slice(1 - recentMax), decisionOf(answer, nowMs)];
+    },
+    escalated() {
+      counts.escalated += 1;
+      escalations.inc();
+    },
+    late(many) {
+      counts.late += many;
+      lateAnswers.inc(many);
+    },
+    failed(code) {
+      counts.failed += 1;
+      failures.inc({ code });
+    },
+    counts: () => ({ ...counts, atExit: { ...counts.atExit } }),
+    takeRecent() {
+      const taken = recent;
+      recent = [];
+      return taken;
+    },
+    metrics: () => registry.metrics(),
+  };
+}
+
+function decisionOf(answer: InferenceAnswer, atMs: number): RecentDecision {
+  const { manifest } = answer.model;
+  return {
+    requestId: answer.requestId,
+    atMs,
+    model: manifest.name,
+    source: answer.source,
+    label: manifest.labels[answer.label] ?? String(answer.label),
+    confidence: answer.confidence,
+    reason: answer.reason,
+    latencyMs: answer.latencyMs,
+  };
+}
