@@ -23,7 +23,7 @@ import {
   wakeAtMs,
 } from './session-state.ts';
 
-export const statusIntervalMs = 5_000;
+const statusIntervalDefaultMs = 5_000;
 
 export interface SessionPorts {
   readonly store: DeviceStore;
@@ -33,6 +33,7 @@ export interface SessionPorts {
   readonly log: Log;
   /** A snapshot to send along; asked for at most every `statusIntervalMs`. */
   readonly status?: () => DeviceStatus;
+  readonly statusIntervalMs?: number;
   /** Runs inside the transaction that applies `op`: make its durable consequences here. */
   readonly effect: (op: DownOp) => void;
   /** After the transaction, in order; each op once. */
@@ -49,6 +50,7 @@ export interface Session {
 
 export function createSession(ports: SessionPorts): Session {
   const { store, transport, clock, random, log } = ports;
+  const statusIntervalMs = ports.statusIntervalMs ?? statusIntervalDefaultMs;
   const idPrefix = createId(clock.nowMs(), random);
   let state = initialSessionState;
   let timer: Timer | undefined;

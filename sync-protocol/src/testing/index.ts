@@ -20,3 +20,4 @@ export {
   sampleUpOp,
 } from './samples.ts';
 export { type PipeFixture, transportContract } from './transport-contract.ts';
+export { createVirtualClock, type VirtualClock } from './virtual-clock.ts';

@@ -1,0 +1,265 @@
+import { setImmediate as settled } from 'node:timers/promises';
+import { createRandom, exchangeOpsMax, silentLog } from '@skerry/shared';
+import { describe, expect, it } from 'vitest';
+import { decodeMessage, encodeMessage } from './codec.ts';
+import type { DeviceStatus, Exchange, Message, Reply } from './messages.ts';
+import { createSession, type SessionPorts } from './session.ts';
+import { nextExchangeMinMs } from './session-state.ts';
+import { createMemoryDeviceDisk, createMemoryDeviceStore } from './testing/memory-device-store.ts';
+import { createMemoryPipe } from './testing/memory-pipe.ts';
+import { sampleAnswer, sampleEscalation, sampleReply } from './testing/samples.ts';
+import { createVirtualClock } from './testing/virtual-clock.ts';
+
+const status: DeviceStatus = {
+  agentVersion: '0.1.0',
+  target: 'linux-x64',
+  models: [],
+  counts: {
+    answered: 1,
+    atExit: { 1: 1 },
+    escalated: 0,
+    cloudInTime: 0,
+    degraded: 0,
+    late: 0,
+    failed: 0,
+  },
+  queue: { ops: 0, bytes: 0 },
+  recent: [],
+};
+
+const statusIntervalMs = 5_000;
+
+const answerAt = (position: number) => ({
+  position,
+  atMs: 0,
+  body: sampleAnswer(`r${position}`),
+});
+
+/** A session whose coordinator is the test: it reads `exchanges` and replies by hand. */
+async function start(more: Partial<SessionPorts> = {}) {
+  const clock = createVirtualClock();
+  const pipe = createMemoryPipe(clock);
+  const coordinator = pipe.listen();
+  const store = createMemoryDeviceStore(createMemoryDeviceDisk('device-1', 'epoch-1'));
+  const exchanges: Exchange[] = [];
+  const applied: number[] = [];
+  coordinator.onMessage((_, bytes) => {
+    const message = decodeMessage(bytes);
+    if (!message.ok || message.value.type !== 'exchange') throw new Error('not an exchange');
+    exchanges.push(message.value);
+  });
+  const advance = async (ms: number): Promise<void> => {
+    const untilMs = clock.nowMs() + ms;
+    do await settled();
+    while (clock.runNext(untilMs));
+  };
+  const say = async (message: Message): Promise<void> => {
+    const bytes = encodeMessage(message);
+    if (!bytes.ok) throw new Error(bytes.error.message);
+    await coordinator.send('device-1', bytes.value);
+    await advance(0);
+  };
+  const session = createSession({
+    store,
+    transport: pipe.connect('device-1'),
+    clock,
+    random: createRandom(1),
+    log: silentLog,
+    effect: () => undefined,
+    onApplied: (ops) => applied.push(...ops.map((op) => op.position)),
+    ...more,
+  });
+  const append = (id: string): void => {
+    expect(store.append(sampleEscalation(id), 0).ok).toBe(true);
+    session.notifyAppended();
+  };
+  /** Replies to the Exchange that came last. */
+  const reply = (more: Partial<Reply> = {}): Promise<void> =>
+    say(sampleReply({ exchangeId: exchanges.at(-1)?.exchangeId ?? 'none', ...more }));
+  await advance(0);
+  return { clock, pipe, store, session, exchanges, applied, advance, say, append, reply };
+}
+
+const requests = (exchange: Exchange | undefined) => exchange?.ops.map((op) => op.body.requestId);
+
+describe('session', () => {
+  it('[SES2] exchanges at once when connected, with nothing to send', async () => {
+    const { exchanges } = await start();
+    expect(exchanges).toMatchObject([{ device: 'device-1', cursor: 0, ops: [], more: false }]);
+  });
+
+  it('[EXC1] sends from the oldest unacknowledged op on, with the cursor', async () => {
+    const { exchanges, append, reply, applied } = await start();
+    append('a');
+    append('b');
+    await reply({ ops: [answerAt(7)] });
+    expect(requests(exchanges[1])).toEqual(['a', 'b']);
+    expect(exchanges[1]?.cursor).toBe(7);
+    expect(applied).toEqual([7]);
+    append('c');
+    await reply({ ack: 1 });
+    expect(exchanges).toHaveLength(2); // [SES7] b was carried and not acknowledged.
+  });
+
+  it('[EXC2] keeps to the bound of ops and says that there are more', async () => {
+    const { exchanges, append, reply, store } = await start();
+    for (let i = 0; i < exchangeOpsMax + 5; i++) append(`r${i}`);
+    await reply();
+    expect(exchanges[1]).toMatchObject({ more: true });
+    expect(exchanges[1]?.ops).toHaveLength(exchangeOpsMax);
+    await reply({ ack: exchangeOpsMax });
+    expect(exchanges[2]).toMatchObject({ more: false });
+    expect(exchanges[2]?.ops).toHaveLength(5);
+    await reply({ ack: exchangeOpsMax + 5 });
+    expect(store.position().ops).toBe(0);
+    expect(exchanges).toHaveLength(3);
+  });
+
+  it('[EXC2] keeps to the bound of bytes', async () => {
+    const { exchanges, store, session, reply } = await start();
+    for (const id of ['a', 'b', 'c']) store.append(sampleEscalation(id, 40_000), 0);
+    session.notifyAppended();
+    await reply();
+    expect(requests(exchanges[1])).toEqual(['a', 'b']);
+    expect(exchanges[1]?.more).toBe(true);
+  });
+
+  it('[EXC3] sends a status at most every interval', async () => {
+    let asked = 0;
+    const { exchanges, append, reply, advance } = await start({
+      status: () => {
+        asked++;
+        return status;
+      },
+      statusIntervalMs,
+    });
+    await reply();
+    append('a');
+    await reply({ ack: 1, nextExchangeMs: statusIntervalMs });
+    expect(exchanges).toHaveLength(2);
+    expect(asked).toBe(1);
+    await advance(statusIntervalMs);
+    expect(exchanges.at(-1)?.status).toEqual(status);
+    expect(exchanges.filter((e) => e.status !== undefined)).toHaveLength(2);
+  });
+
+  it('[EXC4] leaves out a status that cannot be sent', async () => {
+    const { exchanges } = await start({
+      status: () => ({ ...status, queue: { ops: Number.NaN, bytes: 0 } }),
+    });
+    expect(exchanges).toHaveLength(1);
+    expect(exchanges[0]?.status).toBeUndefined();
+  });
+
+  it('[SES1] has one Exchange in flight, however much is appended', async () => {
+    const { exchanges, append, advance } = await start();
+    for (let i = 0; i < 20; i++) append(`r${i}`);
+    await advance(500);
+    expect(exchanges).toHaveLength(1);
+  });
+
+  it('[SES4] idle: an append or a hint exchanges at once', async () => {
+    const { exchanges, append, reply, say } = await start();
+    await reply();
+    await say({ v: 1, type: 'hint' });
+    expect(exchanges).toHaveLength(2);
+    await reply();
+    append('a');
+    await reply({ ack: 1 });
+    expect(requests(exchanges[2])).toEqual(['a']);
+  });
+
+  it('[SES8] idle: exchanges when the coordinator said, and not before', async () => {
+    const { exchanges, reply, advance } = await start();
+    await reply({ nextExchangeMs: 7_000 });
+    await advance(6_999);
+    expect(exchanges).toHaveLength(1);
+    await advance(1);
+    expect(exchanges).toHaveLength(2);
+  });
+
+  it('[SES5] asks again when no reply comes, with the same ops and another id', async () => {
+    const { exchanges, append, reply, advance } = await start();
+    append('a');
+    await reply();
+    await advance(10_000);
+    expect(exchanges.length).toBeGreaterThan(2);
+    expect(requests(exchanges[2])).toEqual(['a']);
+    expect(new Set(exchanges.map((e) => e.exchangeId)).size).toBe(exchanges.length);
+  });
+
+  it('[INB5] applies a late reply, and goes on awaiting the one in flight', async () => {
+    const { exchanges, store, append, advance, say, applied } = await start();
+    append('a');
+    await advance(10_000);
+    const count = exchanges.length;
+    const late = { exchangeId: exchanges[1]?.exchangeId ?? '', ack: 1, ops: [answerAt(1)] };
+    await say(sampleReply(late));
+    await say(sampleReply(late));
+    expect(applied).toEqual([1]);
+    expect(store.position()).toMatchObject({ ops: 0, cursor: 1 });
+    expect(exchanges).toHaveLength(count);
+  });
+
+  it('[INB4] ignores a reply of another device or epoch', async () => {
+    const { store, session, append, reply, advance, applied } = await start();
+    append('a');
+    await reply({ epoch: 'another', ack: 9, ops: [answerAt(1)] });
+    await reply({ device: 'device-2', ack: 9, ops: [answerAt(1)] });
+    expect(applied).toEqual([]);
+    expect(store.position()).toMatchObject({ ops: 1, cursor: 0 });
+    await advance(1_001);
+    expect(session.link().state).toBe('stalled'); // It still awaits its own.
+  });
+
+  it('[SES7] does not loop when the disk refuses the reply', async () => {
+    const disk = createMemoryDeviceStore(createMemoryDeviceDisk('device-1', 'epoch-1'));
+    const { exchanges, reply, session } = await start({
+      store: {
+        ...disk,
+        apply: () => ({
+          ok: false,
+          error: { code: 'storage_failed', message: 'full', retryable: true },
+        }),
+      },
+    });
+    await reply({ ops: [answerAt(1)], more: true });
+    expect(exchanges).toHaveLength(1);
+    expect(session.link().state).toBe('stalled');
+  });
+
+  it('[SES7] does not loop when more is promised and nothing brought', async () => {
+    const { exchanges, reply } = await start();
+    await reply({ more: true });
+    expect(exchanges).toHaveLength(1);
+  });
+
+  it('[SES9] tells the link as routing needs it', async () => {
+    const { pipe, session, reply, advance } = await start();
+    expect(session.link()).toEqual({ state: 'up' });
+    await advance(1_001);
+    expect(session.link()).toEqual({ state: 'stalled' });
+    await reply();
+    expect(session.link()).toEqual({ state: 'up', rttMs: 1_001 });
+    pipe.setLink('device-1', false);
+    expect(session.link()).toEqual({ state: 'down', rttMs: 1_001 });
+  });
+
+  it('[SES10] a closed session sends and applies nothing', async () => {
+    const { exchanges, session, append, reply, advance, applied } = await start();
+    session.close();
+    append('a');
+    await reply({ ops: [answerAt(1)] });
+    await advance(10 * nextExchangeMinMs);
+    expect(applied).toEqual([]);
+    expect(exchanges).toHaveLength(1);
+  });
+
+  it('[COD7] a message that is none changes nothing', async () => {
+    const { pipe, exchanges, reply, advance } = await start();
+    await pipe.listen().send('device-1', Uint8Array.of(255, 0, 1));
+    await advance(0);
+    expect(exchanges).toHaveLength(1);
+    await reply();
+  });
+});

@@ -1,0 +1,36 @@
+import { describe, expect, it } from 'vitest';
+import { parseTopic, presenceTopicFilter, topicsOf, upTopicFilter } from './topics.ts';
+
+describe('topics', () => {
+  it('[TOP1] a device has three topics, and each is found again', () => {
+    const topics = topicsOf('box-7');
+    expect(topics).toEqual({
+      up: 'skerry/v1/box-7/up',
+      down: 'skerry/v1/box-7/down',
+      presence: 'skerry/v1/box-7/presence',
+    });
+    for (const channel of ['up', 'down', 'presence'] as const)
+      expect(parseTopic(topics[channel])).toEqual({
+        ok: true,
+        value: { device: 'box-7', channel },
+      });
+    expect([upTopicFilter, presenceTopicFilter]).toEqual([
+      'skerry/v1/+/up',
+      'skerry/v1/+/presence',
+    ]);
+  });
+
+  it.each([
+    'skerry/v1/box/up/more',
+    'skerry/v2/box/up',
+    'skerry/v1/a/b/up',
+    'skerry/v1//up',
+    'skerry/v1/+/up',
+    'skerry/v1/BOX/up',
+    'skerry/v1/box/sideways',
+    '/skerry/v1/box/up',
+    '',
+  ])("[TOP2] refuses '%s'", (topic) => {
+    expect(parseTopic(topic)).toMatchObject({ ok: false, error: { code: 'malformed_message' } });
+  });
+});
