@@ -74,8 +74,10 @@ async function start(more: Partial<SessionPorts> = {}) {
     session.notifyAppended();
   };
   /** Replies to the Exchange that came last. */
-  const reply = (more: Partial<Reply> = {}): Promise<void> =>
-    say(sampleReply({ exchangeId: exchanges.at(-1)?.exchangeId ?? 'none', ...more }));
+  const reply = async (more: Partial<Reply> = {}): Promise<void> => {
+    await advance(0);
+    await say(sampleReply({ exchangeId: exchanges.at(-1)?.exchangeId ?? 'none', ...more }));
+  };
   await advance(0);
   return { clock, pipe, store, session, exchanges, applied, advance, say, append, reply };
 }
