@@ -1,0 +1,66 @@
+// The model `digits`: a two-exit LeNet in the manner of BranchyNet (arXiv 1709.01686) for 28×28 grey digits. A light
+// edge segment answers most images; the cloud's segment, thirteen times heavier, sees only 8×7×7 bytes of the others.
+
+import { conv } from './layers/conv.ts';
+import { dense } from './layers/dense.ts';
+import { flatten } from './layers/flatten.ts';
+import { maxPool } from './layers/max-pool.ts';
+import { relu } from './layers/relu.ts';
+import type { Network } from './network.ts';
+import type { Recipe } from './train-network.ts';
+
+export const digitsNetwork: Network = {
+  input: [1, 28, 28],
+  segments: [
+    {
+      name: 'edge',
+      lossWeight: 1,
+      trunk: [
+        conv({ channels: 8, kernel: 5, stride: 2, padding: 2 }),
+        relu(),
+        conv({ channels: 16, kernel: 3, padding: 1 }),
+        relu(),
+        maxPool(2),
+      ],
+      head: [
+        conv({ channels: 24, kernel: 3, stride: 2, padding: 1 }),
+        relu(),
+        flatten(),
+        dense(10),
+      ],
+      neck: [conv({ channels: 8, kernel: 1 }), relu()],
+    },
+    {
+      name: 'cloud',
+      lossWeight: 1,
+      trunk: [
+        conv({ channels: 64, kernel: 3, padding: 1 }),
+        relu(),
+        conv({ channels: 64, kernel: 3, padding: 1 }),
+        relu(),
+        conv({ channels: 64, kernel: 3, padding: 1 }),
+        relu(),
+        maxPool(2),
+      ],
+      head: [flatten(), dense(128), relu(), dense(10)],
+      neck: [],
+    },
+  ],
+};
+
+export const digitsRecipe: Recipe = {
+  epochs: 20,
+  batch: 64,
+  momentum: 0.9,
+  weightDecay: 1e-4,
+  learningRateMax: 0.04,
+  warmupSteps: 400,
+  pixelScale: 1 / 127.5,
+  warp: {
+    rotationRadiansMax: 0.2,
+    scaleMax: 0.13,
+    shearMax: 0.12,
+    shiftPixelsMax: 2,
+    elasticPixels: 0.8,
+  },
+};

@@ -1,0 +1,1 @@
+export { type LabelledImages, readMnist } from './mnist.ts';

@@ -1,0 +1,78 @@
+// npm run train -- digits --seed 1 [--epochs n] [--threads n] [--out directory]
+// Trains a model of the zoo from scratch, calibrates and measures it, and writes its bundle.
+
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { createRandom, shuffle } from '@skerry/shared';
+import { digitsNetwork, digitsRecipe } from './digits.ts';
+import { buildDigitsBundle, type DigitsBundle } from './digits-bundle.ts';
+import { readMnist, selectImages } from './mnist.ts';
+import { createProgress } from './progress.ts';
+import { trainNetwork } from './train-network.ts';
+import { writeBundle } from './write-bundle.ts';
+
+const usage =
+  'usage: npm run train -- digits [--seed 1] [--epochs 20] [--threads 2] [--out directory]\n';
+/** Kept from the 60 000 training images, for calibration. */
+const heldOutImages = 5000;
+
+async function main(): Promise<number> {
+  const options = readOptions();
+  if (options === undefined) {
+    process.stderr.write(usage);
+    return 2;
+  }
+  const { seed, epochs, threads, out } = options;
+  const mnist = await readMnist();
+  const order = shuffle(
+    Uint32Array.from({ length: mnist.train.count }, (_, i) => i),
+    createRandom(seed),
+  );
+  const heldOut = selectImages(mnist.train, order.subarray(0, heldOutImages));
+  const training = selectImages(mnist.train, order.subarray(heldOutImages));
+  process.stdout.write(`digits: ${training.count} images, ${epochs} epochs, seed ${seed}\n`);
+
+  const onStep = createProgress(process.stdout, () => performance.now());
+  const recipe = { ...digitsRecipe, epochs };
+  const weights = await trainNetwork(digitsNetwork, training, recipe, { seed, threads, onStep });
+  const bundle = await buildDigitsBundle({ weights, heldOut, test: mnist.test, seed, epochs });
+  process.stdout.write(report(bundle));
+  await writeBundle(out, bundle);
+  process.stdout.write(`bundle: ${out}\n`);
+  return 0;
+}
+
+function readOptions() {
+  const { positionals, values } = parseArgs({
+    allowPositionals: true,
+    options: {
+      seed: { type: 'string', default: '1' },
+      epochs: { type: 'string', default: String(digitsRecipe.epochs) },
+      threads: { type: 'string', default: '2' },
+      out: { type: 'string', default: join(tmpdir(), 'skerry-digits') },
+    },
+  });
+  const numbers = [values.seed, values.epochs, values.threads].map(Number);
+  const [seed = 0, epochs = 0, threads = 0] = numbers;
+  const valid = numbers.every(Number.isInteger) && seed >= 0 && epochs > 0 && threads > 0;
+  return positionals.join() === 'digits' && valid
+    ? { seed, epochs, threads, out: values.out }
+    : undefined;
+}
+
+function report({ manifest, measurement: m }: DigitsBundle): string {
+  const [exit1] = manifest.variants[0]?.calibration.exits ?? [];
+  const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
+  return [
+    'on the 10 000 test images:',
+    `  accuracy at exit 1 (edge)    ${percent(m.accuracyAtExit1)}`,
+    `  accuracy at exit 2 (cloud)   ${percent(m.accuracyAtExit2)}`,
+    `  answered at the edge         ${percent(m.shareAtEdge)}  (confidence ≥ ${exit1?.threshold?.toFixed(5)})`,
+    `  answered there and wrong     ${percent(m.riskAtEdge)}  (bound ${percent(exit1?.epsilon ?? 1)} at δ = ${exit1?.delta})`,
+    `  accuracy end to end          ${percent(m.accuracyEndToEnd)}`,
+    `  bytes of a cut               ${m.cutBytes}, ${m.cutBytesDeflated.toFixed(0)} deflated\n`,
+  ].join('\n');
+}
+
+process.exitCode = await main();
