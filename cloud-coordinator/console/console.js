@@ -1,0 +1,202 @@
+// The console: asks for the devices every two seconds, and listens to decisions as they come.
+// Whatever a device says is shown as text, never as markup.
+
+const refreshMs = 2_000;
+const requestTimeoutMs = 5_000;
+const decisionsShownMax = 60;
+
+const byId = (id) => document.getElementById(id);
+const count = new Intl.NumberFormat();
+const share = new Intl.NumberFormat(undefined, {
+  style: 'percent',
+  minimumFractionDigits: 1,
+  maximumFractionDigits: 1,
+});
+const wholeShare = new Intl.NumberFormat(undefined, { style: 'percent' });
+const clockTime = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' });
+const ago = new Intl.RelativeTimeFormat(undefined, { numeric: 'auto', style: 'narrow' });
+
+/** An element with a class and children; a string becomes text. */
+function el(tag, className, ...children) {
+  const element = document.createElement(tag);
+  if (className) element.className = className;
+  element.append(...children);
+  return element;
+}
+
+async function getJson(path) {
+  const response = await fetch(path, { signal: AbortSignal.timeout(requestTimeoutMs) });
+  return { status: response.status, body: await response.json() };
+}
+
+function showState(state, text) {
+  const element = byId('state');
+  if (element.dataset.state === state) return;
+  element.dataset.state = state;
+  element.textContent = text;
+}
+
+async function refresh() {
+  try {
+    const [health, devices, models] = await Promise.all(
+      ['/healthz', '/v1/devices', '/v1/models'].map(getJson),
+    );
+    if (health.body.ready) showState('ready', 'ready');
+    else showState('waiting', 'broker unreachable');
+    showModels(models.body.models);
+    showTotals(devices.body.devices);
+    showDevices(devices.body.devices);
+  } catch {
+    showState('lost', 'coordinator unreachable');
+  }
+  setTimeout(refresh, refreshMs);
+}
+
+function showModels(models) {
+  const names = models.map((m) => `${m.name} ${m.version}`);
+  byId('models').textContent =
+    names.length > 0 ? `Serving ${names.join(', ')}` : 'Serving no model';
+}
+
+const atEdgeOf = ({ counts }) => Object.values(counts.atExit).reduce((sum, n) => sum + n, 0);
+
+function showTotals(devices) {
+  const heard = devices.flatMap((d) => d.status ?? []);
+  const sum = (read) => heard.reduce((total, status) => total + read(status), 0);
+  const answered = sum((s) => s.counts.answered);
+  const totals = {
+    online: `${devices.filter((d) => d.online).length} / ${devices.length}`,
+    answered: count.format(answered),
+    edge: answered > 0 ? share.format(sum(atEdgeOf) / answered) : '–',
+    escalated: count.format(sum((s) => s.counts.escalated)),
+    late: count.format(sum((s) => s.counts.late)),
+    degraded: count.format(sum((s) => s.counts.degraded)),
+    queue: count.format(sum((s) => s.queue.ops)),
+  };
+  for (const [name, text] of Object.entries(totals))
+    document.querySelector(`[data-total="${name}"]`).textContent = text;
+}
+
+function showDevices(devices) {
+  byId('no-devices').hidden = devices.length > 0;
+  byId('rows').replaceChildren(...devices.map(deviceRow));
+}
+
+function deviceRow(device) {
+  const { status } = device;
+  const seen = el('time', '', sinceText(device.lastSeenMs));
+  seen.dateTime = new Date(device.lastSeenMs).toISOString();
+  seen.title = clockTime.format(device.lastSeenMs);
+  return el(
+    'tr',
+    '',
+    nameCell(device),
+    el('td', '', seen),
+    ...(status ? statusCells(status) : blankCells()),
+  );
+}
+
+function nameCell({ device, online, status }) {
+  const dot = el('span', online ? 'dot online' : 'dot');
+  dot.setAttribute('role', 'img');
+  dot.setAttribute('aria-label', online ? 'online' : 'offline');
+  const about = status ? `${status.target} · agent ${status.agentVersion}` : 'no status yet';
+  const cell = el(
+    'th',
+    '',
+    el('div', 'device', dot, el('div', '', el('b', '', device), el('small', '', about))),
+  );
+  cell.scope = 'row';
+  return cell;
+}
+
+const blankCells = () => Array.from({ length: 7 }, () => el('td', 'zero', '–'));
+
+function statusCells({ models, counts, queue, ...status }) {
+  const atEdge =
+    counts.answered > 0 ? atEdgeOf({ ...status, counts }) / counts.answered : undefined;
+  return [
+    el('td', '', ...models.map(modelLine)),
+    numberCell(counts.answered),
+    el('td', '', ...(atEdge === undefined ? ['–'] : [meter(atEdge), share.format(atEdge)])),
+    numberCell(counts.escalated),
+    numberCell(counts.late),
+    numberCell(counts.degraded, true),
+    numberCell(queue.ops, true, `${count.format(queue.bytes)} bytes`),
+  ];
+}
+
+function modelLine({ name, version, variant }) {
+  const digest = el('code', '', variant.replace('sha256:', '').slice(0, 8));
+  digest.title = variant;
+  return el('span', 'model', `${name} `, el('small', '', `${version} · `, digest));
+}
+
+function meter(value) {
+  const element = el('meter');
+  element.value = value;
+  element.setAttribute('aria-hidden', 'true'); // The number stands beside it.
+  return element;
+}
+
+function numberCell(value, notable = false, title = '') {
+  const weight = value === 0 ? 'zero' : notable ? 'notable' : '';
+  const cell = el('td', `number ${weight}`, count.format(value));
+  cell.title = title;
+  return cell;
+}
+
+function sinceText(thenMs) {
+  const seconds = Math.round((thenMs - Date.now()) / 1_000);
+  if (seconds > -5) return 'now';
+  if (seconds > -60) return ago.format(seconds, 'second');
+  if (seconds > -3_600) return ago.format(Math.round(seconds / 60), 'minute');
+  if (seconds > -86_400) return ago.format(Math.round(seconds / 3_600), 'hour');
+  return ago.format(Math.round(seconds / 86_400), 'day');
+}
+
+function watchDecisions() {
+  const list = byId('decisions');
+  const pause = byId('pause');
+  let paused = false;
+  const held = [];
+
+  const show = (decision) => {
+    byId('no-decisions').hidden = true;
+    list.prepend(decisionLine(decision));
+    while (list.children.length > decisionsShownMax) list.lastElementChild.remove();
+  };
+
+  pause.addEventListener('click', () => {
+    paused = !paused;
+    pause.setAttribute('aria-pressed', String(paused));
+    pause.textContent = paused ? 'Paused' : 'Pause';
+    if (!paused) for (const decision of held.splice(0)) show(decision);
+  });
+
+  const source = new EventSource('/v1/decisions/stream');
+  // Each connection begins with the latest decisions, so a new one starts the list afresh.
+  source.addEventListener('hello', () => list.replaceChildren());
+  source.addEventListener('decision', (event) => {
+    const decision = JSON.parse(event.data);
+    if (!paused) return show(decision);
+    held.push(decision);
+    if (held.length > decisionsShownMax) held.shift();
+  });
+}
+
+function decisionLine({ device, source, label, confidence, model, reason, latencyMs, atMs }) {
+  const side = source.startsWith('exit') ? 'edge' : source === 'cloud' ? 'cloud' : '';
+  const when = el('small', '', clockTime.format(atMs));
+  return el(
+    'li',
+    'new',
+    el('span', `source ${side}`, source),
+    el('span', 'what', el('b', '', label), ` ${wholeShare.format(confidence)} · ${device}`),
+    el('span', 'why', `${model}: ${reason}`),
+    el('span', 'took', `${latencyMs < 10 ? latencyMs.toFixed(1) : Math.round(latencyMs)} ms`, when),
+  );
+}
+
+watchDecisions();
+await refresh();

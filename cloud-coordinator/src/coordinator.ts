@@ -1,0 +1,197 @@
+// The coordinator: where its features meet. Devices' Exchanges come in through `sync`; the escalations among them go
+// to `infer`, the statuses to `fleet` and `observe`; `http` shows it all.
+
+import type { Runtime } from '@skerry/models';
+import type { Bundle } from '@skerry/models/node';
+import { type Clock, err, failure, type Log, ok, type Random, type Result } from '@skerry/shared';
+import {
+  type CoordinatorStore,
+  type CoordinatorTransport,
+  createExchangeHandler,
+  type Exchange,
+  type ExchangeHandler,
+  serveExchanges,
+} from '@skerry/sync-protocol';
+import type { CoordinatorConfig } from './config.ts';
+import {
+  type DeviceRegistry,
+  type DeviceTable,
+  openDeviceRegistry,
+} from './fleet/device-registry.ts';
+import { createApp } from './http/app.ts';
+import { readConsoleFiles } from './http/console-files.ts';
+import { openCloudHalves } from './infer/cloud-half.ts';
+import { createCloudModels } from './infer/cloud-models.ts';
+import { createServe } from './infer/serve.ts';
+import { createDecisionFeed } from './observe/decision-feed.ts';
+import type { Metrics } from './observe/metrics.ts';
+
+export interface CoordinatorAdapters {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly store: CoordinatorStore;
+  readonly devices: DeviceTable;
+  /** What this coordinator can finish. */
+  readonly bundles: readonly Bundle[];
+  readonly createRuntime: () => Runtime;
+  readonly transport: TransportAdapter;
+  readonly metrics: Metrics;
+}
+
+export type TransportAdapter = CoordinatorTransport & {
+  /** Whether messages of devices reach us, where the pipe can tell. */
+  readonly connected?: () => boolean;
+};
+
+export interface Coordinator {
+  readonly fetch: (request: Request) => Response | Promise<Response>;
+  ready(): boolean;
+  /** Takes no more, lets go of what it holds; what is not answered stays open in the store. */
+  close(): Promise<void>;
+}
+
+const serveBackoff = { initialMs: 100, maxMs: 10_000 };
+const deviceSaveEveryMs = 5_000;
+const decisionsKeptMax = 100;
+
+/** Fails where a bundle cannot be loaded or the store cannot be read. */
+export async function createCoordinator(
+  config: CoordinatorConfig,
+  adapters: CoordinatorAdapters,
+): Promise<Result<Coordinator>> {
+  const { clock, random, log, store, transport, metrics } = adapters;
+  const halves = await openCloudHalves(adapters.bundles, adapters.createRuntime, config.threads);
+  if (!halves.ok) return halves;
+  const registry = await openDeviceRegistry(
+    { ...config, saveEveryMs: deviceSaveEveryMs },
+    adapters.devices,
+    clock,
+    log,
+  );
+  if (!registry.ok) {
+    for (const half of halves.value) await half.close();
+    return registry;
+  }
+  const devices = registry.value;
+  const decisions = createDecisionFeed({
+    decisionsMax: decisionsKeptMax,
+    subscribersMax: config.watchersMax,
+  });
+  const models = createCloudModels(
+    halves.value,
+    {
+      rowsMax: config.batchRowsMax,
+      delayMs: config.batchDelayMs,
+      queueRowsMax: config.batchQueueRowsMax,
+    },
+    clock,
+    (model, rows, seconds) => {
+      metrics.batchRows.observe({ model }, rows);
+      metrics.inferSeconds.observe({ model }, seconds);
+    },
+  );
+  const serve = createServe(
+    { windowMax: config.escalationsMax, attemptsMax: config.attemptsMax, backoff: serveBackoff },
+    {
+      store,
+      models,
+      clock,
+      random,
+      log,
+      onAnswer(device, outcome) {
+        metrics.answers.inc({ outcome: outcome.kind === 'failed' ? outcome.code : 'answered' });
+        handler.news(device);
+      },
+    },
+  );
+  const heard = ({ device, epoch, status }: Exchange): void => {
+    const known = devices.heard(device, epoch, status);
+    if (!known.ok) metrics.failed(known.error.code);
+    else if (status !== undefined) decisions.publish(device, status.recent);
+  };
+  const handler = createExchangeHandler(
+    {
+      store: {
+        ...store,
+        async accept(exchange, nowMs) {
+          const accepted = await store.accept(exchange, nowMs);
+          if (accepted.ok) heard(exchange);
+          return accepted;
+        },
+      },
+      clock,
+      onAccepted(device, fresh) {
+        metrics.ops.inc(fresh.length);
+        for (const { body } of fresh) serve.take({ device, body });
+      },
+      hint(device, message) {
+        // A hint that is lost costs time alone: the device comes back by itself.
+        void transport.send(device, message);
+      },
+    },
+    config,
+  );
+  const exchanges = countExchanges(handler, config.exchangesMax, metrics);
+  watchFleet(metrics, devices);
+  metrics.watch(
+    'skerry_exchanges_in_flight',
+    'Exchanges under way, replies held for answers included',
+    exchanges.inFlight,
+  );
+  transport.onPresence(devices.linked);
+  serveExchanges(transport, exchanges.handler, log);
+  await serve.catchUp();
+  const ready = (): boolean => transport.connected?.() ?? true;
+  const app = createApp({
+    devices,
+    models,
+    decisions,
+    metrics,
+    consoleFiles: readConsoleFiles(),
+    clock,
+    log,
+    ready,
+  });
+  return ok({
+    fetch: app.fetch,
+    ready,
+    async close() {
+      await transport.close();
+      handler.close();
+      await serve.close();
+      await models.close();
+      await devices.close();
+    },
+  });
+}
+
+function watchFleet(metrics: Metrics, devices: DeviceRegistry): void {
+  metrics.watch('skerry_devices_known', 'Devices ever heard', () => devices.list().length);
+  metrics.watch(
+    'skerry_devices_online',
+    'Devices heard lately',
+    () => devices.list().filter((device) => device.online).length,
+  );
+}
+
+/** The handler with its bound and its counts. An Exchange that is turned away is sent again by its device. */
+function countExchanges(handler: ExchangeHandler, inFlightMax: number, metrics: Metrics) {
+  let inFlight = 0;
+  const counted: ExchangeHandler = {
+    ...handler,
+    async handle(device, message) {
+      if (inFlight >= inFlightMax) {
+        metrics.failed('overloaded');
+        return err(failure('overloaded', `${inFlightMax} exchanges are under way`));
+      }
+      inFlight += 1;
+      const reply = await handler.handle(device, message);
+      inFlight -= 1;
+      if (reply.ok) metrics.exchanges.inc();
+      else metrics.failed(reply.error.code);
+      return reply;
+    },
+  };
+  return { handler: counted, inFlight: () => inFlight };
+}

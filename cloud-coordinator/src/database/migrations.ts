@@ -1,0 +1,57 @@
+// The schema's history. A migration that has shipped is never edited: the next change is the next number.
+
+import { type Kysely, type Migration, sql } from 'kysely';
+
+/** The names that differ between dialects. */
+export interface ColumnTypes {
+  readonly bytes: 'blob' | 'bytea';
+  /** An integer that numbers the rows by itself. */
+  readonly rowNumber: 'integer' | 'bigserial';
+}
+
+export function migrations(types: ColumnTypes): Record<string, Migration> {
+  return {
+    '0001-sync-and-fleet': {
+      async up(db: Kysely<unknown>) {
+        const bytes = sql.raw(types.bytes);
+        await db.schema
+          .createTable('incarnation')
+          .addColumn('device', 'text', (c) => c.notNull())
+          .addColumn('epoch', 'text', (c) => c.notNull())
+          .addColumn('ack', 'bigint', (c) => c.notNull())
+          .addPrimaryKeyConstraint('incarnation_key', ['device', 'epoch'])
+          .execute();
+        await db.schema
+          .createTable('escalation')
+          .addColumn('id', sql.raw(types.rowNumber), (c) => c.primaryKey())
+          .addColumn('device', 'text', (c) => c.notNull())
+          .addColumn('request_id', 'text', (c) => c.notNull())
+          .addColumn('body', bytes, (c) => c.notNull())
+          .addUniqueConstraint('escalation_request', ['device', 'request_id'])
+          .execute();
+        await db.schema
+          .createTable('down_position')
+          .addColumn('device', 'text', (c) => c.primaryKey())
+          .addColumn('position', 'bigint', (c) => c.notNull())
+          .execute();
+        await db.schema
+          .createTable('down_op')
+          .addColumn('device', 'text', (c) => c.notNull())
+          .addColumn('position', 'bigint', (c) => c.notNull())
+          .addColumn('at_ms', 'bigint', (c) => c.notNull())
+          .addColumn('bytes', 'integer', (c) => c.notNull())
+          .addColumn('body', bytes, (c) => c.notNull())
+          .addPrimaryKeyConstraint('down_op_key', ['device', 'position'])
+          .execute();
+        await db.schema
+          .createTable('device')
+          .addColumn('device', 'text', (c) => c.primaryKey())
+          .addColumn('epoch', 'text', (c) => c.notNull())
+          .addColumn('first_seen_ms', 'bigint', (c) => c.notNull())
+          .addColumn('last_seen_ms', 'bigint', (c) => c.notNull())
+          .addColumn('status', 'text')
+          .execute();
+      },
+    },
+  };
+}

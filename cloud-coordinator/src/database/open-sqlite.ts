@@ -1,0 +1,32 @@
+// The coordinator's database as one SQLite file. synchronous=FULL, because an acknowledgement to a device is a
+// promise that must outlive a power cut; WAL, because readers must not wait for that.
+
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { err, failure, messageOf, ok, type Result } from '@skerry/shared';
+import Database from 'better-sqlite3';
+import { Kysely, Migrator, SqliteDialect } from 'kysely';
+import { migrations } from './migrations.ts';
+import type { Schema } from './schema.ts';
+
+const busyTimeoutMs = 5_000;
+
+/** Opens or makes the file, and brings its schema up to date. `:memory:` is a database that ends with the process. */
+export async function openSqlite(path: string): Promise<Result<Kysely<Schema>>> {
+  let db: Kysely<Schema> | undefined;
+  try {
+    if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true });
+    const file = new Database(path, { timeout: busyTimeoutMs });
+    db = new Kysely<Schema>({ dialect: new SqliteDialect({ database: file }) });
+    file.pragma('journal_mode = WAL');
+    file.pragma('synchronous = FULL');
+    const all = migrations({ bytes: 'blob', rowNumber: 'integer' });
+    const migrator = new Migrator({ db, provider: { getMigrations: async () => all } });
+    const { error } = await migrator.migrateToLatest();
+    if (error !== undefined) throw error;
+    return ok(db);
+  } catch (thrown) {
+    await db?.destroy();
+    return err(failure('storage_failed', `${path}: ${messageOf(thrown)}`));
+  }
+}

@@ -1,0 +1,52 @@
+// The tables, as Kysely sees them. One schema for every dialect; migrations.ts makes it.
+
+import type { Generated } from 'kysely';
+
+/** How far one incarnation of a device has been read. */
+interface IncarnationTable {
+  device: string;
+  epoch: string;
+  /** Highest seq that is durable; whatever is at or below it has been seen. */
+  ack: number;
+}
+
+/** Escalations without an answer: accepted from a device, and the coordinator's to answer. */
+interface EscalationTable {
+  /** Rises by arrival. */
+  id: Generated<number>;
+  device: string;
+  request_id: string;
+  body: Uint8Array;
+}
+
+/** The last position given to a device. It outlives the ops, so that no position is ever given twice. */
+interface DownPositionTable {
+  device: string;
+  position: number;
+}
+
+interface DownOpTable {
+  device: string;
+  position: number;
+  at_ms: number;
+  /** Its share of a message's room. */
+  bytes: number;
+  body: Uint8Array;
+}
+
+interface DeviceTable {
+  device: string;
+  epoch: string;
+  first_seen_ms: number;
+  last_seen_ms: number;
+  /** DeviceStatus as JSON, where the device has sent one. */
+  status: string | null;
+}
+
+export interface Schema {
+  incarnation: IncarnationTable;
+  escalation: EscalationTable;
+  down_position: DownPositionTable;
+  down_op: DownOpTable;
+  device: DeviceTable;
+}

@@ -1,0 +1,68 @@
+// DeviceTable in SQL.
+
+import { ok } from '@skerry/shared';
+import { deviceStatusSchema } from '@skerry/sync-protocol';
+import type { Kysely } from 'kysely';
+import { attempt } from '../database/attempt.ts';
+import type { Schema } from '../database/schema.ts';
+import type { DeviceTable } from './device-registry.ts';
+
+/** SQLite binds at most 32 766 values to a statement, PostgreSQL 65 535; a row takes five. */
+const rowsPerStatementMax = 1_000;
+
+export function createSqlDeviceTable(db: Kysely<Schema>): DeviceTable {
+  return {
+    async load(devicesMax) {
+      const rows = await attempt(() =>
+        db
+          .selectFrom('device')
+          .selectAll()
+          .orderBy('last_seen_ms', 'desc')
+          .limit(devicesMax)
+          .execute(),
+      );
+      if (!rows.ok) return rows;
+      return ok(
+        rows.value.map((row) => ({
+          device: row.device,
+          epoch: row.epoch,
+          firstSeenMs: row.first_seen_ms,
+          lastSeenMs: row.last_seen_ms,
+          status: readStatus(row.status),
+        })),
+      );
+    },
+
+    save: (records) =>
+      attempt(() =>
+        db.transaction().execute(async (tx) => {
+          for (let at = 0; at < records.length; at += rowsPerStatementMax) {
+            const rows = records.slice(at, at + rowsPerStatementMax).map((record) => ({
+              device: record.device,
+              epoch: record.epoch,
+              first_seen_ms: record.firstSeenMs,
+              last_seen_ms: record.lastSeenMs,
+              status: record.status === undefined ? null : JSON.stringify(record.status),
+            }));
+            await tx
+              .insertInto('device')
+              .values(rows)
+              .onConflict((c) =>
+                c.column('device').doUpdateSet((e) => ({
+                  epoch: e.ref('excluded.epoch'),
+                  last_seen_ms: e.ref('excluded.last_seen_ms'),
+                  status: e.ref('excluded.status'),
+                })),
+              )
+              .execute();
+          }
+        }),
+      ),
+  };
+}
+
+/** A status of another version of this program is dropped: the device's next one replaces it. */
+function readStatus(text: string | null) {
+  const parsed = text === null ? undefined : deviceStatusSchema.safeParse(JSON.parse(text));
+  return parsed?.data;
+}

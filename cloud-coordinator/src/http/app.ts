@@ -1,0 +1,83 @@
+// The coordinator's HTTP API, for operators and for what watches the process. Reading only: nothing here changes
+// the fleet.
+
+import { type Clock, failure, type Log } from '@skerry/shared';
+import { Hono } from 'hono';
+import { secureHeaders } from 'hono/secure-headers';
+import type { DeviceRegistry } from '../fleet/device-registry.ts';
+import type { CloudModels } from '../infer/cloud-models.ts';
+import type { DecisionFeed } from '../observe/decision-feed.ts';
+import type { Metrics } from '../observe/metrics.ts';
+import type { ConsoleFile } from './console-files.ts';
+import { streamDecisions } from './decision-stream.ts';
+import { respondFailure } from './respond.ts';
+
+export interface AppPorts {
+  readonly devices: Pick<DeviceRegistry, 'list' | 'get'>;
+  readonly models: Pick<CloudModels, 'list'>;
+  readonly decisions: DecisionFeed;
+  readonly metrics: Pick<Metrics, 'text' | 'contentType'>;
+  readonly consoleFiles: readonly ConsoleFile[];
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Whether devices can be served now. */
+  ready(): boolean;
+}
+
+export function createApp(ports: AppPorts): Hono {
+  const { devices, models, metrics, log } = ports;
+  const app = new Hono();
+  app.use(
+    secureHeaders({
+      contentSecurityPolicy: {
+        defaultSrc: ["'none'"],
+        scriptSrc: ["'self'"],
+        styleSrc: ["'self'"],
+        imgSrc: ["'self'"],
+        connectSrc: ["'self'"],
+        baseUri: ["'none'"],
+        formAction: ["'none'"],
+        frameAncestors: ["'none'"],
+      },
+      // Plain HTTP on loopback is the default, and a promise of TLS would lock browsers out of it.
+      strictTransportSecurity: false,
+    }),
+  );
+  app.notFound((c) => respondFailure(c, failure('not_found', `nothing at ${c.req.path}`)));
+  app.onError((error, c) => {
+    log.error({ path: c.req.path, reason: error.message }, 'a request failed');
+    return respondFailure(c, failure('unavailable', 'the request failed; the log says why'));
+  });
+
+  for (const { path, type, body } of ports.consoleFiles)
+    app.get(path, (c) => c.body(body, 200, { 'Content-Type': type, 'Cache-Control': 'no-cache' }));
+
+  app.get('/healthz', (c) => c.json({ live: true, ready: ports.ready() }));
+  // Open Inference Protocol v2, health: the status is the answer.
+  app.get('/v2/health/live', (c) => c.json({ live: true }));
+  app.get('/v2/health/ready', (c) => c.json({ ready: ports.ready() }, ports.ready() ? 200 : 503));
+  app.get('/metrics', async (c) =>
+    c.body(await metrics.text(), 200, { 'Content-Type': metrics.contentType }),
+  );
+
+  app.get('/v1/devices', (c) => c.json({ devices: devices.list() }));
+  app.get('/v1/devices/:device', (c) => {
+    const id = c.req.param('device');
+    const device = devices.get(id);
+    return device === undefined
+      ? respondFailure(c, failure('not_found', `no device '${id}'`))
+      : c.json(device);
+  });
+  app.get('/v1/models', (c) =>
+    c.json({
+      models: models.list().map(({ model, version, variant, stage, exit, input }) => {
+        return { name: model, version, variant, stage, exit, input };
+      }),
+    }),
+  );
+  app.get('/v1/decisions/stream', (c) => {
+    const stream = streamDecisions(c, ports.decisions, ports.clock, log);
+    return stream.ok ? stream.value : respondFailure(c, stream.error);
+  });
+  return app;
+}

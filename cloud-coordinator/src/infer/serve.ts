@@ -1,0 +1,136 @@
+// Answers escalations. The store is the queue; memory holds only a window of it. What does not fit stays open in the
+// store and is taken up when the window has drained, exactly as after a restart. Whatever happens, an escalation ends
+// in one Answer: what the model said, or why it could not say it.
+
+import {
+  type Backoff,
+  backoffMs,
+  type Clock,
+  type Failure,
+  type Log,
+  type Random,
+  type Result,
+  sleep,
+} from '@skerry/shared';
+import type { CoordinatorStore, Escalation, OpenEscalation } from '@skerry/sync-protocol';
+import type { CloudModels, Outcome } from './cloud-models.ts';
+
+export interface ServeLimits {
+  /** Escalations in memory. */
+  readonly windowMax: number;
+  /** Tries at one escalation before it is answered with its failure. */
+  readonly attemptsMax: number;
+  readonly backoff: Backoff;
+}
+
+export interface ServePorts {
+  readonly store: Pick<CoordinatorStore, 'appendDown' | 'openEscalations'>;
+  readonly models: Pick<CloudModels, 'answer'>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** An answer has become durable. */
+  onAnswer(device: string, outcome: Outcome): void;
+}
+
+export interface Serve {
+  /** An escalation that was just accepted. */
+  take(open: OpenEscalation): void;
+  /** Takes up what the store holds open. */
+  catchUp(): Promise<void>;
+  /** Ends at once: what is not answered stays open in the store. */
+  close(): Promise<void>;
+}
+
+const failureMessageCharsMax = 1_000;
+
+export function createServe(limits: ServeLimits, ports: ServePorts): Serve {
+  const { store, models, clock, random, log } = ports;
+  const window = new Map<string, Promise<void>>();
+  const closing = new AbortController();
+  const { signal } = closing;
+  /** The store may hold open what the window does not. */
+  let behind = false;
+  let catchingUp = false;
+
+  const hasRoom = (): boolean => window.size <= limits.windowMax / 2;
+
+  const start = (open: OpenEscalation): void => {
+    const key = `${open.device}/${open.body.requestId}`;
+    if (window.has(key) || window.size >= limits.windowMax) return;
+    const done = finish(open).then(() => {
+      window.delete(key);
+      if (behind && hasRoom()) void catchUp();
+    });
+    window.set(key, done);
+  };
+
+  const catchUp = async (): Promise<void> => {
+    if (catchingUp) return;
+    catchingUp = true;
+    do {
+      behind = false;
+      const open = await untilStored('read the open escalations', () =>
+        store.openEscalations(limits.windowMax),
+      );
+      for (const escalation of open ?? []) start(escalation);
+      behind ||= open?.length === limits.windowMax;
+    } while (behind && hasRoom() && !signal.aborted);
+    catchingUp = false;
+  };
+
+  const finish = async ({ device, body }: OpenEscalation): Promise<void> => {
+    const outcome = await decide(body);
+    if (outcome === undefined) return;
+    const { requestId } = body;
+    const position = await untilStored('store an answer', () =>
+      store.appendDown(device, { kind: 'answer', requestId, outcome }, clock.nowMs()),
+    );
+    if (position !== undefined) ports.onAnswer(device, outcome);
+  };
+
+  /** The outcome, or undefined when the coordinator closes before there is one. */
+  const decide = async (body: Escalation): Promise<Outcome | undefined> => {
+    for (let attempt = 0; ; attempt++) {
+      const answered = await models.answer(body);
+      if (answered.ok) return answered.value;
+      if (signal.aborted) return undefined;
+      const { code, retryable } = answered.error;
+      if (!retryable || attempt + 1 >= limits.attemptsMax) return failed(answered.error);
+      log.warn({ code, attempt, model: body.model }, 'an escalation is tried again');
+      await sleep(clock, backoffMs(limits.backoff, attempt, random), signal);
+    }
+  };
+
+  /** A store that is away is asked until it takes: to give up would lose an answer. */
+  const untilStored = async <T>(
+    what: string,
+    act: () => Promise<Result<T>>,
+  ): Promise<T | undefined> => {
+    for (let attempt = 0; ; attempt++) {
+      const result = await act();
+      if (result.ok) return result.value;
+      const { code, message, retryable } = result.error;
+      log.error({ code, attempt, reason: message }, `cannot ${what}`);
+      if (!retryable || signal.aborted) return undefined;
+      await sleep(clock, backoffMs(limits.backoff, attempt, random), signal);
+    }
+  };
+
+  return {
+    take(open) {
+      // Once behind, all go through the store, so that the oldest are answered first.
+      if (behind || window.size >= limits.windowMax) behind = true;
+      else start(open);
+    },
+    catchUp,
+    async close() {
+      closing.abort();
+      await Promise.all(window.values());
+    },
+  };
+}
+
+function failed({ code, message }: Failure): Outcome {
+  return { kind: 'failed', code, message: message.slice(0, failureMessageCharsMax) };
+}
