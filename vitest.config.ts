@@ -8,6 +8,6 @@ export default defineConfig({
     pool: 'forks',
     testTimeout: 20_000,
   },
-  resolve: { conditions: ['source'] },
-  ssr: { resolve: { conditions: ['source', 'node', 'import', 'module', 'default'] } },
+  // Not `import` among them: Node would apply it to CommonJS packages' requires too.
+  ssr: { resolve: { conditions: ['source', 'node'] } },
 });

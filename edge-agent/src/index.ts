@@ -1,5 +1,5 @@
-export { packTensor } from './adapters/pack-tensor.ts';
 export { createMqttDeviceTransport } from './adapters/mqtt-transport.ts';
+export { packTensor } from './adapters/pack-tensor.ts';
 export { openDatabase, type SqliteDatabase } from './adapters/sqlite-database.ts';
 export { createSqliteDeviceStore } from './adapters/sqlite-device-store.ts';
 export { createSqliteEscalationStore } from './adapters/sqlite-escalation-store.ts';

@@ -17,7 +17,8 @@ type WithoutId<T> = T extends unknown ? Omit<T, 'id'> : never;
 const workerUrl = new URL('../../dist/runtime/onnx-native-worker.js', import.meta.url);
 
 export function createOnnxNativeRuntime(): Runtime {
-  const worker = new Worker(workerUrl);
+  // No flags of whoever started us: a test's export conditions would lead the built worker back to sources.
+  const worker = new Worker(workerUrl, { execArgv: [] });
   const waiting = new Map<number, (reply: WorkerReply) => void>();
   let lastId = 0;
   let gone: string | undefined;

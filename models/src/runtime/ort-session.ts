@@ -46,6 +46,8 @@ export async function createOrtSession(
       graphOptimizationLevel: 'all',
       intraOpNumThreads: options.threads ?? 1,
       interOpNumThreads: 1,
+      // What goes wrong comes back as a Failure; the library need not print it too.
+      logSeverityLevel: 4,
     });
   } catch (thrown) {
     return err(failure('invalid_bundle', `no runnable ONNX model: ${messageOf(thrown)}`));

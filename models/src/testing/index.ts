@@ -1,0 +1,2 @@
+export { runtimeContract } from './runtime-contract.ts';
+export { writeSampleBundle } from './sample-bundle.ts';

@@ -1,0 +1,92 @@
+// `npm start`: watch three devices answer real images, lose a link, and catch up.
+// Flags: --keep (leave it running afterwards), --images N, --seconds N.
+
+import { parseArgs } from 'node:util';
+import { readMnist } from '@skerry/models/training';
+import type { LabelledImage } from './feed.ts';
+import { playStory, type Scene } from './story.ts';
+import { renderTable } from './table.ts';
+import { promisesOf, totalsOf } from './verdict.ts';
+
+const { values } = parseArgs({
+  options: {
+    keep: { type: 'boolean', default: false },
+    images: { type: 'string', default: '10000' },
+    seconds: { type: 'string', default: '30' },
+  },
+});
+const deviceCount = 3;
+/** Between two printed lines where the output is no terminal. */
+const lineEveryMs = 5_000;
+
+const write = (text: string): void => void process.stdout.write(text);
+
+async function main(): Promise<number> {
+  const count = Number(values.images);
+  const seconds = Number(values.seconds);
+  if (!(Number.isInteger(count) && count > 0 && count <= 10_000 && seconds > 0)) {
+    write('usage: npm start -- [--keep] [--images 1…10000] [--seconds N]\n');
+    return 2;
+  }
+  const abort = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => abort.abort());
+
+  write(`Skerry: one coordinator, ${deviceCount} devices, ${count} MNIST test images.\n\n`);
+  const story = await playStory({
+    images: await testImages(count),
+    devices: deviceCount,
+    seconds,
+    signal: abort.signal,
+    onProgress: createPainter(),
+  });
+  try {
+    if (abort.signal.aborted) return 130;
+    const totals = totalsOf(story.final);
+    const promises = promisesOf(totals);
+    write(`\n${renderTable(story.final.devices)}\n\n`);
+    for (const { text, kept } of promises) write(`${kept ? '✓' : '✗'} ${text}\n`);
+    if (values.keep) {
+      write(`\nConsole: ${story.final.consoleUrl}  (Ctrl-C ends everything)\n`);
+      await new Promise((resolve) => abort.signal.addEventListener('abort', resolve));
+    }
+    return promises.every(({ kept }) => kept) ? 0 : 1;
+  } finally {
+    await story.close();
+  }
+}
+
+async function testImages(count: number): Promise<LabelledImage[]> {
+  const { pixels, labels, height, width } = (await readMnist()).test;
+  const size = height * width;
+  return Array.from({ length: count }, (_, i) => ({
+    id: `test-${i}`,
+    pixels: pixels.subarray(i * size, (i + 1) * size),
+    truth: String(labels[i]),
+  }));
+}
+
+/** Redraws in place on a terminal; elsewhere prints a table now and then, and each turn of the story. */
+function createPainter(): (scene: Scene) => void {
+  let drawnLines = 0;
+  let lastEvent = '';
+  let lastMs = Number.NEGATIVE_INFINITY;
+  return (scene) => {
+    const head = `${String(Math.floor(scene.progress * 100)).padStart(3)} %  ${scene.event}`;
+    const text = `${head}\n${renderTable(scene.devices)}\n`;
+    if (process.stdout.isTTY) {
+      write(`${drawnLines > 0 ? `\u001b[${drawnLines}A` : ''}\u001b[J${text}`);
+      drawnLines = text.split('\n').length - 1;
+      return;
+    }
+    const turn = scene.event.replace(/\d+ late/, 'late');
+    if (turn === lastEvent && performance.now() - lastMs < lineEveryMs) return;
+    lastEvent = turn;
+    lastMs = performance.now();
+    write(`${text}\n`);
+  };
+}
+
+process.exitCode = await main().catch((thrown: unknown) => {
+  process.stderr.write(`${thrown instanceof Error ? thrown.message : thrown}\n`);
+  return 1;
+});

@@ -1,0 +1,80 @@
+// A link that can be cut: a TCP proxy on a loopback port, with faults that a kernel without netem cannot give.
+
+import { once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
+import { assert } from '@skerry/shared';
+
+/** `cut`: refuses and resets. `black-hole`: accepts, and nothing ever comes through. */
+export type LinkMode = 'pass' | 'cut' | 'black-hole';
+
+export interface TcpProxy {
+  readonly port: number;
+  /** Bytes that clients have sent through, and that came back to them. */
+  readonly bytes: { readonly up: number; readonly down: number };
+  set(mode: LinkMode): void;
+  /** Resets every open connection, once. */
+  reset(): void;
+  close(): Promise<void>;
+}
+
+export async function createTcpProxy(target: {
+  readonly host: string;
+  readonly port: number;
+}): Promise<TcpProxy> {
+  const bytes = { up: 0, down: 0 };
+  const open = new Set<Socket>();
+  let mode: LinkMode = 'pass';
+
+  const reset = (): void => {
+    for (const socket of open) socket.destroy();
+  };
+  const track = (socket: Socket): Socket => {
+    open.add(socket);
+    socket.setNoDelay(true);
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => open.delete(socket));
+    return socket;
+  };
+  const carry = (from: Socket, to: Socket, direction: keyof typeof bytes): void => {
+    from.on('data', (chunk) => {
+      if (mode !== 'pass') return; // The black hole swallows.
+      bytes[direction] += chunk.byteLength;
+      if (!to.write(chunk)) {
+        from.pause();
+        to.once('drain', () => from.resume());
+      }
+    });
+    from.on('close', () => to.destroy());
+  };
+
+  const server = createServer((client) => {
+    track(client);
+    if (mode === 'cut') {
+      client.resetAndDestroy();
+      return;
+    }
+    const upstream = track(connect(target));
+    carry(client, upstream, 'up');
+    carry(upstream, client, 'down');
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  assert(typeof address === 'object' && address !== null, 'a listening server has an address');
+
+  return {
+    port: address.port,
+    bytes,
+    set(next) {
+      // What a black hole has swallowed is missing from the stream: such a connection can only be reset.
+      if (next === 'cut' || mode === 'black-hole') reset();
+      mode = next;
+    },
+    reset,
+    async close() {
+      reset();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
