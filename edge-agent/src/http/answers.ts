@@ -34,12 +34,13 @@ export function answerRoutes({ answers, escalations, models, clock }: AnswerRout
     const records = answers.subscribe(from === undefined ? undefined : Number(from), abort.signal);
     if (!records.ok) return refuse(c, records.error);
     return streamSSE(c, async (stream) => {
-      stream.onAbort(() => abort.abort());
       const beat = (): void => {
         timer = clock.after(heartbeatMs, beat);
         void stream.write(': still here\n\n');
       };
       let timer = clock.after(heartbeatMs, beat);
+      stream.onAbort(() => abort.abort());
+      abort.signal.addEventListener('abort', () => timer.cancel());
       await stream.write(': connected\n\n');
       for await (const record of records.value)
         await stream.writeSSE({
@@ -47,7 +48,6 @@ export function answerRoutes({ answers, escalations, models, clock }: AnswerRout
           event: 'answer',
           data: JSON.stringify(describe(record)),
         });
-      timer.cancel();
     });
   });
 

@@ -1,0 +1,421 @@
+// The agent whole: a real model in its worker, a real SQLite file, the production protocol, and a cloud that the test
+// plays by hand at the other end of a pipe in memory.
+
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Manifest } from '@skerry/models';
+import { createOnnxNativeRuntime, readBundle } from '@skerry/models/node';
+import { writeSampleBundle } from '@skerry/models/testing';
+import { defined, type Failure, type Result, silentLog } from '@skerry/shared';
+import { createSystemRandom, systemClock } from '@skerry/shared/node';
+import { type Answer, createExchangeHandler, serveExchanges } from '@skerry/sync-protocol';
+import {
+  createMemoryCoordinatorDisk,
+  createMemoryCoordinatorStore,
+  createMemoryPipe,
+} from '@skerry/sync-protocol/testing';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { packTensor } from './adapters/pack-tensor.ts';
+import { openDatabase } from './adapters/sqlite-database.ts';
+import { createSqliteDeviceStore } from './adapters/sqlite-device-store.ts';
+import { createSqliteEscalationStore } from './adapters/sqlite-escalation-store.ts';
+import { type Agent, createAgent } from './agent.ts';
+import { agentConfigSchema } from './config.ts';
+
+/** Pixels whose first two are the edge's logits and whose last two are the cloud's; see writeSampleBundle. */
+const sure = [255, 0, 0, 255];
+const unsure = [1, 0, 0, 255];
+
+const unwrap = <T>(result: Result<T, Failure>): T => {
+  if (!result.ok) throw new Error(`${result.error.code}: ${result.error.message}`);
+  return result.value;
+};
+
+type Outcome = Answer['outcome'];
+const answered: Outcome = {
+  kind: 'answered',
+  exit: 2,
+  label: 1,
+  confidence: 0.99,
+  probabilities: [0.01, 0.99],
+  variant: `sha256:${'a'.repeat(64)}`,
+};
+
+interface World {
+  /** Starts the agent, again where it has run before, on the same files. */
+  start(config?: Readonly<Record<string, unknown>>): Promise<Agent>;
+  /** Undefined: the cloud takes questions and says nothing. */
+  outcome: Outcome | undefined;
+  /** Answers all that is open. */
+  answerAll(): Promise<void>;
+  setLink(up: boolean): void;
+  readonly manifest: Manifest;
+}
+
+async function createWorld(): Promise<World> {
+  const folder = await mkdtemp(join(tmpdir(), 'skerry-agent-'));
+  const manifest = await writeSampleBundle(join(folder, 'bundle'));
+  const closers: (() => unknown)[] = [];
+  onTestFinished(async () => {
+    for (const close of closers.reverse()) await close();
+    await rm(folder, { recursive: true, force: true });
+  });
+  const pipe = createMemoryPipe(systemClock);
+  const cloud = createMemoryCoordinatorStore(createMemoryCoordinatorDisk());
+  const transport = pipe.listen();
+  const handler = createExchangeHandler(
+    {
+      store: cloud,
+      clock: systemClock,
+      onAccepted: () => world.outcome && void world.answerAll(),
+      hint: (device, message) => void transport.send(device, message),
+    },
+    { holdMs: 20 },
+  );
+  serveExchanges(transport, handler, silentLog);
+
+  const world: World = {
+    outcome: answered,
+    manifest,
+    async answerAll() {
+      for (const { device, body } of unwrap(await cloud.openEscalations(1000))) {
+        const { requestId } = body;
+        const outcome = world.outcome ?? answered;
+        await cloud.appendDown(device, { kind: 'answer', requestId, outcome }, Date.now());
+        handler.news(device);
+      }
+    },
+    setLink: (up) => pipe.setLink('device-1', up),
+    async start(more = {}) {
+      for (const close of closers.splice(0).reverse()) await close();
+      const config = agentConfigSchema.parse({ deadlineMs: 2000, ...more });
+      const database = unwrap(openDatabase(join(folder, 'agent.db')));
+      const runtime = createOnnxNativeRuntime();
+      const agent = unwrap(
+        await createAgent(config, {
+          bundles: [unwrap(await readBundle(join(folder, 'bundle'), ['edge']))],
+          runtime,
+          store: unwrap(createSqliteDeviceStore(database, 'device-1', () => 'epoch-1', config)),
+          escalations: createSqliteEscalationStore(database, config.answersMax),
+          transport: pipe.connect('device-1'),
+          pack: packTensor,
+          clock: systemClock,
+          random: createSystemRandom(),
+          log: silentLog,
+        }),
+      );
+      closers.push(
+        () => database.close(),
+        () => runtime.close(),
+        () => agent.close(),
+      );
+      await vi.waitFor(async () =>
+        expect(await health(agent)).toMatchObject({ link: { rttMs: expect.any(Number) } }),
+      );
+      return agent;
+    },
+  };
+  return world;
+}
+
+const get = async (agent: Agent, path: string) => await agent.app.request(path);
+const health = async (agent: Agent) => (await get(agent, '/healthz')).json();
+
+function post(agent: Agent, body: unknown, path = '/v2/models/sample/infer') {
+  return agent.app.request(path, { method: 'POST', body: JSON.stringify(body) });
+}
+
+const ask = (pixels: readonly number[], more: object = {}) => ({
+  inputs: [{ name: 'image', shape: [1, 1, 2, 2], datatype: 'UINT8', data: pixels }],
+  ...more,
+});
+
+async function infer(agent: Agent, pixels: readonly number[], more: object = {}) {
+  const response = await post(agent, ask(pixels, more));
+  expect(response.status).toBe(200);
+  const { parameters, outputs, id } = (await response.json()) as {
+    id?: string;
+    parameters: Record<string, unknown>;
+    outputs: { name: string; data: unknown[] }[];
+  };
+  return { id, ...parameters, label: outputs.find((o) => o.name === 'label')?.data[0] };
+}
+
+/** The next `count` events of the answers stream. */
+async function events(agent: Agent, count: number, from: string) {
+  const abort = new AbortController();
+  const response = await agent.app.request(`/v1/answers/stream?after=${from}`, {
+    signal: abort.signal,
+  });
+  expect(response.headers.get('content-type')).toContain('text/event-stream');
+  const reader = defined(response.body, 'a body').pipeThrough(new TextDecoderStream()).getReader();
+  let text = '';
+  const found = () => [...text.matchAll(/^data: (.*)$/gm)].map((m) => JSON.parse(m[1] ?? ''));
+  while (found().length < count) {
+    const { value, done } = await reader.read();
+    if (done) break;
+    text += value;
+  }
+  await reader.cancel();
+  return found();
+}
+
+describe('a request', () => {
+  it('is answered at the edge exit where it is confident, and says so', async () => {
+    const { start, manifest } = await createWorld();
+    expect(await infer(await start(), sure, { id: 'mine' })).toMatchObject({
+      id: 'mine',
+      label: 'left',
+      source: 'exit:1',
+      confidence: expect.closeTo(1, 5),
+      degraded: false,
+      pending: false,
+      model_digest: manifest.variants[0]?.digest,
+      reason: 'confident',
+    });
+  });
+
+  it('is answered by the cloud where it is not', async () => {
+    const { start } = await createWorld();
+    expect(await infer(await start(), unsure)).toMatchObject({
+      label: 'right',
+      source: 'cloud',
+      confidence: 0.99,
+      degraded: false,
+    });
+  });
+
+  it('keeps its local answer, marked, when the cloud cannot answer either', async () => {
+    const world = await createWorld();
+    world.outcome = { kind: 'failed', code: 'model_not_found', message: 'never heard of it' };
+    expect(await infer(await world.start(), unsure)).toMatchObject({
+      label: 'left',
+      source: 'exit:1',
+      degraded: true,
+      pending: false,
+      reason: 'cloud: model_not_found',
+    });
+  });
+
+  it('obeys its own policy', async () => {
+    const { start } = await createWorld();
+    const agent = await start();
+    const under = (skerry_policy: string) =>
+      infer(agent, unsure, { parameters: { skerry_policy } });
+    expect(await under('edge-only')).toMatchObject({
+      source: 'exit:1',
+      degraded: true,
+      pending: false,
+    });
+    expect(await under('edge-then-async')).toMatchObject({ degraded: true, pending: true });
+  });
+
+  it('returns binary tensors to who asks for them', async () => {
+    const { start } = await createWorld();
+    const response = await post(
+      await start(),
+      ask(sure, { parameters: { binary_data_output: true } }),
+    );
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    const header = Number(response.headers.get('Inference-Header-Content-Length'));
+    const { outputs } = JSON.parse(new TextDecoder().decode(bytes.subarray(0, header)));
+    expect(outputs.map((o: { parameters: object }) => o.parameters)).toEqual([
+      { binary_data_size: 4 + 'left'.length },
+      { binary_data_size: 8 },
+    ]);
+    expect(bytes.byteLength).toBe(header + 16);
+  });
+});
+
+describe('a late answer', () => {
+  it('comes on the stream and by id, once, after the local one was given at the deadline', async () => {
+    const world = await createWorld();
+    world.outcome = undefined;
+    const agent = await world.start();
+    const local = await infer(agent, unsure, { id: 'q1', parameters: { skerry_deadline_ms: 50 } });
+    expect(local).toMatchObject({
+      label: 'left',
+      degraded: true,
+      pending: true,
+      reason: 'deadline',
+    });
+    expect(await (await get(agent, '/v1/answers/q1')).json()).toMatchObject({ delivery: 'open' });
+    await world.answerAll();
+    const expected = {
+      id: 'q1',
+      delivery: 'late',
+      local: { exit: 1, label: 'left' },
+      answer: { source: 'cloud', label: 'right', confidence: 0.99 },
+    };
+    expect(await events(agent, 1, '0')).toMatchObject([expected]);
+    expect(await (await get(agent, '/v1/answers/q1')).json()).toMatchObject(expected);
+    expect(await (await get(agent, '/metrics')).text()).toContain('skerry_late_answers_total 1');
+  });
+
+  it('comes after the link heals; until then nobody waits for the deadline', async () => {
+    const world = await createWorld();
+    const agent = await world.start({ deadlineMs: 600_000 });
+    world.setLink(false);
+    for (const id of ['a', 'b'])
+      expect(await infer(agent, unsure, { id })).toMatchObject({
+        degraded: true,
+        pending: true,
+        reason: 'link down',
+      });
+    expect(await health(agent)).toMatchObject({ queue: { ops: 2 } });
+    world.setLink(true);
+    expect((await events(agent, 2, '0')).map((e) => e.id)).toEqual(['a', 'b']);
+    expect((await events(agent, 1, '1')).map((e) => e.id)).toEqual(['b']);
+    await vi.waitFor(async () => expect(await health(agent)).toMatchObject({ queue: { ops: 0 } }));
+  });
+
+  it('outlives the agent: asked before a restart, delivered after it, in time answers not again', async () => {
+    const world = await createWorld();
+    const first = await world.start();
+    await infer(first, unsure, { id: 'in-time' });
+    world.setLink(false);
+    await infer(first, unsure, { id: 'late' });
+    world.setLink(true);
+    const second = await world.start();
+    expect((await events(second, 1, '0')).map((e) => e.id)).toEqual(['late']);
+    expect(await (await get(second, '/v1/answers/in-time')).json()).toMatchObject({
+      delivery: 'in-time',
+      answer: { label: 'right' },
+    });
+  });
+});
+
+describe('bounds', () => {
+  it('a full queue answers overloaded at once, and says when to come back', async () => {
+    const { start } = await createWorld();
+    const agent = await start({ inferQueueMax: 1 });
+    const responses = await Promise.all(Array.from({ length: 8 }, () => post(agent, ask(sure))));
+    const refused = responses.filter((r) => r.status === 503);
+    expect(refused.length).toBeGreaterThan(0);
+    expect(responses.filter((r) => r.status === 200).length).toBe(8 - refused.length);
+    expect(await refused[0]?.json()).toMatchObject({
+      code: 'overloaded',
+      retryAfterMs: expect.any(Number),
+    });
+    expect(refused[0]?.headers.get('retry-after')).toMatch(/^\d+$/);
+    expect((await post(agent, ask(sure))).status).toBe(200);
+  });
+
+  it('a full outbox costs the better answer, never the local one, and never another op', async () => {
+    const world = await createWorld();
+    const agent = await world.start({ outboxOpsMax: 1 });
+    world.setLink(false);
+    await infer(agent, unsure, { id: 'kept' });
+    expect(await infer(agent, unsure, { id: 'lost' })).toMatchObject({
+      degraded: true,
+      pending: false,
+      reason: 'not escalated: overloaded',
+    });
+    expect((await get(agent, '/v1/answers/lost')).status).toBe(404);
+    world.setLink(true);
+    expect((await events(agent, 1, '0')).map((e) => e.id)).toEqual(['kept']);
+  });
+
+  it('more waiting requests than waitersMax are answered locally, the better answer later', async () => {
+    const world = await createWorld();
+    world.outcome = undefined;
+    const agent = await world.start({ waitersMax: 1 });
+    const parameters = { skerry_deadline_ms: 300 };
+    const answers = await Promise.all([1, 2, 3].map(() => infer(agent, unsure, { parameters })));
+    expect(answers.map((a) => (a as { reason?: string }).reason).sort()).toEqual([
+      'deadline',
+      'too many requests wait',
+      'too many requests wait',
+    ]);
+  });
+});
+
+describe('bad input', () => {
+  it.each<[string, unknown, number, string]>([
+    [
+      'a shape that is not the model’s',
+      { inputs: [{ name: 'image', shape: [4], datatype: 'UINT8', data: sure }] },
+      400,
+      'invalid_tensor',
+    ],
+    [
+      'a datatype that is not',
+      { inputs: [{ name: 'image', shape: [1, 1, 2, 2], datatype: 'FP32', data: sure }] },
+      400,
+      'invalid_tensor',
+    ],
+    [
+      'a missing input',
+      { inputs: [{ name: 'other', shape: [1], datatype: 'UINT8', data: [1] }] },
+      400,
+      'invalid_argument',
+    ],
+    [
+      'an input too many',
+      { inputs: [...ask(sure).inputs, { name: 'x', shape: [1], datatype: 'UINT8', data: [1] }] },
+      400,
+      'invalid_argument',
+    ],
+    [
+      'an output that is not',
+      ask(sure, { outputs: [{ name: 'colour' }] }),
+      400,
+      'invalid_argument',
+    ],
+    [
+      'a policy that is not',
+      ask(sure, { parameters: { skerry_policy: 'guess' } }),
+      400,
+      'invalid_argument',
+    ],
+    [
+      'a deadline that is none',
+      ask(sure, { parameters: { skerry_deadline_ms: -1 } }),
+      400,
+      'invalid_argument',
+    ],
+  ])('%s is refused, and the agent lives', async (_, body, status, code) => {
+    const { start } = await createWorld();
+    const agent = await start();
+    const response = await post(agent, body);
+    expect(response.status).toBe(status);
+    expect(await response.json()).toMatchObject({ code, error: expect.any(String) });
+    expect((await post(agent, ask(sure))).status).toBe(200);
+  });
+
+  it('unknown models, versions, paths and ids are not found; a body beyond the bound is too large', async () => {
+    const { start } = await createWorld();
+    const agent = await start({ bodyBytesMax: 1024 });
+    expect((await post(agent, ask(sure), '/v2/models/nobody/infer')).status).toBe(404);
+    expect((await post(agent, ask(sure), '/v2/models/sample/versions/9/infer')).status).toBe(404);
+    expect((await get(agent, '/v1/answers/nobody')).status).toBe(404);
+    expect((await get(agent, '/nowhere')).status).toBe(404);
+    expect((await get(agent, '/v1/answers/stream?after=x')).status).toBe(400);
+    const huge = await post(agent, ask(new Array(2000).fill(1)));
+    expect(huge.status).toBe(413);
+    expect(await huge.json()).toMatchObject({ code: 'too_large' });
+  });
+});
+
+describe('the model’s metadata', () => {
+  it('is what the Open Inference Protocol asks for', async () => {
+    const { start } = await createWorld();
+    const agent = await start();
+    const json = async (path: string) => (await get(agent, path)).json();
+    expect(await json('/v2/health/live')).toEqual({ live: true });
+    expect(await json('/v2/health/ready')).toEqual({ ready: true });
+    expect(await json('/v2')).toMatchObject({ name: 'skerry', extensions: ['binary_tensor_data'] });
+    expect(await json('/v2/models')).toEqual({ models: ['sample'] });
+    expect(await json('/v2/models/sample/versions/1.0.0/ready')).toEqual({
+      name: 'sample',
+      ready: true,
+    });
+    expect(await json('/v2/models/sample')).toMatchObject({
+      name: 'sample',
+      versions: ['1.0.0'],
+      platform: 'onnx_onnxv1',
+      inputs: [{ name: 'image', datatype: 'UINT8', shape: [1, 1, 2, 2] }],
+    });
+  });
+});
