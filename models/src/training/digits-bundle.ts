@@ -29,7 +29,7 @@ import {
   row,
 } from './measure.ts';
 import { type LabelledImages, selectImages } from './mnist.ts';
-import type { Weights } from './train-network.ts';
+import type { Weights } from './weights.ts';
 
 /** P(risk ≤ ε) ≥ 1 − δ, where risk = P(answered at the edge and wrong). */
 const edgeRiskBound: RiskBound = { epsilon: 0.003, delta: 0.1 };

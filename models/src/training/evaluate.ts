@@ -3,7 +3,7 @@
 import * as ort from 'onnxruntime-node';
 import { createOrtSession } from '../runtime/ort-session.ts';
 import type { Tensor, TensorMap } from '../tensor.ts';
-import { expectOk } from './train-network.ts';
+import { expectOk } from './expect-ok.ts';
 
 const examplesPerRun = 250;
 

@@ -5,7 +5,7 @@ import { createGraphBuilder, type GraphBuilder } from '../onnx/graph-builder.ts'
 import type { ModelProto } from '../onnx/model-proto.ts';
 import { scalar } from './constants.ts';
 import { chainsOf, emitChain, type Network, parametersOf, type SegmentChains } from './network.ts';
-import type { Weights } from './train-network.ts';
+import type { Weights } from './weights.ts';
 
 export const stageNames = { image: 'image', cut: 'cut', logits: 'logits' } as const;
 

@@ -13,7 +13,7 @@ import { trainNetwork } from './train-network.ts';
 import { writeBundle } from './write-bundle.ts';
 
 const usage =
-  'usage: npm run train -- digits [--seed 1] [--epochs 20] [--threads 2] [--out directory]\n';
+  'usage: npm run train -- digits [--seed 1] [--epochs 14] [--threads 2] [--out directory]\n';
 /** Kept from the 60 000 training images, for calibration. */
 const heldOutImages = 5000;
 

@@ -17,7 +17,7 @@ export function createProgress(stream: ProgressStream, nowMs: () => number) {
   const startMs = nowMs();
   let losses: number[] = [];
   let drawnMs = -Infinity;
-  let printedPercent = -plainEveryPercent;
+  let printedPercent = 0;
   return (progress: StepProgress): void => {
     losses = progress.losses.map((loss, i) =>
       losses[i] === undefined ? loss : smoothing * losses[i] + (1 - smoothing) * loss,

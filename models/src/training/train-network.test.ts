@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { digitsNetwork, digitsRecipe } from './digits.ts';
 import { readMnist, selectImages } from './mnist.ts';
-import { learningRateAt, type StepProgress, trainNetwork } from './train-network.ts';
+import { type StepProgress, trainNetwork } from './train-network.ts';
 
 const batch = 32;
 const steps = 150;
@@ -39,13 +39,5 @@ describe('training', () => {
     const weights = await train(3);
     expect(await train(3)).toEqual(weights);
     expect(await train(4)).not.toEqual(weights);
-  });
-
-  it('warms the learning rate up, then lets it fall to nothing', () => {
-    const schedule = { learningRateMax: 0.1, warmupSteps: 10 };
-    const rates = Array.from({ length: 100 }, (_, i) => learningRateAt(i, 100, schedule));
-    expect(rates[0]).toBeCloseTo(0.01);
-    expect(Math.max(...rates)).toBeCloseTo(0.1);
-    expect(rates.at(-1)).toBeLessThan(1e-4);
   });
 });
