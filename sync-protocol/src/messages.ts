@@ -122,7 +122,7 @@ const rises = (numbers: readonly number[]): boolean =>
 const header = { v: z.int().positive(), device: deviceIdSchema, epoch: z.string().min(1).max(64) };
 
 /** Device → coordinator. A reconnect is the same message with an old cursor. */
-export const exchangeSchema = z.strictObject({
+const exchangeSchema = z.strictObject({
   ...header,
   type: z.literal('exchange'),
   exchangeId: z.string().min(1).max(64),
@@ -140,7 +140,7 @@ export const exchangeSchema = z.strictObject({
 export type Exchange = z.infer<typeof exchangeSchema>;
 
 /** Coordinator → device: the answer to one Exchange. */
-export const replySchema = z.strictObject({
+const replySchema = z.strictObject({
   ...header,
   type: z.literal('reply'),
   exchangeId: z.string().min(1).max(64),
@@ -158,7 +158,7 @@ export const replySchema = z.strictObject({
 export type Reply = z.infer<typeof replySchema>;
 
 /** Coordinator → device: there is news; exchange now. May be lost, for the next Exchange brings it anyway. */
-export const hintSchema = z.strictObject({ v: z.int().positive(), type: z.literal('hint') });
+const hintSchema = z.strictObject({ v: z.int().positive(), type: z.literal('hint') });
 export type Hint = z.infer<typeof hintSchema>;
 
 export const messageSchema = z.discriminatedUnion('type', [

@@ -10,8 +10,8 @@ export const timeoutInitialMs = 3_000;
 export const timeoutMinMs = 1_000;
 export const timeoutMaxMs = 60_000;
 /** Before the first sample, an Exchange this old makes the link `stalled`; after it, the estimate decides. */
-export const stallInitialMs = 1_000;
-export const stallMinMs = 250;
+const stallInitialMs = 1_000;
+const stallMinMs = 250;
 
 export function observeRtt({ smoothedMs, deviationMs }: Rtt, sampleMs: number): Rtt {
   if (smoothedMs === undefined || deviationMs === undefined)

@@ -64,7 +64,7 @@ export type SessionEvent =
   | { readonly kind: 'unsent'; readonly exchange: number }
   | { readonly kind: 'tick' };
 
-export type SessionEffect = { readonly kind: 'send'; readonly exchange: number };
+type SessionEffect = { readonly kind: 'send'; readonly exchange: number };
 
 export interface Transition {
   readonly state: SessionState;

@@ -1,0 +1,82 @@
+// Stores whose process may die right before or right after any call, and in the middle of a transaction's effect.
+// What was committed is written into the ledger, also when the process did not live to learn of it.
+
+import type { Result } from '@skerry/shared';
+import type { CoordinatorStore, DeviceStore, DownOp } from '@skerry/sync-protocol';
+import type { Ledger } from './ledger.ts';
+import type { Process } from './process.ts';
+
+/** Decides, at each point where it could happen, whether the process dies; `point` says where, for the trace. */
+export type CrashPlan = (point: string) => boolean;
+
+export function crashingDeviceStore(
+  store: DeviceStore,
+  process: Process,
+  dies: CrashPlan,
+  ledger: Ledger,
+): DeviceStore {
+  const { device } = store.position();
+  const perhapsCrash = (point: string): void => {
+    if (dies(`${device} ${point}`)) process.crash();
+  };
+  const between = <T>(call: string, action: () => T): T => {
+    perhapsCrash(`before ${call}`);
+    const result = action();
+    perhapsCrash(`after ${call}`);
+    return result;
+  };
+  return {
+    position: () => between('position', () => store.position()),
+    unacknowledged: (opsMax, bytesMax) =>
+      between('unacknowledged', () => store.unacknowledged(opsMax, bytesMax)),
+    append: (body, atMs, effect) =>
+      between('append', () => {
+        const appended = store.append(body, atMs, () => {
+          effect?.();
+          perhapsCrash('inside append');
+        });
+        if (appended.ok) ledger.appended(device, appended.value, body.requestId);
+        return appended;
+      }),
+    apply: (reply, effect) =>
+      between('apply', () => {
+        const effects: DownOp[] = [];
+        const applied = store.apply(reply, (op) => {
+          effect(op);
+          effects.push(op);
+          perhapsCrash('inside apply');
+        });
+        if (applied.ok) ledger.applied(device, effects);
+        return applied;
+      }),
+  };
+}
+
+/** A dead process learns nothing more: its calls never return. */
+const never = <T>(): Promise<T> => new Promise(() => undefined);
+
+export function crashingCoordinatorStore(
+  store: CoordinatorStore,
+  process: Process,
+  dies: CrashPlan,
+  ledger: Ledger,
+): CoordinatorStore {
+  const between = async <T>(call: string, action: () => Promise<Result<T>>): Promise<Result<T>> => {
+    if (process.alive() && dies(`coordinator before ${call}`)) process.kill();
+    if (!process.alive()) return never();
+    const result = await action();
+    if (process.alive() && dies(`coordinator after ${call}`)) process.kill();
+    return process.alive() ? result : never();
+  };
+  return {
+    accept: (exchange, nowMs) =>
+      between('accept', async () => {
+        const accepted = await store.accept(exchange, nowMs);
+        if (accepted.ok) ledger.accepted(exchange.device, exchange.epoch, accepted.value.fresh);
+        return accepted;
+      }),
+    downOpsAfter: (...query) => between('downOpsAfter', () => store.downOpsAfter(...query)),
+    appendDown: (...op) => between('appendDown', () => store.appendDown(...op)),
+    openEscalations: (opsMax) => between('openEscalations', () => store.openEscalations(opsMax)),
+  };
+}
