@@ -11,23 +11,16 @@ import {
 } from '../calibration/calibrate-exit.ts';
 import type { RiskBound } from '../calibration/learn-then-test.ts';
 import type { Scored } from '../calibration/temperature.ts';
-import { predict } from '../confidence.ts';
 import { variantDigest } from '../node/variant-digest.ts';
 import { encodeModel } from '../onnx/model-proto.ts';
 import type { Tensor } from '../tensor.ts';
 import { chooseCutScale } from './cut-scale.ts';
 import { digitsNetwork, digitsRecipe } from './digits.ts';
 import { describeDigits, digitsStages } from './digits-card.ts';
-import { runOverAll } from './evaluate.ts';
-import { exportNeck, exportStages, stageNames } from './export-stages.ts';
-import {
-  type EdgeRule,
-  type ExitOutputs,
-  isAnswered,
-  type Measurement,
-  measure,
-  row,
-} from './measure.ts';
+import { imagesTensor, runExits, runOverAll, type StageBytes } from './evaluate.ts';
+import { exportNeck, exportStages } from './export-stages.ts';
+import { chooseGolden } from './golden.ts';
+import { type ExitOutputs, type Measurement, measure } from './measure.ts';
 import { type LabelledImages, selectImages } from './mnist.ts';
 import type { Weights } from './weights.ts';
 
@@ -35,8 +28,6 @@ import type { Weights } from './weights.ts';
 const edgeRiskBound: RiskBound = { epsilon: 0.003, delta: 0.1 };
 /** Held-out images that choose the temperatures and the cut's scale; the others, untouched by it, the threshold. */
 const tuningImages = 1000;
-/** Covers another rounding of the cut's bytes on other hardware; the logits themselves reach 20. */
-const goldenTolerance = 0.05;
 
 export interface DigitsBundle {
   readonly manifest: Manifest;
@@ -76,9 +67,6 @@ export async function buildDigitsBundle(inputs: BundleInputs): Promise<DigitsBun
   };
 }
 
-/** ONNX bytes by stage name. */
-type StageBytes = ReadonlyMap<string, Uint8Array>;
-
 async function exportCalibratedCut(weights: Weights, tuning: LabelledImages): Promise<StageBytes> {
   const { pixelScale } = digitsRecipe;
   const neck = encodeModel(exportNeck(digitsNetwork, weights, pixelScale));
@@ -86,18 +74,6 @@ async function exportCalibratedCut(weights: Weights, tuning: LabelledImages): Pr
   const cutScales = [chooseCutScale(defined(cut, 'cut').data as Float32Array)];
   const models = exportStages(digitsNetwork, weights, { pixelScale, cutScales });
   return new Map(models.map((model) => [model.graph.name ?? '', encodeModel(model)]));
-}
-
-async function runExits(stages: StageBytes, images: LabelledImages): Promise<ExitOutputs> {
-  const edge = await runOverAll(defined(stages.get('edge'), 'edge'), imagesTensor(images));
-  const cut = defined(edge[stageNames.cut], 'cut');
-  const cloud = await runOverAll(defined(stages.get('cloud'), 'cloud'), cut);
-  return {
-    edgeLogits: defined(edge[stageNames.logits], 'edge logits'),
-    cloudLogits: defined(cloud[stageNames.logits], 'cloud logits'),
-    cut,
-    labels: images.labels,
-  };
 }
 
 /** Temperatures from one half, the threshold from the other: what it bounds must not have been fitted to its examples. */
@@ -118,12 +94,6 @@ const scored = (logits: Tensor, labels: Uint8Array): Scored => ({
   labels,
 });
 
-const imagesTensor = (images: LabelledImages): Tensor => ({
-  datatype: 'UINT8',
-  shape: [images.count, 1, images.height, images.width],
-  data: images.pixels,
-});
-
 const range = (start: number, end: number): number[] =>
   Array.from({ length: end - start }, (_, i) => start + i);
 
@@ -135,31 +105,3 @@ function variantFiles(stages: StageBytes): Variant['files'] {
     ]),
   );
 }
-
-/** The first two images that the edge answers rightly, and the first two that it escalates and the cloud does. */
-function chooseGolden(
-  images: LabelledImages,
-  outputs: ExitOutputs,
-  rule: EdgeRule,
-): Manifest['golden'] {
-  const isEdge = (i: number): boolean => {
-    const { index, confidence } = predict(row(outputs.edgeLogits, i), rule.temperature);
-    return isAnswered(confidence, rule) && index === images.labels[i];
-  };
-  const isCloud = (i: number): boolean => {
-    const { confidence } = predict(row(outputs.edgeLogits, i), rule.temperature);
-    const { index } = predict(row(outputs.cloudLogits, i));
-    return !isAnswered(confidence, rule) && index === images.labels[i];
-  };
-  const all = range(0, images.count);
-  const chosen = [...all.filter(isEdge).slice(0, 2), ...all.filter(isCloud).slice(0, 2)];
-  return chosen.map((i) => ({
-    input: [...row(imagesTensor(images), i)],
-    label: images.labels[i] as number,
-    logits: { 1: rounded(row(outputs.edgeLogits, i)), 2: rounded(row(outputs.cloudLogits, i)) },
-    tolerance: goldenTolerance,
-  }));
-}
-
-const rounded = (logits: ArrayLike<number>): number[] =>
-  Array.from(logits, (logit) => Number(logit.toFixed(4)));

