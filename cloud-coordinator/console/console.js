@@ -4,6 +4,8 @@
 const refreshMs = 2_000;
 const requestTimeoutMs = 5_000;
 const decisionsShownMax = 60;
+/** A queue that is worth an operator's eye. */
+const queueNotableOps = 50;
 
 const byId = (id) => document.getElementById(id);
 const count = new Intl.NumberFormat();
@@ -58,7 +60,11 @@ function showModels(models) {
     names.length > 0 ? `Serving ${names.join(', ')}` : 'Serving no model';
 }
 
-const atEdgeOf = ({ counts }) => Object.values(counts.atExit).reduce((sum, n) => sum + n, 0);
+/** Answered at an exit that could be trusted; a degraded answer came from one that could not. */
+function atEdgeOf({ counts }) {
+  const atExit = Object.values(counts.atExit).reduce((sum, n) => sum + n, 0);
+  return Math.max(0, atExit - counts.degraded);
+}
 
 function showTotals(devices) {
   const heard = devices.flatMap((d) => d.status ?? []);
@@ -110,7 +116,10 @@ function nameCell({ device, online, status }) {
   return cell;
 }
 
-const blankCells = () => Array.from({ length: 7 }, () => el('td', 'zero', '–'));
+const blankCells = () =>
+  ['', 'number', '', 'number', 'number', 'number', 'number'].map((kind) =>
+    el('td', `zero ${kind}`, '–'),
+  );
 
 function statusCells({ models, counts, queue, ...status }) {
   const atEdge =
@@ -122,7 +131,7 @@ function statusCells({ models, counts, queue, ...status }) {
     numberCell(counts.escalated),
     numberCell(counts.late),
     numberCell(counts.degraded, true),
-    numberCell(queue.ops, true, `${count.format(queue.bytes)} bytes`),
+    numberCell(queue.ops, queue.ops >= queueNotableOps, `${count.format(queue.bytes)} bytes`),
   ];
 }
 
@@ -192,8 +201,8 @@ function decisionLine({ device, source, label, confidence, model, reason, latenc
     'li',
     'new',
     el('span', `source ${side}`, source),
-    el('span', 'what', el('b', '', label), ` ${wholeShare.format(confidence)} · ${device}`),
-    el('span', 'why', `${model}: ${reason}`),
+    el('span', 'what', el('b', '', label), ` ${wholeShare.format(confidence)} ${model}`),
+    el('span', 'why', `${device} · ${reason}`),
     el('span', 'took', `${latencyMs < 10 ? latencyMs.toFixed(1) : Math.round(latencyMs)} ms`, when),
   );
 }

@@ -42,7 +42,6 @@ export const coordinatorConfigSchema = z.object({
     .describe('messages that the broker has not acknowledged'),
   batchRowsMax: count(1, 4_096).default(32).describe('rows in one run of a model'),
   batchDelayMs: count(0, 10_000).default(2).describe('how long a row waits for company'),
-  batchQueueRowsMax: count(1, 1_000_000).default(1_024).describe('rows that wait for a model'),
   escalationsMax: count(1, 1_000_000)
     .default(1_024)
     .describe('escalations in memory; the rest wait in the database'),

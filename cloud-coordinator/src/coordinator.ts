@@ -47,7 +47,7 @@ export type TransportAdapter = CoordinatorTransport & {
 export interface Coordinator {
   readonly fetch: (request: Request) => Response | Promise<Response>;
   ready(): boolean;
-  /** Takes no more, lets go of what it holds; what is not answered stays open in the store. */
+  /** Lets go of what it holds, not of its adapters; what is not answered stays open in the store. */
   close(): Promise<void>;
 }
 
@@ -83,7 +83,8 @@ export async function createCoordinator(
     {
       rowsMax: config.batchRowsMax,
       delayMs: config.batchDelayMs,
-      queueRowsMax: config.batchQueueRowsMax,
+      // Room for the whole window of `serve`: whatever it holds may wait for one model.
+      queueRowsMax: config.escalationsMax,
     },
     clock,
     (model, rows, seconds) => {
@@ -157,7 +158,6 @@ export async function createCoordinator(
     fetch: app.fetch,
     ready,
     async close() {
-      await transport.close();
       handler.close();
       await serve.close();
       await models.close();

@@ -108,7 +108,7 @@ async function chooseBroker(
     config.mqttPort,
     { connectionsMax: config.mqttConnectionsMax },
     log,
-    () => metrics.failed('invalid_argument'),
+    () => metrics.failed('malformed_message'),
   );
   if (!broker.ok) return broker;
   opened.push(() => broker.value.close());

@@ -1,0 +1,22 @@
+import { loadConfig } from '@skerry/shared';
+import { describe, expect, it } from 'vitest';
+import { coordinatorConfigSchema } from './config.ts';
+
+const load = (...flags: string[]) =>
+  loadConfig(coordinatorConfigSchema, { environment: {}, flags });
+
+describe('the configuration', () => {
+  it('has a default for everything but a broker of yours', () => {
+    expect(load()).toMatchObject({ ok: true, value: { httpPort: 8080, mqttPort: 1883 } });
+  });
+
+  it.each([
+    ['--htp-port', '1'],
+    ['--http-port', '70000'],
+    ['--http-port', 'eighty'],
+    ['--broker-url', 'https://example.org'],
+    ['--batch-rows-max', '0'],
+  ])('refuses %s %s', (flag, value) => {
+    expect(load(flag, value)).toMatchObject({ ok: false, error: { code: 'invalid_config' } });
+  });
+});

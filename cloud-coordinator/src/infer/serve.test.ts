@@ -1,0 +1,186 @@
+import type { Tensor } from '@skerry/models';
+import { createRandom, err, failure, ok, type Result, silentLog } from '@skerry/shared';
+import type { Escalation } from '@skerry/sync-protocol';
+import {
+  createMemoryCoordinatorDisk,
+  createMemoryCoordinatorStore,
+  createVirtualClock,
+  sampleExchange,
+} from '@skerry/sync-protocol/testing';
+import { describe, expect, it } from 'vitest';
+import type { CloudHalf } from './cloud-half.ts';
+import { createCloudModels } from './cloud-models.ts';
+import { createServe } from './serve.ts';
+
+const variant = `sha256:${'a'.repeat(64)}`;
+const device = 'device-1';
+
+/** A half that says what its row says: class 1 where the byte is odd. */
+function halfOf(run?: CloudHalf['run']): CloudHalf {
+  const answer = (row: Tensor): Float32Array =>
+    Number(row.data[0]) % 2 === 1 ? Float32Array.of(0, 9) : Float32Array.of(9, 0);
+  return {
+    model: 'digits',
+    version: '1.0.0',
+    variant,
+    stage: 'cloud',
+    input: { name: 'cut', datatype: 'UINT8', shape: [1, 1] },
+    rowsMax: 8,
+    exit: 2,
+    temperature: 1,
+    classes: 2,
+    run: run ?? (async (rows) => ok(rows.map(answer))),
+    async close() {},
+  };
+}
+
+function escalation(requestId: string, change: Partial<Escalation> = {}): Escalation {
+  return {
+    kind: 'escalation',
+    requestId,
+    model: 'digits',
+    version: '1.0.0',
+    variant,
+    stage: 'cloud',
+    input: { name: 'cut', datatype: 'UINT8', shape: [1, 1], codec: 'raw', data: Uint8Array.of(1) },
+    local: { exit: 1, label: 0, confidence: 0.5 },
+    deadlineLeftMs: 100,
+    ...change,
+  };
+}
+
+interface Fixture {
+  readonly run?: CloudHalf['run'];
+  readonly disk?: ReturnType<typeof createMemoryCoordinatorDisk>;
+  readonly windowMax?: number;
+}
+
+function fresh({ run, windowMax = 100, ...fixture }: Fixture = {}) {
+  const disk = fixture.disk ?? createMemoryCoordinatorDisk();
+  const store = createMemoryCoordinatorStore(disk);
+  const clock = createVirtualClock();
+  const batch = { rowsMax: 8, delayMs: 1, queueRowsMax: windowMax };
+  const models = createCloudModels([halfOf(run)], batch, clock, () => {});
+  const answered: string[] = [];
+  const serve = createServe(
+    { windowMax, attemptsMax: 3, backoff: { initialMs: 10, maxMs: 100 } },
+    {
+      store,
+      models,
+      clock,
+      random: createRandom(1),
+      log: silentLog,
+      onAnswer: (to, outcome) => answered.push(`${to}:${outcome.kind}`),
+    },
+  );
+  let seq = 0;
+  const accept = async (...bodies: readonly Escalation[]) => {
+    const ops = bodies.map((body) => ({ seq: ++seq, atMs: 0, body }));
+    const accepted = await store.accept(sampleExchange({ device, ops }), 0);
+    expect(accepted.ok).toBe(true);
+  };
+  /** Lets promises and timers run until nothing happens any more. */
+  const settle = async () => {
+    for (let quiet = 0; quiet < 3; ) {
+      await new Promise((resolve) => setImmediate(resolve));
+      quiet = clock.runNext(clock.nowMs() + 60_000) ? 0 : quiet + 1;
+    }
+  };
+  const answers = async () => {
+    const down = await store.downOpsAfter(device, 0, 1_000, 1e9);
+    return down.ok ? down.value.ops.map((op) => op.body) : [];
+  };
+  return { disk, serve, models, accept, settle, answers, answered };
+}
+
+describe('serving escalations', () => {
+  it('answers each with what the whole network says', async () => {
+    const { serve, accept, settle, answers, answered } = fresh();
+    const body = escalation('r1');
+    await accept(body);
+    serve.take({ device, body });
+    await settle();
+    expect(await answers()).toMatchObject([
+      { requestId: 'r1', outcome: { kind: 'answered', exit: 2, label: 1, variant } },
+    ]);
+    expect(answered).toEqual(['device-1:answered']);
+  });
+
+  const input = escalation('x').input;
+  it.each<[string, Partial<Escalation>]>([
+    ['model_not_found', { model: 'letters' }],
+    ['model_not_found', { version: '2.0.0' }],
+    ['digest_mismatch', { variant: `sha256:${'b'.repeat(64)}` }],
+    ['invalid_argument', { stage: 'edge' }],
+    ['invalid_tensor', { input: { ...input, shape: [1, 2] } }],
+  ])('answers with %s what it cannot answer, and the next as ever', async (code, change) => {
+    const { serve, accept, settle, answers } = fresh();
+    const bodies = [escalation('bad', change), escalation('good')];
+    await accept(...bodies);
+    for (const body of bodies) serve.take({ device, body });
+    await settle();
+    const outcomes = Object.fromEntries((await answers()).map((a) => [a.requestId, a.outcome]));
+    expect(outcomes).toMatchObject({
+      bad: { kind: 'failed', code },
+      good: { kind: 'answered' },
+    });
+  });
+
+  it('tries again what the runtime failed at, and answers with the failure in the end', async () => {
+    const runs: number[] = [];
+    const run: CloudHalf['run'] = async (rows): Promise<Result<readonly Float32Array[]>> => {
+      runs.push(rows.length);
+      return err(failure('runtime_failed', 'out of memory'));
+    };
+    const { serve, accept, settle, answers } = fresh({ run });
+    const body = escalation('r1');
+    await accept(body);
+    serve.take({ device, body });
+    await settle();
+    expect(runs).toEqual([1, 1, 1]);
+    expect(await answers()).toMatchObject([
+      { outcome: { kind: 'failed', code: 'runtime_failed' } },
+    ]);
+  });
+
+  it('answers with a failure where the logits are no numbers', async () => {
+    const { serve, accept, settle, answers } = fresh({
+      run: async (rows) => ok(rows.map(() => Float32Array.of(Number.NaN, 1))),
+    });
+    const body = escalation('r1');
+    await accept(body);
+    serve.take({ device, body });
+    await settle();
+    expect(await answers()).toMatchObject([{ outcome: { kind: 'failed' } }]);
+  });
+
+  it('leaves in the store what its window does not hold, and loses none of it', async () => {
+    const { serve, accept, settle, answers } = fresh({ windowMax: 4 });
+    const bodies = Array.from({ length: 50 }, (_, i) => escalation(`r${i}`));
+    await accept(...bodies);
+    for (const body of bodies) serve.take({ device, body });
+    await settle();
+    const all = await answers();
+    expect(all.map((answer) => answer.requestId).sort()).toEqual(
+      bodies.map((body) => body.requestId).sort(),
+    );
+    expect(all.every((answer) => answer.outcome.kind === 'answered')).toBe(true);
+  });
+
+  it('takes up after a restart what was accepted and not answered, each once', async () => {
+    const never: CloudHalf['run'] = () => new Promise(() => {});
+    const before = fresh({ run: never });
+    const bodies = [escalation('r1'), escalation('r2')];
+    await before.accept(...bodies);
+    for (const body of bodies) before.serve.take({ device, body });
+    await before.settle();
+    expect(await before.answers()).toEqual([]);
+
+    const after = fresh({ disk: before.disk });
+    await after.serve.catchUp();
+    await after.settle();
+    await after.serve.catchUp();
+    await after.settle();
+    expect((await after.answers()).map((answer) => answer.requestId)).toEqual(['r1', 'r2']);
+  });
+});
