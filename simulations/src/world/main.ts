@@ -1,11 +1,13 @@
 // npm run sim -- --seeds 200 --from 0    runs many seeds; stops at the first that fails
 // npm run sim -- --seed 17               replays one, with its trace
 // npm run sim -- --bug deleteOnSend      plants a bug, which must be found
+// npm run sim -- --disks sqlite          over the production stores instead of memory
 
 import { parseArgs } from 'node:util';
 import { err, failure, messageOf, ok, type Result } from '@skerry/shared';
 import { type Outcome, partitionAndHeal } from './partition-and-heal.ts';
 import { type PlantedBug, plantedBugs } from './planted-bugs.ts';
+import { withSqliteDisks } from './sqlite-disks.ts';
 
 interface Command {
   readonly from: number;
@@ -13,8 +15,10 @@ interface Command {
   /** Only this one, with its trace. */
   readonly replay: boolean;
   readonly bug: PlantedBug | undefined;
+  readonly disks: 'memory' | 'sqlite';
 }
 
+const bugs = Object.keys(plantedBugs) as PlantedBug[];
 const exitCodes = { passed: 0, violated: 1, misused: 2 } as const;
 
 const command = readCommand();
@@ -26,20 +30,25 @@ if (command.ok) {
 }
 
 /** Whether all seeds passed. */
-async function run({ from, seeds, replay, bug }: Command): Promise<boolean> {
+async function run({ from, seeds, replay, bug, disks }: Command): Promise<boolean> {
   const startedAtMs = performance.now();
   const total = { steps: 0, appended: 0, answered: 0, deaths: 0, lost: 0, repeated: 0 };
   const progressEvery = Math.max(1, Math.floor(seeds / 10));
   for (let seed = from; seed < from + seeds; seed++) {
-    const outcome = await partitionAndHeal(seed, {
+    const options = {
       ...(bug === undefined ? {} : { bug }),
       ...(replay ? { trace: print } : {}),
-    });
+    };
+    const outcome =
+      disks === 'memory'
+        ? await partitionAndHeal(seed, options)
+        : await withSqliteDisks((sqlite) => partitionAndHeal(seed, { ...options, disks: sqlite }));
     for (const key of Object.keys(total) as (keyof typeof total)[])
       total[key] += outcome.counts[key];
     if (replay || outcome.violation !== undefined) print(describe(outcome));
     if (outcome.violation !== undefined) {
-      print(`replay: npm run sim -- --seed ${seed}${bug === undefined ? '' : ` --bug ${bug}`}`);
+      const planted = bug === undefined ? '' : ` --bug ${bug}`;
+      print(`replay: npm run sim -- --seed ${seed} --disks ${disks}${planted}`);
       return false;
     }
     const done = seed - from + 1;
@@ -62,6 +71,7 @@ function readCommand(): Result<Command> {
         from: { type: 'string', default: '0' },
         seed: { type: 'string' },
         bug: { type: 'string' },
+        disks: { type: 'string', default: 'memory' },
       },
     });
     const replay = values.seed !== undefined;
@@ -69,7 +79,8 @@ function readCommand(): Result<Command> {
       from: wholeNumber(values.seed ?? values.from),
       seeds: replay ? 1 : wholeNumber(values.seeds),
       replay,
-      bug: plantedBug(values.bug),
+      bug: values.bug === undefined ? undefined : oneOf(bugs, values.bug),
+      disks: oneOf(['memory', 'sqlite'], values.disks),
     });
   } catch (thrown) {
     return err(failure('invalid_argument', messageOf(thrown)));
@@ -81,11 +92,10 @@ function wholeNumber(text: string): number {
   throw new Error(`expected a whole number, got '${text}'`);
 }
 
-function plantedBug(name: string | undefined): PlantedBug | undefined {
-  const names = Object.keys(plantedBugs) as PlantedBug[];
-  const bug = names.find((known) => known === name);
-  if (name === undefined || bug !== undefined) return bug;
-  throw new Error(`expected a bug (${names.join(', ')}), got '${name}'`);
+function oneOf<T extends string>(names: readonly T[], text: string): T {
+  const name = names.find((known) => known === text);
+  if (name !== undefined) return name;
+  throw new Error(`expected one of ${names.join(', ')}, got '${text}'`);
 }
 
 function describe({ seed, violation, endedAtMs, counts }: Outcome): string {

@@ -1,13 +1,16 @@
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { type Outcome, partitionAndHeal } from './partition-and-heal.ts';
+import { withSqliteDisks } from './sqlite-disks.ts';
 
 const seeds = 50;
 /** The planted bug must be found within so many. */
 const bugSeedsMax = 20;
 
-describe('partition and heal', async () => {
+describe('partition and heal', () => {
   const outcomes: Outcome[] = [];
-  for (let seed = 0; seed < seeds; seed++) outcomes.push(await partitionAndHeal(seed));
+  beforeAll(async () => {
+    for (let seed = 0; seed < seeds; seed++) outcomes.push(await partitionAndHeal(seed));
+  });
   const sum = (key: keyof Outcome['counts']): number =>
     outcomes.reduce((total, { counts }) => total + counts[key], 0);
   const violations = (rule: string) =>
@@ -37,6 +40,14 @@ describe('partition and heal', async () => {
       return lines;
     };
     expect(await traceOf(3)).toEqual(await traceOf(3));
+  });
+
+  it('passes over the production stores too, and replays there', async () => {
+    const overSqlite = (seed: number): Promise<Outcome> =>
+      withSqliteDisks((disks) => partitionAndHeal(seed, { disks }));
+    const [first, again, other] = [await overSqlite(0), await overSqlite(0), await overSqlite(1)];
+    expect([first.violation, other.violation]).toEqual([undefined, undefined]);
+    expect(again).toEqual(first);
   });
 
   it('finds ops that are forgotten when sent instead of when acknowledged', async () => {
