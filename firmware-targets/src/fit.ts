@@ -1,0 +1,154 @@
+// Whether a variant of a bundle fits a target, before a byte of it is sent there. Pure: it judges what the manifest
+// says. What it cannot know (the graph's inner tensors) it estimates high, by the formulas below.
+//
+//   disk    = 2 × bytes of the edge stages' files              (slots A and B)
+//   memory  = 5 × bytes of the edge stages' files              (weights)
+//           + 32 × bytes of the largest stage's borders        (activations)
+//           + 2 × inferQueueMax × bytes of one input           (requests that wait)
+//   latency = multiply-accumulates of the edge stages ÷ the target's rate, where the manifest's card counts them
+
+import {
+  bytesPerElement,
+  type Datatype,
+  type Manifest,
+  type Stage,
+  type TensorSpec,
+  type Variant,
+} from '@skerry/models';
+import { agentConfigOf, type ExecutionProvider, type Target } from './target.ts';
+
+/** The running build and the one before it. */
+const slots = 2;
+/**
+ * The file in the agent and in its worker, the weights of the session, and the same packed for its kernels: measured
+ * with onnxruntime-node 1.30, a process grew by 3.3 (matrix products) to 5.1 (convolutions) times the file.
+ */
+const weightCopies = 5;
+/** Inside, a tensor is FP32 where the border was a byte (×4), and wider: eight times as many channels is common. */
+const activationGrowth = 32;
+/** A waiting request is its HTTP body and the tensor for the worker. */
+const inputCopies = 2;
+/** What the runtimes in models/ can drive today. */
+const drivenProviders: readonly ExecutionProvider[] = ['cpu', 'wasm'];
+const macsMetric = 'macsAtEdge';
+
+export interface Needs {
+  readonly diskBytes: number;
+  readonly memoryBytes: number;
+  /** Undefined where the bundle does not say how much it computes. */
+  readonly latencyMs: number | undefined;
+}
+
+export interface Reason {
+  readonly code:
+    | 'unknown-variant'
+    | 'no-edge-stage'
+    | 'execution-provider'
+    | 'datatype'
+    | 'disk'
+    | 'memory'
+    | 'latency';
+  readonly message: string;
+}
+
+export type Fit =
+  | { readonly fits: true; readonly provider: ExecutionProvider; readonly needs: Needs }
+  | { readonly fits: false; readonly reasons: readonly Reason[] };
+
+/** All reasons against it, not only the first. */
+export function fit(manifest: Manifest, variantName: string, target: Target): Fit {
+  const variant = manifest.variants.find(({ name }) => name === variantName);
+  if (variant === undefined)
+    return misfit('unknown-variant', `bundle ${manifest.name} has no variant ${variantName}`);
+  const stages = manifest.stages.filter(({ side }) => side === 'edge');
+  if (stages.length === 0)
+    return misfit('no-edge-stage', `bundle ${manifest.name} has no stage for a device`);
+  const provider = target.executionProviders.find((name) => drivenProviders.includes(name));
+  const needs = needsOf(manifest, variant, stages, target);
+  const reasons = [
+    ...providerReasons(provider, target),
+    ...datatypeReasons(stages, target),
+    ...budgetReasons(needs, target),
+  ];
+  return provider !== undefined && reasons.length === 0
+    ? { fits: true, provider, needs }
+    : { fits: false, reasons };
+}
+
+const misfit = (code: Reason['code'], message: string): Fit => ({
+  fits: false,
+  reasons: [{ code, message }],
+});
+
+function needsOf(
+  manifest: Manifest,
+  variant: Variant,
+  stages: readonly Stage[],
+  target: Target,
+): Needs {
+  const fileBytes = sum(stages.map(({ name }) => variant.files[name]?.bytes ?? 0));
+  const borderBytes = stages.map(({ inputs, outputs }) =>
+    sum([...inputs, ...outputs].map(tensorBytesOf)),
+  );
+  const inputBytes = sum(manifest.inputs.map(tensorBytesOf));
+  const { inferQueueMax } = agentConfigOf(target);
+  const macs = manifest.card.metrics[macsMetric];
+  return {
+    diskBytes: slots * fileBytes,
+    memoryBytes:
+      weightCopies * fileBytes +
+      activationGrowth * Math.max(...borderBytes) +
+      inputCopies * inferQueueMax * inputBytes,
+    latencyMs: macs === undefined ? undefined : (1000 * macs) / target.macsPerSecond,
+  };
+}
+
+/** A dimension that may vary counts as one: the agent runs one example at a time. */
+const tensorBytesOf = ({ datatype, shape }: TensorSpec): number =>
+  bytesPerElement(datatype) * shape.reduce((product, size) => product * Math.max(size, 1), 1);
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, n) => total + n, 0);
+
+function* providerReasons(
+  provider: ExecutionProvider | undefined,
+  { name, executionProviders }: Target,
+): Generator<Reason> {
+  if (provider !== undefined) return;
+  const message = `${name} has ${executionProviders.join(', ')}; the runtimes drive ${drivenProviders.join(', ')}`;
+  yield { code: 'execution-provider', message };
+}
+
+function* datatypeReasons(stages: readonly Stage[], target: Target): Generator<Reason> {
+  const used = new Set<Datatype>(
+    stages.flatMap(({ inputs, outputs }) => [...inputs, ...outputs].map((t) => t.datatype)),
+  );
+  for (const datatype of used)
+    if (!target.datatypes.includes(datatype))
+      yield {
+        code: 'datatype',
+        message: `the edge stages use ${datatype}, ${target.name} does not`,
+      };
+}
+
+function* budgetReasons(needs: Needs, { name, budget }: Target): Generator<Reason> {
+  const over = (what: string, need: string, have: string): string =>
+    `${what}: needs ${need}, ${name} has ${have}`;
+  if (needs.diskBytes > budget.diskBytes)
+    yield {
+      code: 'disk',
+      message: over('disk', mebibytes(needs.diskBytes), mebibytes(budget.diskBytes)),
+    };
+  if (needs.memoryBytes > budget.memoryBytes)
+    yield {
+      code: 'memory',
+      message: over('memory', mebibytes(needs.memoryBytes), mebibytes(budget.memoryBytes)),
+    };
+  if (needs.latencyMs !== undefined && needs.latencyMs > budget.latencyMs)
+    yield {
+      code: 'latency',
+      message: over('latency', milliseconds(needs.latencyMs), milliseconds(budget.latencyMs)),
+    };
+}
+
+export const mebibytes = (bytes: number): string => `${(bytes / 1024 / 1024).toFixed(1)} MiB`;
+export const milliseconds = (ms: number): string => `${ms.toFixed(1)} ms`;

@@ -1,0 +1,10 @@
+export { type Fit, fit, type Needs, type Reason } from './fit.ts';
+export {
+  agentConfigOf,
+  type ExecutionProvider,
+  executionProviders,
+  parseTarget,
+  type Target,
+  targetSchema,
+} from './target.ts';
+export { targets } from './targets.ts';
