@@ -12,7 +12,6 @@ import {
   type Result,
 } from '@skerry/shared';
 import { type DecodeOptions, decode, encode } from 'cborg';
-import { encodedLength } from 'cborg/length';
 import { z } from 'zod';
 import {
   type DownBody,
@@ -71,7 +70,7 @@ export function decodeMessage(bytes: Uint8Array): Result<Message> {
 
 /** What this op takes of a message's room for ops; never less than its true share. */
 export function opBytes(body: UpBody | DownBody): number {
-  return encodedLength(body, encodeOptions) + opOverheadBytes;
+  return encode(body, encodeOptions).length + opOverheadBytes; // Faster than cborg's encodedLength.
 }
 
 /** A body as a store keeps it. Fails with `too_large` or `invalid_argument` when it could never be sent. [COD6] */

@@ -4,12 +4,18 @@ import { ok } from '@skerry/shared';
 import { encodeBody, opBytes } from '../codec.ts';
 import type { DownOp } from '../messages.ts';
 import type { CoordinatorStore, OpenEscalation } from '../ports.ts';
+import { countWithin } from './count-within.ts';
+
+interface DownRow {
+  readonly op: DownOp;
+  readonly bytes: number;
+}
 
 interface DeviceRows {
   /** Highest seq stored, by epoch. */
   readonly ackOf: Map<string, number>;
   lastPosition: number;
-  down: readonly DownOp[];
+  down: readonly DownRow[];
 }
 
 export interface MemoryCoordinatorDisk {
@@ -39,21 +45,15 @@ export function createMemoryCoordinatorStore(disk: MemoryCoordinatorDisk): Coord
       for (const { body } of fresh) disk.open.set(keyOf(device, body), { device, body });
       const ack = fresh.at(-1)?.seq ?? seen;
       rows.ackOf.set(epoch, ack);
-      rows.down = rows.down.filter((op) => op.position > cursor);
+      rows.down = rows.down.filter(({ op }) => op.position > cursor);
       rows.lastPosition = Math.max(rows.lastPosition, cursor);
       return ok({ fresh, ack });
     },
 
     async downOpsAfter(device, cursor, opsMax, bytesMax) {
-      const waiting = rowsOf(device).down.filter((op) => op.position > cursor);
-      let bytes = 0;
-      const end = waiting.findIndex((op, i) => {
-        bytes += opBytes(op.body);
-        return i >= opsMax || (i > 0 && bytes > bytesMax);
-      });
-      return ok(
-        end === -1 ? { ops: waiting, more: false } : { ops: waiting.slice(0, end), more: true },
-      );
+      const waiting = rowsOf(device).down.filter(({ op }) => op.position > cursor);
+      const ops = waiting.slice(0, countWithin(waiting, opsMax, bytesMax)).map(({ op }) => op);
+      return ok({ ops, more: ops.length < waiting.length });
     },
 
     async appendDown(device, body, nowMs) {
@@ -62,7 +62,8 @@ export function createMemoryCoordinatorStore(disk: MemoryCoordinatorDisk): Coord
       if (!disk.open.delete(keyOf(device, body))) return ok(undefined);
       const rows = rowsOf(device);
       rows.lastPosition++;
-      rows.down = [...rows.down, { position: rows.lastPosition, atMs: nowMs, body }];
+      const op = { position: rows.lastPosition, atMs: nowMs, body };
+      rows.down = [...rows.down, { op, bytes: opBytes(body) }];
       return ok(rows.lastPosition);
     },
 

@@ -4,10 +4,16 @@ import { err, failure, ok } from '@skerry/shared';
 import { encodeBody, opBytes } from '../codec.ts';
 import type { UpOp } from '../messages.ts';
 import type { DeviceStore } from '../ports.ts';
+import { countWithin } from './count-within.ts';
 
 export interface OutboxBounds {
   readonly outboxOpsMax: number;
   readonly outboxBytesMax: number;
+}
+
+interface Row {
+  readonly op: UpOp;
+  readonly bytes: number;
 }
 
 export interface MemoryDeviceDisk {
@@ -15,12 +21,11 @@ export interface MemoryDeviceDisk {
   readonly epoch: string;
   lastSeq: number;
   cursor: number;
-  outbox: readonly UpOp[];
-  bytes: number;
+  outbox: readonly Row[];
 }
 
 export function createMemoryDeviceDisk(device: string, epoch: string): MemoryDeviceDisk {
-  return { device, epoch, lastSeq: 0, cursor: 0, outbox: [], bytes: 0 };
+  return { device, epoch, lastSeq: 0, cursor: 0, outbox: [] };
 }
 
 const defaultBounds: OutboxBounds = { outboxOpsMax: 10_000, outboxBytesMax: 64 * 1024 * 1024 };
@@ -29,43 +34,37 @@ export function createMemoryDeviceStore(
   disk: MemoryDeviceDisk,
   bounds: OutboxBounds = defaultBounds,
 ): DeviceStore {
+  const heldBytes = (): number => disk.outbox.reduce((sum, { bytes }) => sum + bytes, 0);
   return {
     position: () => ({
       device: disk.device,
       epoch: disk.epoch,
       cursor: disk.cursor,
       ops: disk.outbox.length,
-      bytes: disk.bytes,
+      bytes: heldBytes(),
     }),
 
     append(body, atMs, effect) {
       const encoded = encodeBody(body);
       if (!encoded.ok) return encoded;
-      const bytes = disk.bytes + opBytes(body);
-      if (disk.outbox.length >= bounds.outboxOpsMax || bytes > bounds.outboxBytesMax)
+      const bytes = opBytes(body);
+      if (disk.outbox.length >= bounds.outboxOpsMax || heldBytes() + bytes > bounds.outboxBytesMax)
         return err(failure('overloaded', `the outbox holds ${disk.outbox.length} ops`));
       effect?.(); // Before the first change: when it throws there is nothing to undo.
       disk.lastSeq++;
-      disk.bytes = bytes;
-      disk.outbox = [...disk.outbox, { seq: disk.lastSeq, atMs, body }];
+      disk.outbox = [...disk.outbox, { op: { seq: disk.lastSeq, atMs, body }, bytes }];
       return ok(disk.lastSeq);
     },
 
     unacknowledged(opsMax, bytesMax) {
-      let bytes = 0;
-      const end = disk.outbox.findIndex((op, i) => {
-        bytes += opBytes(op.body);
-        return i >= opsMax || (i > 0 && bytes > bytesMax);
-      });
-      return end === -1 ? disk.outbox : disk.outbox.slice(0, end);
+      return disk.outbox.slice(0, countWithin(disk.outbox, opsMax, bytesMax)).map(({ op }) => op);
     },
 
     apply(reply, effect) {
       if (reply.epoch !== disk.epoch) return ok([]);
       const fresh = reply.ops.filter((op) => op.position > disk.cursor);
       for (const op of fresh) effect(op);
-      disk.outbox = disk.outbox.filter((op) => op.seq > reply.ack);
-      disk.bytes = disk.outbox.reduce((sum, op) => sum + opBytes(op.body), 0);
+      disk.outbox = disk.outbox.filter(({ op }) => op.seq > reply.ack);
       disk.cursor = fresh.at(-1)?.position ?? disk.cursor;
       return ok(fresh);
     },
