@@ -69,7 +69,7 @@ export async function openEmbeddedBroker(
     log.debug({ reason: error.message }, 'a connection erred'),
   );
   const sockets = new Set<Socket>();
-  const server = createServer((socket) => {
+  const server = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
     aedes.handle(boundPackets(socket, envelopeBytesMax + packetOverheadBytesMax, refuse));

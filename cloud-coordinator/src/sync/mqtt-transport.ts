@@ -1,6 +1,7 @@
 // The coordinator's pipe over MQTT 3.1.1, by mqtt.js. As on the device, the library's own memory is not used: a clean
 // session, a new client for each connection, nothing published while there is none. What is lost is asked for again.
 
+import { Socket } from 'node:net';
 import {
   type Backoff,
   backoffMs,
@@ -78,7 +79,11 @@ export function createMqttCoordinatorTransport(
     });
     client = dialled;
     inFlight = 0;
-    dialled.on('connect', () => void subscribe(dialled));
+    dialled.on('connect', () => {
+      // Replies are small writes: with Nagle's algorithm each would wait for the ACK of the one before it, 40 ms.
+      if (dialled.stream instanceof Socket) dialled.stream.setNoDelay(true);
+      void subscribe(dialled);
+    });
     dialled.on('message', receive);
     dialled.on('error', (error) => log.debug({ reason: error.message }, 'mqtt error'));
     dialled.once('close', () => {

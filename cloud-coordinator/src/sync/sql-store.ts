@@ -17,19 +17,19 @@ import {
 } from '@skerry/sync-protocol';
 import type { Kysely, Transaction } from 'kysely';
 import { attempt } from '../database/attempt.ts';
+import { createGroupCommit } from '../database/group-commit.ts';
 import type { Schema } from '../database/schema.ts';
 
 export function createSqlCoordinatorStore(db: Kysely<Schema>): CoordinatorStore {
+  const commits = createGroupCommit(db);
   return {
     async accept(exchange) {
       const rows = escalationRows(exchange);
       if (!rows.ok) return rows;
-      return attempt(() =>
-        db.transaction().execute(async (tx) => {
-          await forgetApplied(tx, exchange.device, exchange.cursor);
-          return acceptNew(tx, exchange, rows.value);
-        }),
-      );
+      return commits.run(async (tx) => {
+        await forgetApplied(tx, exchange.device, exchange.cursor);
+        return acceptNew(tx, exchange, rows.value);
+      });
     },
 
     async downOpsAfter(device, cursor, opsMax, bytesMax) {
@@ -55,17 +55,15 @@ export function createSqlCoordinatorStore(db: Kysely<Schema>): CoordinatorStore 
     async appendDown(device, body, nowMs) {
       const encoded = encodeBody(body);
       if (!encoded.ok) return encoded;
-      return attempt(() =>
-        db.transaction().execute(async (tx) => {
-          if (!(await closeEscalation(tx, device, body.requestId))) return undefined;
-          const position = await nextPosition(tx, device);
-          await tx
-            .insertInto('down_op')
-            .values({ device, position, at_ms: nowMs, bytes: opBytes(body), body: encoded.value })
-            .execute();
-          return position;
-        }),
-      );
+      return commits.run(async (tx) => {
+        if (!(await closeEscalation(tx, device, body.requestId))) return undefined;
+        const position = await nextPosition(tx, device);
+        await tx
+          .insertInto('down_op')
+          .values({ device, position, at_ms: nowMs, bytes: opBytes(body), body: encoded.value })
+          .execute();
+        return position;
+      });
     },
 
     async openEscalations(opsMax) {

@@ -2,6 +2,7 @@
 // for each connection, and nothing published while there is none, so that what was in flight at a cut is never
 // replayed behind our back (the outbox does that). [reference: mqtt.js replays its store on reconnect]
 
+import { Socket } from 'node:net';
 import {
   type Backoff,
   backoffMs,
@@ -64,7 +65,11 @@ export function createMqttDeviceTransport(
     });
     client = dialled;
     inFlight = 0;
-    dialled.on('connect', () => void greet(dialled));
+    dialled.on('connect', () => {
+      // An Exchange is one small write after another: with Nagle's algorithm each would wait for an ACK, 40 ms.
+      if (dialled.stream instanceof Socket) dialled.stream.setNoDelay(true);
+      void greet(dialled);
+    });
     dialled.on('message', (topic, payload) => {
       if (topic === topics.down) onMessage(payload);
     });

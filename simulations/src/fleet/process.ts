@@ -2,8 +2,6 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 
 export interface SkerryProcess {
@@ -28,20 +26,19 @@ process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
 
-const require = createRequire(import.meta.url);
-const entries = {
-  coordinator: '@skerry/cloud-coordinator',
-  agent: '@skerry/edge-agent',
+/** What is run is what is shipped: dist, also when this file runs as source under a test. */
+const mains = {
+  coordinator: new URL('../../../cloud-coordinator/dist/main.js', import.meta.url).pathname,
+  agent: new URL('../../../edge-agent/dist/main.js', import.meta.url).pathname,
 } as const;
 
 export async function startProcess(
-  kind: keyof typeof entries,
+  kind: keyof typeof mains,
   name: string,
   flags: Readonly<Record<string, string | number>>,
 ): Promise<SkerryProcess> {
-  const main = join(dirname(require.resolve(entries[kind])), 'main.js');
   const argv = Object.entries(flags).flatMap(([key, value]) => [`--${key}`, String(value)]);
-  const child = spawn(process.execPath, [main, ...argv], {
+  const child = spawn(process.execPath, [mains[kind], ...argv], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { PATH: process.env['PATH'] },
   });
