@@ -196,14 +196,14 @@ function watchDecisions() {
 
 function decisionLine({ device, source, label, confidence, model, reason, latencyMs, atMs }) {
   const side = source.startsWith('exit') ? 'edge' : source === 'cloud' ? 'cloud' : '';
-  const when = el('small', '', clockTime.format(atMs));
   return el(
     'li',
     'new',
     el('span', `source ${side}`, source),
     el('span', 'what', el('b', '', label), ` ${wholeShare.format(confidence)} ${model}`),
-    el('span', 'why', `${device} · ${reason}`),
-    el('span', 'took', `${latencyMs < 10 ? latencyMs.toFixed(1) : Math.round(latencyMs)} ms`, when),
+    el('span', 'took', `${latencyMs < 10 ? latencyMs.toFixed(1) : Math.round(latencyMs)} ms`),
+    el('small', 'when', clockTime.format(atMs)),
+    el('small', 'why', `${device} · ${reason}`),
   );
 }
 

@@ -1,0 +1,41 @@
+import { assert } from '@skerry/shared';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { createGroupCommit } from './group-commit.ts';
+import { openSqlite } from './open-sqlite.ts';
+
+async function fresh() {
+  const db = await openSqlite(':memory:');
+  assert(db.ok, 'the database opens');
+  onTestFinished(() => db.value.destroy());
+  const commits = createGroupCommit(db.value);
+  const insert = (device: string, position = 1) =>
+    commits.run((tx) => tx.insertInto('down_position').values({ device, position }).execute());
+  const devices = async () =>
+    (await db.value.selectFrom('down_position').select('device').orderBy('device').execute()).map(
+      (row) => row.device,
+    );
+  return { commits, insert, devices };
+}
+
+describe('a group commit', () => {
+  it('gives each its own result', async () => {
+    const { commits } = await fresh();
+    const results = await Promise.all([1, 2, 3].map((n) => commits.run(async () => n)));
+    expect(results).toEqual([1, 2, 3].map((value) => ({ ok: true, value })));
+  });
+
+  it('fails what cannot be stored, and stores what came with it', async () => {
+    const { insert, devices } = await fresh();
+    const results = await Promise.all(['a', 'b', 'b', 'c'].map((device) => insert(device)));
+    expect(results.map((result) => result.ok)).toEqual([true, true, false, true]);
+    expect(results[2]).toMatchObject({ error: { code: 'storage_failed' } });
+    expect(await devices()).toEqual(['a', 'b', 'c']);
+  });
+
+  it('takes more than fits into one transaction', async () => {
+    const { insert, devices } = await fresh();
+    const names = Array.from({ length: 1_000 }, (_, i) => String(i).padStart(4, '0'));
+    await Promise.all(names.map((name) => insert(name)));
+    expect(await devices()).toEqual(names);
+  });
+});

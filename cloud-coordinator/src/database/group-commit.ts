@@ -1,0 +1,55 @@
+// One flush of the disk for many writers. Work that arrives while a transaction is under way goes into the next one,
+// all of it together; alone, it is committed at once. A transaction costs what its flush costs, so this is what decides
+// how many devices a coordinator can acknowledge. How much waits is bounded by those who call: each waits for its own.
+
+import { ok, type Result } from '@skerry/shared';
+import type { Kysely, Transaction } from 'kysely';
+import { attempt } from './attempt.ts';
+import type { Schema } from './schema.ts';
+
+type Work<T> = (tx: Transaction<Schema>) => Promise<T>;
+
+export interface GroupCommit {
+  /** Resolves when the work is durable. Fails with `storage_failed`, and then nothing of it has happened. */
+  run<T>(work: Work<T>): Promise<Result<T>>;
+}
+
+interface Waiting {
+  readonly work: Work<unknown>;
+  readonly resolve: (result: Result<unknown>) => void;
+}
+
+const worksPerTransactionMax = 256;
+
+export function createGroupCommit(db: Kysely<Schema>): GroupCommit {
+  const queue: Waiting[] = [];
+  let draining = false;
+
+  const commit = async (group: readonly Waiting[]): Promise<void> => {
+    const done = await attempt(() =>
+      db.transaction().execute(async (tx) => {
+        const values: unknown[] = [];
+        for (const { work } of group) values.push(await work(tx));
+        return values;
+      }),
+    );
+    if (done.ok) for (const [i, { resolve }] of group.entries()) resolve(ok(done.value[i]));
+    else if (group.length === 1) group[0]?.resolve(done);
+    // What cannot be stored must fail alone.
+    else for (const one of group) await commit([one]);
+  };
+
+  const drain = async (): Promise<void> => {
+    draining = true;
+    while (queue.length > 0) await commit(queue.splice(0, worksPerTransactionMax));
+    draining = false;
+  };
+
+  return {
+    run: <T>(work: Work<T>) =>
+      new Promise<Result<T>>((resolve) => {
+        queue.push({ work, resolve: (result) => resolve(result as Result<T>) });
+        if (!draining) void drain();
+      }),
+  };
+}
