@@ -46,8 +46,8 @@ async function refresh() {
     if (health.body.ready) showState('ready', 'ready');
     else showState('waiting', 'broker unreachable');
     showModels(models.body.models);
-    showTotals(devices.body.devices);
-    showDevices(devices.body.devices);
+    showTotals(devices.body);
+    showDevices(devices.body);
   } catch {
     showState('lost', 'coordinator unreachable');
   }
@@ -66,12 +66,12 @@ function atEdgeOf({ counts }) {
   return Math.max(0, atExit - counts.degraded);
 }
 
-function showTotals(devices) {
+function showTotals({ devices, totals: { known, online } }) {
   const heard = devices.flatMap((d) => d.status ?? []);
   const sum = (read) => heard.reduce((total, status) => total + read(status), 0);
   const answered = sum((s) => s.counts.answered);
   const totals = {
-    online: `${devices.filter((d) => d.online).length} / ${devices.length}`,
+    online: `${count.format(online)} / ${count.format(known)}`,
     answered: count.format(answered),
     edge: answered > 0 ? share.format(sum(atEdgeOf) / answered) : '–',
     escalated: count.format(sum((s) => s.counts.escalated)),
@@ -83,8 +83,11 @@ function showTotals(devices) {
     document.querySelector(`[data-total="${name}"]`).textContent = text;
 }
 
-function showDevices(devices) {
+function showDevices({ devices, totals: { known } }) {
   byId('no-devices').hidden = devices.length > 0;
+  byId('more-devices').hidden = devices.length === known;
+  byId('more-devices').textContent =
+    `The first ${devices.length} of ${count.format(known)}; the numbers above are theirs.`;
   byId('rows').replaceChildren(...devices.map(deviceRow));
 }
 

@@ -20,7 +20,7 @@ import {
 } from './fleet/device-registry.ts';
 import { createApp } from './http/app.ts';
 import { readConsoleFiles } from './http/console-files.ts';
-import { openCloudHalves } from './infer/cloud-half.ts';
+import { type CloudHalf, openCloudHalves } from './infer/cloud-half.ts';
 import { createCloudModels } from './infer/cloud-models.ts';
 import { createServe } from './infer/serve.ts';
 import { createDecisionFeed } from './observe/decision-feed.ts';
@@ -60,7 +60,7 @@ export async function createCoordinator(
   config: CoordinatorConfig,
   adapters: CoordinatorAdapters,
 ): Promise<Result<Coordinator>> {
-  const { clock, random, log, store, transport, metrics } = adapters;
+  const { clock, log, transport, metrics } = adapters;
   const halves = await openCloudHalves(adapters.bundles, adapters.createRuntime, config.threads);
   if (!halves.ok) return halves;
   const registry = await openDeviceRegistry(
@@ -78,8 +78,53 @@ export async function createCoordinator(
     decisionsMax: decisionsKeptMax,
     subscribersMax: config.watchersMax,
   });
+  const infer = createInfer(config, adapters, halves.value, (device) => handler.news(device));
+  const handler = createExchangeHandler(
+    {
+      store: listen(adapters.store, ({ device, epoch, status }) => {
+        const heard = devices.heard(device, epoch, status);
+        if (!heard.ok) metrics.failed(heard.error.code);
+        else if (status !== undefined) decisions.publish(device, status.recent);
+      }),
+      clock,
+      onAccepted(device, fresh) {
+        metrics.ops.inc(fresh.length);
+        for (const { body } of fresh) infer.serve.take({ device, body });
+      },
+      hint(device, message) {
+        // A hint that is lost costs time alone: the device comes back by itself.
+        void transport.send(device, message);
+      },
+    },
+    config,
+  );
+  watchFleet(metrics, devices);
+  transport.onPresence(devices.linked);
+  serveExchanges(transport, boundExchanges(handler, config.exchangesMax, metrics), log);
+  await infer.serve.catchUp();
+  const ready = (): boolean => transport.connected?.() ?? true;
+  const { models } = infer;
+  const consoleFiles = readConsoleFiles();
+  const app = createApp({ devices, models, decisions, metrics, consoleFiles, clock, log, ready });
+  return ok({
+    fetch: app.fetch,
+    ready,
+    async close() {
+      handler.close();
+      await infer.close();
+      await devices.close();
+    },
+  });
+}
+
+function createInfer(
+  config: CoordinatorConfig,
+  { store, clock, random, log, metrics }: CoordinatorAdapters,
+  halves: readonly CloudHalf[],
+  onAnswer: (device: string) => void,
+) {
   const models = createCloudModels(
-    halves.value,
+    halves,
     {
       rowsMax: config.batchRowsMax,
       delayMs: config.batchDelayMs,
@@ -102,83 +147,48 @@ export async function createCoordinator(
       log,
       onAnswer(device, outcome) {
         metrics.answers.inc({ outcome: outcome.kind === 'failed' ? outcome.code : 'answered' });
-        handler.news(device);
+        onAnswer(device);
       },
     },
   );
-  const heard = ({ device, epoch, status }: Exchange): void => {
-    const known = devices.heard(device, epoch, status);
-    if (!known.ok) metrics.failed(known.error.code);
-    else if (status !== undefined) decisions.publish(device, status.recent);
-  };
-  const handler = createExchangeHandler(
-    {
-      store: {
-        ...store,
-        async accept(exchange, nowMs) {
-          const accepted = await store.accept(exchange, nowMs);
-          if (accepted.ok) heard(exchange);
-          return accepted;
-        },
-      },
-      clock,
-      onAccepted(device, fresh) {
-        metrics.ops.inc(fresh.length);
-        for (const { body } of fresh) serve.take({ device, body });
-      },
-      hint(device, message) {
-        // A hint that is lost costs time alone: the device comes back by itself.
-        void transport.send(device, message);
-      },
-    },
-    config,
-  );
-  const exchanges = countExchanges(handler, config.exchangesMax, metrics);
-  watchFleet(metrics, devices);
-  metrics.watch(
-    'skerry_exchanges_in_flight',
-    'Exchanges under way, replies held for answers included',
-    exchanges.inFlight,
-  );
-  transport.onPresence(devices.linked);
-  serveExchanges(transport, exchanges.handler, log);
-  await serve.catchUp();
-  const ready = (): boolean => transport.connected?.() ?? true;
-  const app = createApp({
-    devices,
+  return {
     models,
-    decisions,
-    metrics,
-    consoleFiles: readConsoleFiles(),
-    clock,
-    log,
-    ready,
-  });
-  return ok({
-    fetch: app.fetch,
-    ready,
-    async close() {
-      handler.close();
-      await serve.close();
-      await models.close();
-      await devices.close();
+    serve,
+    // Together: `serve` waits for what runs, and the models let go of what waits.
+    close: () => Promise.all([serve.close(), models.close()]),
+  };
+}
+
+/** The store, which tells of each Exchange that it accepted. */
+function listen(store: CoordinatorStore, heard: (exchange: Exchange) => void): CoordinatorStore {
+  return {
+    ...store,
+    async accept(exchange, nowMs) {
+      const accepted = await store.accept(exchange, nowMs);
+      if (accepted.ok) heard(exchange);
+      return accepted;
     },
-  });
+  };
 }
 
 function watchFleet(metrics: Metrics, devices: DeviceRegistry): void {
-  metrics.watch('skerry_devices_known', 'Devices ever heard', () => devices.list().length);
-  metrics.watch(
-    'skerry_devices_online',
-    'Devices heard lately',
-    () => devices.list().filter((device) => device.online).length,
-  );
+  metrics.watch('skerry_devices_known', 'Devices ever heard', () => devices.totals().known);
+  metrics.watch('skerry_devices_online', 'Devices heard lately', () => devices.totals().online);
 }
 
 /** The handler with its bound and its counts. An Exchange that is turned away is sent again by its device. */
-function countExchanges(handler: ExchangeHandler, inFlightMax: number, metrics: Metrics) {
+function boundExchanges(
+  handler: ExchangeHandler,
+  inFlightMax: number,
+  metrics: Metrics,
+): ExchangeHandler {
   let inFlight = 0;
-  const counted: ExchangeHandler = {
+  metrics.watch(
+    'skerry_exchanges_in_flight',
+    'Exchanges under way, replies held for answers included',
+    () => inFlight,
+  );
+  return {
     ...handler,
     async handle(device, message) {
       if (inFlight >= inFlightMax) {
@@ -193,5 +203,4 @@ function countExchanges(handler: ExchangeHandler, inFlightMax: number, metrics: 
       return reply;
     },
   };
-  return { handler: counted, inFlight: () => inFlight };
 }

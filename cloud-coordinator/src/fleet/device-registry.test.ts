@@ -74,7 +74,9 @@ describe('the device registry', () => {
       expect(registry.heard(device, 'e', undefined)).toMatchObject({ ok: true });
     expect(registry.heard('d', 'e', undefined)).toMatchObject({ error: { code: 'overloaded' } });
     expect(registry.heard('a', 'e', undefined)).toMatchObject({ ok: true });
-    expect(registry.list().map((d) => d.device)).toEqual(['a', 'b', 'c']);
+    expect(registry.list(10).map((d) => d.device)).toEqual(['a', 'b', 'c']);
+    expect(registry.list(1, 'a').map((d) => d.device)).toEqual(['b']);
+    expect(registry.totals()).toEqual({ known: 3, online: 3 });
   });
 
   it('knows after a restart what it knew before', async () => {
@@ -82,6 +84,6 @@ describe('the device registry', () => {
     const before = await open();
     before.heard('device-1', 'e1', status);
     await before.close();
-    expect((await open()).list()).toEqual(before.list());
+    expect((await open()).list(10)).toEqual(before.list(10));
   });
 });

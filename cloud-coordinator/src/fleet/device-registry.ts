@@ -1,7 +1,16 @@
 // Which devices there are, and how each was when it was last heard. Reads come from memory; what changed is written
 // down from time to time, in one go, for a heartbeat that is lost in a crash is replaced by the next.
 
-import { type Clock, err, failure, type Log, ok, type Result, type Timer } from '@skerry/shared';
+import {
+  type Clock,
+  defined,
+  err,
+  failure,
+  type Log,
+  ok,
+  type Result,
+  type Timer,
+} from '@skerry/shared';
 import type { DeviceStatus } from '@skerry/sync-protocol';
 
 export interface DeviceRecord {
@@ -37,8 +46,10 @@ export interface DeviceRegistry {
   heard(device: string, epoch: string, status: DeviceStatus | undefined): Result<void>;
   /** The pipe says that a device's link came up or was lost. */
   linked(device: string, up: boolean): void;
-  list(): readonly DeviceView[];
+  /** By name, from the one after `after` on. */
+  list(devicesMax: number, after?: string): readonly DeviceView[];
   get(device: string): DeviceView | undefined;
+  totals(): { readonly known: number; readonly online: number };
   close(): Promise<void>;
 }
 
@@ -82,10 +93,10 @@ export async function openDeviceRegistry(
     });
   };
 
-  const view = ({ record, linkUp }: Entry): DeviceView => ({
-    ...record,
-    online: linkUp && clock.nowMs() - record.lastSeenMs < limits.offlineAfterMs,
-  });
+  const isOnline = ({ record, linkUp }: Entry): boolean =>
+    linkUp && clock.nowMs() - record.lastSeenMs < limits.offlineAfterMs;
+
+  const view = (entry: Entry): DeviceView => ({ ...entry.record, online: isOnline(entry) });
 
   return ok({
     heard(device, epoch, status) {
@@ -111,10 +122,20 @@ export async function openDeviceRegistry(
       const entry = entries.get(device);
       if (entry !== undefined) entry.linkUp = up;
     },
-    list: () => [...entries.values()].map(view).sort((a, b) => (a.device < b.device ? -1 : 1)),
+    list: (devicesMax, after = '') =>
+      [...entries.keys()]
+        .filter((device) => device > after)
+        .sort()
+        .slice(0, devicesMax)
+        .map((device) => view(defined(entries.get(device), 'a listed device'))),
     get(device) {
       const entry = entries.get(device);
       return entry && view(entry);
+    },
+    totals() {
+      let online = 0;
+      for (const entry of entries.values()) if (isOnline(entry)) online += 1;
+      return { known: entries.size, online };
     },
     async close() {
       await saving;

@@ -1,6 +1,6 @@
 import { silentLog } from '@skerry/shared';
 import { createVirtualClock } from '@skerry/sync-protocol/testing';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { DeviceView } from '../fleet/device-registry.ts';
 import { createDecisionFeed } from '../observe/decision-feed.ts';
 import { createMetrics } from '../observe/metrics.ts';
@@ -29,7 +29,11 @@ const decision = {
 function fresh(change: Partial<AppPorts> = {}) {
   const decisions = createDecisionFeed({ decisionsMax: 2, subscribersMax: 1 });
   const app = createApp({
-    devices: { list: () => [device], get: (id) => (id === device.device ? device : undefined) },
+    devices: {
+      list: (devicesMax) => [device].slice(0, devicesMax),
+      get: (id) => (id === device.device ? device : undefined),
+      totals: () => ({ known: 1, online: 1 }),
+    },
     models: { list: () => [] },
     decisions,
     metrics: createMetrics(),
@@ -47,7 +51,12 @@ describe('the HTTP API', () => {
     const { get } = fresh();
     expect(await (await get('/v1/devices')).json()).toMatchObject({
       devices: [{ device: 'device-1', online: true }],
+      totals: { known: 1, online: 1 },
     });
+    for (const query of ['limit=0', 'limit=100000', 'after=..', 'from=1'])
+      expect(await (await get(`/v1/devices?${query}`)).json()).toMatchObject({
+        code: 'invalid_argument',
+      });
     expect((await get('/v1/devices/device-1')).status).toBe(200);
     const missing = await get('/v1/devices/nobody');
     expect(missing.status).toBe(404);
@@ -61,6 +70,7 @@ describe('the HTTP API', () => {
           throw new Error('a bug');
         },
         get: () => undefined,
+        totals: () => ({ known: 0, online: 0 }),
       },
     });
     expect(await (await get('/v1/nothing')).json()).toMatchObject({ code: 'not_found' });
@@ -91,6 +101,11 @@ describe('the HTTP API', () => {
     expect(text.match(/event: decision/g)).toHaveLength(2);
     expect((await get('/v1/decisions/stream')).status).toBe(503); // One viewer is the bound here.
     await reader?.cancel();
+    await vi.waitFor(async () => {
+      const next = await get('/v1/decisions/stream');
+      await next.body?.cancel();
+      expect(next.status).toBe(200);
+    });
   });
 
   it('serves a console that may load nothing from elsewhere', async () => {

@@ -1,9 +1,10 @@
 // The coordinator's HTTP API, for operators and for what watches the process. Reading only: nothing here changes
 // the fleet.
 
-import { type Clock, failure, type Log } from '@skerry/shared';
+import { type Clock, deviceIdSchema, type Failure, failure, type Log } from '@skerry/shared';
 import { Hono } from 'hono';
 import { secureHeaders } from 'hono/secure-headers';
+import { z } from 'zod';
 import type { DeviceRegistry } from '../fleet/device-registry.ts';
 import type { CloudModels } from '../infer/cloud-models.ts';
 import type { DecisionFeed } from '../observe/decision-feed.ts';
@@ -13,7 +14,7 @@ import { streamDecisions } from './decision-stream.ts';
 import { respondFailure } from './respond.ts';
 
 export interface AppPorts {
-  readonly devices: Pick<DeviceRegistry, 'list' | 'get'>;
+  readonly devices: Pick<DeviceRegistry, 'list' | 'get' | 'totals'>;
   readonly models: Pick<CloudModels, 'list'>;
   readonly decisions: DecisionFeed;
   readonly metrics: Pick<Metrics, 'text' | 'contentType'>;
@@ -23,6 +24,12 @@ export interface AppPorts {
   /** Whether devices can be served now. */
   ready(): boolean;
 }
+
+/** A page of devices: by name, from the one after `after` on. */
+const pageSchema = z.strictObject({
+  limit: z.coerce.number().int().min(1).max(1_000).default(500),
+  after: deviceIdSchema.optional(),
+});
 
 export function createApp(ports: AppPorts): Hono {
   const { devices, models, metrics, log } = ports;
@@ -60,7 +67,18 @@ export function createApp(ports: AppPorts): Hono {
     c.body(await metrics.text(), 200, { 'Content-Type': metrics.contentType }),
   );
 
-  app.get('/v1/devices', (c) => c.json({ devices: devices.list() }));
+  app.get('/v1/devices', (c) => {
+    const query = pageSchema.safeParse(c.req.query());
+    if (!query.success) return respondFailure(c, invalidQuery(query.error));
+    const page = devices.list(query.data.limit, query.data.after);
+    // What each decided lately is told by the device's own page, and by the stream.
+    const listed = page.map(({ status, ...device }) => {
+      if (status === undefined) return device;
+      const { recent: _, ...rest } = status;
+      return { ...device, status: rest };
+    });
+    return c.json({ devices: listed, totals: devices.totals() });
+  });
   app.get('/v1/devices/:device', (c) => {
     const id = c.req.param('device');
     const device = devices.get(id);
@@ -80,4 +98,9 @@ export function createApp(ports: AppPorts): Hono {
     return stream.ok ? stream.value : respondFailure(c, stream.error);
   });
   return app;
+}
+
+function invalidQuery(error: z.ZodError): Failure {
+  const problems = error.issues.map((i) => `${i.path.join('.')}: ${i.message}`).join('; ');
+  return failure('invalid_argument', `query: ${problems}`);
 }

@@ -38,7 +38,7 @@ export interface Serve {
   take(open: OpenEscalation): void;
   /** Takes up what the store holds open. */
   catchUp(): Promise<void>;
-  /** Ends at once: what is not answered stays open in the store. */
+  /** Waits for what a model has begun; what is not answered stays open in the store. */
   close(): Promise<void>;
 }
 

@@ -1,7 +1,7 @@
 // A tensor off the wire. Nothing of it is trusted: the shape is held against what the stage takes before a byte is
 // inflated, and inflating stops at the size that this shape has.
 
-import { constants, inflateSync } from 'node:zlib';
+import { inflateSync } from 'node:zlib';
 import {
   bytesPerElement,
   checkTensor,
@@ -38,7 +38,7 @@ export function readWireTensor(wire: WireTensor, spec: TensorSpec): Result<Tenso
 /** `deflate` is the zlib format (RFC 1950), as in HTTP. */
 function inflate(data: Uint8Array, bytesMax: number): Result<Uint8Array> {
   try {
-    return ok(inflateSync(data, { maxOutputLength: bytesMax, finishFlush: constants.Z_FINISH }));
+    return ok(inflateSync(data, { maxOutputLength: bytesMax }));
   } catch (thrown) {
     return err(
       failure('invalid_tensor', `deflate to at most ${bytesMax} bytes: ${messageOf(thrown)}`),
