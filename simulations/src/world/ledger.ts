@@ -1,10 +1,10 @@
 // What has truly been committed to the disks, written down beside them, and what must never be found there.
-// NEV1–NEV5 of sync-protocol/SPEC.md, checked after every step.
+// NEV1–NEV6 of sync-protocol/SPEC.md, checked after every step.
 
 import type { DownOp, SyncPosition, UpOp } from '@skerry/sync-protocol';
 
 export interface Violation {
-  readonly rule: 'NEV1' | 'NEV2' | 'NEV3' | 'NEV4' | 'NEV5';
+  readonly rule: 'NEV1' | 'NEV2' | 'NEV3' | 'NEV4' | 'NEV5' | 'NEV6';
   readonly message: string;
 }
 

@@ -26,6 +26,7 @@ describe('partition and heal', () => {
   });
   it('[NEV4] keeps every queue within its bound', () => expect(violations('NEV4')).toEqual([]));
   it('[NEV5] moves no cursor back', () => expect(violations('NEV5')).toEqual([]));
+  it('[NEV6] comes to rest', () => expect(violations('NEV6')).toEqual([]));
 
   it('meets every fault that it is about', () => {
     for (const key of ['appended', 'lost', 'repeated', 'deaths'] as const)

@@ -28,6 +28,8 @@ const healAtMs = 60_000;
 const wellByMs = healAtMs + 300_000;
 /** Watched for this long after all is well, for what comes late. */
 const afterglowMs = 60_000;
+/** A run takes a few hundred steps; what takes so many has no end. */
+const stepsMax = 20_000;
 const bounds: OutboxBounds = { outboxOpsMax: 12, outboxBytesMax: 100_000 };
 
 export interface Disks {
@@ -159,6 +161,7 @@ export async function partitionAndHeal(seed: number, options: RunOptions = {}): 
       counts.steps++;
       const violation = findViolation();
       if (violation !== undefined) return violation;
+      if (counts.steps > stepsMax) return { rule: 'NEV6', message: `no rest in ${stepsMax} steps` };
     }
     return undefined;
   };

@@ -1,0 +1,6 @@
+export {
+  type MqttConnection,
+  type MqttConnectionConfig,
+  type MqttConnectionPorts,
+  openMqttConnection,
+} from './connection.ts';
