@@ -2,12 +2,11 @@
 
 import { join } from 'node:path';
 import { zooDirectory } from '@skerry/models/node';
+import { countSchema, portSchema } from '@skerry/shared';
 import { logLevels } from '@skerry/shared/node';
 import { exchangeHandlerDefaults } from '@skerry/sync-protocol';
 import { z } from 'zod';
 
-const portSchema = z.coerce.number().int().min(0).max(65_535);
-const count = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
 const hourMs = 3_600_000;
 
 export const coordinatorConfigSchema = z.object({
@@ -16,7 +15,7 @@ export const coordinatorConfigSchema = z.object({
   httpPort: portSchema.default(8080).describe('its port; 0 takes a free one'),
   mqttHost: z.string().min(1).default('127.0.0.1').describe('address of the embedded broker'),
   mqttPort: portSchema.default(1883).describe('its port; 0 takes a free one'),
-  mqttConnectionsMax: count(1, 1_000_000)
+  mqttConnectionsMax: countSchema(1, 1_000_000)
     .default(25_000)
     .describe('connections that the embedded broker takes'),
   brokerUrl: z
@@ -27,31 +26,33 @@ export const coordinatorConfigSchema = z.object({
     .string()
     .default(join(zooDirectory, 'digits'))
     .describe('folders of the bundles to serve, separated by commas'),
-  holdMs: count(0, 10_000)
+  holdMs: countSchema(0, 10_000)
     .default(exchangeHandlerDefaults.holdMs)
     .describe('how long a reply may wait for its answers'),
-  heldRepliesMax: count(0, 1_000_000)
+  heldRepliesMax: countSchema(0, 1_000_000)
     .default(exchangeHandlerDefaults.heldRepliesMax)
     .describe('replies that wait at once'),
-  nextExchangeMs: count(1_000, hourMs)
+  nextExchangeMs: countSchema(1_000, hourMs)
     .default(exchangeHandlerDefaults.nextExchangeMs)
     .describe('when devices come back if nothing happens before'),
-  exchangesMax: count(1, 1_000_000).default(4_096).describe('exchanges under way at once'),
-  publishesMax: count(1, 65_535)
+  exchangesMax: countSchema(1, 1_000_000).default(4_096).describe('exchanges under way at once'),
+  publishesMax: countSchema(1, 65_535)
     .default(4_096)
     .describe('messages that the broker has not acknowledged'),
-  batchRowsMax: count(1, 4_096).default(32).describe('rows in one run of a model'),
-  batchDelayMs: count(0, 10_000).default(2).describe('how long a row waits for company'),
-  escalationsMax: count(1, 1_000_000)
+  batchRowsMax: countSchema(1, 4_096).default(32).describe('rows in one run of a model'),
+  batchDelayMs: countSchema(0, 10_000).default(2).describe('how long a row waits for company'),
+  escalationsMax: countSchema(1, 1_000_000)
     .default(1_024)
     .describe('escalations in memory; the rest wait in the database'),
-  attemptsMax: count(1, 100).default(5).describe('tries before an escalation is answered failed'),
-  threads: count(1, 256).default(1).describe('threads inside one operator'),
-  devicesMax: count(1, 10_000_000).default(100_000).describe('devices in the registry'),
-  offlineAfterMs: count(1_000, 24 * hourMs)
+  attemptsMax: countSchema(1, 100)
+    .default(5)
+    .describe('tries before an escalation is answered failed'),
+  threads: countSchema(1, 256).default(1).describe('threads inside one operator'),
+  devicesMax: countSchema(1, 10_000_000).default(100_000).describe('devices in the registry'),
+  offlineAfterMs: countSchema(1_000, 24 * hourMs)
     .default(90_000)
     .describe('silence after which a device counts as offline'),
-  watchersMax: count(1, 10_000).default(64).describe('viewers of the live decisions'),
+  watchersMax: countSchema(1, 10_000).default(64).describe('viewers of the live decisions'),
   logLevel: z.enum(logLevels).default('info').describe('least level that is logged'),
 });
 

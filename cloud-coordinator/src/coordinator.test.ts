@@ -7,12 +7,12 @@ import { systemClock } from '@skerry/shared/node';
 import { decodeMessage, type Escalation, encodeMessage, type Reply } from '@skerry/sync-protocol';
 import { createMemoryPipe, sampleExchange } from '@skerry/sync-protocol/testing';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { openSqlite } from './adapters/open-sqlite.ts';
+import { createSqlCoordinatorStore } from './adapters/sql-coordinator-store.ts';
+import { createSqlDeviceTable } from './adapters/sql-device-table.ts';
 import { coordinatorConfigSchema } from './config.ts';
 import { createCoordinator } from './coordinator.ts';
-import { openSqlite } from './database/open-sqlite.ts';
-import { createSqlDeviceTable } from './fleet/sql-device-table.ts';
 import { createMetrics } from './observe/metrics.ts';
-import { createSqlCoordinatorStore } from './sync/sql-store.ts';
 
 const device = 'device-1';
 

@@ -17,15 +17,15 @@ import {
   sleep,
 } from '@skerry/shared';
 import { createLog, createSystemRandom, loadProcessConfig, systemClock } from '@skerry/shared/node';
+import { openEmbeddedBroker } from './adapters/embedded-broker.ts';
+import { createMqttCoordinatorTransport } from './adapters/mqtt-transport.ts';
+import { openSqlite } from './adapters/open-sqlite.ts';
+import { createSqlCoordinatorStore } from './adapters/sql-coordinator-store.ts';
+import { createSqlDeviceTable } from './adapters/sql-device-table.ts';
 import { type CoordinatorConfig, coordinatorConfigSchema } from './config.ts';
 import { createCoordinator } from './coordinator.ts';
-import { openSqlite } from './database/open-sqlite.ts';
-import { createSqlDeviceTable } from './fleet/sql-device-table.ts';
 import { readBundles } from './infer/read-bundles.ts';
 import { createMetrics, type Metrics } from './observe/metrics.ts';
-import { openEmbeddedBroker } from './sync/embedded-broker.ts';
-import { createMqttCoordinatorTransport } from './sync/mqtt-transport.ts';
-import { createSqlCoordinatorStore } from './sync/sql-store.ts';
 
 const exitCodes = { ok: 0, failed: 1, badConfig: 2 } as const;
 /** A broker of yours may be away when we start; the one of ours may not. */

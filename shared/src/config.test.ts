@@ -39,6 +39,11 @@ describe('config', () => {
     expect(!loaded.ok && loaded.error.message).toContain(named);
   });
 
+  it('names a mistyped flag once, and not its value', () => {
+    const loaded = load({ flags: ['--htp-port', '1', '--http-port', '2'] });
+    expect(!loaded.ok && loaded.error.message).toBe('configuration: unknown flag --htp-port');
+  });
+
   it('prints no secret', () => {
     const loaded = load({ env: { SKERRY_API_TOKEN: 'hunter2' } });
     if (!loaded.ok) throw new Error(loaded.error.message);

@@ -45,6 +45,12 @@ export function loadConfig<S extends z.ZodObject>(
   );
 }
 
+/** A TCP port; 0 takes a free one. Takes text, as flags and variables are. */
+export const portSchema = z.coerce.number().int().min(0).max(65_535);
+
+/** A whole number within bounds. Takes text, as flags and variables are. */
+export const countSchema = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
+
 /** The config as it may be printed. */
 export function redactConfig(schema: z.ZodObject, config: Record<string, unknown>) {
   return Object.fromEntries(
@@ -114,6 +120,8 @@ function readFlags(
     const key = byFlag.get(flag);
     if (key === undefined) {
       problems.push(`unknown flag ${flag}`);
+      // What follows a mistyped flag is its value, not another flag.
+      if (inline === undefined && flags[i + 1]?.startsWith('--') === false) i += 1;
       continue;
     }
     const value = inline ?? flags[++i];

@@ -1,7 +1,15 @@
 export { AssertionError, assert, defined, unreachable } from './assert.ts';
 export { type Backoff, backoffMs } from './backoff.ts';
 export { type Clock, sleep, type Timer } from './clock.ts';
-export { type ConfigSources, describeConfig, loadConfig, redactConfig, secret } from './config.ts';
+export {
+  type ConfigSources,
+  countSchema,
+  describeConfig,
+  loadConfig,
+  portSchema,
+  redactConfig,
+  secret,
+} from './config.ts';
 export {
   type Failure,
   type FailureCode,

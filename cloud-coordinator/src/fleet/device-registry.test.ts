@@ -2,9 +2,9 @@ import { assert, silentLog } from '@skerry/shared';
 import type { DeviceStatus } from '@skerry/sync-protocol';
 import { createVirtualClock } from '@skerry/sync-protocol/testing';
 import { describe, expect, it } from 'vitest';
-import { openSqlite } from '../database/open-sqlite.ts';
+import { openSqlite } from '../adapters/open-sqlite.ts';
+import { createSqlDeviceTable } from '../adapters/sql-device-table.ts';
 import { openDeviceRegistry } from './device-registry.ts';
-import { createSqlDeviceTable } from './sql-device-table.ts';
 
 const limits = { devicesMax: 3, offlineAfterMs: 1_000, saveEveryMs: 100 };
 const status: DeviceStatus = {

@@ -46,7 +46,9 @@ async function main(): Promise<number> {
     write(`\n${renderTable(story.final.devices)}\n\n`);
     for (const { text, kept } of promises) write(`${kept ? '✓' : '✗'} ${text}\n`);
     if (values.keep) {
-      write(`\nConsole: ${story.final.consoleUrl}  (Ctrl-C ends everything)\n`);
+      write(`\nConsole   ${story.final.consoleUrl}\n`);
+      for (const { board, httpUrl } of story.final.devices) write(`${board.device}  ${httpUrl}\n`);
+      write('Ctrl-C ends everything.\n');
       await new Promise((resolve) => abort.signal.addEventListener('abort', resolve));
     }
     return promises.every(({ kept }) => kept) ? 0 : 1;

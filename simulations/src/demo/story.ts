@@ -23,7 +23,12 @@ export interface Scene {
   /** 0…1. */
   readonly progress: number;
   readonly consoleUrl: string;
-  readonly devices: readonly { board: Scoreboard; link: LinkMode; bytesUp: number }[];
+  readonly devices: readonly {
+    readonly board: Scoreboard;
+    readonly link: LinkMode;
+    readonly bytesUp: number;
+    readonly httpUrl: string;
+  }[];
 }
 
 export interface Story {
@@ -72,7 +77,12 @@ export async function playStory(options: StoryOptions): Promise<Story> {
       event,
       progress: devices.reduce((sum, { board }) => sum + board.asked, 0) / images.length,
       consoleUrl: coordinator.httpUrl,
-      devices: devices.map(({ board, link, proxy }) => ({ board, link, bytesUp: proxy.bytes.up })),
+      devices: devices.map(({ board, link, proxy, agent }) => ({
+        board,
+        link,
+        bytesUp: proxy.bytes.up,
+        httpUrl: agent.httpUrl,
+      })),
     });
     await play(options, devices, scene, done);
     const final = scene('done');

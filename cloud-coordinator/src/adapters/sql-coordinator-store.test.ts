@@ -5,9 +5,9 @@ import { assert } from '@skerry/shared';
 import { coordinatorStoreContract } from '@skerry/sync-protocol/testing';
 import type { Kysely } from 'kysely';
 import { onTestFinished } from 'vitest';
-import { openSqlite } from '../database/open-sqlite.ts';
-import type { Schema } from '../database/schema.ts';
-import { createSqlCoordinatorStore } from './sql-store.ts';
+import { openSqlite } from './open-sqlite.ts';
+import type { Schema } from './schema.ts';
+import { createSqlCoordinatorStore } from './sql-coordinator-store.ts';
 
 coordinatorStoreContract('SQLite', () => {
   const folder = mkdtempSync(join(tmpdir(), 'skerry-'));

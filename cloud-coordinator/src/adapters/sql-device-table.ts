@@ -3,9 +3,9 @@
 import { ok } from '@skerry/shared';
 import { deviceStatusSchema } from '@skerry/sync-protocol';
 import type { Kysely } from 'kysely';
-import { attempt } from '../database/attempt.ts';
-import type { Schema } from '../database/schema.ts';
-import type { DeviceTable } from './device-registry.ts';
+import type { DeviceTable } from '../fleet/device-registry.ts';
+import { attempt } from './attempt.ts';
+import type { Schema } from './schema.ts';
 
 /** SQLite binds at most 32 766 values to a statement, PostgreSQL 65 535; a row takes five. */
 const rowsPerStatementMax = 1_000;

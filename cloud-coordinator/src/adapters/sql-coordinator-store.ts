@@ -16,9 +16,9 @@ import {
   type UpOp,
 } from '@skerry/sync-protocol';
 import type { Kysely, Transaction } from 'kysely';
-import { attempt } from '../database/attempt.ts';
-import { createGroupCommit } from '../database/group-commit.ts';
-import type { Schema } from '../database/schema.ts';
+import { attempt } from './attempt.ts';
+import { createGroupCommit } from './group-commit.ts';
+import type { Schema } from './schema.ts';
 
 export function createSqlCoordinatorStore(db: Kysely<Schema>): CoordinatorStore {
   const commits = createGroupCommit(db);

@@ -1,0 +1,94 @@
+// The coordinator's pipe over MQTT: every device's up and presence in, each one's down out.
+
+import { type Clock, createId, type FailureCode, type Log, type Random } from '@skerry/shared';
+import {
+  type CoordinatorTransport,
+  parseTopic,
+  presencePayload,
+  presenceTopicFilter,
+  topicsOf,
+  upTopicFilter,
+} from '@skerry/sync-protocol';
+import { openMqttConnection } from '@skerry/sync-protocol/mqtt';
+
+/** More than either of its words. */
+const presenceBytesMax = 16;
+
+export interface MqttTransport extends CoordinatorTransport {
+  /** Whether messages of devices reach us. */
+  connected(): boolean;
+  /** Resolves when they do for the first time. */
+  readonly firstConnected: Promise<void>;
+}
+
+export interface MqttTransportPorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** A message that is nobody's has been dropped. */
+  onDropped(code: FailureCode): void;
+}
+
+/** `inFlightMax`: publishes that the broker has not acknowledged. */
+export function createMqttCoordinatorTransport(
+  brokerUrl: string,
+  inFlightMax: number,
+  { clock, random, log, onDropped }: MqttTransportPorts,
+): MqttTransport {
+  let onMessage: (device: string, message: Uint8Array) => void = () => {};
+  let onPresence: (device: string, online: boolean) => void = () => {};
+  let announce = (): void => {};
+  const firstConnected = new Promise<void>((resolve) => {
+    announce = resolve;
+  });
+
+  const receive = (topic: string, payload: Uint8Array): void => {
+    const parsed = parseTopic(topic);
+    if (!parsed.ok) drop(parsed.error.message);
+    else if (parsed.value.channel === 'up') onMessage(parsed.value.device, payload);
+    else if (parsed.value.channel === 'presence') receivePresence(parsed.value.device, payload);
+    else drop(`not for us: ${topic}`);
+  };
+
+  const receivePresence = (device: string, payload: Uint8Array): void => {
+    const word = new TextDecoder().decode(payload.subarray(0, presenceBytesMax));
+    if (word === presencePayload.online) onPresence(device, true);
+    else if (word === presencePayload.offline) onPresence(device, false);
+    else drop(`no presence of ${device}`);
+  };
+
+  const drop = (reason: string): void => {
+    onDropped('malformed_message');
+    log.warn({ reason }, 'dropped a message');
+  };
+
+  const connection = openMqttConnection(
+    {
+      brokerUrl,
+      clientId: `skerry-coordinator-${createId(clock.nowMs(), random)}`,
+      subscriptions: [upTopicFilter, presenceTopicFilter],
+      inFlightMax,
+    },
+    {
+      clock,
+      random,
+      log,
+      onMessage: receive,
+      onConnection: (connected) => {
+        if (connected) announce();
+      },
+    },
+  );
+  return {
+    connected: connection.connected,
+    firstConnected,
+    onMessage(listener) {
+      onMessage = listener;
+    },
+    onPresence(listener) {
+      onPresence = listener;
+    },
+    send: (device, message) => connection.publish(topicsOf(device).down, message),
+    close: connection.close,
+  };
+}
