@@ -2,8 +2,8 @@
 
 import { join } from 'node:path';
 import { zooDirectory } from '@skerry/models/node';
-import { countSchema, portSchema } from '@skerry/shared';
-import { logLevels } from '@skerry/shared/node';
+import { countSchema, listSchema, portSchema, secret } from '@skerry/shared';
+import { logLevelSchema } from '@skerry/shared/node';
 import { exchangeHandlerDefaults } from '@skerry/sync-protocol';
 import { z } from 'zod';
 
@@ -18,13 +18,15 @@ export const coordinatorConfigSchema = z.object({
   mqttConnectionsMax: countSchema(1, 1_000_000)
     .default(25_000)
     .describe('connections that the embedded broker takes'),
-  brokerUrl: z
-    .url({ protocol: /^mqtts?$/ })
-    .optional()
-    .describe('a broker of yours, instead of the embedded one'),
-  bundles: z
-    .string()
-    .default(join(zooDirectory, 'digits'))
+  // The URL may hold a password.
+  brokerUrl: secret(
+    z
+      .url({ protocol: /^mqtts?$/ })
+      .optional()
+      .describe('a broker of yours, instead of the embedded one'),
+  ),
+  bundles: listSchema
+    .prefault(join(zooDirectory, 'digits'))
     .describe('folders of the bundles to serve, separated by commas'),
   holdMs: countSchema(0, 10_000)
     .default(exchangeHandlerDefaults.holdMs)
@@ -53,7 +55,7 @@ export const coordinatorConfigSchema = z.object({
     .default(90_000)
     .describe('silence after which a device counts as offline'),
   watchersMax: countSchema(1, 10_000).default(64).describe('viewers of the live decisions'),
-  logLevel: z.enum(logLevels).default('info').describe('least level that is logged'),
+  logLevel: logLevelSchema,
 });
 
 export type CoordinatorConfig = z.output<typeof coordinatorConfigSchema>;

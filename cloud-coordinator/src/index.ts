@@ -11,5 +11,4 @@ export {
   type TransportAdapter,
 } from './coordinator.ts';
 export type { DeviceRecord, DeviceTable, DeviceView } from './fleet/device-registry.ts';
-export { readBundles } from './infer/read-bundles.ts';
 export { createMetrics, type Metrics } from './observe/metrics.ts';

@@ -1,8 +1,8 @@
 // The agent's configuration: every key, its default and its bounds.
 
 import { zooDirectory } from '@skerry/models/node';
-import { countSchema, deviceIdSchema, portSchema } from '@skerry/shared';
-import { logLevels } from '@skerry/shared/node';
+import { countSchema, deviceIdSchema, listSchema, portSchema, secret } from '@skerry/shared';
+import { logLevelSchema } from '@skerry/shared/node';
 import { z } from 'zod';
 import { policies } from './route/decide.ts';
 
@@ -12,13 +12,15 @@ export const agentConfigSchema = z.object({
   dataDir: z.string().min(1).default('.skerry/agent').describe('where the store lies'),
   httpHost: z.string().default('127.0.0.1').describe('address of the local API'),
   httpPort: portSchema.default(8081).describe('port of the local API; 0 takes a free one'),
-  brokerUrl: z
-    .url({ protocol: /^mqtts?$/ })
-    .default('mqtt://127.0.0.1:1883')
-    .describe('the MQTT broker'),
-  bundles: z
-    .string()
-    .default(`${zooDirectory}/digits`)
+  // The URL may hold a password.
+  brokerUrl: secret(
+    z
+      .url({ protocol: /^mqtts?$/ })
+      .default('mqtt://127.0.0.1:1883')
+      .describe('the MQTT broker'),
+  ),
+  bundles: listSchema
+    .prefault(`${zooDirectory}/digits`)
     .describe('folders of the bundles to serve, separated by commas'),
   policy: z.enum(policies).default('sync-with-deadline').describe('where answers come from'),
   deadlineMs: countSchema(1, 600_000)
@@ -38,7 +40,7 @@ export const agentConfigSchema = z.object({
   statusIntervalMs: countSchema(100, 3_600_000)
     .default(10_000)
     .describe('how often the coordinator hears how this device is'),
-  logLevel: z.enum(logLevels).default('info').describe('least level that is logged'),
+  logLevel: logLevelSchema,
 });
 
 export type AgentConfig = z.output<typeof agentConfigSchema>;

@@ -51,6 +51,12 @@ export const portSchema = z.coerce.number().int().min(0).max(65_535);
 /** A whole number within bounds. Takes text, as flags and variables are. */
 export const countSchema = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
 
+/** Names or paths, separated by commas. */
+export const listSchema = z
+  .string()
+  .transform((text) => text.split(',').map((item) => item.trim()))
+  .refine((items) => items.every((item) => item !== ''), 'an item is empty');
+
 /** The config as it may be printed. */
 export function redactConfig(schema: z.ZodObject, config: Record<string, unknown>) {
   return Object.fromEntries(

@@ -5,6 +5,7 @@ export {
   type ConfigSources,
   countSchema,
   describeConfig,
+  listSchema,
   loadConfig,
   portSchema,
   redactConfig,
@@ -29,4 +30,4 @@ export {
 export { envelopeBytesMax, exchangeOpsMax, tensorElementsMax, tensorRankMax } from './limits.ts';
 export { type Log, type LogFields, silentLog } from './log.ts';
 export { createRandom, type Random, randomFrom, shuffle } from './random.ts';
-export { err, ok, type Result } from './result.ts';
+export { collect, err, ok, type Result } from './result.ts';

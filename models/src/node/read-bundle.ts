@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { err, failure, messageOf, ok, type Result } from '@skerry/shared';
+import { collect, err, failure, messageOf, ok, type Result } from '@skerry/shared';
 import { sha256 } from '@skerry/shared/node';
 import { checkManifest } from '../bundle/check-manifest.ts';
 import { type Manifest, manifestSchema, type Stage, type Variant } from '../bundle/manifest.ts';
@@ -45,6 +45,17 @@ export async function readBundle(
     stages.set(stage.name, bytes.value);
   }
   return ok({ manifest: manifest.value, variant, stages });
+}
+
+/** Every variant of one bundle: devices of one model need not run the same build. Fails as readBundle does. */
+export async function readVariants(
+  directory: string,
+  sides: readonly Stage['side'][],
+): Promise<Result<readonly Bundle[]>> {
+  const manifest = await readManifest(directory);
+  if (!manifest.ok) return manifest;
+  const { variants } = manifest.value;
+  return collect(await Promise.all(variants.map((v) => readBundle(directory, sides, v.name))));
 }
 
 async function readManifest(directory: string): Promise<Result<Manifest>> {

@@ -1,0 +1,76 @@
+// The life of a Skerry process: `--help`, configuration, start, wait for a signal, close in the reverse of the order in
+// which things were opened, and an exit code that says how it went.
+
+import { once } from 'node:events';
+import { z } from 'zod';
+import { sleep } from '../clock.ts';
+import { describeConfig, redactConfig } from '../config.ts';
+import { messageOf } from '../failure.ts';
+import type { Log } from '../log.ts';
+import type { Result } from '../result.ts';
+import { loadProcessConfig } from './load-process-config.ts';
+import { createLog, logLevels } from './pino-log.ts';
+import { systemClock } from './system-clock.ts';
+
+const exitCodes = { ok: 0, failed: 1, badConfig: 2 } as const;
+const closeTimeoutMs = 10_000;
+
+/** What has been opened, to be closed in reverse. */
+export type Opened = (() => Promise<unknown> | unknown)[];
+
+/** The config key that every process has. */
+export const logLevelSchema = z
+  .enum(logLevels)
+  .default('info')
+  .describe('least level that is logged');
+
+export interface ProcessDefinition<S extends z.ZodObject> {
+  readonly name: string;
+  readonly schema: S;
+  /** Opens all that the process is, and notes in `opened` how each part closes. */
+  readonly start: (config: z.output<S>, log: Log, opened: Opened) => Promise<Result<void>>;
+}
+
+/** Ends the process: 0 after a signal, 1 when it could not start or not close cleanly, 2 for a bad configuration. */
+export async function runProcess<S extends z.ZodObject<{ logLevel: typeof logLevelSchema }>>(
+  definition: ProcessDefinition<S>,
+): Promise<never> {
+  const { name, schema, start } = definition;
+  const argv = process.argv.slice(2);
+  if (argv.includes('--help')) {
+    process.stdout.write(`${name} [--config FILE] [--key value]…\n\n${describeConfig(schema)}\n`);
+    process.exit(exitCodes.ok);
+  }
+  const config = loadProcessConfig(schema, argv, process.env);
+  if (!config.ok) {
+    process.stderr.write(`${name}: ${config.error.message}\n`);
+    process.exit(exitCodes.badConfig);
+  }
+  const log = createLog(name, (config.value as { logLevel: (typeof logLevels)[number] }).logLevel);
+  log.debug({ config: JSON.stringify(redactConfig(schema, config.value)) }, 'configuration');
+  const opened: Opened = [];
+  const stopped = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
+  const started = await start(config.value, log, opened);
+  if (started.ok) await stopped;
+  else log.error({ code: started.error.code, reason: started.error.message }, 'cannot start');
+  const closed = await closeAll(opened, log);
+  process.exit(started.ok && closed ? exitCodes.ok : exitCodes.failed);
+}
+
+/** False where something did not close in time, or not cleanly. */
+async function closeAll(opened: Opened, log: Log): Promise<boolean> {
+  const closing = async (): Promise<true> => {
+    for (const close of opened.reverse()) await close();
+    return true;
+  };
+  const overdue = sleep(systemClock, closeTimeoutMs).then(() => {
+    log.error({ closeTimeoutMs }, 'did not close in time');
+    return false;
+  });
+  try {
+    return await Promise.race([closing(), overdue]);
+  } catch (thrown) {
+    log.error({ reason: messageOf(thrown) }, 'did not close cleanly');
+    return false;
+  }
+}
