@@ -8,7 +8,6 @@ import {
   type CoordinatorStore,
   type CoordinatorTransport,
   createExchangeHandler,
-  type Exchange,
   type ExchangeHandler,
   serveExchanges,
 } from '@skerry/sync-protocol';
@@ -81,12 +80,13 @@ export async function createCoordinator(
   const infer = createInfer(config, adapters, halves.value, (device) => handler.news(device));
   const handler = createExchangeHandler(
     {
-      store: listen(adapters.store, ({ device, epoch, status }) => {
+      store: adapters.store,
+      clock,
+      onExchange({ device, epoch, status }) {
         const heard = devices.heard(device, epoch, status);
         if (!heard.ok) metrics.failed(heard.error.code);
         else if (status !== undefined) decisions.publish(device, status.recent);
-      }),
-      clock,
+      },
       onAccepted(device, fresh) {
         metrics.ops.inc(fresh.length);
         for (const { body } of fresh) infer.serve.take({ device, body });
@@ -156,18 +156,6 @@ function createInfer(
     serve,
     // Together: `serve` waits for what runs, and the models let go of what waits.
     close: () => Promise.all([serve.close(), models.close()]),
-  };
-}
-
-/** The store, which tells of each Exchange that it accepted. */
-function listen(store: CoordinatorStore, heard: (exchange: Exchange) => void): CoordinatorStore {
-  return {
-    ...store,
-    async accept(exchange, nowMs) {
-      const accepted = await store.accept(exchange, nowMs);
-      if (accepted.ok) heard(exchange);
-      return accepted;
-    },
   };
 }
 

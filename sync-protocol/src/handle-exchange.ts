@@ -22,6 +22,8 @@ export interface ExchangeHandlerPorts {
   readonly clock: Clock;
   /** Ops that are durable now and were not before. Called once for each; must not throw. */
   readonly onAccepted: (device: string, fresh: readonly UpOp[]) => void;
+  /** After each Exchange that was accepted: who is there, and how it is. Must not throw. */
+  readonly onExchange?: (exchange: Exchange) => void;
   /** Carries a Hint to a device that is not being replied to. */
   readonly hint: (device: string, message: Uint8Array) => void;
 }
@@ -105,6 +107,7 @@ export function createExchangeHandler(
       const exchange = decoded.value;
       const accepted = await store.accept(exchange, clock.nowMs());
       if (!accepted.ok) return accepted;
+      ports.onExchange?.(exchange);
       const { fresh, ack } = accepted.value;
       const released = hold(device, fresh.length);
       if (fresh.length > 0) ports.onAccepted(device, fresh);
