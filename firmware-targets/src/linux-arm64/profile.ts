@@ -14,9 +14,9 @@ export const linuxArm64: Target = {
   cores: 4,
   executionProviders: ['cpu'],
   datatypes,
-  // A floor: Inception v4, 12.3e9 multiply-accumulates, runs at 2 frames a second on the four cores of a Pi 4 (8-bit,
-  // TensorFlow Lite; github.com/Qengineering/TensorFlow_Lite_Classification_RPi_64-bits). That is 6e9 a core; FP32
-  // has a quarter of the lanes, and a Pi in the sun runs below its clock.
+  // A floor: Inception v4, 12.3e9 multiply-accumulates, runs at 2 frames a second on the four cores of a Pi 4 clocked
+  // to 1.95 GHz (TensorFlow Lite; github.com/Qengineering/TensorFlow_Lite_Classification_RPi_64-bits): 6e9 a core. A
+  // sixth of it is counted on, for an ordinary clock, FP32 where that was 8-bit, and heat.
   macsPerSecond: 1e9,
   budget: {
     // An eighth of the 2 GB: a desktop-less Debian and the app take half, the agent's own process about 150 MB.

@@ -1,0 +1,24 @@
+// Every measurement by name. Each is loaded only by the process that runs it.
+
+import type { CutOffOptions } from './measurements/cut-off.ts';
+import type { EscalationBytesOptions } from './measurements/escalation-bytes.ts';
+import type { InferOptions } from './measurements/infer-latency.ts';
+import type { LoopLagOptions } from './measurements/loop-lag.ts';
+
+export const measurements = {
+  'infer-raw': async (options: InferOptions) =>
+    (await import('./measurements/infer-raw.ts')).inferRaw(options),
+  'infer-in-process': async (options: InferOptions) =>
+    (await import('./measurements/infer-in-process.ts')).inferInProcess(options),
+  'infer-http': async (options: InferOptions) =>
+    (await import('./measurements/infer-http.ts')).inferHttp(options),
+  'loop-lag': async (options: LoopLagOptions) =>
+    (await import('./measurements/loop-lag.ts')).loopLag(options),
+  'cut-off': async (options: CutOffOptions) =>
+    (await import('./measurements/cut-off.ts')).cutOff(options),
+  'escalation-bytes': async (options: EscalationBytesOptions) =>
+    (await import('./measurements/escalation-bytes.ts')).escalationBytes(options),
+};
+
+export type Measurements = typeof measurements;
+export type MeasurementName = keyof Measurements;
