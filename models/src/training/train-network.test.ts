@@ -4,7 +4,7 @@ import { readMnist, selectImages } from './mnist.ts';
 import { type StepProgress, trainNetwork } from './train-network.ts';
 
 const batch = 32;
-const steps = 150;
+const steps = 100;
 
 describe('training', () => {
   it('learns real digits within a few seconds', { timeout: 120_000 }, async () => {

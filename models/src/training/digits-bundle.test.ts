@@ -1,0 +1,58 @@
+import { join } from 'node:path';
+import { defined } from '@skerry/shared';
+import * as ort from 'onnxruntime-node';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { predict } from '../confidence.ts';
+import { type Bundle, readBundle, zooDirectory } from '../node/read-bundle.ts';
+import { runExits } from './evaluate.ts';
+import { expectOk } from './expect-ok.ts';
+import { isAnswered, measure } from './measure.ts';
+import { readMnist } from './mnist.ts';
+
+let bundle: Bundle;
+const stage = (name: string): Uint8Array => defined(bundle.stages.get(name), name);
+const edgeRule = () => defined(bundle.variant.calibration.exits[0], 'calibration of exit 1');
+
+beforeAll(async () => {
+  // Checks the manifest, its rules, and every digest.
+  bundle = expectOk(await readBundle(join(zooDirectory, 'digits'), ['edge', 'cloud']));
+});
+
+describe('zoo/digits', () => {
+  it('gives the golden outputs at both exits', async () => {
+    const edge = await ort.InferenceSession.create(stage('edge'));
+    const cloud = await ort.InferenceSession.create(stage('cloud'));
+    for (const { input, logits, tolerance } of bundle.manifest.golden) {
+      const image = new ort.Tensor('uint8', Uint8Array.from(input), [1, 1, 28, 28]);
+      const atEdge = await edge.run({ image });
+      const inCloud = await cloud.run({ cut: atEdge['cut'] as ort.Tensor });
+      const outputs = { 1: atEdge['logits'], 2: inCloud['logits'] };
+      for (const [exit, output] of Object.entries(outputs))
+        for (const [i, expected] of (logits[exit] ?? []).entries())
+          expect(Math.abs(Number(output?.data[i]) - expected)).toBeLessThanOrEqual(tolerance);
+    }
+    await edge.release();
+    await cloud.release();
+  });
+
+  it('has golden inputs on both sides of the threshold', () => {
+    const answered = bundle.manifest.golden.map(({ logits }) => {
+      const { confidence } = predict(logits['1'] ?? [], edgeRule().temperature);
+      return isAnswered(confidence, edgeRule());
+    });
+    expect(answered.length).toBeGreaterThanOrEqual(3);
+    expect(new Set(answered)).toEqual(new Set([true, false]));
+  });
+
+  it('does on the 10 000 test images what its card says', { timeout: 60_000 }, async () => {
+    const { test } = await readMnist();
+    const measured = measure(await runExits(bundle.stages, test), edgeRule());
+    const { metrics } = bundle.manifest.card;
+    // One image in a thousand may fall to the other side of a tie on another CPU.
+    for (const key of ['accuracyEndToEnd', 'accuracyAtExit1', 'shareAtEdge'] as const)
+      expect(Math.abs(measured[key] - (metrics[key] ?? 0))).toBeLessThanOrEqual(1e-3);
+    expect(measured.accuracyEndToEnd).toBeGreaterThanOrEqual(0.9925);
+    expect(measured.shareAtEdge).toBeGreaterThanOrEqual(0.943);
+    expect(measured.riskAtEdge).toBeLessThanOrEqual(edgeRule().epsilon);
+  });
+});
