@@ -395,6 +395,12 @@ describe('bad input', () => {
     const huge = await post(agent, ask(new Array(2000).fill(1)));
     expect(huge.status).toBe(413);
     expect(await huge.json()).toMatchObject({ code: 'too_large' });
+    const declared = await agent.app.request('/v2/models/sample/infer', {
+      method: 'POST',
+      headers: { 'content-length': '1025' },
+      body: '{}',
+    });
+    expect(declared.status).toBe(413);
   });
 });
 

@@ -55,9 +55,13 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
   });
   const inference = createInference(
     {
-      ...ports,
       models: models.value,
       admission,
+      escalations,
+      pack: ports.pack,
+      clock,
+      random: ports.random,
+      log,
       queue: {
         append(body, effect) {
           const appended = store.append(body, clock.nowMs(), effect);
@@ -74,7 +78,11 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
     config,
   );
   const session = createSession({
-    ...ports,
+    store,
+    transport: ports.transport,
+    clock,
+    random: ports.random,
+    log,
     status: (): DeviceStatus => ({
       agentVersion,
       target: config.target,

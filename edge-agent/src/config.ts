@@ -1,13 +1,13 @@
 // The agent's configuration: every key, its default and its bounds.
 
 import { zooDirectory } from '@skerry/models/node';
-import { countSchema, deviceIdSchema, listSchema, portSchema, secret } from '@skerry/shared';
+import { countSchema, listSchema, nameSchema, portSchema, secret } from '@skerry/shared';
 import { logLevelSchema } from '@skerry/shared/node';
 import { z } from 'zod';
 import { policies } from './route/decide.ts';
 
 export const agentConfigSchema = z.object({
-  device: deviceIdSchema.default('device-1').describe('this device’s name in the fleet'),
+  device: nameSchema.default('device-1').describe('this device’s name in the fleet'),
   target: z.string().max(64).default('unknown').describe('kind of hardware, for the operator'),
   dataDir: z.string().min(1).default('.skerry/agent').describe('where the store lies'),
   httpHost: z.string().default('127.0.0.1').describe('address of the local API'),

@@ -67,7 +67,9 @@ export function tensorFromBytes(
         `${datatype} [${shape}] takes ${expected} bytes, got ${bytes.byteLength}`,
       ),
     );
-  const aligned = bytes.byteOffset % bytesPerElement(datatype) === 0 ? bytes : bytes.slice();
+  // Not slice(): a Node Buffer's is a view.
+  const aligned =
+    bytes.byteOffset % bytesPerElement(datatype) === 0 ? bytes : new Uint8Array(bytes);
   const data = new arrays[datatype](aligned.buffer as ArrayBuffer, aligned.byteOffset, count.value);
   return ok({ datatype, shape, data });
 }

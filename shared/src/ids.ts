@@ -3,13 +3,10 @@
 import { z } from 'zod';
 import type { Random } from './random.ts';
 
-/** Safe in an MQTT topic, a URL path and a file name. */
+/** Of a device, a model, a stage: safe in an MQTT topic, a URL path and a file name. */
 export const nameSchema = z
   .string()
   .regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, 'expected 1–64 of a–z 0–9 . _ -, first a letter or digit');
-
-export const deviceIdSchema = nameSchema;
-export type DeviceId = string;
 
 export const digestSchema = z
   .string()

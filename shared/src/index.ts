@@ -21,9 +21,7 @@ export {
 } from './failure.ts';
 export {
   createId,
-  type DeviceId,
   type Digest,
-  deviceIdSchema,
   digestSchema,
   nameSchema,
 } from './ids.ts';

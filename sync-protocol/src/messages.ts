@@ -1,7 +1,7 @@
 // The three messages between a device and the coordinator. SPEC.md holds the rules that they obey.
 // The zod schemas are the wire format's one source; codec.ts turns them into CBOR (RFC 8949) and back.
 
-import { deviceIdSchema, digestSchema, exchangeOpsMax, nameSchema } from '@skerry/shared';
+import { digestSchema, exchangeOpsMax, nameSchema } from '@skerry/shared';
 import { z } from 'zod';
 
 export const protocolVersion = 1;
@@ -119,7 +119,7 @@ export type DeviceStatus = z.infer<typeof deviceStatusSchema>;
 const rises = (numbers: readonly number[]): boolean =>
   numbers.every((n, i) => i === 0 || n > (numbers[i - 1] as number));
 
-const header = { v: z.int().positive(), device: deviceIdSchema, epoch: z.string().min(1).max(64) };
+const header = { v: z.int().positive(), device: nameSchema, epoch: z.string().min(1).max(64) };
 
 /** Device → coordinator. A reconnect is the same message with an old cursor. */
 const exchangeSchema = z.strictObject({

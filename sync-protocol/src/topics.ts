@@ -1,6 +1,6 @@
 // The MQTT topics. A device publishes to its `up` and `presence` and reads its `down`, and nothing else. [TOP1–TOP3]
 
-import { deviceIdSchema, err, failure, ok, type Result } from '@skerry/shared';
+import { err, failure, nameSchema, ok, type Result } from '@skerry/shared';
 
 const prefix = 'skerry/v1';
 
@@ -29,7 +29,7 @@ export function parseTopic(
   topic: string,
 ): Result<{ readonly device: string; readonly channel: Channel }> {
   const [, device, channel] = /^skerry\/v1\/([^/]+)\/(up|down|presence)$/.exec(topic) ?? [];
-  const parsed = deviceIdSchema.safeParse(device);
+  const parsed = nameSchema.safeParse(device);
   if (!parsed.success || channel === undefined)
     return err(failure('malformed_message', `not a topic of a device: '${topic.slice(0, 128)}'`));
   return ok({ device: parsed.data, channel: channel as Channel });

@@ -1,7 +1,7 @@
 // The coordinator's HTTP API, for operators and for what watches the process. Reading only: nothing here changes
 // the fleet.
 
-import { type Clock, deviceIdSchema, type Failure, failure, type Log } from '@skerry/shared';
+import { type Clock, type Failure, failure, type Log, nameSchema } from '@skerry/shared';
 import { Hono } from 'hono';
 import { secureHeaders } from 'hono/secure-headers';
 import { z } from 'zod';
@@ -28,7 +28,7 @@ export interface AppPorts {
 /** A page of devices: by name, from the one after `after` on. */
 const pageSchema = z.strictObject({
   limit: z.coerce.number().int().min(1).max(1_000).default(500),
-  after: deviceIdSchema.optional(),
+  after: nameSchema.optional(),
 });
 
 export function createApp(ports: AppPorts): Hono {

@@ -2,8 +2,8 @@
 
 import { type Log, messageOf } from '@skerry/shared';
 import { Hono } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
 import { type AnswerRoutes, answerRoutes } from './answers.ts';
+import { boundBody } from './bound-body.ts';
 import { type OpenInferenceRoutes, openInferenceRoutes } from './open-inference.ts';
 
 export interface AppPorts extends OpenInferenceRoutes, AnswerRoutes {
@@ -16,13 +16,7 @@ export interface AppPorts extends OpenInferenceRoutes, AnswerRoutes {
 
 export function createApp(ports: AppPorts): Hono {
   const app = new Hono();
-  app.use(
-    bodyLimit({
-      maxSize: ports.bodyBytesMax,
-      onError: (c) =>
-        c.json({ error: `the body exceeds ${ports.bodyBytesMax} bytes`, code: 'too_large' }, 413),
-    }),
-  );
+  app.use(boundBody(ports.bodyBytesMax));
   app.get('/healthz', (c) => c.json(ports.health()));
   app.get('/metrics', async (c) =>
     c.text(await ports.metrics(), 200, { 'content-type': 'text/plain; version=0.0.4' }),

@@ -6,15 +6,15 @@ import {
   predict,
   type Runtime,
   type Session,
-  type Stage,
   type Tensor,
-  type TensorMap,
+  type Variant,
 } from '@skerry/models';
 import type { Bundle } from '@skerry/models/node';
-import { defined, err, failure, ok, type Result } from '@skerry/shared';
+import { collect, defined, err, failure, ok, type Result } from '@skerry/shared';
 
 export interface StageOutcome {
   readonly exit: number;
+  /** From the calibration; null: this exit is never to be trusted. */
   readonly threshold: number | null;
   readonly logits: Float32Array;
   readonly prediction: Prediction;
@@ -32,60 +32,91 @@ export interface Model {
   close(): Promise<void>;
 }
 
+/** Fails with `invalid_bundle` where the bundle has nothing that a device can run. */
 export async function loadModel(
-  bundle: Bundle,
+  { manifest, variant, stages }: Bundle,
   runtime: Runtime,
-  options: { threads: number },
+  options: { readonly threads: number },
 ): Promise<Result<Model>> {
-  const { manifest, variant } = bundle;
-  const edge = manifest.stages.filter((stage) => stage.side === 'edge');
-  if (edge.length === 0)
-    return err(failure('invalid_bundle', `${manifest.name} has no stage for the device`));
-  const sessions: Session[] = [];
-  for (const stage of edge) {
-    const bytes = defined(bundle.stages.get(stage.name), `bytes of stage ${stage.name}`);
-    const session = await runtime.load(bytes, options);
-    if (!session.ok) return session;
-    sessions.push(session.value);
-  }
+  const plans = planStages(manifest, variant);
+  if (!plans.ok) return plans;
+  const loading = plans.value.map(({ name }) =>
+    runtime.load(defined(stages.get(name), `bytes of stage ${name}`), options),
+  );
+  const sessions = collect(await Promise.all(loading));
+  if (!sessions.ok) return sessions;
   return ok({
     manifest,
     variant: variant.digest,
-    async runStage(place, input) {
-      const stage = defined(edge[place], `edge stage ${place}`);
-      const session = defined(sessions[place], `session ${place}`);
-      const ran = await session.run({ [defined(stage.inputs[0], 'stage input').name]: input });
-      return ran.ok ? outcomeOf(bundle, stage, place < edge.length - 1, ran.value) : ran;
-    },
+    runStage: (place, input) =>
+      runStage(
+        defined(plans.value[place], `edge stage ${place}`),
+        defined(sessions.value[place], `session ${place}`),
+        input,
+      ),
     async close() {
-      await Promise.all(sessions.map((session) => session.close()));
+      await Promise.all(sessions.value.map((session) => session.close()));
     },
   });
 }
 
-function outcomeOf(
-  { manifest, variant }: Bundle,
-  stage: Stage,
-  hasNextEdgeStage: boolean,
-  results: TensorMap,
-): Result<StageOutcome> {
-  const exit = manifest.exits.find((e) => e.stage === stage.name);
-  const logits = exit && results[exit.logits];
-  if (!exit || !logits)
-    return err(failure('invalid_bundle', `stage ${stage.name} computes no exit's logits`));
-  const calibration = variant.calibration.exits.find((c) => c.exit === exit.index);
-  const next = manifest.stages[manifest.stages.indexOf(stage) + 1];
-  const cut = stage.cut === undefined ? undefined : results[stage.cut];
+/** What is to be known of a stage at each run, looked up once. */
+interface StagePlan
+  extends Pick<StageOutcome, 'exit' | 'threshold' | 'hasNextEdgeStage' | 'hasCloudStage'> {
+  readonly name: string;
+  readonly input: string;
+  readonly logits: string;
+  readonly temperature: number;
+  readonly cut?: { readonly stage: string; readonly name: string };
+}
+
+function planStages(manifest: Manifest, variant: Variant): Result<StagePlan[]> {
+  const { name, stages, exits } = manifest;
+  const edge = stages.filter((stage) => stage.side === 'edge');
+  if (edge.length === 0)
+    return err(failure('invalid_bundle', `${name} has no stage for the device`));
+  return collect(
+    edge.map((stage, place): Result<StagePlan> => {
+      const exit = exits.find((e) => e.stage === stage.name);
+      if (exit === undefined)
+        return err(failure('invalid_bundle', `no exit leaves from stage ${stage.name} of ${name}`));
+      const calibration = variant.calibration.exits.find((c) => c.exit === exit.index);
+      const next = stages[place + 1];
+      return ok({
+        name: stage.name,
+        input: defined(stage.inputs[0], 'a stage’s input').name,
+        exit: exit.index,
+        logits: exit.logits,
+        threshold: calibration?.threshold ?? null,
+        temperature: calibration?.temperature ?? 1,
+        ...(next && stage.cut !== undefined ? { cut: { stage: next.name, name: stage.cut } } : {}),
+        hasNextEdgeStage: place < edge.length - 1,
+        hasCloudStage: edge.length < stages.length,
+      });
+    }),
+  );
+}
+
+async function runStage(
+  plan: StagePlan,
+  session: Session,
+  input: Tensor,
+): Promise<Result<StageOutcome>> {
+  const ran = await session.run({ [plan.input]: input });
+  if (!ran.ok) return ran;
+  const logits = ran.value[plan.logits]?.data;
+  const tensor = plan.cut && ran.value[plan.cut.name];
+  if (!(logits instanceof Float32Array) || (plan.cut && !tensor))
+    return err(failure('runtime_failed', `stage ${plan.name} gave no FP32 logits, or no cut`));
+  const { exit, threshold, hasNextEdgeStage, hasCloudStage } = plan;
   return ok({
-    exit: exit.index,
-    threshold: calibration?.threshold ?? null,
-    logits: logits.data as Float32Array,
-    prediction: predict(logits.data as Float32Array, calibration?.temperature),
-    ...(next && cut && stage.cut !== undefined
-      ? { cut: { stage: next.name, name: stage.cut, tensor: cut } }
-      : {}),
+    exit,
+    threshold,
+    logits,
+    prediction: predict(logits, plan.temperature),
+    ...(plan.cut && tensor ? { cut: { ...plan.cut, tensor } } : {}),
     hasNextEdgeStage,
-    hasCloudStage: manifest.stages.some((s) => s.side === 'cloud'),
+    hasCloudStage,
   });
 }
 
@@ -96,15 +127,17 @@ export async function selfTest({ manifest, runStage }: Model): Promise<Result<nu
   for (const [i, { input, logits, tolerance }] of manifest.golden.entries()) {
     const outcome = await runStage(0, { datatype: 'UINT8', shape, data: Uint8Array.from(input) });
     if (!outcome.ok) return outcome;
-    const expected = logits[outcome.value.exit] ?? [];
-    const drift = Math.max(
-      ...expected.map((l, c) => Math.abs(l - (outcome.value.logits[c] ?? NaN))),
-    );
+    const { exit, logits: given } = outcome.value;
+    const expected = logits[exit] ?? [];
+    const drift =
+      expected.length === given.length
+        ? Math.max(...given.map((logit, c) => Math.abs(logit - (expected[c] ?? Number.NaN))))
+        : Number.NaN;
     if (!(drift <= tolerance))
       return err(
         failure(
           'invalid_bundle',
-          `${manifest.name}: golden input ${i} is ${drift} off at exit ${outcome.value.exit}, at most ${tolerance}`,
+          `${manifest.name}: golden input ${i} is ${drift} off at exit ${exit}, at most ${tolerance}`,
         ),
       );
   }
