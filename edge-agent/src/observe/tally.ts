@@ -26,7 +26,7 @@ export interface TallyGauges {
   readonly linkUp: () => boolean;
 }
 
-const recentMax = 32;
+const recentMax = 8;
 
 export function createTally(gauges: TallyGauges): Tally {
   const registry = new Registry();
