@@ -89,7 +89,8 @@ export async function createCoordinator(
       },
       onAccepted(device, fresh) {
         metrics.ops.inc(fresh.length);
-        for (const { body } of fresh) infer.serve.take({ device, body });
+        for (const { body } of fresh)
+          if (body.kind === 'escalation') infer.serve.take({ device, body });
       },
       hint(device, message) {
         // A hint that is lost costs time alone: the device comes back by itself.
@@ -101,7 +102,7 @@ export async function createCoordinator(
   watchFleet(metrics, devices);
   transport.onPresence(devices.linked);
   serveExchanges(transport, boundExchanges(handler, config.exchangesMax, metrics), log);
-  await infer.serve.catchUp();
+  void infer.serve.catchUp(); // What a start before this one left open.
   const ready = (): boolean => transport.connected?.() ?? true;
   const { models } = infer;
   const consoleFiles = readConsoleFiles();

@@ -96,9 +96,12 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
       recent: tally.takeRecent(),
     }),
     statusIntervalMs: config.statusIntervalMs,
-    effect: inference.record,
+    effect({ body }) {
+      if (body.kind === 'answer') inference.record(body);
+    },
     onApplied(ops) {
-      const late = inference.deliver(ops);
+      const bodies = ops.map(({ body }) => body);
+      const late = inference.deliver(bodies.filter((body) => body.kind === 'answer'));
       tally.late(late);
       if (late > 0) answers.wake();
     },

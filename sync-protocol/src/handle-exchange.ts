@@ -45,8 +45,11 @@ export const exchangeHandlerDefaults: ExchangeHandlerConfig = {
 export interface ExchangeHandler {
   /** `device` is whom the pipe says it is. A Failure means: send nothing, the device will try again. */
   handle(device: string, message: Uint8Array): Promise<Result<Uint8Array>>;
-  /** Call after appending `ops` down ops for a device: releases its held reply, or sends a Hint. */
-  news(device: string, ops?: number): void;
+  /**
+   * Call after appending down ops for a device, `answers` of them to escalations: releases its held reply when that
+   * was the last awaited, or sends a Hint where none is held.
+   */
+  news(device: string, answers?: number): void;
   /** Releases every held reply. */
   close(): void;
 }
@@ -109,19 +112,20 @@ export function createExchangeHandler(
       if (!accepted.ok) return accepted;
       ports.onExchange?.(exchange);
       const { fresh, ack } = accepted.value;
-      const released = hold(device, fresh.length);
+      const questions = fresh.filter(({ body }) => body.kind === 'escalation').length;
+      const released = hold(device, questions);
       if (fresh.length > 0) ports.onAccepted(device, fresh);
       await released;
       return reply(exchange, ack);
     },
 
-    news(device, ops = 1) {
+    news(device, answers = 1) {
       const waiting = held.get(device);
       if (waiting === undefined) {
         ports.hint(device, hint.value);
         return;
       }
-      waiting.left -= ops;
+      waiting.left -= answers;
       if (waiting.left <= 0) waiting.release();
     },
 

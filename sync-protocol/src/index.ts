@@ -17,15 +17,18 @@ export {
 export {
   type Answer,
   type DeviceStatus,
+  type DocumentChange,
   type DownBody,
   type DownOp,
   deviceStatusSchema,
+  documentFrameBytesMax,
   type Escalation,
   type Exchange,
   type Hint,
   type Message,
   protocolVersion,
   type Reply,
+  type Telemetry,
   type UpBody,
   type UpOp,
   type WireTensor,
@@ -37,6 +40,7 @@ export type {
   DeviceStore,
   DeviceTransport,
   OpenEscalation,
+  OpenOp,
   SyncPosition,
 } from './ports.ts';
 export { createSession, type Session, type SessionPorts } from './session.ts';

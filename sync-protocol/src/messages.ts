@@ -56,8 +56,35 @@ const answerSchema = z.strictObject({
 });
 export type Answer = z.infer<typeof answerSchema>;
 
+/** A frame's bytes, at most; what is larger travels as a blob. */
+export const documentFrameBytesMax = 64 * 1024;
+
+/** A change of a document's, as a frame that documents/ packs and checks. Travels both ways. */
+const documentChangeSchema = z.strictObject({
+  kind: z.literal('document-change'),
+  /** `device/…`, `site/…` or `fleet/…`. */
+  document: z.string().min(1).max(128),
+  frame: bytesSchema.refine((b) => b.length <= documentFrameBytesMax, 'a frame too large'),
+});
+export type DocumentChange = z.infer<typeof documentChangeSchema>;
+
+const telemetryValuesMax = 32;
+
+/** Numbers that the device measured of itself. Worth least: dropped first when room is short. */
+const telemetrySchema = z.strictObject({
+  kind: z.literal('telemetry'),
+  values: z
+    .record(z.string().min(1).max(64), z.number())
+    .refine((v) => Object.keys(v).length <= telemetryValuesMax, 'too many values'),
+});
+export type Telemetry = z.infer<typeof telemetrySchema>;
+
 /** What a device says: one member for each kind of fact. */
-export const upBodySchema = z.discriminatedUnion('kind', [escalationSchema]);
+export const upBodySchema = z.discriminatedUnion('kind', [
+  escalationSchema,
+  documentChangeSchema,
+  telemetrySchema,
+]);
 export type UpBody = z.infer<typeof upBodySchema>;
 
 /** One durable fact from a device. `seq` rises by appends within an epoch; (device, epoch, seq) names it. */
@@ -70,7 +97,7 @@ const upOpSchema = z.strictObject({
 export type UpOp = z.infer<typeof upOpSchema>;
 
 /** What the cloud says to a device. */
-export const downBodySchema = z.discriminatedUnion('kind', [answerSchema]);
+export const downBodySchema = z.discriminatedUnion('kind', [answerSchema, documentChangeSchema]);
 export type DownBody = z.infer<typeof downBodySchema>;
 
 /** One durable fact for a device. `position` rises; the device's cursor is the last one it has applied. */

@@ -1,7 +1,16 @@
 // What the protocol needs from the world. Each port has a contract suite in testing/.
 
 import type { Result } from '@skerry/shared';
-import type { DownBody, DownOp, Escalation, Exchange, Reply, UpBody, UpOp } from './messages.ts';
+import type {
+  Answer,
+  DownBody,
+  DownOp,
+  Escalation,
+  Exchange,
+  Reply,
+  UpBody,
+  UpOp,
+} from './messages.ts';
 
 export interface SyncPosition {
   readonly device: string;
@@ -46,6 +55,15 @@ export interface OpenEscalation {
   readonly body: Escalation;
 }
 
+/** An accepted op of another kind that its consumer has not dealt with. */
+export interface OpenOp {
+  /** Rises by arrival, over all devices. */
+  readonly id: number;
+  readonly device: string;
+  readonly atMs: number;
+  readonly body: UpBody;
+}
+
 /** The coordinator's durable half. Asynchronous, as a database server is. */
 export interface CoordinatorStore {
   /**
@@ -65,7 +83,16 @@ export interface CoordinatorStore {
    * it returns. `undefined` if that escalation is closed already, or unknown: nothing has changed.
    * Fails with `too_large` or `invalid_argument` when the op could never be sent.
    */
-  appendDown(device: string, body: DownBody, nowMs: number): Promise<Result<number | undefined>>;
+  appendDown(device: string, body: Answer, nowMs: number): Promise<Result<number | undefined>>;
+  /** Gives any op the device's next position, which it returns. Fails as `appendDown` does. */
+  append(device: string, body: DownBody, nowMs: number): Promise<Result<number>>;
+  /**
+   * Accepted ops of one kind that wait for their consumer, oldest first. Telemetry is not kept: it is handed to
+   * `onAccepted` alone.
+   */
+  openOps(kind: UpBody['kind'], opsMax: number): Promise<Result<readonly OpenOp[]>>;
+  /** The consumer has made the ops' consequences durable. Closing one twice is harmless. */
+  closeOps(ids: readonly number[]): Promise<Result<void>>;
   /** The oldest open escalations: what a coordinator that starts again has still to answer. */
   openEscalations(opsMax: number): Promise<Result<readonly OpenEscalation[]>>;
 }

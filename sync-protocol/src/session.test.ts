@@ -82,7 +82,8 @@ async function start(more: Partial<SessionPorts> = {}) {
   return { clock, pipe, store, session, exchanges, applied, advance, say, append, reply };
 }
 
-const requests = (exchange: Exchange | undefined) => exchange?.ops.map((op) => op.body.requestId);
+const requests = (exchange: Exchange | undefined) =>
+  exchange?.ops.map(({ body }) => (body.kind === 'escalation' ? body.requestId : body.kind));
 
 describe('session', () => {
   it('[SES2] exchanges at once when connected, with nothing to send', async () => {

@@ -30,6 +30,15 @@ export function migrations(types: ColumnTypes): Record<string, Migration> {
           .addUniqueConstraint('escalation_request', ['device', 'request_id'])
           .execute();
         await db.schema
+          .createTable('up_op')
+          .addColumn('id', sql.raw(types.rowNumber), (c) => c.primaryKey())
+          .addColumn('device', 'text', (c) => c.notNull())
+          .addColumn('kind', 'text', (c) => c.notNull())
+          .addColumn('at_ms', 'bigint', (c) => c.notNull())
+          .addColumn('body', bytes, (c) => c.notNull())
+          .execute();
+        await db.schema.createIndex('up_op_by_kind').on('up_op').columns(['kind', 'id']).execute();
+        await db.schema
           .createTable('down_position')
           .addColumn('device', 'text', (c) => c.primaryKey())
           .addColumn('position', 'bigint', (c) => c.notNull())

@@ -19,6 +19,16 @@ interface EscalationTable {
   body: Uint8Array;
 }
 
+/** Accepted ops of other kinds, until their consumer has dealt with them. */
+interface UpOpTable {
+  /** Rises by arrival. */
+  id: Generated<number>;
+  device: string;
+  kind: string;
+  at_ms: number;
+  body: Uint8Array;
+}
+
 /** The last position given to a device. It outlives the ops, so that no position is ever given twice. */
 interface DownPositionTable {
   device: string;
@@ -46,6 +56,7 @@ interface DeviceTable {
 export interface Schema {
   incarnation: IncarnationTable;
   escalation: EscalationTable;
+  up_op: UpOpTable;
   down_position: DownPositionTable;
   down_op: DownOpTable;
   device: DeviceTable;

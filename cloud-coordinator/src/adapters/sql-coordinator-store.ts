@@ -6,12 +6,14 @@ import { err, failure, ok, type Result } from '@skerry/shared';
 import {
   type Accepted,
   type CoordinatorStore,
+  type DownBody,
   type DownOp,
   decodeDownBody,
   decodeUpBody,
   type Exchange,
   encodeBody,
   type OpenEscalation,
+  type OpenOp,
   opBytes,
   type UpOp,
 } from '@skerry/sync-protocol';
@@ -24,7 +26,7 @@ export function createSqlCoordinatorStore(db: Kysely<Schema>): CoordinatorStore 
   const commits = createGroupCommit(db);
   return {
     async accept(exchange) {
-      const rows = escalationRows(exchange);
+      const rows = opRows(exchange);
       if (!rows.ok) return rows;
       return commits.run(async (tx) => {
         await forgetApplied(tx, exchange.device, exchange.cursor);
@@ -57,12 +59,37 @@ export function createSqlCoordinatorStore(db: Kysely<Schema>): CoordinatorStore 
       if (!encoded.ok) return encoded;
       return commits.run(async (tx) => {
         if (!(await closeEscalation(tx, device, body.requestId))) return undefined;
-        const position = await nextPosition(tx, device);
-        await tx
-          .insertInto('down_op')
-          .values({ device, position, at_ms: nowMs, bytes: opBytes(body), body: encoded.value })
-          .execute();
-        return position;
+        return insertDown(tx, device, body, encoded.value, nowMs);
+      });
+    },
+
+    async append(device, body, nowMs) {
+      const encoded = encodeBody(body);
+      if (!encoded.ok) return encoded;
+      return commits.run((tx) => insertDown(tx, device, body, encoded.value, nowMs));
+    },
+
+    async openOps(kind, opsMax) {
+      const rows = await attempt(() =>
+        db
+          .selectFrom('up_op')
+          .select(['id', 'device', 'at_ms', 'body'])
+          .where('kind', '=', kind)
+          .orderBy('id')
+          .limit(opsMax)
+          .execute(),
+      );
+      if (!rows.ok) return rows;
+      return every(rows.value, ({ id, device, at_ms, body }): Result<OpenOp> => {
+        const decoded = decodeUpBody(body);
+        return decoded.ok ? ok({ id, device, atMs: at_ms, body: decoded.value }) : decoded;
+      });
+    },
+
+    async closeOps(ids) {
+      if (ids.length === 0) return ok(undefined);
+      return commits.run(async (tx) => {
+        await tx.deleteFrom('up_op').where('id', 'in', ids).execute();
       });
     },
 
@@ -78,19 +105,22 @@ export function createSqlCoordinatorStore(db: Kysely<Schema>): CoordinatorStore 
       if (!rows.ok) return rows;
       return every(rows.value, ({ device, body }): Result<OpenEscalation> => {
         const decoded = decodeUpBody(body);
-        return decoded.ok ? ok({ device, body: decoded.value }) : decoded;
+        if (!decoded.ok) return decoded;
+        return decoded.value.kind === 'escalation'
+          ? ok({ device, body: decoded.value })
+          : err(failure('storage_failed', `a ${decoded.value.kind} among the escalations`));
       });
     },
   };
 }
 
-interface EscalationRow {
+interface OpRow {
   readonly op: UpOp;
   readonly body: Uint8Array;
 }
 
 /** The Exchange's ops by rising seq, with their bodies as they are stored. */
-function escalationRows(exchange: Exchange): Result<readonly EscalationRow[]> {
+function opRows(exchange: Exchange): Result<readonly OpRow[]> {
   const sorted = [...exchange.ops].sort((a, b) => a.seq - b.seq);
   return every(sorted, (op) => {
     const body = encodeBody(op.body);
@@ -101,7 +131,7 @@ function escalationRows(exchange: Exchange): Result<readonly EscalationRow[]> {
 async function acceptNew(
   tx: Transaction<Schema>,
   { device, epoch }: Exchange,
-  rows: readonly EscalationRow[],
+  rows: readonly OpRow[],
 ): Promise<Accepted> {
   const seen = await tx
     .selectFrom('incarnation')
@@ -115,12 +145,7 @@ async function acceptNew(
     if (op.seq <= ack) continue;
     ack = op.seq;
     fresh.push(op);
-    // The same question asked again, by a device whose disk was restored, is already open: one answer is enough.
-    await tx
-      .insertInto('escalation')
-      .values({ device, request_id: op.body.requestId, body })
-      .onConflict((c) => c.columns(['device', 'request_id']).doNothing())
-      .execute();
+    await open(tx, device, op, body);
   }
   if (fresh.length > 0)
     await tx
@@ -129,6 +154,24 @@ async function acceptNew(
       .onConflict((c) => c.columns(['device', 'epoch']).doUpdateSet({ ack }))
       .execute();
   return { fresh, ack };
+}
+
+/** What somebody has still to deal with is kept until then. */
+async function open(
+  tx: Transaction<Schema>,
+  device: string,
+  { atMs, body: { kind, ...rest } }: UpOp,
+  body: Uint8Array,
+): Promise<void> {
+  if (kind === 'telemetry') return;
+  if ('requestId' in rest)
+    // The same question asked again, by a device whose disk was restored, is already open: one answer is enough.
+    await tx
+      .insertInto('escalation')
+      .values({ device, request_id: rest.requestId, body })
+      .onConflict((c) => c.columns(['device', 'request_id']).doNothing())
+      .execute();
+  else await tx.insertInto('up_op').values({ device, kind, at_ms: atMs, body }).execute();
 }
 
 /** Drops what the device has applied, and keeps its next position above its cursor. Writes nothing if nothing is new. */
@@ -167,6 +210,21 @@ async function closeEscalation(
     .where('request_id', '=', requestId)
     .executeTakeFirst();
   return numDeletedRows > 0n;
+}
+
+async function insertDown(
+  tx: Transaction<Schema>,
+  device: string,
+  body: DownBody,
+  encoded: Uint8Array,
+  nowMs: number,
+): Promise<number> {
+  const position = await nextPosition(tx, device);
+  await tx
+    .insertInto('down_op')
+    .values({ device, position, at_ms: nowMs, bytes: opBytes(body), body: encoded })
+    .execute();
+  return position;
 }
 
 async function nextPosition(tx: Transaction<Schema>, device: string): Promise<number> {

@@ -88,7 +88,8 @@ function fresh({ run, windowMax = 100, ...fixture }: Fixture = {}) {
   };
   const answers = async () => {
     const down = await store.downOpsAfter(device, 0, 1_000, 1e9);
-    return down.ok ? down.value.ops.map((op) => op.body) : [];
+    const bodies = down.ok ? down.value.ops.map((op) => op.body) : [];
+    return bodies.filter((body) => body.kind === 'answer');
   };
   return { disk, serve, models, accept, settle, answers, answered };
 }

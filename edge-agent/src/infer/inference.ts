@@ -12,7 +12,7 @@ import {
   type Random,
   type Result,
 } from '@skerry/shared';
-import type { Answer, DownOp, UpBody } from '@skerry/sync-protocol';
+import type { Answer, Escalation } from '@skerry/sync-protocol';
 import { type Decision, decide, type LinkEstimate, type Policy } from '../route/decide.ts';
 import type { Admission } from './admission.ts';
 import type { EscalationStore } from './escalation-store.ts';
@@ -46,7 +46,7 @@ export interface InferenceAnswer {
 /** What the feature needs of the outbox. */
 export interface EscalationQueue {
   /** Makes it durable together with `effect`, and sets it going. */
-  append(body: UpBody, effect: () => void): Result<number>;
+  append(body: Escalation, effect: () => void): Result<number>;
   link(): LinkEstimate;
 }
 
@@ -56,7 +56,7 @@ export interface InferencePorts {
   readonly escalations: EscalationStore;
   readonly queue: EscalationQueue;
   /** Packs the cut tensor for the wire. */
-  readonly pack: (name: string, tensor: Tensor) => Promise<UpBody['input']>;
+  readonly pack: (name: string, tensor: Tensor) => Promise<Escalation['input']>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -71,10 +71,10 @@ export interface InferenceDefaults {
 
 export interface Inference {
   infer(request: InferenceRequest): Promise<Result<InferenceAnswer>>;
-  /** Inside the transaction that applies a down op. */
-  record(op: DownOp): void;
+  /** Inside the transaction that applies an answer. */
+  record(answer: Answer): void;
   /** After that transaction. Returns how many of the answers were late. */
-  deliver(ops: readonly DownOp[]): number;
+  deliver(answers: readonly Answer[]): number;
   waiting(): number;
 }
 
@@ -133,7 +133,7 @@ export function createInference(ports: InferencePorts, defaults: InferenceDefaul
     const local = { exit, label: prediction.index, confidence: prediction.confidence };
     const { name, version } = model.manifest;
     const input = await pack(cut.name, cut.tensor);
-    const body: UpBody = {
+    const body: Escalation = {
       kind: 'escalation',
       requestId,
       model: name,
@@ -200,12 +200,12 @@ export function createInference(ports: InferencePorts, defaults: InferenceDefaul
   return {
     infer,
     waiting: () => waiters.size(),
-    record({ body }) {
-      escalations.settle(body, waiters.has(body.requestId) ? 'in-time' : 'late');
+    record(answer) {
+      escalations.settle(answer, waiters.has(answer.requestId) ? 'in-time' : 'late');
     },
-    deliver(ops) {
-      const late = ops.filter(({ body }) => !waiters.has(body.requestId));
-      for (const { body } of ops) waiters.resolve(body.requestId, body.outcome);
+    deliver(answers) {
+      const late = answers.filter(({ requestId }) => !waiters.has(requestId));
+      for (const { requestId, outcome } of answers) waiters.resolve(requestId, outcome);
       return late.length;
     },
   };

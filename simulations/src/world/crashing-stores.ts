@@ -35,7 +35,8 @@ export function crashingDeviceStore(
           effect?.();
           perhapsCrash('inside append');
         });
-        if (appended.ok) ledger.appended(device, appended.value, body.requestId);
+        if (appended.ok && body.kind === 'escalation')
+          ledger.appended(device, appended.value, body.requestId);
         return appended;
       }),
     apply: (reply, effect) =>
@@ -77,6 +78,9 @@ export function crashingCoordinatorStore(
       }),
     downOpsAfter: (...query) => between('downOpsAfter', () => store.downOpsAfter(...query)),
     appendDown: (...op) => between('appendDown', () => store.appendDown(...op)),
+    append: (...op) => between('append', () => store.append(...op)),
+    openOps: (...query) => between('openOps', () => store.openOps(...query)),
+    closeOps: (ids) => between('closeOps', () => store.closeOps(ids)),
     openEscalations: (opsMax) => between('openEscalations', () => store.openEscalations(opsMax)),
   };
 }

@@ -65,6 +65,7 @@ export function createLedger(bounds: OutboxBounds): Ledger {
     },
     applied(device, ops) {
       for (const { body, position } of ops) {
+        if (body.kind !== 'answer') continue;
         const times = (answers.get(body.requestId) ?? Number.NaN) + 1;
         answers.set(body.requestId, times);
         if (times !== 1)

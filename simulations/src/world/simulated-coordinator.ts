@@ -49,7 +49,8 @@ export async function startCoordinator(
       clock: born.clock,
       onAccepted: (device, fresh) => {
         trace(`the coordinator accepted ${device} ${fresh.map((op) => op.seq).join()}`);
-        for (const { body } of fresh) compute(device, body.requestId);
+        for (const { body } of fresh)
+          if (body.kind === 'escalation') compute(device, body.requestId);
       },
       hint: (device, message) => void transport.send(device, message),
     });

@@ -5,7 +5,13 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { opBytes, opsBytesMax } from '../codec.ts';
 import type { Exchange } from '../messages.ts';
 import type { CoordinatorStore } from '../ports.ts';
-import { sampleAnswer, sampleExchange, sampleUpOp } from './samples.ts';
+import {
+  sampleAnswer,
+  sampleDocumentChange,
+  sampleExchange,
+  sampleTelemetry,
+  sampleUpOp,
+} from './samples.ts';
 
 /** One empty database. `open` after `close` is a restart. */
 export interface CoordinatorDisk {
@@ -105,6 +111,31 @@ export function coordinatorStoreContract(
       const again = await reopen();
       expect(await again.open(9)).toEqual(['device-1/r1', 'device-1/r3', 'device-2/r9']);
       expect(await again.open(2)).toEqual(['device-1/r1', 'device-1/r3']);
+    });
+
+    it('[ACC8] gives any op the next position of its device', async () => {
+      const { store, accept, answer, downOps } = await fresh();
+      await accept({ ops: ops(1) });
+      expect(await store.append('device-1', sampleDocumentChange(), 5)).toEqual({
+        ok: true,
+        value: 1,
+      });
+      expect(await answer('r1')).toBe(2);
+      expect((await downOps(0)).positions).toEqual([1, 2]);
+    });
+
+    it('[ACC9] keeps an op until its consumer has closed it, over a restart, and telemetry not at all', async () => {
+      const { store, accept, reopen } = await fresh();
+      const change = { seq: 1, atMs: 1, body: sampleDocumentChange() };
+      const numbers = { seq: 2, atMs: 2, body: sampleTelemetry() };
+      expect(await accept({ ops: [change, numbers] })).toEqual({ fresh: [1, 2], ack: 2 });
+      expect(await store.openOps('telemetry', 9)).toMatchObject({ value: [] });
+      const again = await reopen();
+      const open = value(await again.store.openOps('document-change', 9));
+      expect(open).toMatchObject([{ device: 'device-1', atMs: 1, body: change.body }]);
+      for (let i = 0; i < 2; i++)
+        expect(await again.store.closeOps(open.map(({ id }) => id))).toMatchObject({ ok: true });
+      expect(await again.store.openOps('document-change', 9)).toMatchObject({ value: [] });
     });
 
     it('[COD6] refuses an answer that could never be sent, and leaves the escalation open', async () => {

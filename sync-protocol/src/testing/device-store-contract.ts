@@ -204,5 +204,7 @@ function apply(
 }
 
 function requests(store: DeviceStore, opsMax = 256, bytesMax = opsBytesMax): readonly string[] {
-  return store.unacknowledged(opsMax, bytesMax).map((op) => op.body.requestId);
+  return store
+    .unacknowledged(opsMax, bytesMax)
+    .map(({ body }) => (body.kind === 'escalation' ? body.requestId : body.kind));
 }

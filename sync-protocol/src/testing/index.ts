@@ -17,7 +17,9 @@ export {
   sampleEscalation,
   sampleExchange,
   sampleReply,
+  sampleDocumentChange,
   sampleUpOp,
 } from './samples.ts';
 export { type PipeFixture, transportContract } from './transport-contract.ts';
+  sampleTelemetry,
 export { createVirtualClock, type VirtualClock } from './virtual-clock.ts';

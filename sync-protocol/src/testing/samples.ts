@@ -1,6 +1,14 @@
 // Messages for tests: valid, small, and told apart by a number.
 
-import type { Answer, Escalation, Exchange, Reply, UpOp } from '../messages.ts';
+import type {
+  Answer,
+  DocumentChange,
+  Escalation,
+  Exchange,
+  Reply,
+  Telemetry,
+  UpOp,
+} from '../messages.ts';
 import { protocolVersion } from '../messages.ts';
 
 const variant = `sha256:${'a'.repeat(64)}`;
@@ -38,6 +46,14 @@ export function sampleAnswer(requestId: string, probabilities: readonly number[]
       variant,
     },
   };
+}
+
+export function sampleDocumentChange(document = 'device/notes', frameBytes = 8): DocumentChange {
+  return { kind: 'document-change', document, frame: new Uint8Array(frameBytes).fill(5) };
+}
+
+export function sampleTelemetry(load = 0.5): Telemetry {
+  return { kind: 'telemetry', values: { load } };
 }
 
 export function sampleUpOp(seq: number): UpOp {

@@ -38,13 +38,14 @@ export async function escalationBytes(options: EscalationBytesOptions): Promise<
     if (answer.pending) escalated.push(pixels);
   }
   const ops = store.unacknowledged(images.length, Number.MAX_SAFE_INTEGER);
+  const inputs = ops.flatMap(({ body }) => (body.kind === 'escalation' ? [body.input] : []));
   await close();
   return {
     escalatedShare: escalated.length / images.length,
     op: mean(ops.map(({ body }) => expectOk(encodeBody(body)).byteLength)),
-    cutPacked: mean(ops.map(({ body }) => body.input.data.byteLength)),
+    cutPacked: mean(inputs.map(({ data }) => data.byteLength)),
     // UINT8: as many bytes as elements.
-    cutRaw: mean(ops.map(({ body }) => body.input.shape.reduce((a, b) => a * b, 1))),
+    cutRaw: mean(inputs.map(({ shape }) => shape.reduce((a, b) => a * b, 1))),
     pixels: mean(escalated.map((pixels) => pixels.byteLength)),
     pixelsDeflated: mean(escalated.map((pixels) => deflateSync(pixels).byteLength)),
     json: mean(escalated.map((pixels) => jsonRequest(pixels).length)),
