@@ -14,12 +14,12 @@ export {
 export { createMemoryPipe, type Fate, type MemoryPipe } from './memory-pipe.ts';
 export {
   sampleAnswer,
+  sampleDocumentChange,
   sampleEscalation,
   sampleExchange,
   sampleReply,
-  sampleDocumentChange,
+  sampleTelemetry,
   sampleUpOp,
 } from './samples.ts';
 export { type PipeFixture, transportContract } from './transport-contract.ts';
-  sampleTelemetry,
 export { createVirtualClock, type VirtualClock } from './virtual-clock.ts';
