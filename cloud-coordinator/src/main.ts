@@ -61,10 +61,11 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
   if (!coordinator.ok) return coordinator;
   opened.push(() => coordinator.value.close());
   const server = createAdaptorServer({ fetch: coordinator.value.fetch }) as Server;
-  const httpUrl = await listenHttp(server, config.httpHost, config.httpPort, opened);
-  if (!httpUrl.ok) return httpUrl;
+  const http = await listenHttp(server, config.httpHost, config.httpPort);
+  if (!http.ok) return http;
+  opened.push(http.value.close);
   await Promise.race([transport.firstConnected, sleep(clock, firstConnectionMs)]);
-  log.info({ httpUrl: httpUrl.value, mqttUrl: withoutPassword(brokerUrl.value) }, 'listening');
+  log.info({ httpUrl: http.value.url, mqttUrl: withoutPassword(brokerUrl.value) }, 'listening');
   return ok(undefined);
 }
 

@@ -91,11 +91,10 @@ async function createWorld(): Promise<World> {
       for (const close of closers.splice(0).reverse()) await close();
       const config = agentConfigSchema.parse({ deadlineMs: 2000, ...more });
       const database = unwrap(openDatabase(join(folder, 'agent.db')));
-      const runtime = createOnnxNativeRuntime();
       const agent = unwrap(
         await createAgent(config, {
           bundles: [unwrap(await readBundle(join(folder, 'bundle'), ['edge']))],
-          runtime,
+          createRuntime: createOnnxNativeRuntime,
           store: unwrap(createSqliteDeviceStore(database, 'device-1', () => 'epoch-1', config)),
           escalations: createSqliteEscalationStore(database, config.answersMax),
           transport: pipe.connect('device-1'),
@@ -107,7 +106,6 @@ async function createWorld(): Promise<World> {
       );
       closers.push(
         () => database.close(),
-        () => runtime.close(),
         () => agent.close(),
       );
       await vi.waitFor(async () =>
@@ -283,6 +281,59 @@ describe('a late answer', () => {
       delivery: 'in-time',
       answer: { label: 'right' },
     });
+  });
+});
+
+describe('an app that goes away', () => {
+  it('while it waits for the cloud finds the answer on the stream', async () => {
+    const world = await createWorld();
+    world.outcome = undefined;
+    const agent = await world.start({ deadlineMs: 60_000 });
+    const gone = new AbortController();
+    const asked = agent.app.request('/v2/models/sample/infer', {
+      method: 'POST',
+      body: JSON.stringify(ask(unsure, { id: 'left' })),
+      signal: gone.signal,
+    });
+    await vi.waitFor(async () => expect((await get(agent, '/v1/answers/left')).status).toBe(200));
+    gone.abort();
+    await asked;
+    await world.answerAll();
+    expect((await events(agent, 1, '0')).map((e) => e.id)).toEqual(['left']);
+  });
+
+  it('gives its place on the stream back, and a HEAD takes none', async () => {
+    const { start } = await createWorld();
+    const agent = await start();
+    for (let i = 0; i < 70; i++) await agent.app.request('/v1/answers/stream', { method: 'HEAD' });
+    for (let i = 0; i < 70; i++) {
+      const response = await get(agent, '/v1/answers/stream');
+      expect(response.status).toBe(200);
+      await response.body?.cancel();
+    }
+  });
+});
+
+describe('a deadline', () => {
+  it('that the device itself cannot keep is refused, not overrun', async () => {
+    const { start } = await createWorld();
+    const agent = await start();
+    const parameters = { skerry_deadline_ms: 0.001 };
+    const response = await post(agent, ask(sure, { parameters }));
+    expect(response.status).toBe(504);
+    expect(await response.json()).toMatchObject({ code: 'deadline_exceeded' });
+  });
+
+  it('is not waited for when the agent closes', async () => {
+    const world = await createWorld();
+    world.outcome = undefined;
+    const agent = await world.start({ deadlineMs: 600_000 });
+    const asked = infer(agent, unsure, { id: 'closing' });
+    await vi.waitFor(async () =>
+      expect((await get(agent, '/v1/answers/closing')).status).toBe(200),
+    );
+    agent.drain();
+    expect(await asked).toMatchObject({ degraded: true, pending: true });
   });
 });
 

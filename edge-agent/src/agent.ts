@@ -23,7 +23,7 @@ export const agentVersion = '0.1.0';
 
 export interface AgentPorts {
   readonly bundles: readonly Bundle[];
-  readonly runtime: Runtime;
+  readonly createRuntime: () => Runtime;
   readonly store: DeviceStore;
   readonly escalations: EscalationStore;
   readonly transport: DeviceTransport;
@@ -36,6 +36,8 @@ export interface AgentPorts {
 export interface Agent {
   readonly app: Hono;
   readonly inference: Pick<Inference, 'infer'>;
+  /** Lets every request that waits for the cloud have its local answer now. */
+  drain(): void;
   /** Stops talking to the coordinator and unloads the models; whoever opened a port closes it. */
   close(): Promise<void>;
 }
@@ -134,6 +136,7 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
   return ok({
     app,
     inference: counted,
+    drain: inference.close,
     async close() {
       session.close();
       await Promise.all([...models.value.values()].map((model) => model.close()));
@@ -143,13 +146,13 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
 
 async function loadModels(
   config: AgentConfig,
-  { bundles, runtime, log }: AgentPorts,
+  { bundles, createRuntime, log }: AgentPorts,
 ): Promise<Result<ReadonlyMap<string, Model>>> {
   const models = new Map<string, Model>();
   for (const bundle of bundles) {
     const { name, version } = bundle.manifest;
     if (models.has(name)) return err(failure('invalid_config', `two bundles are named ${name}`));
-    const model = await loadModel(bundle, runtime, { threads: config.threads });
+    const model = await loadModel(bundle, createRuntime, { threads: config.threads });
     if (!model.ok) return model;
     const tested = await selfTest(model.value);
     if (!tested.ok) return tested;

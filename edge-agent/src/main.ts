@@ -36,13 +36,16 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
   const newEpoch = (): string => createId(clock.nowMs(), random);
   const store = createSqliteDeviceStore(database.value, config.device, newEpoch, config);
   if (!store.ok) return store;
-  const runtime = createOnnxNativeRuntime();
-  opened.push(runtime.close);
+  // The port first, for another agent may have it, and the broker last: it would think us that agent.
+  let fetch = starting;
+  const server = createAdaptorServer({ fetch: (request) => fetch(request) }) as Server;
+  const http = await listenHttp(server, config.httpHost, config.httpPort);
+  if (!http.ok) return http;
   const transport = createMqttDeviceTransport(config, { clock, random, log });
   opened.push(transport.close);
   const agent = await createAgent(config, {
     bundles: bundles.value,
-    runtime,
+    createRuntime: createOnnxNativeRuntime,
     store: store.value,
     escalations: createSqliteEscalationStore(database.value, config.answersMax),
     transport,
@@ -52,10 +55,11 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
     log,
   });
   if (!agent.ok) return agent;
-  opened.push(agent.value.close);
-  const server = createAdaptorServer({ fetch: agent.value.app.fetch }) as Server;
-  const httpUrl = await listenHttp(server, config.httpHost, config.httpPort, opened);
-  if (!httpUrl.ok) return httpUrl;
-  log.info({ device: config.device, httpUrl: httpUrl.value }, 'listening');
+  opened.push(agent.value.close, http.value.close, agent.value.drain);
+  fetch = async (request) => agent.value.app.fetch(request);
+  log.info({ device: config.device, httpUrl: http.value.url }, 'listening');
   return ok(undefined);
 }
+
+const starting = async (_request: Request): Promise<Response> =>
+  Response.json({ error: 'the agent is starting', code: 'unavailable' }, { status: 503 });

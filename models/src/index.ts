@@ -15,6 +15,7 @@ export {
   encodeInferResponse,
   type InferResponse,
 } from './open-inference/response.ts';
+export { type LastingSession, openLastingSession } from './runtime/lasting-session.ts';
 export { createOnnxWasmRuntime } from './runtime/onnx-wasm.ts';
 export type { LoadOptions, Runtime, Session } from './runtime/runtime.ts';
 export {
@@ -29,4 +30,5 @@ export {
   type TensorSpec,
   tensorBytes,
   tensorFromBytes,
+  tensorOf,
 } from './tensor.ts';

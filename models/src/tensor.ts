@@ -74,6 +74,25 @@ export function tensorFromBytes(
   return ok({ datatype, shape, data });
 }
 
+/** A tensor of whole numbers, each cast to the datatype as a typed array casts. */
+export function tensorOf(
+  datatype: Datatype,
+  shape: readonly number[],
+  values: readonly number[],
+): Result<Tensor> {
+  const tensor = tensorFromBytes(
+    datatype,
+    shape,
+    new Uint8Array(values.length * bytesPerElement(datatype)),
+  );
+  if (!tensor.ok) return tensor;
+  const { data } = tensor.value;
+  for (const [i, value] of values.entries())
+    if (data instanceof BigInt64Array) data[i] = BigInt(value);
+    else data[i] = value;
+  return tensor;
+}
+
 /** The tensor's little-endian bytes, without a copy. */
 export function tensorBytes(tensor: Tensor): Uint8Array {
   const { buffer, byteOffset, byteLength } = tensor.data;

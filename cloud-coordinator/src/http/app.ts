@@ -94,6 +94,8 @@ export function createApp(ports: AppPorts): Hono {
     }),
   );
   app.get('/v1/decisions/stream', (c) => {
+    // A HEAD runs this handler too, and nobody reads, or ends, the stream that it would open.
+    if (c.req.method === 'HEAD') return c.body(null, 200, { 'Content-Type': 'text/event-stream' });
     const stream = streamDecisions(c, ports.decisions, ports.clock, log);
     return stream.ok ? stream.value : respondFailure(c, stream.error);
   });

@@ -2,6 +2,8 @@
 
 import {
   bytesPerElement,
+  type LastingSession,
+  openLastingSession,
   type Runtime,
   type Tensor,
   type TensorMap,
@@ -11,7 +13,6 @@ import {
 } from '@skerry/models';
 import type { Bundle } from '@skerry/models/node';
 import { defined, err, failure, ok, type Result } from '@skerry/shared';
-import { openStageSession, type StageSession } from './stage-session.ts';
 
 export interface CloudHalf {
   readonly model: string;
@@ -68,7 +69,7 @@ async function openCloudHalf(
   // checkManifest has seen to it that the last stage, which is the cloud's, holds the last exit.
   const exit = defined(manifest.exits.at(-1), 'the last exit');
   const model = defined(stages.get(stage.name), `the bytes of stage ${stage.name}`);
-  const session = await openStageSession(createRuntime, model, threads);
+  const session = await openLastingSession(createRuntime, model, { threads });
   if (!session.ok) return session;
   const calibrated = variant.calibration.exits.find((e) => e.exit === exit.index);
   return ok({
@@ -87,7 +88,7 @@ async function openCloudHalf(
 }
 
 async function runRows(
-  session: StageSession,
+  session: LastingSession,
   rows: readonly Tensor[],
   input: TensorSpec,
   logitsName: string,

@@ -30,24 +30,25 @@ export function answerRoutes({ answers, escalations, models, clock }: AnswerRout
     const from = c.req.header('last-event-id') ?? c.req.query('after');
     if (from !== undefined && !/^\d{1,15}$/.test(from))
       return refuse(c, failure('invalid_argument', `'${from.slice(0, 32)}' is no event id`));
-    const abort = new AbortController();
-    const records = answers.subscribe(from === undefined ? undefined : Number(from), abort.signal);
+    // A HEAD runs this handler too, and nobody reads, or ends, the stream that it would open.
+    if (c.req.method === 'HEAD') return c.body(null, 200, { 'content-type': 'text/event-stream' });
+    const gone = new AbortController();
+    const records = answers.subscribe(from === undefined ? undefined : Number(from), gone.signal);
     if (!records.ok) return refuse(c, records.error);
     return streamSSE(c, async (stream) => {
-      const beat = (): void => {
-        timer = clock.after(heartbeatMs, beat);
-        void stream.write(': still here\n\n');
-      };
-      let timer = clock.after(heartbeatMs, beat);
-      stream.onAbort(() => abort.abort());
-      abort.signal.addEventListener('abort', () => timer.cancel());
-      await stream.write(': connected\n\n');
-      for await (const record of records.value)
-        await stream.writeSSE({
-          id: String(record.settled),
-          event: 'answer',
-          data: JSON.stringify(describe(record)),
-        });
+      stream.onAbort(() => gone.abort());
+      try {
+        await stream.write(': connected\n\n');
+        keepAlive(clock, gone.signal, () => stream.write(': still here\n\n'));
+        for await (const record of records.value)
+          await stream.writeSSE({
+            id: String(record.settled),
+            event: 'answer',
+            data: JSON.stringify(describe(record)),
+          });
+      } finally {
+        gone.abort();
+      }
     });
   });
 
@@ -58,6 +59,18 @@ export function answerRoutes({ answers, escalations, models, clock }: AnswerRout
       : c.json(describe(record));
   });
   return app;
+}
+
+function keepAlive(clock: Clock, signal: AbortSignal, beat: () => Promise<unknown>): void {
+  const again = (): void => {
+    const timer = clock.after(heartbeatMs, () => {
+      signal.removeEventListener('abort', timer.cancel);
+      void beat();
+      again();
+    });
+    signal.addEventListener('abort', timer.cancel, { once: true });
+  };
+  if (!signal.aborted) again();
 }
 
 function describeRecord(record: EscalationRecord, label: (index: number) => string) {

@@ -54,7 +54,10 @@ export function openInferenceRoutes({
     c.json({ name: 'skerry', version: agentVersion, extensions: ['binary_tensor_data'] }),
   );
   app.get('/health/live', (c) => c.json({ live: true }));
-  app.get('/health/ready', (c) => c.json({ ready: true }));
+  app.get('/health/ready', (c) => {
+    const ready = [...models.values()].every((model) => model.ready());
+    return c.json({ ready }, ready ? 200 : 503);
+  });
   app.get('/models', (c) => c.json({ models: [...models.keys()] }));
   for (const path of ['/models/:model', '/models/:model/versions/:version']) {
     app.get(path, (c) => {
@@ -64,7 +67,10 @@ export function openInferenceRoutes({
     app.get(`${path}/ready`, (c) => {
       const model = find(c);
       return model.ok
-        ? c.json({ name: model.value.manifest.name, ready: true })
+        ? c.json(
+            { name: model.value.manifest.name, ready: model.value.ready() },
+            model.value.ready() ? 200 : 503,
+          )
         : refuse(c, model.error);
     });
     app.post(`${path}/infer`, async (c) => {
@@ -73,7 +79,7 @@ export function openInferenceRoutes({
       const body = new Uint8Array(await c.req.arrayBuffer());
       const read = parseInferRequest(body, c.req.header(headerLengthName));
       if (!read.ok) return refuse(c, read.error);
-      const request = requestOf(model.value, read.value);
+      const request = requestOf(model.value, read.value, () => c.req.raw.signal);
       if (!request.ok) return refuse(c, request.error);
       const answer = await inference.infer(request.value);
       return answer.ok ? respond(c, read.value, answer.value) : refuse(c, answer.error);
@@ -102,7 +108,11 @@ function metadataOf({ manifest, variant }: Model) {
   };
 }
 
-function requestOf({ manifest }: Model, read: InferRequest): Result<InferenceRequest> {
+function requestOf(
+  { manifest }: Model,
+  read: InferRequest,
+  signal: () => AbortSignal,
+): Result<InferenceRequest> {
   const spec = inputOf(manifest);
   const { [spec.name]: input, ...others } = read.inputs;
   if (input === undefined)
@@ -124,6 +134,7 @@ function requestOf({ manifest }: Model, read: InferRequest): Result<InferenceReq
   return ok({
     model: manifest.name,
     input,
+    signal,
     ...(read.id === undefined ? {} : { clientId: read.id }),
     ...(deadlineMs === undefined ? {} : { deadlineMs }),
     ...(policy === undefined ? {} : { policy }),

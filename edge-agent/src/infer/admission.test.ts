@@ -5,20 +5,33 @@ describe('admission', () => {
   it('refuses beyond its bound, says when to come back, and admits again', () => {
     let nowMs = 0;
     const admission = createAdmission(2, () => nowMs);
-    const first = admission.enter();
+    const first = admission.enter(1000);
     nowMs = 10;
     if (first.ok) first.value.leave();
-    const tickets = [admission.enter(), admission.enter()];
+    const tickets = [admission.enter(1000), admission.enter(1000)];
     expect(tickets.every((t) => t.ok)).toBe(true);
     // Two inside, ten milliseconds each as measured.
-    expect(admission.enter()).toMatchObject({ error: { code: 'overloaded', retryAfterMs: 20 } });
+    expect(admission.enter(1000)).toMatchObject({
+      error: { code: 'overloaded', retryAfterMs: 20 },
+    });
     for (const ticket of tickets) if (ticket.ok) ticket.value.leave();
-    expect(admission.enter().ok).toBe(true);
+    expect(admission.enter(1000).ok).toBe(true);
+  });
+
+  it('refuses at once a request whose wait alone would outlast its deadline', () => {
+    let nowMs = 0;
+    const admission = createAdmission(100, () => nowMs);
+    const first = admission.enter(1000);
+    nowMs = 50;
+    if (first.ok) first.value.leave();
+    expect(admission.enter(20).ok).toBe(true);
+    expect(admission.enter(20)).toMatchObject({ error: { code: 'overloaded', retryAfterMs: 50 } });
+    expect(admission.enter(60).ok).toBe(true);
   });
 
   it('counts a ticket that is given back twice once', () => {
     const admission = createAdmission(1, () => 0);
-    const ticket = admission.enter();
+    const ticket = admission.enter(1000);
     if (!ticket.ok) throw new Error('refused');
     ticket.value.leave();
     ticket.value.leave();

@@ -1,11 +1,11 @@
-// How many requests may wait for the model. A queue without a bound answers everybody too late;
-// this one tells the caller at once, and when to come back.
+// How many requests may wait for the model. A queue without a bound answers everybody too late; this one tells the
+// caller at once, also when the wait alone would outlast its deadline, and says when to come back.
 
 import { err, failure, ok, type Result } from '@skerry/shared';
 
 export interface Admission {
   /** A ticket to hold while the model is needed, or `overloaded` with `retryAfterMs`. */
-  enter(): Result<Ticket>;
+  enter(deadlineLeftMs: number): Result<Ticket>;
   waiting(): number;
 }
 
@@ -22,9 +22,10 @@ export function createAdmission(requestsMax: number, monotonicMs: () => number):
   let lastLeftMs = 0;
   return {
     waiting: () => inside,
-    enter() {
-      if (inside >= requestsMax) {
-        const retryAfterMs = Math.max(1, Math.ceil(meanServiceMs * inside));
+    enter(deadlineLeftMs) {
+      const waitMs = meanServiceMs * inside;
+      if (inside >= requestsMax || (inside > 0 && waitMs > deadlineLeftMs)) {
+        const retryAfterMs = Math.max(1, Math.ceil(waitMs));
         return err(
           failure('overloaded', `${inside} requests wait for the model`, { retryAfterMs }),
         );

@@ -5,7 +5,10 @@ import { err, failure, ok, type Result } from '@skerry/shared';
 import type { EscalationRecord, EscalationStore } from './escalation-store.ts';
 
 export interface AnswerStream {
-  /** Late answers after `after` (undefined: from now on), oldest first, until `signal` aborts. */
+  /**
+   * Late answers after `after` (undefined: from now on), oldest first, until `signal` aborts, which it must: that
+   * alone gives the place back.
+   */
   subscribe(
     after: number | undefined,
     signal: AbortSignal,
@@ -34,20 +37,16 @@ export function createAnswerStream(store: EscalationStore): AnswerStream {
 
   async function* follow(start: number, signal: AbortSignal) {
     let after = start;
-    try {
-      while (!signal.aborted) {
-        // Asked for before the read, so that what is recorded during it wakes us too.
-        const woken = news(signal);
-        const records = store.lateAfter(after, recordsPerRead);
-        for (const record of records) {
-          if (signal.aborted) return;
-          yield record;
-          after = record.settled ?? after;
-        }
-        if (records.length < recordsPerRead) await woken;
+    while (!signal.aborted) {
+      // Asked for before the read, so that what is recorded during it wakes us too.
+      const woken = news(signal);
+      const records = store.lateAfter(after, recordsPerRead);
+      for (const record of records) {
+        if (signal.aborted) return;
+        yield record;
+        after = record.settled ?? after;
       }
-    } finally {
-      subscribers -= 1;
+      if (records.length < recordsPerRead) await woken;
     }
   }
 
@@ -56,6 +55,10 @@ export function createAnswerStream(store: EscalationStore): AnswerStream {
       if (subscribers >= subscribersMax)
         return err(failure('overloaded', `${subscribers} subscribers already`));
       subscribers += 1;
+      const leave = (): void => {
+        subscribers -= 1;
+      };
+      signal.addEventListener('abort', leave, { once: true });
       return ok(follow(after ?? store.lastSettled(), signal));
     },
     wake() {

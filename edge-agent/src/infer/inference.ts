@@ -1,8 +1,9 @@
 // One request, from its tensor to its answer: admit, run stage by stage, decide after each, escalate where unsure.
-// An escalation is durable before anybody is told of it, and every request is answered, within its deadline.
+// An escalation is durable before anybody is told of it. Whatever happens, the caller hears of it by its deadline.
 
 import type { Tensor } from '@skerry/models';
 import {
+  assert,
   type Clock,
   createId,
   err,
@@ -17,7 +18,7 @@ import { type Decision, decide, type LinkEstimate, type Policy } from '../route/
 import type { Admission } from './admission.ts';
 import type { EscalationStore } from './escalation-store.ts';
 import type { Model, StageOutcome } from './model.ts';
-import { createWaiters } from './waiters.ts';
+import { createWaiters, type Waiters } from './waiters.ts';
 
 export interface InferenceRequest {
   readonly model: string;
@@ -25,6 +26,8 @@ export interface InferenceRequest {
   readonly clientId?: string;
   readonly deadlineMs?: number;
   readonly policy?: Policy;
+  /** Aborts when the app has gone; asked for only where somebody waits. */
+  readonly signal?: () => AbortSignal;
 }
 
 export interface InferenceAnswer {
@@ -70,136 +73,73 @@ export interface InferenceDefaults {
 }
 
 export interface Inference {
+  /**
+   * Fails with `model_not_found`, `overloaded`, what the runtime fails with, or `deadline_exceeded` where the device
+   * itself could not compute in time.
+   */
   infer(request: InferenceRequest): Promise<Result<InferenceAnswer>>;
   /** Inside the transaction that applies an answer. */
   record(answer: Answer): void;
   /** After that transaction. Returns how many of the answers were late. */
   deliver(answers: readonly Answer[]): number;
   waiting(): number;
+  /** Lets every caller that waits for the cloud have its local answer now; the better one comes late. */
+  close(): void;
 }
 
-/** What has been computed so far, and what to do with it. */
+/** A request under way. Times are monotonic. */
+interface Asked {
+  readonly request: InferenceRequest;
+  readonly requestId: string;
+  readonly model: Model;
+  readonly policy: Policy;
+  readonly startedMs: number;
+  readonly deadlineAtMs: number;
+}
+
+/** What has been computed, and what to do with it. */
 interface Verdict {
   readonly outcome: StageOutcome;
   readonly decision: Decision;
 }
 
+/** How the answer differs from the last exit's. */
+type Ending = Pick<InferenceAnswer, 'degraded' | 'reason' | 'pending'> &
+  Partial<Pick<InferenceAnswer, 'source' | 'label' | 'confidence' | 'probabilities'>>;
+
 export function createInference(ports: InferencePorts, defaults: InferenceDefaults): Inference {
-  const { models, admission, escalations, queue, pack, clock, random, log } = ports;
+  const { models, escalations, clock, random } = ports;
   const waiters = createWaiters(clock);
-
-  const runStages = async (
-    model: Model,
-    request: InferenceRequest,
-    deadlineAtMs: number,
-  ): Promise<Result<Verdict>> => {
-    const ticket = admission.enter();
-    if (!ticket.ok) return ticket;
-    try {
-      let input = request.input;
-      for (let place = 0; ; place++) {
-        const ran = await model.runStage(place, input);
-        if (!ran.ok) return ran;
-        const outcome = ran.value;
-        const decision = decide({
-          policy: request.policy ?? defaults.policy,
-          exit: outcome.exit,
-          confidence: outcome.prediction.confidence,
-          threshold: outcome.threshold,
-          hasNextEdgeStage: outcome.hasNextEdgeStage,
-          hasCloudStage: outcome.hasCloudStage,
-          deadlineLeftMs: deadlineAtMs - clock.monotonicMs(),
-          link: queue.link(),
-        });
-        if (decision.kind !== 'next-stage' || outcome.cut === undefined)
-          return ok({ outcome, decision });
-        input = outcome.cut.tensor;
-      }
-    } finally {
-      ticket.value.leave();
-    }
-  };
-
-  /** Appends the question and its record in one transaction. */
-  const escalate = async (
-    requestId: string,
-    request: InferenceRequest,
-    model: Model,
-    { exit, prediction, cut }: StageOutcome,
-    deadlineAtMs: number,
-  ): Promise<Result<number>> => {
-    if (cut === undefined)
-      return err(failure('invalid_bundle', `${model.manifest.name} has no cut to send`));
-    const local = { exit, label: prediction.index, confidence: prediction.confidence };
-    const { name, version } = model.manifest;
-    const input = await pack(cut.name, cut.tensor);
-    const body: Escalation = {
-      kind: 'escalation',
-      requestId,
-      model: name,
-      version,
-      variant: model.variant,
-      stage: cut.stage,
-      input,
-      local,
-      deadlineLeftMs: Math.max(0, deadlineAtMs - clock.monotonicMs()),
-    };
-    return queue.append(body, () =>
-      escalations.open({
-        requestId,
-        ...(request.clientId === undefined ? {} : { clientId: request.clientId }),
-        model: name,
-        version,
-        appendedMs: clock.nowMs(),
-        local,
-      }),
-    );
-  };
-
-  const infer = async (request: InferenceRequest): Promise<Result<InferenceAnswer>> => {
-    const startedMs = clock.monotonicMs();
-    const deadlineAtMs = startedMs + (request.deadlineMs ?? defaults.deadlineMs);
-    const model = models.get(request.model);
-    if (model === undefined)
-      return err(failure('model_not_found', `no model '${request.model}' on this device`));
-    const ran = await runStages(model, request, deadlineAtMs);
-    if (!ran.ok) return ran;
-    const { outcome, decision } = ran.value;
-    const requestId = createId(clock.nowMs(), random);
-    const finish = (more: Ending): Result<InferenceAnswer> => {
-      const answer = {
+  return {
+    async infer(request) {
+      const startedMs = clock.monotonicMs();
+      const model = models.get(request.model);
+      if (model === undefined)
+        return err(failure('model_not_found', `no model '${request.model}' on this device`));
+      const asked: Asked = {
+        request,
+        requestId: createId(clock.nowMs(), random),
+        model,
+        policy: request.policy ?? defaults.policy,
+        startedMs,
+        deadlineAtMs: startedMs + (request.deadlineMs ?? defaults.deadlineMs),
+      };
+      const ran = await inTime(ports, asked, () => runStages(ports, asked));
+      if (!ran.ok) return ran;
+      const { outcome } = ran.value;
+      const ending = await end(ports, asked, ran.value, waiters, defaults.waitersMax);
+      const answer: InferenceAnswer = {
         ...answerAt(outcome),
-        ...more,
-        requestId,
+        ...ending,
+        requestId: asked.requestId,
         model,
         latencyMs: clock.monotonicMs() - startedMs,
       };
       ports.onAnswer(answer);
       return ok(answer);
-    };
-    const local = (reason: string, pending: boolean) => finish({ degraded: true, reason, pending });
-
-    if (decision.kind === 'exit' || decision.kind === 'next-stage')
-      return finish({ degraded: false, reason: decision.reason, pending: false });
-    if (decision.kind === 'degraded' && !decision.escalate) return local(decision.reason, false);
-    const appended = await escalate(requestId, request, model, outcome, deadlineAtMs);
-    if (!appended.ok) {
-      log.warn({ requestId, code: appended.error.code }, 'not escalated');
-      return local(`not escalated: ${appended.error.code}`, false);
-    }
-    if (decision.kind === 'degraded') return local(decision.reason, true);
-    if (waiters.size() >= defaults.waitersMax) return local('too many requests wait', true);
-    // The time that packing took is the app's too.
-    const waitMs = Math.min(decision.waitMs, deadlineAtMs - clock.monotonicMs());
-    const cloud = await waiters.wait(requestId, Math.max(0, waitMs));
-    if (cloud === undefined) return local('deadline', true);
-    if (cloud.kind === 'failed') return local(`cloud: ${cloud.code}`, false);
-    return finish({ ...answerOf(cloud), degraded: false, reason: decision.reason, pending: false });
-  };
-
-  return {
-    infer,
+    },
     waiting: () => waiters.size(),
+    close: waiters.releaseAll,
     record(answer) {
       escalations.settle(answer, waiters.has(answer.requestId) ? 'in-time' : 'late');
     },
@@ -211,8 +151,113 @@ export function createInference(ports: InferencePorts, defaults: InferenceDefaul
   };
 }
 
-type Ending = Pick<InferenceAnswer, 'degraded' | 'reason' | 'pending'> &
-  Partial<Pick<InferenceAnswer, 'source' | 'label' | 'confidence' | 'probabilities'>>;
+async function runStages(ports: InferencePorts, asked: Asked): Promise<Result<Verdict>> {
+  const { admission, clock, queue } = ports;
+  const leftMs = (): number => asked.deadlineAtMs - clock.monotonicMs();
+  const ticket = admission.enter(leftMs());
+  if (!ticket.ok) return ticket;
+  try {
+    let { input } = asked.request;
+    for (let place = 0; ; place++) {
+      const ran = await asked.model.runStage(place, input);
+      if (!ran.ok) return ran;
+      const outcome = ran.value;
+      const decision = decide({
+        policy: asked.policy,
+        confidence: outcome.prediction.confidence,
+        threshold: outcome.threshold,
+        hasNextEdgeStage: outcome.hasNextEdgeStage,
+        hasCloudStage: outcome.hasCloudStage,
+        deadlineLeftMs: leftMs(),
+        link: queue.link(),
+      });
+      if (decision.kind !== 'next-stage') return ok({ outcome, decision });
+      assert(outcome.cut !== undefined, 'a stage that another follows has a cut');
+      input = outcome.cut.tensor;
+    }
+  } finally {
+    ticket.value.leave();
+  }
+}
+
+/** What `work` finds, or `deadline_exceeded` where it takes longer; what it finds afterwards is dropped. */
+async function inTime<T>(
+  { clock }: InferencePorts,
+  { deadlineAtMs }: Asked,
+  work: () => Promise<Result<T>>,
+): Promise<Result<T>> {
+  const exceeded = err(failure('deadline_exceeded', 'the model did not answer in time'));
+  const leftMs = deadlineAtMs - clock.monotonicMs();
+  if (leftMs <= 0) return exceeded;
+  return new Promise((resolve) => {
+    const timer = clock.after(leftMs, () => resolve(exceeded));
+    void work().then((found) => {
+      timer.cancel();
+      resolve(found);
+    });
+  });
+}
+
+async function end(
+  ports: InferencePorts,
+  asked: Asked,
+  { outcome, decision }: Verdict,
+  waiters: Waiters,
+  waitersMax: number,
+): Promise<Ending> {
+  const { clock, log, queue, escalations } = ports;
+  const { requestId, request, deadlineAtMs } = asked;
+  const local = (reason: string, pending: boolean): Ending => ({ degraded: true, reason, pending });
+  const { reason } = decision;
+  if (decision.kind === 'degraded' && !decision.escalate) return local(reason, false);
+  if (decision.kind !== 'degraded' && decision.kind !== 'escalate')
+    return { degraded: false, reason, pending: false };
+
+  const body = await escalationOf(ports, asked, outcome);
+  const { model, version } = body;
+  const appended = queue.append(body, () =>
+    escalations.open({
+      requestId,
+      ...(request.clientId === undefined ? {} : { clientId: request.clientId }),
+      model,
+      version,
+      appendedMs: clock.nowMs(),
+      local: body.local,
+    }),
+  );
+  if (!appended.ok) {
+    const { code, message } = appended.error;
+    log.warn({ requestId, code, reason: message }, 'not escalated');
+    return local(`not escalated: ${code}`, false);
+  }
+  if (decision.kind === 'degraded') return local(reason, true);
+  if (waiters.size() >= waitersMax) return local('too many requests wait', true);
+  // The time that packing took is the app's too.
+  const waitMs = Math.max(0, Math.min(decision.waitMs, deadlineAtMs - clock.monotonicMs()));
+  const cloud = await waiters.wait(requestId, waitMs, request.signal?.());
+  if (cloud === undefined) return local('deadline', true);
+  if (cloud.kind === 'failed') return local(`cloud: ${cloud.code}`, false);
+  return { ...answerOf(cloud), degraded: false, reason, pending: false };
+}
+
+async function escalationOf(
+  { clock, pack }: InferencePorts,
+  { requestId, model, deadlineAtMs }: Asked,
+  { exit, prediction, cut }: StageOutcome,
+): Promise<Escalation> {
+  assert(cut !== undefined, 'a stage that the cloud follows has a cut');
+  return {
+    kind: 'escalation',
+    requestId,
+    model: model.manifest.name,
+    version: model.manifest.version,
+    variant: model.variant,
+    stage: cut.stage,
+    input: await pack(cut.name, cut.tensor),
+    local: { exit, label: prediction.index, confidence: prediction.confidence },
+    deadlineLeftMs: Math.max(0, deadlineAtMs - clock.monotonicMs()),
+  };
+}
 
 const answerAt = ({ exit, prediction }: StageOutcome) => ({
   source: `exit:${exit}`,

@@ -9,11 +9,7 @@ import { loadModel, selfTest } from './model.ts';
 
 async function load(change: (manifest: Manifest) => void = () => {}) {
   const folder = await mkdtemp(join(tmpdir(), 'skerry-model-'));
-  const runtime = createOnnxNativeRuntime();
-  onTestFinished(async () => {
-    await runtime.close();
-    await rm(folder, { recursive: true, force: true });
-  });
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
   await writeSampleBundle(folder);
   const path = join(folder, 'manifest.json');
   const manifest = JSON.parse(await readFile(path, 'utf8')) as Manifest;
@@ -21,7 +17,9 @@ async function load(change: (manifest: Manifest) => void = () => {}) {
   await writeFile(path, JSON.stringify(manifest));
   const bundle = await readBundle(folder, ['edge']);
   if (!bundle.ok) throw new Error(bundle.error.message);
-  return loadModel(bundle.value, runtime, { threads: 1 });
+  const model = await loadModel(bundle.value, createOnnxNativeRuntime, { threads: 1 });
+  if (model.ok) onTestFinished(() => model.value.close());
+  return model;
 }
 
 async function loaded(change?: (manifest: Manifest) => void) {
@@ -58,6 +56,15 @@ describe('the self-test', () => {
     expect(await selfTest(await loaded(change))).toMatchObject({
       error: { code: 'invalid_bundle' },
     });
+  });
+});
+
+describe('a bundle', () => {
+  it('whose graph is not what its manifest says is refused', async () => {
+    const renamed = await load((m) => {
+      for (const spec of [...m.inputs, ...(m.stages[0]?.inputs ?? [])]) spec.name = 'picture';
+    });
+    expect(renamed).toMatchObject({ error: { code: 'invalid_bundle' } });
   });
 });
 

@@ -1,12 +1,16 @@
 // A bundle as the device runs it: its edge stages loaded, each with the exit that leaves from it.
 
 import {
+  type LastingSession,
   type Manifest,
+  openLastingSession,
   type Prediction,
   predict,
   type Runtime,
   type Session,
   type Tensor,
+  type TensorSpec,
+  tensorOf,
   type Variant,
 } from '@skerry/models';
 import type { Bundle } from '@skerry/models/node';
@@ -27,27 +31,35 @@ export interface StageOutcome {
 export interface Model {
   readonly manifest: Manifest;
   readonly variant: string;
+  /** False while the worker of a stage is dead; the next request starts another. */
+  ready(): boolean;
   /** Runs the edge stage at `place` (0 is the first) on the input or the cut before it. */
   runStage(place: number, input: Tensor): Promise<Result<StageOutcome>>;
   close(): Promise<void>;
 }
 
-/** Fails with `invalid_bundle` where the bundle has nothing that a device can run. */
+/**
+ * Each stage in a worker of its own. Fails with `invalid_bundle` where the bundle has nothing that a device can run,
+ * or its graphs are not what its manifest says.
+ */
 export async function loadModel(
   { manifest, variant, stages }: Bundle,
-  runtime: Runtime,
+  createRuntime: () => Runtime,
   options: { readonly threads: number },
 ): Promise<Result<Model>> {
   const plans = planStages(manifest, variant);
   if (!plans.ok) return plans;
-  const loading = plans.value.map(({ name }) =>
-    runtime.load(defined(stages.get(name), `bytes of stage ${name}`), options),
-  );
+  const loading = plans.value.map(async (plan) => {
+    const bytes = defined(stages.get(plan.name), `bytes of stage ${plan.name}`);
+    const session = await openLastingSession(createRuntime, bytes, options);
+    return session.ok ? checkSession(plan, session.value) : session;
+  });
   const sessions = collect(await Promise.all(loading));
   if (!sessions.ok) return sessions;
   return ok({
     manifest,
     variant: variant.digest,
+    ready: () => sessions.value.every((session) => session.alive()),
     runStage: (place, input) =>
       runStage(
         defined(plans.value[place], `edge stage ${place}`),
@@ -97,6 +109,22 @@ function planStages(manifest: Manifest, variant: Variant): Result<StagePlan[]> {
   );
 }
 
+/** The graph's own inputs and outputs against the plan; a session that does not fit is closed. */
+async function checkSession(
+  { name, input, logits, cut }: StagePlan,
+  session: LastingSession,
+): Promise<Result<LastingSession>> {
+  const has = (specs: readonly TensorSpec[], wanted: string) =>
+    specs.some((s) => s.name === wanted);
+  const fits =
+    has(session.inputs, input) &&
+    has(session.outputs, logits) &&
+    (cut === undefined || has(session.outputs, cut.name));
+  if (fits) return ok(session);
+  await session.close();
+  return err(failure('invalid_bundle', `the graph of stage ${name} is not what the manifest says`));
+}
+
 async function runStage(
   plan: StagePlan,
   session: Session,
@@ -120,26 +148,37 @@ async function runStage(
   });
 }
 
-/** Runs the bundle's golden inputs on this device's own hardware; fails where a logit leaves its tolerance. */
+/**
+ * Runs the bundle's golden inputs through every stage, on this device's own hardware; fails where a logit leaves its
+ * tolerance.
+ */
 export async function selfTest({ manifest, runStage }: Model): Promise<Result<number>> {
-  const spec = defined(manifest.inputs[0], 'the bundle’s input');
-  const shape = spec.shape.map((size) => (size === -1 ? 1 : size));
+  const { datatype, shape } = defined(manifest.inputs[0], 'the bundle’s input');
+  const one = shape.map((size) => (size === -1 ? 1 : size));
   for (const [i, { input, logits, tolerance }] of manifest.golden.entries()) {
-    const outcome = await runStage(0, { datatype: 'UINT8', shape, data: Uint8Array.from(input) });
-    if (!outcome.ok) return outcome;
-    const { exit, logits: given } = outcome.value;
-    const expected = logits[exit] ?? [];
-    const drift =
-      expected.length === given.length
-        ? Math.max(...given.map((logit, c) => Math.abs(logit - (expected[c] ?? Number.NaN))))
-        : Number.NaN;
-    if (!(drift <= tolerance))
-      return err(
-        failure(
-          'invalid_bundle',
-          `${manifest.name}: golden input ${i} is ${drift} off at exit ${exit}, at most ${tolerance}`,
-        ),
-      );
+    const tensor = tensorOf(datatype, one, input);
+    if (!tensor.ok) return tensor;
+    let next: Tensor | undefined = tensor.value;
+    for (let place = 0; next !== undefined; place++) {
+      const outcome: Result<StageOutcome> = await runStage(place, next);
+      if (!outcome.ok) return outcome;
+      const { exit, logits: given, cut, hasNextEdgeStage } = outcome.value;
+      const drift = largestDifference(logits[exit] ?? [], given);
+      if (!(drift <= tolerance))
+        return err(
+          failure(
+            'invalid_bundle',
+            `${manifest.name}: golden input ${i} is ${drift} off at exit ${exit}, at most ${tolerance}`,
+          ),
+        );
+      next = hasNextEdgeStage ? cut?.tensor : undefined;
+    }
   }
   return ok(manifest.golden.length);
+}
+
+/** NaN where there are not as many. */
+function largestDifference(expected: readonly number[], given: Float32Array): number {
+  if (expected.length !== given.length) return Number.NaN;
+  return Math.max(...given.map((logit, c) => Math.abs(logit - (expected[c] ?? Number.NaN))));
 }

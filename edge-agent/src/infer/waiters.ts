@@ -1,5 +1,5 @@
 // Requests whose callers wait, right now, for the cloud. In memory only: when the process dies, the callers'
-// connections die with it, and the answers go to the stream instead.
+// connections die with it, and the answers go to the stream instead. So do they when a caller goes away.
 
 import type { Clock } from '@skerry/shared';
 import type { Answer } from '@skerry/sync-protocol';
@@ -7,9 +7,15 @@ import type { Answer } from '@skerry/sync-protocol';
 export interface Waiters {
   has(requestId: string): boolean;
   size(): number;
-  /** Resolves with the answer, or with undefined after `waitMs`. */
-  wait(requestId: string, waitMs: number): Promise<Answer['outcome'] | undefined>;
+  /** Resolves with the answer, or with undefined after `waitMs`, when `signal` aborts, or on `releaseAll`. */
+  wait(
+    requestId: string,
+    waitMs: number,
+    signal?: AbortSignal,
+  ): Promise<Answer['outcome'] | undefined>;
   resolve(requestId: string, outcome: Answer['outcome']): void;
+  /** Nobody waits any longer: the process is closing. */
+  releaseAll(): void;
 }
 
 export function createWaiters(clock: Clock): Waiters {
@@ -17,16 +23,23 @@ export function createWaiters(clock: Clock): Waiters {
   return {
     has: (requestId) => waiting.has(requestId),
     size: () => waiting.size,
-    wait: (requestId, waitMs) =>
+    wait: (requestId, waitMs, signal) =>
       new Promise((resolve) => {
         const settle = (outcome?: Answer['outcome']): void => {
           timer.cancel();
+          signal?.removeEventListener('abort', giveUp);
           waiting.delete(requestId);
           resolve(outcome);
         };
-        const timer = clock.after(waitMs, settle);
+        const giveUp = (): void => settle();
+        const timer = clock.after(waitMs, giveUp);
         waiting.set(requestId, settle);
+        signal?.addEventListener('abort', giveUp, { once: true });
+        if (signal?.aborted) giveUp();
       }),
     resolve: (requestId, outcome) => waiting.get(requestId)?.(outcome),
+    releaseAll() {
+      for (const settle of [...waiting.values()]) settle();
+    },
   };
 }

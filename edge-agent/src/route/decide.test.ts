@@ -4,7 +4,6 @@ import { type DecideInput, decide, policies, replyReserveMs } from './decide.ts'
 
 const base: DecideInput = {
   policy: 'sync-with-deadline',
-  exit: 1,
   confidence: 0.9,
   threshold: 0.95,
   hasNextEdgeStage: false,
@@ -59,6 +58,11 @@ describe('decide', () => {
       { kind: 'escalate' },
     ],
     [
+      'cloud-only runs a further edge stage, for the cut that the cloud takes',
+      { policy: 'cloud-only', hasNextEdgeStage: true },
+      { kind: 'next-stage' },
+    ],
+    [
       'no cloud stage, nobody to ask',
       { hasCloudStage: false },
       { kind: 'degraded', escalate: false },
@@ -70,7 +74,6 @@ describe('decide', () => {
   it('never waits beyond the deadline, and always says why', () => {
     const input = fc.record({
       policy: fc.constantFrom(...policies),
-      exit: fc.constant(1),
       confidence: fc.double({ min: 0, max: 1, noNaN: true }),
       threshold: fc.option(fc.double({ min: 0, max: 1, noNaN: true })),
       hasNextEdgeStage: fc.boolean(),

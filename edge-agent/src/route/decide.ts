@@ -19,8 +19,7 @@ export interface LinkEstimate {
 
 export interface DecideInput {
   readonly policy: Policy;
-  /** The exit just computed. */
-  readonly exit: number;
+  /** Of the exit just computed, calibrated. */
   readonly confidence: number;
   /** From the variant's calibration; null: this exit is never to be trusted. */
   readonly threshold: number | null;
@@ -48,8 +47,9 @@ export function decide(input: DecideInput): Decision {
   const { policy, confidence, threshold, hasNextEdgeStage, hasCloudStage } = input;
   const trusted = threshold !== null && confidence >= threshold;
   if (trusted && policy !== 'cloud-only') return { kind: 'exit', reason: 'confident' };
-  if (hasNextEdgeStage && policy !== 'cloud-only')
-    return { kind: 'next-stage', reason: 'not confident' };
+  // Under cloud-only too: the cut that the cloud takes is the last one.
+  if (hasNextEdgeStage)
+    return { kind: 'next-stage', reason: policy === 'cloud-only' ? policy : 'not confident' };
   if (!hasCloudStage) return { kind: 'degraded', escalate: false, reason: 'no cloud stage' };
   if (policy === 'edge-only')
     return { kind: 'degraded', escalate: false, reason: 'policy edge-only' };

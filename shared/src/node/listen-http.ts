@@ -1,21 +1,29 @@
-// An HTTP server on its port, with a bound on connections and a close that ends event streams too.
+// An HTTP server on its port, with a bound on connections and a close that lets what is under way finish.
 
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { sleep } from '../clock.ts';
 import { failure, messageOf } from '../failure.ts';
 import { err, ok, type Result } from '../result.ts';
-import type { Opened } from './run-process.ts';
+import { systemClock } from './system-clock.ts';
 
 const connectionsMax = 1_024;
+/** How long responses under way may take at the end; event streams never end by themselves. */
+const graceMs = 500;
 
-/** Port 0 takes a free one. Returns the server's URL, or `unavailable` where the address cannot be had. */
+export interface Listening {
+  readonly url: string;
+  /** Takes no more requests, gives those under way a moment, then ends every connection. */
+  close(): Promise<void>;
+}
+
+/** Port 0 takes a free one. Fails with `unavailable` where the address cannot be had. */
 export async function listenHttp(
   server: Server,
   host: string,
   port: number,
-  opened: Opened,
-): Promise<Result<string>> {
+): Promise<Result<Listening>> {
   server.maxConnections = connectionsMax;
   try {
     server.listen(port, host);
@@ -23,12 +31,16 @@ export async function listenHttp(
   } catch (thrown) {
     return err(failure('unavailable', `HTTP on ${host}:${port}: ${messageOf(thrown)}`));
   }
-  opened.push(async () => {
-    const closed = once(server, 'close');
-    server.close();
-    server.closeAllConnections(); // Event streams never end by themselves.
-    await closed;
-  });
   const address = server.address() as AddressInfo;
-  return ok(`http://${host.includes(':') ? `[${host}]` : host}:${address.port}`);
+  return ok({
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`,
+    async close() {
+      const closed = once(server, 'close');
+      server.close();
+      server.closeIdleConnections();
+      await Promise.race([closed, sleep(systemClock, graceMs)]);
+      server.closeAllConnections();
+      await closed;
+    },
+  });
 }

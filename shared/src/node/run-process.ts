@@ -5,9 +5,9 @@ import { once } from 'node:events';
 import { z } from 'zod';
 import { sleep } from '../clock.ts';
 import { describeConfig, redactConfig } from '../config.ts';
-import { messageOf } from '../failure.ts';
+import { failure, messageOf } from '../failure.ts';
 import type { Log } from '../log.ts';
-import type { Result } from '../result.ts';
+import { err, type Result } from '../result.ts';
 import { loadProcessConfig } from './load-process-config.ts';
 import { createLog, logLevels } from './pino-log.ts';
 import { systemClock } from './system-clock.ts';
@@ -49,28 +49,44 @@ export async function runProcess<S extends z.ZodObject<{ logLevel: typeof logLev
   const log = createLog(name, (config.value as { logLevel: (typeof logLevels)[number] }).logLevel);
   log.debug({ config: JSON.stringify(redactConfig(schema, config.value)) }, 'configuration');
   const opened: Opened = [];
-  const stopped = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
-  const started = await start(config.value, log, opened);
-  if (started.ok) await stopped;
-  else log.error({ code: started.error.code, reason: started.error.message }, 'cannot start');
+  const stopped = untilSignal(log);
+  // A start that hangs or throws must not make the process deaf.
+  const starting = start(config.value, log, opened).catch((thrown) =>
+    err(failure('unavailable', messageOf(thrown))),
+  );
+  const started = await Promise.race([starting, stopped]);
+  if (started?.ok) await stopped;
+  else if (started)
+    log.error({ code: started.error.code, reason: started.error.message }, 'cannot start');
   const closed = await closeAll(opened, log);
-  process.exit(started.ok && closed ? exitCodes.ok : exitCodes.failed);
+  process.exit(started?.ok !== false && closed ? exitCodes.ok : exitCodes.failed);
 }
 
-/** False where something did not close in time, or not cleanly. */
+/** Resolves at the first signal; a second one ends the process at once. */
+async function untilSignal(log: Log): Promise<undefined> {
+  const [signal] = await Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
+  log.info({ signal: String(signal) }, 'stopping');
+  for (const again of ['SIGTERM', 'SIGINT'] as const)
+    process.once(again, () => process.exit(exitCodes.failed));
+  return undefined;
+}
+
+/** False where something did not close in time, or not cleanly; the rest is closed all the same. */
 async function closeAll(opened: Opened, log: Log): Promise<boolean> {
-  const closing = async (): Promise<true> => {
-    for (const close of opened.reverse()) await close();
-    return true;
+  const closing = async (): Promise<boolean> => {
+    let clean = true;
+    for (const close of opened.reverse())
+      try {
+        await close();
+      } catch (thrown) {
+        clean = false;
+        log.error({ reason: messageOf(thrown) }, 'did not close cleanly');
+      }
+    return clean;
   };
   const overdue = sleep(systemClock, closeTimeoutMs).then(() => {
     log.error({ closeTimeoutMs }, 'did not close in time');
     return false;
   });
-  try {
-    return await Promise.race([closing(), overdue]);
-  } catch (thrown) {
-    log.error({ reason: messageOf(thrown) }, 'did not close cleanly');
-    return false;
-  }
+  return Promise.race([closing(), overdue]);
 }

@@ -44,11 +44,10 @@ export async function openInProcessAgent(
   const database = expectOk(openDatabase(join(folder, 'agent.db')));
   const newEpoch = () => createId(clock.nowMs(), random);
   const store = expectOk(createSqliteDeviceStore(database, config.device, newEpoch, config));
-  const runtime = createOnnxNativeRuntime();
   const agent = expectOk(
     await createAgent(config, {
       bundles: [expectOk(await readBundle(bundle, ['edge']))],
-      runtime,
+      createRuntime: createOnnxNativeRuntime,
       store,
       escalations: createSqliteEscalationStore(database, config.answersMax),
       transport: neverConnected,
@@ -63,7 +62,6 @@ export async function openInProcessAgent(
     store,
     async close() {
       await agent.close();
-      await runtime.close();
       database.close();
     },
   };

@@ -1,7 +1,7 @@
-import type { Runtime, Session } from '@skerry/models';
 import { assert, err, failure, ok } from '@skerry/shared';
 import { describe, expect, it } from 'vitest';
-import { openStageSession } from './stage-session.ts';
+import { openLastingSession } from './lasting-session.ts';
+import type { Runtime, Session } from './runtime.ts';
 
 /** Runtimes of which each dies at its second run. */
 function mortalRuntimes() {
@@ -28,14 +28,17 @@ function mortalRuntimes() {
   return { createRuntime, counts: () => ({ made, open }) };
 }
 
-describe('a stage session', () => {
+describe('a lasting session', () => {
   it('starts a new worker after the one that died, and closes what it opened', async () => {
     const { createRuntime, counts } = mortalRuntimes();
-    const session = await openStageSession(createRuntime, new Uint8Array(), 1);
+    const session = await openLastingSession(createRuntime, new Uint8Array());
     assert(session.ok, 'the session opens');
     expect(await session.value.run({})).toMatchObject({ ok: true });
+    expect(session.value.alive()).toBe(true);
     expect(await session.value.run({})).toMatchObject({ error: { code: 'unavailable' } });
+    expect(session.value.alive()).toBe(false);
     expect(await session.value.run({})).toMatchObject({ ok: true });
+    expect(session.value.alive()).toBe(true);
     expect(counts()).toEqual({ made: 2, open: 1 });
     await session.value.close();
     expect(counts().open).toBe(0);
@@ -53,7 +56,7 @@ describe('a stage session', () => {
         },
       };
     };
-    const session = await openStageSession(createRuntime, new Uint8Array(), 1);
+    const session = await openLastingSession(createRuntime, new Uint8Array());
     expect(session).toMatchObject({ error: { code: 'invalid_bundle' } });
     expect(open).toBe(0);
   });
