@@ -426,12 +426,20 @@ describe('bad input', () => {
       400,
       'invalid_argument',
     ],
+    [
+      'a parameter that is a typo of ours',
+      ask(sure, { parameters: { skerry_deadline: 5 } }),
+      400,
+      'invalid_argument',
+    ],
   ])('%s is refused, and the agent lives', async (_, body, status, code) => {
     const { start } = await createWorld();
     const agent = await start();
     const response = await post(agent, body);
     expect(response.status).toBe(status);
     expect(await response.json()).toMatchObject({ code, error: expect.any(String) });
+    const metrics = await (await get(agent, '/metrics')).text();
+    expect(metrics).toContain(`skerry_failures_total{code="${code}"} 1`);
     expect((await post(agent, ask(sure))).status).toBe(200);
   });
 

@@ -108,23 +108,17 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
       if (late > 0) answers.wake();
     },
   });
-  const counted: Pick<Inference, 'infer'> = {
-    async infer(request) {
-      const answer = await inference.infer(request);
-      if (!answer.ok) tally.failed(answer.error.code);
-      return answer;
-    },
-  };
   const app = createApp({
     agentVersion,
     models: models.value,
-    inference: counted,
+    inference,
     answers,
     escalations,
     clock,
     log,
     bodyBytesMax: config.bodyBytesMax,
     metrics: tally.metrics,
+    onRefused: tally.failed,
     health: () => ({
       status: 'ok',
       device: config.device,
@@ -135,7 +129,7 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
   });
   return ok({
     app,
-    inference: counted,
+    inference,
     drain: inference.close,
     async close() {
       session.close();

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { describeConfig, loadConfig, redactConfig, secret } from './config.ts';
+import { describeConfig, loadConfig, portSchema, redactConfig, secret } from './config.ts';
 
 const schema = z.object({
-  httpPort: z.coerce.number().int().min(0).max(65_535).default(8080).describe('port of the API'),
+  httpPort: portSchema.default(8080).describe('port of the API'),
   brokerUrl: z.string().optional(),
   apiToken: secret(z.string().optional()),
 });
@@ -33,6 +33,9 @@ describe('config', () => {
     ['flag', { flags: ['--htp-port', '1'] }, '--htp-port'],
     ['flag without a value', { flags: ['--http-port'] }, 'needs a value'],
     ['value', { flags: ['--http-port', '70000'] }, 'httpPort'],
+    ['empty value', { env: { SKERRY_HTTP_PORT: '' } }, 'httpPort'],
+    ['value that is no number', { flags: ['--http-port', 'abc'] }, 'whole number'],
+    ['value of another kind', { file: { httpPort: true } }, 'whole number'],
   ])('refuses a typo in the %s and names it', (_, sources, named) => {
     const loaded = load(sources);
     expect(loaded).toMatchObject({ ok: false, error: { code: 'invalid_config' } });

@@ -45,11 +45,25 @@ export function loadConfig<S extends z.ZodObject>(
   );
 }
 
-/** A TCP port; 0 takes a free one. Takes text, as flags and variables are. */
-export const portSchema = z.coerce.number().int().min(0).max(65_535);
+/** A whole number within bounds, as a number or as its digits: flags and variables are text. */
+export const countSchema = (min: number, max: number) =>
+  z
+    .union(
+      [
+        z.number(),
+        z
+          .string()
+          .regex(/^\d{1,15}$/, 'expected digits')
+          .transform(Number),
+      ],
+      {
+        error: `expected a whole number from ${min} to ${max}`,
+      },
+    )
+    .pipe(z.int().min(min).max(max));
 
-/** A whole number within bounds. Takes text, as flags and variables are. */
-export const countSchema = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
+/** A TCP port; 0 takes a free one. */
+export const portSchema = countSchema(0, 65_535);
 
 /** Names or paths, separated by commas. */
 export const listSchema = z

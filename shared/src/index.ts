@@ -11,6 +11,7 @@ export {
   redactConfig,
   secret,
 } from './config.ts';
+export { describeIssues } from './describe-issues.ts';
 export {
   type Failure,
   type FailureCode,
@@ -25,7 +26,15 @@ export {
   digestSchema,
   nameSchema,
 } from './ids.ts';
-export { envelopeBytesMax, exchangeOpsMax, tensorElementsMax, tensorRankMax } from './limits.ts';
+export { formatJoinToken, type JoinToken, parseJoinToken } from './join-token.ts';
+export {
+  envelopeBytesMax,
+  exchangeOpsMax,
+  labelCharsMax,
+  tensorElementsMax,
+  tensorRankMax,
+} from './limits.ts';
 export { type Log, type LogFields, silentLog } from './log.ts';
+export { parseJson } from './parse-json.ts';
 export { createRandom, type Random, randomFrom, shuffle } from './random.ts';
 export { collect, err, ok, type Result } from './result.ts';

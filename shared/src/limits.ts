@@ -4,6 +4,8 @@
 export const envelopeBytesMax = 100_000;
 /** Ops in one Exchange, in either direction. */
 export const exchangeOpsMax = 256;
+/** A class's label, which a device's status carries too. */
+export const labelCharsMax = 256;
 /** A tensor's rank, and its elements. */
 export const tensorRankMax = 8;
 export const tensorElementsMax = 16_777_216;

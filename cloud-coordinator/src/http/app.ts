@@ -1,7 +1,14 @@
 // The coordinator's HTTP API, for operators and for what watches the process. Reading only: nothing here changes
 // the fleet.
 
-import { type Clock, type Failure, failure, type Log, nameSchema } from '@skerry/shared';
+import {
+  type Clock,
+  describeIssues,
+  type Failure,
+  failure,
+  type Log,
+  nameSchema,
+} from '@skerry/shared';
 import { Hono } from 'hono';
 import { secureHeaders } from 'hono/secure-headers';
 import { z } from 'zod';
@@ -103,6 +110,5 @@ export function createApp(ports: AppPorts): Hono {
 }
 
 function invalidQuery(error: z.ZodError): Failure {
-  const problems = error.issues.map((i) => `${i.path.join('.')}: ${i.message}`).join('; ');
-  return failure('invalid_argument', `query: ${problems}`);
+  return failure('invalid_argument', `query: ${describeIssues(error)}`);
 }

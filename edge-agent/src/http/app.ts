@@ -1,14 +1,17 @@
 // The device's local API. Errors are {"error", "code"}, as the Open Inference Protocol has them plus our code.
 
-import { type Log, messageOf } from '@skerry/shared';
+import { failure, type Log, messageOf } from '@skerry/shared';
 import { Hono } from 'hono';
 import { type AnswerRoutes, answerRoutes } from './answers.ts';
 import { boundBody } from './bound-body.ts';
 import { type OpenInferenceRoutes, openInferenceRoutes } from './open-inference.ts';
+import { refuse } from './refuse.ts';
 
 export interface AppPorts extends OpenInferenceRoutes, AnswerRoutes {
   readonly bodyBytesMax: number;
   readonly log: Log;
+  /** A request was refused with this code. */
+  readonly onRefused: (code: string) => void;
   /** Prometheus text exposition. */
   readonly metrics: () => Promise<string>;
   readonly health: () => Readonly<Record<string, unknown>>;
@@ -16,6 +19,11 @@ export interface AppPorts extends OpenInferenceRoutes, AnswerRoutes {
 
 export function createApp(ports: AppPorts): Hono {
   const app = new Hono();
+  app.use(async (c, next) => {
+    await next();
+    const code = c.get('refused');
+    if (code !== undefined) ports.onRefused(code);
+  });
   app.use(boundBody(ports.bodyBytesMax));
   app.get('/healthz', (c) => c.json(ports.health()));
   app.get('/metrics', async (c) =>
@@ -23,10 +31,10 @@ export function createApp(ports: AppPorts): Hono {
   );
   app.route('/v2', openInferenceRoutes(ports));
   app.route('/v1/answers', answerRoutes(ports));
-  app.notFound((c) => c.json({ error: `no such path: ${c.req.path}`, code: 'not_found' }, 404));
+  app.notFound((c) => refuse(c, failure('not_found', `no such path: ${c.req.path}`)));
   app.onError((thrown, c) => {
-    ports.log.error({ path: c.req.path, error: messageOf(thrown) }, 'request failed');
-    return c.json({ error: 'internal error', code: 'internal' }, 500);
+    ports.log.error({ path: c.req.path, reason: messageOf(thrown) }, 'request failed');
+    return refuse(c, failure('internal', 'internal error'));
   });
   return app;
 }

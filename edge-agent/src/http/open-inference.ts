@@ -12,7 +12,7 @@ import {
   parseInferRequest,
   type Tensor,
 } from '@skerry/models';
-import { defined, err, failure, ok, type Result } from '@skerry/shared';
+import { defined, describeIssues, err, failure, ok, type Result } from '@skerry/shared';
 import { type Context, Hono } from 'hono';
 import { z } from 'zod';
 import type { Inference, InferenceAnswer, InferenceRequest } from '../infer/inference.ts';
@@ -29,7 +29,8 @@ export interface OpenInferenceRoutes {
 const headerLengthName = 'Inference-Header-Content-Length';
 const outputNames = ['label', 'probabilities'] as const;
 
-const parametersSchema = z.object({
+/** Parameters of others pass; one that looks like ours and is not is a typo. */
+const parametersSchema = z.looseObject({
   skerry_deadline_ms: z.number().positive().max(600_000).optional(),
   skerry_policy: z.enum(policies).optional(),
 });
@@ -126,10 +127,13 @@ function requestOf(
   const checked = checkTensor(spec, input);
   if (!checked.ok) return checked;
   const parameters = parametersSchema.safeParse(read.parameters);
-  if (!parameters.success) {
-    const [issue] = parameters.error.issues;
-    return err(failure('invalid_argument', `${issue?.path.join('.')}: ${issue?.message}`));
-  }
+  if (!parameters.success)
+    return err(failure('invalid_argument', `parameters: ${describeIssues(parameters.error)}`));
+  const typo = Object.keys(parameters.data).find(
+    (key) => key.startsWith('skerry_') && !(key in parametersSchema.shape),
+  );
+  if (typo !== undefined)
+    return err(failure('invalid_argument', `there is no parameter '${typo.slice(0, 64)}'`));
   const { skerry_deadline_ms: deadlineMs, skerry_policy: policy } = parameters.data;
   return ok({
     model: manifest.name,

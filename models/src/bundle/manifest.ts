@@ -1,14 +1,14 @@
 // A bundle's manifest: everything a device or the cloud must know about a model before it runs its bytes.
 // The zod schema is the one source of the type; `manifestSchema.parse` is the border.
 
-import { digestSchema, nameSchema } from '@skerry/shared';
+import { digestSchema, labelCharsMax, nameSchema, tensorRankMax } from '@skerry/shared';
 import { z } from 'zod';
 import { datatypes } from '../tensor.ts';
 
 const tensorSpecSchema = z.strictObject({
   name: z.string().min(1).max(256),
   datatype: z.enum(datatypes),
-  shape: z.array(z.int().min(-1)).max(8),
+  shape: z.array(z.int().min(-1)).max(tensorRankMax),
 });
 
 const fileSchema = z.strictObject({
@@ -84,7 +84,7 @@ export const manifestSchema = z.strictObject({
   version: z.string().regex(/^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$/),
   task: z.enum(['image-classification']),
   inputs: z.array(tensorSpecSchema).length(1),
-  labels: z.array(z.string()).min(2),
+  labels: z.array(z.string().max(labelCharsMax)).min(2),
   stages: z.array(stageSchema).min(1),
   exits: z.array(exitSchema).min(1),
   variants: z.array(variantSchema).min(1),

@@ -3,7 +3,16 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { collect, err, failure, messageOf, ok, type Result } from '@skerry/shared';
+import {
+  collect,
+  describeIssues,
+  err,
+  failure,
+  messageOf,
+  ok,
+  parseJson,
+  type Result,
+} from '@skerry/shared';
 import { sha256 } from '@skerry/shared/node';
 import { checkManifest } from '../bundle/check-manifest.ts';
 import { type Manifest, manifestSchema, type Stage, type Variant } from '../bundle/manifest.ts';
@@ -62,16 +71,11 @@ async function readManifest(directory: string): Promise<Result<Manifest>> {
   const path = join(directory, 'manifest.json');
   const bytes = await readBounded(path, manifestBytesMax);
   if (!bytes.ok) return bytes;
-  let json: unknown;
-  try {
-    json = JSON.parse(new TextDecoder().decode(bytes.value));
-  } catch (thrown) {
-    return err(failure('invalid_bundle', `${path}: ${messageOf(thrown)}`));
-  }
-  const parsed = manifestSchema.safeParse(json);
+  const json = parseJson(bytes.value, path, 'invalid_bundle');
+  if (!json.ok) return json;
+  const parsed = manifestSchema.safeParse(json.value);
   if (parsed.success) return checkManifest(parsed.data);
-  const issues = parsed.error.issues.map((i) => `${i.path.join('.')}: ${i.message}`).join('; ');
-  return err(failure('invalid_bundle', `${path}: ${issues}`));
+  return err(failure('invalid_bundle', `${path}: ${describeIssues(parsed.error, 'the manifest')}`));
 }
 
 async function readStage(

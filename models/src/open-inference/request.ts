@@ -1,7 +1,15 @@
 // Reads an Open Inference Protocol v2 inference request, JSON or with the binary tensor data extension.
 // https://github.com/kserve/open-inference-protocol · Triton, extension_binary_data.md
 
-import { err, failure, messageOf, ok, type Result, tensorRankMax } from '@skerry/shared';
+import {
+  describeIssues,
+  err,
+  failure,
+  ok,
+  parseJson,
+  type Result,
+  tensorRankMax,
+} from '@skerry/shared';
 import { z } from 'zod';
 import {
   bytesPerElement,
@@ -56,11 +64,10 @@ export function parseInferRequest(
 ): Result<InferRequest> {
   const split = splitBody(body, headerLength);
   if (!split.ok) return split;
-  const json = parseJson(split.value.json);
+  const json = parseJson(split.value.json, 'the request');
   if (!json.ok) return json;
   const parsed = requestSchema.safeParse(json.value);
-  if (!parsed.success)
-    return invalid(parsed.error.issues.map((i) => `${i.path.join('.')}: ${i.message}`).join('; '));
+  if (!parsed.success) return invalid(describeIssues(parsed.error, 'the request'));
   const { id, parameters, outputs } = parsed.data;
   const inputs = readInputs(parsed.data.inputs, split.value.binary);
   if (!inputs.ok) return inputs;
@@ -92,15 +99,6 @@ function splitBody(
       `Inference-Header-Content-Length is '${headerLength}', the body has ${body.byteLength} bytes`,
     );
   return ok({ json: body.subarray(0, length), binary: body.subarray(length) });
-}
-
-function parseJson(bytes: Uint8Array): Result<unknown> {
-  try {
-    return ok(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)));
-  } catch (thrown) {
-    // V8 quotes the text it could not parse; a payload must not travel in an error.
-    return invalid(`the request is no JSON (${messageOf(thrown).split(',')[0]?.slice(0, 60)})`);
-  }
 }
 
 function readInputs(

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import type { z } from 'zod';
 import { loadConfig } from '../config.ts';
 import { failure, messageOf } from '../failure.ts';
+import { parseJson } from '../parse-json.ts';
 import { err, ok, type Result } from '../result.ts';
 
 export function loadProcessConfig<S extends z.ZodObject>(
@@ -25,9 +26,10 @@ export function loadProcessConfig<S extends z.ZodObject>(
 }
 
 function readJson(path: string): Result<unknown> {
+  const what = `configuration file ${path}`;
   try {
-    return ok(JSON.parse(readFileSync(path, 'utf8')));
+    return parseJson(readFileSync(path), what, 'invalid_config');
   } catch (thrown) {
-    return err(failure('invalid_config', `configuration file ${path}: ${messageOf(thrown)}`));
+    return err(failure('invalid_config', `${what}: ${messageOf(thrown)}`));
   }
 }
