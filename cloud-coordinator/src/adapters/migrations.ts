@@ -62,5 +62,30 @@ export function migrations(types: ColumnTypes): Record<string, Migration> {
           .execute();
       },
     },
+    '0002-identity': {
+      async up(db: Kysely<unknown>) {
+        await db.schema
+          .createTable('join_token')
+          .addColumn('sha256', 'text', (c) => c.primaryKey())
+          .addColumn('device', 'text')
+          .addColumn('site', 'text')
+          .addColumn('expires_ms', 'bigint', (c) => c.notNull())
+          .addColumn('spent_by', 'text')
+          .execute();
+        await db.schema
+          .createTable('certificate')
+          .addColumn('serial', 'text', (c) => c.primaryKey())
+          .addColumn('device', 'text', (c) => c.notNull())
+          .addColumn('key_sha256', 'text', (c) => c.notNull())
+          .addColumn('not_after_ms', 'bigint', (c) => c.notNull())
+          .addColumn('revoked_ms', 'bigint')
+          .execute();
+        await db.schema
+          .createIndex('certificate_by_device')
+          .on('certificate')
+          .column('device')
+          .execute();
+      },
+    },
   };
 }

@@ -53,7 +53,27 @@ interface DeviceTable {
   status: string | null;
 }
 
+/** Join tokens, by the hash of their secret. */
+interface JoinTokenTable {
+  sha256: string;
+  device: string | null;
+  site: string | null;
+  expires_ms: number;
+  /** The hash of the public key that has used it. */
+  spent_by: string | null;
+}
+
+interface CertificateTable {
+  serial: string;
+  device: string;
+  key_sha256: string;
+  not_after_ms: number;
+  revoked_ms: number | null;
+}
+
 export interface Schema {
+  join_token: JoinTokenTable;
+  certificate: CertificateTable;
   incarnation: IncarnationTable;
   escalation: EscalationTable;
   up_op: UpOpTable;

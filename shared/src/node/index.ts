@@ -3,3 +3,4 @@ export { logLevelSchema, type Opened, runProcess } from './run-process.ts';
 export { sha256 } from './sha256.ts';
 export { systemClock } from './system-clock.ts';
 export { createSystemRandom } from './system-random.ts';
+export { writePrivateFile } from './write-private-file.ts';

@@ -1,0 +1,103 @@
+// CredentialTable in SQL.
+
+import { ok } from '@skerry/shared';
+import type { Kysely } from 'kysely';
+import type { CredentialTable } from '../fleet/enrolment.ts';
+import { attempt } from './attempt.ts';
+import type { Schema } from './schema.ts';
+
+export function createSqlCredentialTable(db: Kysely<Schema>): CredentialTable {
+  return {
+    addToken: ({ sha256, device, site, expiresMs }) =>
+      attempt(async () => {
+        await db
+          .insertInto('join_token')
+          .values({
+            sha256,
+            device: device ?? null,
+            site: site ?? null,
+            expires_ms: expiresMs,
+            spent_by: null,
+          })
+          .execute();
+      }),
+
+    async spendToken(sha256, { device, key, boundOnly }, nowMs) {
+      // One statement, so that of two who come at once one alone is first.
+      const spent = await attempt(() =>
+        db
+          .updateTable('join_token')
+          .set({ spent_by: key })
+          .where('sha256', '=', sha256)
+          .where('expires_ms', '>', nowMs)
+          .where((e) => e.or([e('spent_by', 'is', null), e('spent_by', '=', key)]))
+          .where((e) =>
+            boundOnly
+              ? e('device', '=', device)
+              : e.or([e('device', 'is', null), e('device', '=', device)]),
+          )
+          .returningAll()
+          .executeTakeFirst(),
+      );
+      if (!spent.ok || spent.value === undefined) return spent.ok ? ok(undefined) : spent;
+      const { device: bound, site, expires_ms } = spent.value;
+      return ok({
+        sha256,
+        device: bound ?? undefined,
+        site: site ?? undefined,
+        expiresMs: expires_ms,
+      });
+    },
+
+    addCertificate: ({ serial, device, key, notAfterMs }) =>
+      attempt(async () => {
+        await db
+          .insertInto('certificate')
+          .values({ serial, device, key_sha256: key, not_after_ms: notAfterMs, revoked_ms: null })
+          .execute();
+      }),
+
+    async isTaken(device, key, nowMs) {
+      const row = await attempt(() =>
+        db
+          .selectFrom('certificate')
+          .select('serial')
+          .where('device', '=', device)
+          .where('key_sha256', '!=', key)
+          .where('not_after_ms', '>', nowMs)
+          .where('revoked_ms', 'is', null)
+          .limit(1)
+          .executeTakeFirst(),
+      );
+      return row.ok ? ok(row.value !== undefined) : row;
+    },
+
+    revoke: (device, nowMs) =>
+      attempt(async () => {
+        const { numUpdatedRows } = await db
+          .updateTable('certificate')
+          .set({ revoked_ms: nowMs })
+          .where('device', '=', device)
+          .where('revoked_ms', 'is', null)
+          .executeTakeFirst();
+        return Number(numUpdatedRows);
+      }),
+
+    async revoked(nowMs) {
+      const rows = await attempt(() =>
+        db
+          .selectFrom('certificate')
+          .select(['serial', 'device', 'revoked_ms'])
+          .where('revoked_ms', 'is not', null)
+          .where('not_after_ms', '>', nowMs)
+          .execute(),
+      );
+      if (!rows.ok) return rows;
+      return ok(
+        rows.value.map(({ serial, device, revoked_ms }) => {
+          return { serial, device, revokedMs: revoked_ms ?? nowMs };
+        }),
+      );
+    },
+  };
+}
