@@ -37,7 +37,7 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
   const store = createSqliteDeviceStore(database.value, config.device, newEpoch, config);
   if (!store.ok) return store;
   // The port first, for another agent may have it, and the broker last: it would think us that agent.
-  let fetch = starting;
+  let fetch: (request: Request) => Promise<Response> = starting;
   const server = createAdaptorServer({ fetch: (request) => fetch(request) }) as Server;
   const http = await listenHttp(server, config.httpHost, config.httpPort);
   if (!http.ok) return http;
@@ -61,5 +61,7 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
   return ok(undefined);
 }
 
-const starting = async (_request: Request): Promise<Response> =>
-  Response.json({ error: 'the agent is starting', code: 'unavailable' }, { status: 503 });
+async function starting(): Promise<Response> {
+  const error = { error: 'the agent is starting', code: 'unavailable' };
+  return Response.json(error, { status: 503 });
+}

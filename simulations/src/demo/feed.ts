@@ -1,5 +1,6 @@
 // The app on one device: shows it images at a steady pace and listens for late answers.
 
+import { messageOf } from '@skerry/shared';
 import { followAnswers, inferDigit } from '../fleet/agent-client.ts';
 import { type Scoreboard, scoreAnswer, scoreLate } from './scoreboard.ts';
 
@@ -51,8 +52,9 @@ export async function feed(
       if (!answer.pending) return;
       local.set(id, { label: answer.label, truth });
       if (early.has(id)) settle(id, early.get(id));
-    } catch {
+    } catch (thrown) {
       board.failed += 1;
+      board.lastFailure = messageOf(thrown);
     }
   };
 

@@ -16,6 +16,8 @@ const { values } = parseArgs({
   },
 });
 const deviceCount = 3;
+/** With fewer, none may escalate while the link is cut, and there would be no late answer to see. */
+const imagesMin = 600;
 /** Between two printed lines where the output is no terminal. */
 const lineEveryMs = 5_000;
 
@@ -24,8 +26,8 @@ const write = (text: string): void => void process.stdout.write(text);
 async function main(): Promise<number> {
   const count = Number(values.images);
   const seconds = Number(values.seconds);
-  if (!(Number.isInteger(count) && count > 0 && count <= 10_000 && seconds > 0)) {
-    write('usage: npm start -- [--keep] [--images 1…10000] [--seconds N]\n');
+  if (!(Number.isInteger(count) && count >= imagesMin && count <= 10_000 && seconds > 0)) {
+    write(`usage: npm start -- [--keep] [--images ${imagesMin}…10000] [--seconds N]\n`);
     return 2;
   }
   const abort = new AbortController();
@@ -44,6 +46,8 @@ async function main(): Promise<number> {
     const totals = totalsOf(story.final);
     const promises = promisesOf(totals);
     write(`\n${renderTable(story.final.devices)}\n\n`);
+    for (const { board } of story.final.devices)
+      if (board.lastFailure !== undefined) write(`${board.device}: ${board.lastFailure}\n`);
     for (const { text, kept } of promises) write(`${kept ? '✓' : '✗'} ${text}\n`);
     if (values.keep) {
       write(`\nConsole   ${story.final.consoleUrl}\n`);

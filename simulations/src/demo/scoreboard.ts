@@ -10,10 +10,13 @@ export interface Scoreboard {
   /** Correct when late answers are counted in the place of the local ones they came after. */
   correctFinally: number;
   atEdgeExit: number;
-  fromCloud: number;
+  /** Passed on to the cloud, whether its answer came in time or not. */
+  escalated: number;
   degraded: number;
   late: number;
   failed: number;
+  /** Why the latest of them failed. */
+  lastFailure?: string;
   /** Ids of requests that were answered locally while a better answer is on its way. */
   readonly pending: Set<string>;
   readonly latenciesMs: number[];
@@ -27,7 +30,7 @@ export function createScoreboard(device: string): Scoreboard {
     correct: 0,
     correctFinally: 0,
     atEdgeExit: 0,
-    fromCloud: 0,
+    escalated: 0,
     degraded: 0,
     late: 0,
     failed: 0,
@@ -48,9 +51,9 @@ export function scoreAnswer(
     board.correct += 1;
     board.correctFinally += 1;
   }
-  if (answer.source === 'cloud') board.fromCloud += 1;
-  else if (answer.degraded) board.degraded += 1;
-  else board.atEdgeExit += 1;
+  if (answer.source === 'cloud' || answer.pending) board.escalated += 1;
+  if (answer.degraded) board.degraded += 1;
+  else if (answer.source !== 'cloud') board.atEdgeExit += 1;
   if (answer.pending) board.pending.add(id);
 }
 

@@ -13,7 +13,7 @@ const columns: readonly (readonly [title: string, cell: (row: Row) => string])[]
   ['link', ({ link }) => link],
   ['answered', ({ board }) => String(board.answered)],
   ['at exit 1', ({ board }) => percent(board.atEdgeExit, board.answered)],
-  ['cloud', ({ board }) => String(board.fromCloud)],
+  ['escalated', ({ board }) => String(board.escalated)],
   ['degraded', ({ board }) => String(board.degraded)],
   [
     'late',
