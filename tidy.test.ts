@@ -77,6 +77,18 @@ describe('arrows', () => {
   });
 });
 
+describe('chance and time', () => {
+  // biome refuses the other ambient sources by name; these are members of what every file may use.
+  it('come from a Random and a Clock, also where a linter does not look', () => {
+    const ambient = /\bMath\.random\b|\bAbortSignal\.timeout\b/;
+    const own = /^(shared\/src\/node|simulations)\//;
+    const offenders = code.filter(
+      (path) => !own.test(path) && !tests.includes(path) && ambient.test(read(path)),
+    );
+    expect(offenders).toEqual([]);
+  });
+});
+
 describe('names', () => {
   it('are kebab-case and none of the names that say nothing', () => {
     const names = code.map((path) => path.split('/').at(-1) ?? '');
