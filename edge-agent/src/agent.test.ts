@@ -96,7 +96,7 @@ async function createWorld(): Promise<World> {
           bundles: [unwrap(await readBundle(join(folder, 'bundle'), ['edge']))],
           createRuntime: createOnnxNativeRuntime,
           store: unwrap(createSqliteDeviceStore(database, 'device-1', () => 'epoch-1', config)),
-          escalations: createSqliteEscalationStore(database, config.answersMax),
+          escalations: createSqliteEscalationStore(database, config),
           transport: pipe.connect('device-1'),
           pack: packTensor,
           clock: systemClock,

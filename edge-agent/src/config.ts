@@ -33,7 +33,7 @@ export const agentConfigSchema = z.object({
   outboxBytesMax: countSchema(1024, 2 ** 40)
     .default(256 * 1024 * 1024)
     .describe('their bytes'),
-  answersMax: countSchema(1, 10_000_000).default(100_000).describe('settled escalations kept'),
+  answersMax: countSchema(1, 10_000_000).default(100_000).describe('answered escalations kept'),
   bodyBytesMax: countSchema(1024, 2 ** 30)
     .default(4 * 1024 * 1024)
     .describe('bytes of one request'),

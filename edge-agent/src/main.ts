@@ -47,7 +47,7 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
     bundles: bundles.value,
     createRuntime: createOnnxNativeRuntime,
     store: store.value,
-    escalations: createSqliteEscalationStore(database.value, config.answersMax),
+    escalations: createSqliteEscalationStore(database.value, config),
     transport,
     pack: packTensor,
     clock,

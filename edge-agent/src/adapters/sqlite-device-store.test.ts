@@ -92,7 +92,7 @@ describe('escalation records', () => {
     return {
       database,
       store: storeOn(database),
-      escalations: createSqliteEscalationStore(database, max),
+      escalations: createSqliteEscalationStore(database, { answersMax: max, outboxOpsMax: 1 }),
     };
   };
 
@@ -101,8 +101,8 @@ describe('escalation records', () => {
     escalations.open(record('a'));
     escalations.settle(sampleAnswer('a'), 'in-time');
     const settled = escalations.get('a');
-    escalations.settle(sampleAnswer('a'), 'late');
-    escalations.settle(sampleAnswer('a stranger'), 'late');
+    expect(escalations.settle(sampleAnswer('a'), 'late')).toBe(false);
+    expect(escalations.settle(sampleAnswer('a stranger'), 'late')).toBe(false);
     expect(escalations.get('a')).toEqual(settled);
     expect(escalations.get('app-a')).toEqual(settled);
     expect(escalations.lateAfter(0, 10)).toEqual([]);
@@ -126,6 +126,18 @@ describe('escalation records', () => {
     }
     expect(escalations.get('a')).toBeUndefined();
     expect(escalations.lateAfter(0, 10).map((r) => r.settled)).toEqual([2, 3]);
+  });
+
+  it('that are open outlive those that are answered, and are bounded too', () => {
+    const { escalations } = records(2);
+    escalations.open(record('open'));
+    for (const id of ['a', 'b', 'c']) {
+      escalations.open(record(id));
+      escalations.settle(sampleAnswer(id), 'late');
+    }
+    expect(escalations.get('open')).toBeDefined();
+    for (const id of ['d', 'e']) escalations.open(record(id));
+    expect(escalations.get('open')).toBeUndefined();
   });
 
   it('are undone together with the outbox when either fails', () => {

@@ -16,10 +16,16 @@ interface Row {
   readonly settled: number | null;
 }
 
-/** @param recordsMax escalations that are remembered, answered or not; the oldest go first */
+export interface EscalationBounds {
+  /** Answered ones that are kept; the oldest go first. */
+  readonly answersMax: number;
+  /** Those still open may be as many as the outbox holds, and as many again that the coordinator has. */
+  readonly outboxOpsMax: number;
+}
+
 export function createSqliteEscalationStore(
   database: SqliteDatabase,
-  recordsMax: number,
+  { answersMax, outboxOpsMax }: EscalationBounds,
 ): EscalationStore {
   const insert = database.prepare(
     `INSERT INTO escalations (request_id, client_id, model, version, appended_ms, local, delivery)
@@ -37,8 +43,11 @@ export function createSqliteEscalationStore(
       'UPDATE identity SET last_settled = last_settled + 1 RETURNING last_settled',
     )
     .pluck();
+  const pruneSettled = database.prepare('DELETE FROM escalations WHERE settled <= ?');
   // rowids rise with each insert.
-  const prune = database.prepare('DELETE FROM escalations WHERE rowid <= ?');
+  const pruneOpen = database.prepare(
+    `DELETE FROM escalations WHERE rowid <= ? AND delivery = 'open'`,
+  );
   const byRequest = database.prepare<[string], Row>(
     'SELECT * FROM escalations WHERE request_id = ?',
   );
@@ -58,11 +67,14 @@ export function createSqliteEscalationStore(
         appendedMs,
         JSON.stringify(local),
       );
-      prune.run(Number(lastInsertRowid) - recordsMax);
+      pruneOpen.run(Number(lastInsertRowid) - answersMax - 2 * outboxOpsMax);
     },
     settle({ requestId, outcome }: Answer, delivery) {
-      if (isOpen.get(requestId) === 1)
-        settle.run(delivery, JSON.stringify(outcome), nextSettled.get(), requestId);
+      if (isOpen.get(requestId) !== 1) return false;
+      const settled = nextSettled.get() ?? 0;
+      settle.run(delivery, JSON.stringify(outcome), settled, requestId);
+      pruneSettled.run(settled - answersMax);
+      return true;
     },
     get(id) {
       const row = byRequest.get(id) ?? byClient.get(id);

@@ -28,8 +28,8 @@ export interface EscalationRecord {
 
 export interface EscalationStore {
   open(record: Omit<EscalationRecord, 'delivery' | 'answer' | 'settled'>): void;
-  /** Records the answer once; a second one for the same request, or one for a stranger, changes nothing. */
-  settle(answer: Answer, delivery: 'in-time' | 'late'): void;
+  /** Records the answer once; false for a second one to the same request, or one to a stranger: nothing changes. */
+  settle(answer: Answer, delivery: 'in-time' | 'late'): boolean;
   /** By our request id, or the app's own (the newest, where it used one twice). */
   get(id: string): EscalationRecord | undefined;
   /** Late answers with `settled` > `after`, oldest first. */

@@ -110,6 +110,8 @@ type Ending = Pick<InferenceAnswer, 'degraded' | 'reason' | 'pending'> &
 export function createInference(ports: InferencePorts, defaults: InferenceDefaults): Inference {
   const { models, escalations, clock, random } = ports;
   const waiters = createWaiters(clock);
+  /** Between a record and its delivery: answers that were news, and that nobody waited for. */
+  const late = new Set<string>();
   return {
     async infer(request) {
       const startedMs = clock.monotonicMs();
@@ -141,12 +143,14 @@ export function createInference(ports: InferencePorts, defaults: InferenceDefaul
     waiting: () => waiters.size(),
     close: waiters.releaseAll,
     record(answer) {
-      escalations.settle(answer, waiters.has(answer.requestId) ? 'in-time' : 'late');
+      const delivery = waiters.has(answer.requestId) ? 'in-time' : 'late';
+      if (escalations.settle(answer, delivery) && delivery === 'late') late.add(answer.requestId);
     },
     deliver(answers) {
-      const late = answers.filter(({ requestId }) => !waiters.has(requestId));
       for (const { requestId, outcome } of answers) waiters.resolve(requestId, outcome);
-      return late.length;
+      const came = answers.filter(({ requestId }) => late.has(requestId)).length;
+      late.clear();
+      return came;
     },
   };
 }

@@ -49,7 +49,7 @@ export async function openInProcessAgent(
       bundles: [expectOk(await readBundle(bundle, ['edge']))],
       createRuntime: createOnnxNativeRuntime,
       store,
-      escalations: createSqliteEscalationStore(database, config.answersMax),
+      escalations: createSqliteEscalationStore(database, config),
       transport: neverConnected,
       pack: packTensor,
       clock,
