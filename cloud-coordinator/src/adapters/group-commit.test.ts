@@ -1,4 +1,5 @@
 import { assert } from '@skerry/shared';
+import { sql } from 'kysely';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createGroupCommit } from './group-commit.ts';
 import { openSqlite } from './open-sqlite.ts';
@@ -30,6 +31,20 @@ describe('a group commit', () => {
     expect(results.map((result) => result.ok)).toEqual([true, true, false, true]);
     expect(results[2]).toMatchObject({ error: { code: 'storage_failed' } });
     expect(await devices()).toEqual(['a', 'b', 'c']);
+  });
+
+  it('says why, when the disk is full', async () => {
+    const { commits, insert } = await fresh();
+    await insert('a');
+    await commits.run(async (tx) => {
+      const { rows } = await sql<{ page_count: number }>`PRAGMA page_count`.execute(tx);
+      await sql.raw(`PRAGMA max_page_count = ${rows[0]?.page_count}`).execute(tx);
+    });
+    const results = await Promise.all(
+      Array.from({ length: 2_000 }, (_, i) => insert(`device-${i}`)),
+    );
+    const refused = results.find((result) => !result.ok);
+    expect(refused).toMatchObject({ error: { message: expect.stringContaining('full') } });
   });
 
   it('takes more than fits into one transaction', async () => {

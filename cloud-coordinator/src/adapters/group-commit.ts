@@ -26,13 +26,20 @@ export function createGroupCommit(db: Kysely<Schema>): GroupCommit {
   let draining = false;
 
   const commit = async (group: readonly Waiting[]): Promise<void> => {
-    const done = await attempt(() =>
+    // A full disk ends SQLite's transaction by itself; the rollback after it fails too, and would hide the reason.
+    let first: Result<unknown[]> | undefined;
+    const all = await attempt(() =>
       db.transaction().execute(async (tx) => {
-        const values: unknown[] = [];
-        for (const { work } of group) values.push(await work(tx));
-        return values;
+        first = await attempt(async () => {
+          const values: unknown[] = [];
+          for (const { work } of group) values.push(await work(tx));
+          return values;
+        });
+        if (!first.ok) throw new Error(first.error.message);
+        return first.value;
       }),
     );
+    const done = first?.ok === false ? first : all;
     if (done.ok) for (const [i, { resolve }] of group.entries()) resolve(ok(done.value[i]));
     else if (group.length === 1) group[0]?.resolve(done);
     // What cannot be stored must fail alone.

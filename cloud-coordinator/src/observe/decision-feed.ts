@@ -1,5 +1,5 @@
-// The latest decisions of the whole fleet, as they come in with the devices' statuses. A status repeats what the one
-// before it held, so each decision is told once. It is a window for people to look through, and nothing is built on it.
+// The latest decisions of the whole fleet, as they come in with the devices' statuses. The pipe may repeat a status; each
+// decision is told once all the same. It is a window for people to look through, and nothing is built on it.
 
 import { err, failure, ok, type Result } from '@skerry/shared';
 import type { DeviceStatus } from '@skerry/sync-protocol';
