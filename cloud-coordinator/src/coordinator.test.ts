@@ -78,7 +78,7 @@ describe('a coordinator', () => {
     await transport.send(exchange.value);
     await vi.waitFor(() => expect(replies).toHaveLength(1), { timeout: 10_000 });
     expect(replies[0]).toMatchObject({
-      ack: 1,
+      acks: [{ lane: 'urgent', seq: 1 }],
       ops: [{ position: 1, body: { requestId: 'r1', outcome: { kind: 'answered', exit: 2 } } }],
     });
     const get = async (path: string) =>

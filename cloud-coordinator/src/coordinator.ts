@@ -3,7 +3,7 @@
 
 import type { Runtime } from '@skerry/models';
 import type { Bundle } from '@skerry/models/node';
-import { type Clock, err, failure, type Log, ok, type Random, type Result } from '@skerry/shared';
+import { type Clock, type Log, ok, type Random, type Result } from '@skerry/shared';
 import {
   type CoordinatorStore,
   type CoordinatorTransport,
@@ -82,7 +82,11 @@ export async function createCoordinator(
     {
       store: adapters.store,
       clock,
-      onExchange({ device, epoch, status }) {
+      onExchange({ device, epoch, status }, suspicion) {
+        if (suspicion !== undefined) {
+          metrics.suspicions.inc({ kind: suspicion });
+          log.error({ device, epoch }, `this device's disk was ${suspicion}`);
+        }
         const heard = devices.heard(device, epoch, status);
         if (!heard.ok) metrics.failed(heard.error.code);
         else if (status !== undefined) decisions.publish(device, status.recent);
@@ -92,6 +96,7 @@ export async function createCoordinator(
         for (const { body } of fresh)
           if (body.kind === 'escalation') infer.serve.take({ device, body });
       },
+      onPaused: () => metrics.failed('overloaded'),
       hint(device, message) {
         // A hint that is lost costs time alone: the device comes back by itself.
         void transport.send(device, message);
@@ -101,7 +106,7 @@ export async function createCoordinator(
   );
   watchFleet(metrics, devices);
   transport.onPresence(devices.linked);
-  serveExchanges(transport, boundExchanges(handler, config.exchangesMax, metrics), log);
+  serveExchanges(transport, countExchanges(handler, metrics), log);
   void infer.serve.catchUp(); // What a start before this one left open.
   const ready = (): boolean => transport.connected?.() ?? true;
   const { models } = infer;
@@ -165,28 +170,17 @@ function watchFleet(metrics: Metrics, devices: DeviceRegistry): void {
   metrics.watch('skerry_devices_online', 'Devices heard lately', () => devices.totals().online);
 }
 
-/** The handler with its bound and its counts. An Exchange that is turned away is sent again by its device. */
-function boundExchanges(
-  handler: ExchangeHandler,
-  inFlightMax: number,
-  metrics: Metrics,
-): ExchangeHandler {
-  let inFlight = 0;
+/** The handler with its counts. */
+function countExchanges(handler: ExchangeHandler, metrics: Metrics): ExchangeHandler {
   metrics.watch(
     'skerry_exchanges_in_flight',
     'Exchanges under way, replies held for answers included',
-    () => inFlight,
+    handler.inFlight,
   );
   return {
     ...handler,
     async handle(device, message) {
-      if (inFlight >= inFlightMax) {
-        metrics.failed('overloaded');
-        return err(failure('overloaded', `${inFlightMax} exchanges are under way`));
-      }
-      inFlight += 1;
       const reply = await handler.handle(device, message);
-      inFlight -= 1;
       if (reply.ok) metrics.exchanges.inc();
       else metrics.failed(reply.error.code);
       return reply;

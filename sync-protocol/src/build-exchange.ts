@@ -5,12 +5,23 @@ import { opsBytesMax } from './codec.ts';
 import { type Exchange, protocolVersion } from './messages.ts';
 import type { DeviceStore } from './ports.ts';
 
+export interface ExchangeTerms {
+  readonly exchangeId: string;
+  /** Counts Exchanges. */
+  readonly turn?: number;
+  /** During a pause: no ops. */
+  readonly empty?: boolean;
+  readonly v?: number;
+  readonly oldest?: number;
+}
+
 export function buildExchange(
   store: Pick<DeviceStore, 'position' | 'unacknowledged'>,
-  exchangeId: string,
+  { exchangeId, turn = 0, empty = false, v = protocolVersion, oldest = v }: ExchangeTerms,
 ): Exchange {
-  const { device, epoch, cursor, ops: held } = store.position();
-  const ops = [...store.unacknowledged(exchangeOpsMax, opsBytesMax)];
+  const { device, epoch, boot, assigned, cursor, ops: held } = store.position();
+  const ops = empty ? [] : [...store.unacknowledged(exchangeOpsMax, opsBytesMax, turn)];
   const more = ops.length < held;
-  return { v: protocolVersion, type: 'exchange', device, epoch, exchangeId, cursor, ops, more };
+  const head = { v, oldest, device, epoch, boot, assigned: { ...assigned }, exchangeId, cursor };
+  return { ...head, type: 'exchange', ops, more };
 }

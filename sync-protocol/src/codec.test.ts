@@ -13,6 +13,7 @@ import {
 } from './codec.ts';
 import { type Message, protocolVersion } from './messages.ts';
 import {
+  sampleAcks,
   sampleAnswer,
   sampleEscalation,
   sampleExchange,
@@ -50,7 +51,7 @@ const reply = fc
   .record({ count, bodies: fc.array(answer, { maxLength: 5 }), number })
   .map(({ count, bodies, number }) =>
     sampleReply({
-      ack: count,
+      acks: sampleAcks(count),
       ops: bodies.map((body, i) => ({ position: 2 * i + 1, atMs: number, body })),
     }),
   );
@@ -123,7 +124,7 @@ describe('codec', () => {
 
   it('[COD2] refuses NaN and infinities', () => {
     for (const bad of [Number.NaN, Number.POSITIVE_INFINITY]) {
-      const forged = encode({ ...sampleReply(), ack: bad });
+      const forged = encode({ ...sampleReply(), after: bad });
       expect(codeOf(forged)).toBe('malformed_message');
     }
   });
@@ -138,7 +139,7 @@ describe('codec', () => {
   it.each<[string, object]>([
     ['an unknown type', { v: protocolVersion, type: 'novel' }],
     ['an unknown field', { ...hint, extra: 1 }],
-    ['a missing field', { ...sampleReply(), ack: undefined }],
+    ['a missing field', { ...sampleReply(), acks: undefined }],
     ['a negative cursor', sampleExchange({ cursor: -1 })],
     ['a device id that is a wildcard', sampleExchange({ device: '+' })],
     ['seqs that do not rise', sampleExchange({ ops: [sampleUpOp(2), sampleUpOp(2)] })],
@@ -171,7 +172,7 @@ describe('codec', () => {
     const op = { seq: big, atMs: 1e300 / 7, body };
     expect(encodeMessage(sampleExchange({ ...header, cursor: big, ops: [op] })).ok).toBe(true);
     // A Reply's header is an Exchange's and two counts; its op's share is counted alike.
-    const bare = encoded(sampleReply({ ...header, ack: big, nextExchangeMs: big }));
+    const bare = encoded(sampleReply({ ...header, acks: sampleAcks(big), nextExchangeMs: big }));
     expect(bare.length).toBeLessThan(envelopeBytesMax - opsBytesMax);
   });
 

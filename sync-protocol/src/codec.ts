@@ -8,17 +8,18 @@ import {
   type Failure,
   failure,
   messageOf,
+  nameSchema,
   ok,
   type Result,
 } from '@skerry/shared';
 import { type DecodeOptions, decode, encode } from 'cborg';
 import { z } from 'zod';
+import { type Dialects, spokenDialects } from './dialects.ts';
 import {
   type DownBody,
   downBodySchema,
   type Message,
   messageSchema,
-  protocolVersion,
   type UpBody,
   upBodySchema,
 } from './messages.ts';
@@ -30,7 +31,7 @@ const opOverheadBytes = 48;
 /** The room for ops in one message, and so the largest single op. */
 export const opsBytesMax = envelopeBytesMax - envelopeOverheadBytesMax;
 
-const encodeOptions = { ignoreUndefinedProperties: true };
+export const encodeOptions = { ignoreUndefinedProperties: true };
 const decodeOptions: DecodeOptions = {
   strict: true,
   allowIndefinite: false,
@@ -42,30 +43,50 @@ const decodeOptions: DecodeOptions = {
 };
 
 /** Fails with `too_large`, or `invalid_argument` for what no peer would accept. */
-export function encodeMessage(message: Message): Result<Uint8Array> {
+export function encodeMessage(
+  message: Message,
+  dialects: Dialects = spokenDialects,
+): Result<Uint8Array> {
   const checked = check(messageSchema, message, 'invalid_argument');
   if (!checked.ok) return checked;
-  const bytes = encode(checked.value, encodeOptions);
+  const dialect = dialects.get(message.v);
+  if (dialect === undefined) return err(unspoken(message.v, dialects));
+  const bytes = encode(dialect.toWire(checked.value), encodeOptions);
   return bytes.length > envelopeBytesMax
     ? err(tooLarge(bytes.length, envelopeBytesMax))
     : ok(bytes);
 }
 
 /** Fails with `too_large`, `unsupported_version` or `malformed_message`. */
-export function decodeMessage(bytes: Uint8Array): Result<Message> {
+export function decodeMessage(
+  bytes: Uint8Array,
+  dialects: Dialects = spokenDialects,
+): Result<Message> {
   if (bytes.length > envelopeBytesMax) return err(tooLarge(bytes.length, envelopeBytesMax));
   const raw = decodeCbor(bytes);
   if (!raw.ok) return raw;
   const versioned = check(versionedSchema, raw.value, 'malformed_message');
   if (!versioned.ok) return versioned;
-  if (versioned.value.v !== protocolVersion)
-    return err(
-      failure(
-        'unsupported_version',
-        `expected version ${protocolVersion}, got ${versioned.value.v}`,
-      ),
-    );
-  return check(messageSchema, raw.value, 'malformed_message');
+  const dialect = dialects.get(versioned.value.v);
+  if (dialect === undefined) return err(unspoken(versioned.value.v, dialects));
+  return check(messageSchema, dialect.fromWire(raw.value), 'malformed_message');
+}
+
+/** What every version of an Exchange holds, and so whom to answer that speaks another. [VER2] */
+const exchangeHeadSchema = z.looseObject({
+  v: z.int().positive(),
+  oldest: z.int().positive(),
+  type: z.literal('exchange'),
+  device: nameSchema,
+  exchangeId: z.string().min(1).max(64),
+});
+export type ExchangeHead = z.infer<typeof exchangeHeadSchema>;
+
+/** Fails with `too_large` or `malformed_message`. */
+export function decodeExchangeHead(bytes: Uint8Array): Result<ExchangeHead> {
+  if (bytes.length > envelopeBytesMax) return err(tooLarge(bytes.length, envelopeBytesMax));
+  const raw = decodeCbor(bytes);
+  return raw.ok ? check(exchangeHeadSchema, raw.value, 'malformed_message') : raw;
 }
 
 /** What this op takes of a message's room for ops; never less than its true share. */
@@ -99,7 +120,7 @@ function decodeAs<T>(schema: z.ZodType<T>, bytes: Uint8Array): Result<T> {
 }
 
 /** cborg throws on anything amiss; a nesting that outgrows the stack is a RangeError like another. */
-function decodeCbor(bytes: Uint8Array): Result<unknown> {
+export function decodeCbor(bytes: Uint8Array): Result<unknown> {
   try {
     return ok(decode(bytes, decodeOptions));
   } catch (thrown) {
@@ -107,7 +128,7 @@ function decodeCbor(bytes: Uint8Array): Result<unknown> {
   }
 }
 
-function check<T>(
+export function check<T>(
   schema: z.ZodType<T>,
   value: unknown,
   code: 'malformed_message' | 'invalid_argument',
@@ -118,5 +139,8 @@ function check<T>(
   return err(failure(code, `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'invalid'}`));
 }
 
-const tooLarge = (bytes: number, bytesMax: number): Failure =>
+const unspoken = (v: number, dialects: Dialects): Failure =>
+  failure('unsupported_version', `expected version ${[...dialects.keys()].join(' or ')}, got ${v}`);
+
+export const tooLarge = (bytes: number, bytesMax: number): Failure =>
   failure('too_large', `${bytes} bytes, at most ${bytesMax}`);

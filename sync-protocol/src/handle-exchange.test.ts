@@ -14,7 +14,7 @@ import {
   createMemoryCoordinatorStore,
 } from './testing/memory-coordinator-store.ts';
 import { createMemoryPipe } from './testing/memory-pipe.ts';
-import { sampleAnswer, sampleExchange, sampleUpOp } from './testing/samples.ts';
+import { sampleAcks, sampleAnswer, sampleExchange, sampleUpOp } from './testing/samples.ts';
 import { createVirtualClock } from './testing/virtual-clock.ts';
 
 function start(
@@ -69,9 +69,9 @@ describe('exchange handler', () => {
     await answer('r2');
     await exchange({ exchangeId: 'x3', cursor: 1 });
     expect(replies).toMatchObject([
-      { exchangeId: 'x1', epoch: 'epoch-1', ack: 2, ops: [], nextExchangeMs: 30_000 },
-      { exchangeId: 'x2', ack: 3 },
-      { exchangeId: 'x3', ack: 3 },
+      { exchangeId: 'x1', epoch: 'epoch-1', acks: sampleAcks(2), ops: [], nextExchangeMs: 30_000 },
+      { exchangeId: 'x2', acks: sampleAcks(3) },
+      { exchangeId: 'x3', acks: sampleAcks(3) },
     ]);
     expect(replies.map(positions)).toEqual([[], [1], [2]]);
     expect(accepted).toEqual(['device-1:1', 'device-1:2', 'device-1:3']);

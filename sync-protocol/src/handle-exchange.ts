@@ -7,15 +7,17 @@ import {
   type Clock,
   err,
   exchangeOpsMax,
+  type Failure,
   failure,
   type Log,
   ok,
   type Result,
   type Timer,
 } from '@skerry/shared';
-import { decodeMessage, encodeMessage, opsBytesMax } from './codec.ts';
-import { type Exchange, protocolVersion, type UpOp } from './messages.ts';
-import type { CoordinatorStore, CoordinatorTransport } from './ports.ts';
+import { decodeExchangeHead, decodeMessage, encodeMessage, opsBytesMax } from './codec.ts';
+import { commonVersion, type Dialects, oldestOf, spokenDialects } from './dialects.ts';
+import type { Exchange, UpOp } from './messages.ts';
+import type { Accepted, CoordinatorStore, CoordinatorTransport, Suspicion } from './ports.ts';
 
 export interface ExchangeHandlerPorts {
   readonly store: CoordinatorStore;
@@ -23,7 +25,10 @@ export interface ExchangeHandlerPorts {
   /** Ops that are durable now and were not before. Called once for each; must not throw. */
   readonly onAccepted: (device: string, fresh: readonly UpOp[]) => void;
   /** After each Exchange that was accepted: who is there, and how it is. Must not throw. */
-  readonly onExchange?: (exchange: Exchange) => void;
+  readonly onExchange?: (exchange: Exchange, suspicion: Suspicion | undefined) => void;
+  /** An Exchange was answered with a pause: too many are under way. */
+  readonly onPaused?: (device: string) => void;
+  readonly dialects?: Dialects;
   /** Carries a Hint to a device that is not being replied to. */
   readonly hint: (device: string, message: Uint8Array) => void;
 }
@@ -34,12 +39,18 @@ export interface ExchangeHandlerConfig {
   readonly heldRepliesMax: number;
   /** What devices are told: when to come back if nothing happens before. */
   readonly nextExchangeMs: number;
+  /** Exchanges under way at once, held replies included; the next is told to pause. */
+  readonly exchangesMax: number;
+  /** For how long. */
+  readonly pauseMs: number;
 }
 
 export const exchangeHandlerDefaults: ExchangeHandlerConfig = {
   holdMs: 200,
   heldRepliesMax: 1_000,
   nextExchangeMs: 30_000,
+  exchangesMax: 4_096,
+  pauseMs: 5_000,
 };
 
 export interface ExchangeHandler {
@@ -50,6 +61,8 @@ export interface ExchangeHandler {
    * was the last awaited, or sends a Hint where none is held.
    */
   news(device: string, answers?: number): void;
+  /** Exchanges under way, held replies included. */
+  inFlight(): number;
   /** Releases every held reply. */
   close(): void;
 }
@@ -65,9 +78,13 @@ export function createExchangeHandler(
   config: Partial<ExchangeHandlerConfig> = {},
 ): ExchangeHandler {
   const { store, clock } = ports;
-  const { holdMs, heldRepliesMax, nextExchangeMs } = { ...exchangeHandlerDefaults, ...config };
+  const { dialects = spokenDialects } = ports;
+  const terms = { ...exchangeHandlerDefaults, ...config };
+  const { holdMs, heldRepliesMax, exchangesMax } = terms;
   const held = new Map<string, Held>();
-  const hint = encodeMessage({ v: protocolVersion, type: 'hint' });
+  let inFlight = 0;
+  // In the oldest version: whom it reaches may speak that one alone.
+  const hint = encodeMessage({ v: oldestOf(dialects), type: 'hint' }, dialects);
   assert(hint.ok, 'a hint can be encoded');
 
   /** Registers before anybody can answer, so that no news is missed. */
@@ -85,39 +102,74 @@ export function createExchangeHandler(
     });
   };
 
-  const reply = async (exchange: Exchange, ack: number): Promise<Result<Uint8Array>> => {
-    const { device, epoch, exchangeId, cursor } = exchange;
+  const reply = async (
+    exchange: Exchange,
+    { acks, newEpoch }: Accepted,
+  ): Promise<Result<Uint8Array>> => {
+    const { device, cursor } = exchange;
     const down = await store.downOpsAfter(device, cursor, exchangeOpsMax, opsBytesMax);
     if (!down.ok) return down;
     const { ops, more } = down.value;
-    return encodeMessage({
-      v: protocolVersion,
-      type: 'reply',
-      device,
-      epoch,
-      exchangeId,
-      ack,
+    const { nextExchangeMs } = terms;
+    const said = {
+      acks: [...acks],
+      after: cursor,
       ops: [...ops],
       more,
       nextExchangeMs,
-    });
+      pauseMs: 0,
+    };
+    return encodeMessage(
+      { ...headOf(exchange), ...said, ...(newEpoch ? { newEpoch: true } : {}) },
+      dialects,
+    );
+  };
+
+  /** [PAU3] Says nothing that is not true: nothing is acknowledged. */
+  const pause = (exchange: Exchange): Result<Uint8Array> => {
+    const { nextExchangeMs, pauseMs } = terms;
+    const nothing = {
+      acks: [],
+      after: exchange.cursor,
+      ops: [],
+      more: false,
+      nextExchangeMs,
+      pauseMs,
+    };
+    return encodeMessage({ ...headOf(exchange), ...nothing }, dialects);
+  };
+
+  const serve = async (exchange: Exchange): Promise<Result<Uint8Array>> => {
+    const { device } = exchange;
+    const accepted = await store.accept(exchange, clock.nowMs());
+    if (!accepted.ok) return accepted;
+    const { fresh, suspicion } = accepted.value;
+    ports.onExchange?.(exchange, suspicion);
+    const questions = fresh.filter(({ body }) => body.kind === 'escalation').length;
+    const released = hold(device, questions);
+    if (fresh.length > 0) ports.onAccepted(device, fresh);
+    await released;
+    return reply(exchange, accepted.value);
   };
 
   return {
     async handle(device, message) {
-      const decoded = decodeExchange(device, message);
-      if (!decoded.ok) return decoded;
-      const exchange = decoded.value;
-      const accepted = await store.accept(exchange, clock.nowMs());
-      if (!accepted.ok) return accepted;
-      ports.onExchange?.(exchange);
-      const { fresh, ack } = accepted.value;
-      const questions = fresh.filter(({ body }) => body.kind === 'escalation').length;
-      const released = hold(device, questions);
-      if (fresh.length > 0) ports.onAccepted(device, fresh);
-      await released;
-      return reply(exchange, ack);
+      const decoded = decodeExchange(device, message, dialects);
+      if (!decoded.ok) {
+        const isVersion = decoded.error.code === 'unsupported_version';
+        return isVersion ? offerVersion(device, message, decoded.error, dialects) : decoded;
+      }
+      if (inFlight >= exchangesMax) {
+        ports.onPaused?.(device);
+        return pause(decoded.value);
+      }
+      inFlight++;
+      const replied = await serve(decoded.value);
+      inFlight--;
+      return replied;
     },
+
+    inFlight: () => inFlight,
 
     news(device, answers = 1) {
       const waiting = held.get(device);
@@ -149,12 +201,33 @@ export function serveExchanges(
   transport.onMessage((device, message) => void serve(device, message));
 }
 
-function decodeExchange(device: string, message: Uint8Array): Result<Exchange> {
-  const decoded = decodeMessage(message);
+const headOf = ({ v, device, epoch, exchangeId }: Exchange) => {
+  return { v, type: 'reply', device, epoch, exchangeId } as const;
+};
+
+function decodeExchange(device: string, message: Uint8Array, dialects: Dialects): Result<Exchange> {
+  const decoded = decodeMessage(message, dialects);
   if (!decoded.ok) return decoded;
   if (decoded.value.type !== 'exchange')
     return err(failure('malformed_message', `expected an exchange, got a ${decoded.value.type}`));
-  if (decoded.value.device !== device)
-    return err(failure('malformed_message', `the pipe of '${device}' carried another's exchange`));
-  return ok(decoded.value);
+  return decoded.value.device === device ? ok(decoded.value) : err(ofAnother(device));
 }
+
+/** [VER2] To a device that speaks a version unknown here: in the newest that both speak, to say so. */
+function offerVersion(
+  device: string,
+  message: Uint8Array,
+  refusal: Failure,
+  dialects: Dialects,
+): Result<Uint8Array> {
+  const head = decodeExchangeHead(message);
+  if (!head.ok) return head;
+  if (head.value.device !== device) return err(ofAnother(device));
+  const v = commonVersion(dialects, head.value);
+  if (v === undefined) return err(refusal);
+  const { exchangeId } = head.value;
+  return encodeMessage({ v, type: 'version', device, exchangeId }, dialects);
+}
+
+const ofAnother = (device: string): Failure =>
+  failure('malformed_message', `the pipe of '${device}' carried another's exchange`);

@@ -15,6 +15,7 @@ export {
   serveExchanges,
 } from './handle-exchange.ts';
 export {
+  type Ack,
   type Answer,
   type DeviceStatus,
   type DocumentChange,
@@ -33,18 +34,45 @@ export {
   type UpOp,
   type WireTensor,
 } from './messages.ts';
+export {
+  type ByKind,
+  type ByLane,
+  type Lane,
+  laneOf,
+  lanes,
+  opKinds,
+  type UpKind,
+  upKinds,
+} from './op-kinds.ts';
+export {
+  admit,
+  createBudget,
+  type Drops,
+  type DropsByKind,
+  evictableFor,
+  fillLanes,
+  fits,
+  type Held,
+  noDrops,
+  type OutboxBounds,
+  totalOf,
+} from './outbox-plan.ts';
 export type {
   Accepted,
   CoordinatorStore,
   CoordinatorTransport,
   DeviceStore,
   DeviceTransport,
+  DownEffect,
   OpenEscalation,
   OpenOp,
+  Suspicion,
   SyncPosition,
 } from './ports.ts';
 export { createSession, type Session, type SessionPorts } from './session.ts';
 export type { Link } from './session-state.ts';
+export { judge, type Sighting } from './sighting.ts';
+export { epochsOf, markKey, takeOps } from './take-ops.ts';
 export {
   type Channel,
   type DeviceTopics,

@@ -3,6 +3,7 @@
 
 import { digestSchema, exchangeOpsMax, nameSchema } from '@skerry/shared';
 import { z } from 'zod';
+import { laneOf, lanes } from './op-kinds.ts';
 
 export const protocolVersion = 1;
 
@@ -87,9 +88,13 @@ export const upBodySchema = z.discriminatedUnion('kind', [
 ]);
 export type UpBody = z.infer<typeof upBodySchema>;
 
-/** One durable fact from a device. `seq` rises by appends within an epoch; (device, epoch, seq) names it. */
+const epochSchema = z.string().min(1).max(64);
+
+/** One durable fact from a device. `seq` rises in its kind's lane; (device, epoch, lane, seq) names it for ever. */
 const upOpSchema = z.strictObject({
   seq: z.int().positive(),
+  /** In which it was appended, where that is not the Exchange's: before a restart. */
+  epoch: epochSchema.optional(),
   /** The device's clock when it was appended. */
   atMs: z.number(),
   body: upBodySchema,
@@ -125,6 +130,16 @@ export const deviceStatusSchema = z.strictObject({
     failed: countSchema,
   }),
   queue: z.strictObject({ ops: countSchema, bytes: countSchema }),
+  /** What the outbox had to drop, by kind, and how many ops lie in quarantine. The session fills it in. */
+  sync: z
+    .strictObject({
+      drops: z.record(
+        z.string().max(32),
+        z.strictObject({ expired: countSchema, evicted: countSchema, overBudget: countSchema }),
+      ),
+      quarantined: countSchema,
+    })
+    .optional(),
   /** The latest decisions, newest last; no payload. */
   recent: z
     .array(
@@ -143,23 +158,50 @@ export const deviceStatusSchema = z.strictObject({
 });
 export type DeviceStatus = z.infer<typeof deviceStatusSchema>;
 
+/** A number for each lane of op-kinds.ts. */
+const byLaneSchema = z.strictObject({
+  urgent: countSchema,
+  normal: countSchema,
+  bulk: countSchema,
+});
+
+/** Every op of this epoch and lane with a seq up to this is durable at the coordinator. */
+const ackSchema = z.strictObject({
+  epoch: epochSchema,
+  lane: z.enum(lanes),
+  seq: countSchema,
+});
+export type Ack = z.infer<typeof ackSchema>;
+
+/** As many as the ops of one Exchange can name, and the current epoch's. */
+const acksMax = exchangeOpsMax + lanes.length;
+
 const rises = (numbers: readonly number[]): boolean =>
   numbers.every((n, i) => i === 0 || n > (numbers[i - 1] as number));
 
-const header = { v: z.int().positive(), device: nameSchema, epoch: z.string().min(1).max(64) };
+const header = { v: z.int().positive(), device: nameSchema, epoch: epochSchema };
+
+const risesByLane = (ops: readonly UpOp[]): boolean =>
+  lanes.every((lane) => rises(ops.filter((op) => laneOf(op.body) === lane).map(({ seq }) => seq)));
 
 /** Device → coordinator. A reconnect is the same message with an old cursor. */
 const exchangeSchema = z.strictObject({
   ...header,
   type: z.literal('exchange'),
   exchangeId: z.string().min(1).max(64),
+  /** The oldest version that this device speaks; `v` is the newest that it may. Read in every version. [VER2] */
+  oldest: z.int().positive(),
+  /** How often this device's store has been opened. With `assigned`, it tells a disk that went back in time. */
+  boot: countSchema,
+  /** The highest seq given in each lane. */
+  assigned: byLaneSchema,
   /** The last down op that this device has durably applied; 0 before the first. */
   cursor: countSchema,
-  /** Unacknowledged ops, oldest first, from the oldest on. */
+  /** Unacknowledged ops, by lane and seq, in each lane from the oldest on. */
   ops: z
     .array(upOpSchema)
     .max(exchangeOpsMax)
-    .refine((ops) => rises(ops.map((op) => op.seq)), 'expected rising seqs'),
+    .refine(risesByLane, 'expected rising seqs in each lane'),
   /** Whether the outbox holds more than this message could. */
   more: z.boolean(),
   status: deviceStatusSchema.optional(),
@@ -171,9 +213,10 @@ const replySchema = z.strictObject({
   ...header,
   type: z.literal('reply'),
   exchangeId: z.string().min(1).max(64),
-  /** Every op of this epoch with seq ≤ ack is durable at the coordinator. */
-  ack: countSchema,
-  /** Down ops after the Exchange's cursor, in order, from the oldest on. */
+  acks: z.array(ackSchema).max(acksMax),
+  /** The Exchange's cursor: to a store that has not come so far, what follows would leave a gap. [INB4] */
+  after: countSchema,
+  /** Down ops after it, in order, from the oldest on. */
   ops: z
     .array(downOpSchema)
     .max(exchangeOpsMax)
@@ -181,6 +224,10 @@ const replySchema = z.strictObject({
   more: z.boolean(),
   /** When to exchange again if nothing happens before. */
   nextExchangeMs: countSchema,
+  /** For so long send no ops: the coordinator has more to do than it can. 0: no pause. [PAU1] */
+  pauseMs: countSchema,
+  /** The epoch is another's too (the same memory runs twice, or chance failed): take a new one. [EPO3] */
+  newEpoch: z.literal(true).optional(),
 });
 export type Reply = z.infer<typeof replySchema>;
 
@@ -188,9 +235,19 @@ export type Reply = z.infer<typeof replySchema>;
 const hintSchema = z.strictObject({ v: z.int().positive(), type: z.literal('hint') });
 export type Hint = z.infer<typeof hintSchema>;
 
+/** Coordinator → device: it does not speak the Exchange's version, but this message's. */
+const versionSchema = z.strictObject({
+  v: z.int().positive(),
+  type: z.literal('version'),
+  device: nameSchema,
+  exchangeId: z.string().min(1).max(64),
+});
+export type VersionAnswer = z.infer<typeof versionSchema>;
+
 export const messageSchema = z.discriminatedUnion('type', [
   exchangeSchema,
   replySchema,
+  versionSchema,
   hintSchema,
 ]);
 export type Message = z.infer<typeof messageSchema>;

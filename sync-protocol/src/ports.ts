@@ -2,6 +2,7 @@
 
 import type { Result } from '@skerry/shared';
 import type {
+  Ack,
   Answer,
   DownBody,
   DownOp,
@@ -11,11 +12,20 @@ import type {
   UpBody,
   UpOp,
 } from './messages.ts';
+import type { ByLane } from './op-kinds.ts';
+import type { DropsByKind } from './outbox-plan.ts';
 
 export interface SyncPosition {
   readonly device: string;
-  /** This incarnation of the device's store. */
+  /** This incarnation of the device's store: from one opening to the next. */
   readonly epoch: string;
+  /** How often the store has been opened. */
+  readonly boot: number;
+  /** The highest seq given in each lane. */
+  readonly assigned: ByLane<number>;
+  readonly drops: DropsByKind;
+  /** Ops that were put into quarantine, ever. */
+  readonly quarantined: number;
   /** The last down op applied. */
   readonly cursor: number;
   /** Unacknowledged ops and their encoded bytes. */
@@ -32,22 +42,36 @@ export interface DeviceStore {
    * never be sent, `storage_failed` when the disk refuses. If `effect` throws, nothing has changed and it throws on.
    */
   append(body: UpBody, atMs: number, effect?: () => void): Result<number>;
-  /** Unacknowledged ops, oldest first, within both bounds; at least one if there is one. */
-  unacknowledged(opsMax: number, bytesMax: number): readonly UpOp[];
+  /** Unacknowledged ops, in each lane oldest first, within both bounds; at least one if there is one. */
+  unacknowledged(opsMax: number, bytesMax: number, turn?: number): readonly UpOp[];
   /**
-   * In one transaction: forgets ops with seq ≤ ack, runs `effect` for each op past the cursor in order, moves the
-   * cursor. A reply of another epoch changes nothing. Returns the ops that were applied. If `effect` throws, nothing
+   * In one transaction: forgets the ops that are acknowledged, runs `effect` for each op past the cursor in order,
+   * moves the cursor. Ops that begin after a cursor which this store has not reached are left alone. Returns the ops that were applied. An effect that refuses for good puts its op into quarantine
+   * and leaves nothing else behind; one that refuses for now (`retryable`) fails the whole. If `effect` throws, nothing
    * has changed and it throws on.
    */
-  apply(reply: Reply, effect: (op: DownOp) => void): Result<readonly DownOp[]>;
+  apply(reply: Reply, effect: DownEffect): Result<readonly DownOp[]>;
+  /** Drops what is older than its kind's time to live, and counts it. Returns how many. */
+  expire(nowMs: number): Result<number>;
+  /** Begins a new epoch; what is unacknowledged of the old one is queued again under the new. */
+  renew(): Result<void>;
 }
+
+/** The durable consequences of one op, made inside the transaction that applies it. */
+export type DownEffect = (op: DownOp) => Result<void> | void;
 
 export interface Accepted {
   /** Ops of this Exchange that were new, in order. */
   readonly fresh: readonly UpOp[];
-  /** Highest seq of this epoch that is durable. */
-  readonly ack: number;
+  /** How far the current epoch, and each that an op names, is durable in each lane. */
+  readonly acks: readonly Ack[];
+  /** The device's seqs are behind what was acknowledged in this very epoch: its ops were not taken. [EPO3] */
+  readonly newEpoch: boolean;
+  readonly suspicion?: Suspicion;
 }
+
+/** `restored`: the device's disk went back in time. `cloned`: two devices run by one name. */
+export type Suspicion = 'restored' | 'cloned';
 
 /** An escalation that has been accepted and has no answer yet. */
 export interface OpenEscalation {
@@ -67,7 +91,7 @@ export interface OpenOp {
 /** The coordinator's durable half. Asynchronous, as a database server is. */
 export interface CoordinatorStore {
   /**
-   * In one transaction: stores the ops not seen before, by (device, epoch, seq), forgets the device's down ops
+   * In one transaction: stores the ops not seen before, by (device, epoch, lane, seq), forgets the device's down ops
    * at or before its cursor, and sees to it that the device's next position is above that cursor.
    */
   accept(exchange: Exchange, nowMs: number): Promise<Result<Accepted>>;
@@ -93,6 +117,10 @@ export interface CoordinatorStore {
   openOps(kind: UpBody['kind'], opsMax: number): Promise<Result<readonly OpenOp[]>>;
   /** The consumer has made the ops' consequences durable. Closing one twice is harmless. */
   closeOps(ids: readonly number[]): Promise<Result<void>>;
+  /** The consumer will never take this op: it leaves the queue, with the reason. The newest are kept for an operator. */
+  quarantineOp(id: number, reason: string, nowMs: number): Promise<Result<void>>;
+  /** Ops in quarantine. */
+  quarantined(): Promise<Result<number>>;
   /** The oldest open escalations: what a coordinator that starts again has still to answer. */
   openEscalations(opsMax: number): Promise<Result<readonly OpenEscalation[]>>;
 }

@@ -48,6 +48,7 @@ const events: { [K in SessionEvent['kind']]: Extract<SessionEvent, { kind: K }> 
     delivered: true,
     pending: false,
     nextExchangeMs: 30_000,
+    pauseMs: 0,
   },
   unsent: { kind: 'unsent', exchange: 4 },
   tick: { kind: 'tick' },
@@ -106,14 +107,14 @@ describe('session state', () => {
         const { state, effects } = next(phases[from], events[kind]);
         const outcome = table[from][kind];
         const sends = outcome === 'sends';
-        expect(effects).toEqual(sends ? [{ kind: 'send', exchange: 5 }] : []);
+        expect(effects).toEqual(sends ? [{ kind: 'send', exchange: 5, empty: false }] : []);
         if (outcome === 'same') expect(state).toEqual(at(phases[from]));
         else expect(state.phase.kind).toBe(sends ? 'awaiting' : outcome);
       });
 
   it('[SES2] each connection starts an Exchange, though one was in flight', () => {
     const { state, effects } = next(phases.awaiting, events.connected);
-    expect(effects).toEqual([{ kind: 'send', exchange: 5 }]);
+    expect(effects).toEqual([{ kind: 'send', exchange: 5, empty: false }]);
     expect(state.phase).toMatchObject({ kind: 'awaiting', exchange: 5, attempt: 0 });
   });
 
@@ -121,13 +122,15 @@ describe('session state', () => {
     const hinted = next(phases.awaiting, events.hint).state;
     expect(hinted.phase).toEqual({ ...phases.awaiting, again: true });
     const { state, effects } = transition(hinted, events.replied, { nowMs, draw: 0 });
-    expect(effects).toEqual([{ kind: 'send', exchange: 5 }]);
+    expect(effects).toEqual([{ kind: 'send', exchange: 5, empty: false }]);
     expect(state.phase).toMatchObject({ kind: 'awaiting', again: false });
   });
 
   it('[SES3] what is left over is sent right after the reply', () => {
     const reply: SessionEvent = { ...events.replied, pending: true };
-    expect(next(phases.awaiting, reply).effects).toEqual([{ kind: 'send', exchange: 5 }]);
+    expect(next(phases.awaiting, reply).effects).toEqual([
+      { kind: 'send', exchange: 5, empty: false },
+    ]);
   });
 
   it('[INB5] a reply to another Exchange ends nothing', () => {

@@ -22,6 +22,8 @@ export const retryBackoff: Backoff = { initialMs: 500, maxMs: 60_000 };
 /** The coordinator says when to come back; a wrong word from it may neither flood it nor silence the device. */
 export const nextExchangeMinMs = 1_000;
 export const nextExchangeMaxMs = 3_600_000;
+/** A pause is no longer, whatever is asked, and a half as long again at random, so that not all come back at once. */
+export const pauseMaxMs = 600_000;
 
 /** The Exchange sent last. `exchange` counts them; `attempt` counts those in a row that brought nothing. */
 interface Sent {
@@ -42,6 +44,8 @@ export interface SessionState {
   /** Exchanges begun so far. */
   readonly exchanges: number;
   readonly rtt: Rtt;
+  /** Until then no ops are sent. */
+  readonly pausedUntilMs: number;
 }
 
 export type SessionEvent =
@@ -59,12 +63,18 @@ export type SessionEvent =
       /** There is more to send or to fetch. */
       readonly pending: boolean;
       readonly nextExchangeMs: number;
+      readonly pauseMs: number;
     }
   /** The transport did not take the Exchange. */
   | { readonly kind: 'unsent'; readonly exchange: number }
   | { readonly kind: 'tick' };
 
-type SessionEffect = { readonly kind: 'send'; readonly exchange: number };
+/** `empty`: without ops, for the coordinator asked for a pause. [PAU1] */
+type SessionEffect = {
+  readonly kind: 'send';
+  readonly exchange: number;
+  readonly empty: boolean;
+};
 
 export interface Transition {
   readonly state: SessionState;
@@ -81,6 +91,7 @@ export const initialSessionState: SessionState = {
   phase: { kind: 'offline' },
   exchanges: 0,
   rtt: {},
+  pausedUntilMs: Number.NEGATIVE_INFINITY,
 };
 
 /** When the state wants its next `tick`. */
@@ -124,6 +135,7 @@ function whenIdle(
 ): Transition {
   switch (event.kind) {
     case 'appended':
+      return isPaused(state, moment) ? stay(state) : send(state, 0, moment); // [PAU1]
     case 'hint':
       return send(state, 0, moment);
     case 'tick':
@@ -186,14 +198,34 @@ function settle(
   moment: Moment,
 ): Transition {
   // Each Exchange has an id of its own, so a sample is never ambiguous (Karn's rule has nothing to forbid).
-  const state = { ...before, rtt: observeRtt(before.rtt, moment.nowMs - sent.sentAtMs) };
+  const state = {
+    ...before,
+    rtt: observeRtt(before.rtt, moment.nowMs - sent.sentAtMs),
+    pausedUntilMs: pauseEnd(before, reply.pauseMs, moment),
+  };
+  const waitMs = Math.min(nextExchangeMaxMs, Math.max(nextExchangeMinMs, reply.nextExchangeMs));
+  if (isPaused(state, moment)) {
+    const untilMs = reply.pending ? state.pausedUntilMs : Number.POSITIVE_INFINITY;
+    const dueAtMs = Math.min(moment.nowMs + waitMs, untilMs);
+    return stay({ ...state, phase: { kind: 'idle', dueAtMs } });
+  }
   if (!reply.delivered) return backOff(state, sent, moment); // [SES7]
   if (reply.pending) return send(state, 0, moment);
-  const waitMs = Math.min(nextExchangeMaxMs, Math.max(nextExchangeMinMs, reply.nextExchangeMs));
   return stay({ ...state, phase: { kind: 'idle', dueAtMs: moment.nowMs + waitMs } });
 }
 
-function send(state: SessionState, attempt: number, { nowMs }: Moment): Transition {
+const isPaused = (state: SessionState, { nowMs }: Moment): boolean => nowMs < state.pausedUntilMs;
+
+/** A pause that runs is not made shorter by a Reply that asks for none: that one may be the answer to an empty one. */
+function pauseEnd(state: SessionState, pauseMs: number, { nowMs, draw }: Moment): number {
+  if (pauseMs === 0) return state.pausedUntilMs;
+  const atLeastMs = Math.min(pauseMs, pauseMaxMs);
+  const spreadMs = randomFrom(() => draw).below(atLeastMs / 2);
+  return nowMs + atLeastMs + spreadMs;
+}
+
+function send(state: SessionState, attempt: number, moment: Moment): Transition {
+  const { nowMs } = moment;
   const exchange = state.exchanges + 1;
   return {
     state: {
@@ -208,7 +240,7 @@ function send(state: SessionState, attempt: number, { nowMs }: Moment): Transiti
         again: false,
       },
     },
-    effects: [{ kind: 'send', exchange }],
+    effects: [{ kind: 'send', exchange, empty: isPaused(state, moment) }],
   };
 }
 
@@ -238,9 +270,10 @@ export interface Link {
   readonly rttMs?: number;
 }
 
-export function linkOf({ phase, rtt }: SessionState, nowMs: number): Link {
+export function linkOf({ phase, rtt, pausedUntilMs }: SessionState, nowMs: number): Link {
+  const paused = phase.kind !== 'offline' && nowMs < pausedUntilMs; // [PAU2] Nobody should wait for an answer.
   return {
-    state: linkState(phase, rtt, nowMs),
+    state: paused ? 'stalled' : linkState(phase, rtt, nowMs),
     ...(rtt.smoothedMs === undefined ? {} : { rttMs: rtt.smoothedMs }),
   };
 }

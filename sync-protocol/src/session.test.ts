@@ -7,7 +7,7 @@ import { createSession, type SessionPorts } from './session.ts';
 import { nextExchangeMinMs } from './session-state.ts';
 import { createMemoryDeviceDisk, createMemoryDeviceStore } from './testing/memory-device-store.ts';
 import { createMemoryPipe } from './testing/memory-pipe.ts';
-import { sampleAnswer, sampleEscalation, sampleReply } from './testing/samples.ts';
+import { sampleAcks, sampleAnswer, sampleEscalation, sampleReply } from './testing/samples.ts';
 import { createVirtualClock } from './testing/virtual-clock.ts';
 
 const status: DeviceStatus = {
@@ -100,7 +100,7 @@ describe('session', () => {
     expect(exchanges[1]?.cursor).toBe(7);
     expect(applied).toEqual([7]);
     append('c');
-    await reply({ ack: 1 });
+    await reply({ acks: sampleAcks(1) });
     expect(exchanges).toHaveLength(2); // [SES7] b was carried and not acknowledged.
   });
 
@@ -110,10 +110,10 @@ describe('session', () => {
     await reply();
     expect(exchanges[1]).toMatchObject({ more: true });
     expect(exchanges[1]?.ops).toHaveLength(exchangeOpsMax);
-    await reply({ ack: exchangeOpsMax });
+    await reply({ acks: sampleAcks(exchangeOpsMax) });
     expect(exchanges[2]).toMatchObject({ more: false });
     expect(exchanges[2]?.ops).toHaveLength(5);
-    await reply({ ack: exchangeOpsMax + 5 });
+    await reply({ acks: sampleAcks(exchangeOpsMax + 5) });
     expect(store.position().ops).toBe(0);
     expect(exchanges).toHaveLength(3);
   });
@@ -138,11 +138,11 @@ describe('session', () => {
     });
     await reply();
     append('a');
-    await reply({ ack: 1, nextExchangeMs: statusIntervalMs });
+    await reply({ acks: sampleAcks(1), nextExchangeMs: statusIntervalMs });
     expect(exchanges).toHaveLength(2);
     expect(asked).toBe(1);
     await advance(statusIntervalMs);
-    expect(exchanges.at(-1)?.status).toEqual(status);
+    expect(exchanges.at(-1)?.status).toMatchObject(status);
     expect(exchanges.filter((e) => e.status !== undefined)).toHaveLength(2);
   });
 
@@ -168,7 +168,7 @@ describe('session', () => {
     expect(exchanges).toHaveLength(2);
     await reply();
     append('a');
-    await reply({ ack: 1 });
+    await reply({ acks: sampleAcks(1) });
     expect(requests(exchanges[2])).toEqual(['a']);
   });
 
@@ -196,7 +196,11 @@ describe('session', () => {
     append('a');
     await advance(10_000);
     const count = exchanges.length;
-    const late = { exchangeId: exchanges[1]?.exchangeId ?? '', ack: 1, ops: [answerAt(1)] };
+    const late = {
+      exchangeId: exchanges[1]?.exchangeId ?? '',
+      acks: sampleAcks(1),
+      ops: [answerAt(1)],
+    };
     await say(sampleReply(late));
     await say(sampleReply(late));
     expect(applied).toEqual([1]);
@@ -204,11 +208,11 @@ describe('session', () => {
     expect(exchanges).toHaveLength(count);
   });
 
-  it('[INB4] ignores a reply of another device or epoch', async () => {
+  it('[INB4] ignores a reply of another device, acks of another epoch, and ops beyond a gap', async () => {
     const { store, session, append, reply, advance, applied } = await start();
     append('a');
-    await reply({ epoch: 'another', ack: 9, ops: [answerAt(1)] });
-    await reply({ device: 'device-2', ack: 9, ops: [answerAt(1)] });
+    await reply({ exchangeId: 'x', acks: sampleAcks(9, 'another'), after: 3, ops: [answerAt(1)] });
+    await reply({ device: 'device-2', acks: sampleAcks(9), ops: [answerAt(1)] });
     expect(applied).toEqual([]);
     expect(store.position()).toMatchObject({ ops: 1, cursor: 0 });
     await advance(1_001);

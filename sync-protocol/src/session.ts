@@ -5,15 +5,20 @@
 import {
   type Clock,
   createId,
+  err,
+  failure,
   type Log,
+  messageOf,
   type Random,
   type Result,
   type Timer,
 } from '@skerry/shared';
 import { buildExchange } from './build-exchange.ts';
 import { decodeMessage, encodeMessage } from './codec.ts';
-import type { DeviceStatus, DownOp, Exchange, Reply } from './messages.ts';
-import type { DeviceStore, DeviceTransport } from './ports.ts';
+import { type Dialects, newestOf, oldestOf, spokenDialects } from './dialects.ts';
+import type { DeviceStatus, DownOp, Exchange, Reply, VersionAnswer } from './messages.ts';
+import { laneOf } from './op-kinds.ts';
+import type { DeviceStore, DeviceTransport, DownEffect } from './ports.ts';
 import {
   initialSessionState,
   type Link,
@@ -24,6 +29,8 @@ import {
 } from './session-state.ts';
 
 const statusIntervalDefaultMs = 5_000;
+/** Then an op whose effect throws goes into quarantine. */
+const effectAttemptsMax = 3;
 
 export interface SessionPorts {
   readonly store: DeviceStore;
@@ -35,9 +42,10 @@ export interface SessionPorts {
   readonly status?: () => DeviceStatus;
   readonly statusIntervalMs?: number;
   /** Runs inside the transaction that applies `op`: make its durable consequences here. */
-  readonly effect: (op: DownOp) => void;
+  readonly effect: DownEffect;
   /** After the transaction, in order; each op once. */
   readonly onApplied?: (ops: readonly DownOp[]) => void;
+  readonly dialects?: Dialects;
 }
 
 export interface Session {
@@ -49,7 +57,7 @@ export interface Session {
 }
 
 export function createSession(ports: SessionPorts): Session {
-  const { store, transport, clock, random, log } = ports;
+  const { store, transport, clock, random, log, dialects = spokenDialects } = ports;
   const statusIntervalMs = ports.statusIntervalMs ?? statusIntervalDefaultMs;
   const idPrefix = createId(clock.nowMs(), random);
   let state = initialSessionState;
@@ -57,6 +65,8 @@ export function createSession(ports: SessionPorts): Session {
   let statusSentAtMs = Number.NEGATIVE_INFINITY;
   let inFlight: { readonly exchange: number; readonly built: Exchange } | undefined;
   let closed = false;
+  let speaking = newestOf(dialects);
+  let failing = { position: 0, times: 0 };
 
   const handle = (event: SessionEvent): void => {
     if (closed) return;
@@ -66,7 +76,7 @@ export function createSession(ports: SessionPorts): Session {
     });
     state = next.state;
     rearm();
-    for (const effect of next.effects) send(effect.exchange);
+    for (const effect of next.effects) send(effect.exchange, effect.empty);
   };
 
   const rearm = (): void => {
@@ -78,8 +88,16 @@ export function createSession(ports: SessionPorts): Session {
         : clock.after(Math.max(0, atMs - clock.monotonicMs()), () => handle({ kind: 'tick' }));
   };
 
-  const send = (exchange: number): void => {
-    const built = buildExchange(store, `${idPrefix}-${exchange}`);
+  const send = (exchange: number, empty: boolean): void => {
+    const expired = store.expire(clock.nowMs()); // [LAN3]
+    if (!expired.ok) log.error({ code: expired.error.code }, expired.error.message);
+    const built = buildExchange(store, {
+      exchangeId: `${idPrefix}-${exchange}`,
+      turn: exchange,
+      empty,
+      v: speaking,
+      oldest: oldestOf(dialects),
+    });
     inFlight = { exchange, built };
     const bytes = encode(built);
     if (bytes.ok) {
@@ -97,45 +115,94 @@ export function createSession(ports: SessionPorts): Session {
     const nowMs = clock.monotonicMs();
     if (ports.status !== undefined && nowMs - statusSentAtMs >= statusIntervalMs) {
       statusSentAtMs = nowMs;
-      const bytes = encodeMessage({ ...built, status: ports.status() });
+      const { drops, quarantined } = store.position();
+      const sync = { drops: { ...drops }, quarantined };
+      const bytes = encodeMessage({ ...built, status: { ...ports.status(), sync } }, dialects);
       if (bytes.ok) return bytes;
       log.warn({ code: bytes.error.code }, `status left out: ${bytes.error.message}`);
     }
-    return encodeMessage(built);
+    return encodeMessage(built, dialects);
   };
 
   const receive = (bytes: Uint8Array): void => {
     if (closed) return;
-    const message = decodeMessage(bytes);
+    const message = decodeMessage(bytes, dialects);
     if (!message.ok)
       log.warn({ code: message.error.code }, `message refused: ${message.error.message}`);
     else if (message.value.type === 'hint') handle({ kind: 'hint' });
     else if (message.value.type === 'reply') applyReply(message.value);
+    else if (message.value.type === 'version') speakOlder(message.value);
     else log.warn({}, 'message refused: an exchange, at a device');
   };
 
   const applyReply = (reply: Reply): void => {
-    const { device, epoch } = store.position();
-    if (reply.device !== device || reply.epoch !== epoch) {
-      log.warn({}, 'reply refused: of another device or epoch'); // [INB4]
+    if (reply.device !== store.position().device) {
+      log.warn({}, 'reply refused: of another device'); // [INB4]
       return;
     }
     // [INB5] Also when it answers an older Exchange: what it says is true whenever it arrives.
-    const applied = store.apply(reply, ports.effect);
+    const quarantinedBefore = store.position().quarantined;
+    const applied = store.apply(reply, guardedEffect);
     if (!applied.ok) log.error({ code: applied.error.code }, applied.error.message);
     else if (applied.value.length > 0) ports.onApplied?.(applied.value);
     const after = store.position();
+    if (after.quarantined > quarantinedBefore)
+      log.error({ quarantined: after.quarantined }, 'an op was refused and lies in quarantine');
     const sent = inFlight?.built.exchangeId === reply.exchangeId ? inFlight : undefined;
+    const renewed = reply.newEpoch === true && sent !== undefined && renew();
     handle({
       kind: 'replied',
       exchange: sent?.exchange,
-      delivered: applied.ok && sent !== undefined && delivers(sent.built, reply, after.cursor),
+      delivered:
+        applied.ok && sent !== undefined && delivers(sent.built, reply, after.cursor, renewed),
       pending: reply.more || after.ops > 0,
       nextExchangeMs: reply.nextExchangeMs,
+      pauseMs: reply.pauseMs,
     });
   };
 
-  transport.onConnection((connected) => handle({ kind: connected ? 'connected' : 'disconnected' }));
+  /** [EPO3] Only at the word on the Exchange in flight: an older one may have been true then. */
+  const renew = (): boolean => {
+    const done = store.renew();
+    if (!done.ok) log.error({ code: done.error.code }, done.error.message);
+    else log.warn({}, 'another speaks by this epoch: took a new one');
+    return done.ok;
+  };
+
+  /** [QUA1, QUA2] An op whose effect throws is tried again; one that always throws must not stop those behind it. */
+  const guardedEffect: DownEffect = (op) => {
+    try {
+      return ports.effect(op);
+    } catch (thrown) {
+      failing = {
+        position: op.position,
+        times: failing.position === op.position ? failing.times + 1 : 1,
+      };
+      const { code, message } = failure('runtime_failed', messageOf(thrown));
+      return err({ code, message, retryable: failing.times < effectAttemptsMax });
+    }
+  };
+
+  /** [VER2] The coordinator speaks this version, and not ours. */
+  const speakOlder = ({ v, exchangeId }: VersionAnswer): void => {
+    if (inFlight?.built.exchangeId !== exchangeId || v >= speaking) return;
+    log.warn({ version: v, instead: speaking }, 'the coordinator speaks an older version');
+    speaking = v;
+    const { exchange } = inFlight;
+    handle({
+      kind: 'replied',
+      exchange,
+      delivered: true,
+      pending: true,
+      nextExchangeMs: 0,
+      pauseMs: 0,
+    });
+  };
+
+  transport.onConnection((connected) => {
+    if (connected) speaking = newestOf(dialects); // The coordinator may be a newer one.
+    handle({ kind: connected ? 'connected' : 'disconnected' });
+  });
   transport.onMessage(receive);
   if (transport.connected()) handle({ kind: 'connected' });
 
@@ -150,7 +217,13 @@ export function createSession(ports: SessionPorts): Session {
 }
 
 /** [SES7] Whether the reply moved all that it could have: without this, a stuck side would be asked in a tight loop. */
-function delivers(exchange: Exchange, reply: Reply, cursor: number): boolean {
-  const lastSeq = exchange.ops.at(-1)?.seq ?? 0;
-  return reply.ack >= lastSeq && (!reply.more || cursor > exchange.cursor);
+function delivers(exchange: Exchange, reply: Reply, cursor: number, renewed: boolean): boolean {
+  const isAcknowledged = ({
+    epoch = exchange.epoch,
+    seq,
+    body,
+  }: Exchange['ops'][number]): boolean =>
+    reply.acks.some((ack) => ack.epoch === epoch && ack.lane === laneOf(body) && ack.seq >= seq);
+  const acknowledged = renewed || exchange.ops.every(isAcknowledged);
+  return acknowledged && (!reply.more || cursor > exchange.cursor);
 }

@@ -16,10 +16,38 @@ export function migrations(types: ColumnTypes): Record<string, Migration> {
         const bytes = sql.raw(types.bytes);
         await db.schema
           .createTable('incarnation')
+          .addColumn('id', sql.raw(types.rowNumber), (c) => c.primaryKey())
           .addColumn('device', 'text', (c) => c.notNull())
           .addColumn('epoch', 'text', (c) => c.notNull())
-          .addColumn('ack', 'bigint', (c) => c.notNull())
-          .addPrimaryKeyConstraint('incarnation_key', ['device', 'epoch'])
+          .addUniqueConstraint('incarnation_epoch', ['device', 'epoch'])
+          .execute();
+        await db.schema
+          .createTable('mark')
+          .addColumn('device', 'text', (c) => c.notNull())
+          .addColumn('epoch', 'text', (c) => c.notNull())
+          .addColumn('lane', 'text', (c) => c.notNull())
+          .addColumn('seq', 'bigint', (c) => c.notNull())
+          .addPrimaryKeyConstraint('mark_key', ['device', 'epoch', 'lane'])
+          .execute();
+        await db.schema
+          .createTable('sighting')
+          .addColumn('device', 'text', (c) => c.primaryKey())
+          .addColumn('boot', 'bigint', (c) => c.notNull())
+          .addColumn('epoch', 'text', (c) => c.notNull())
+          .addColumn('cursor', 'bigint', (c) => c.notNull())
+          .addColumn('urgent', 'bigint', (c) => c.notNull())
+          .addColumn('normal', 'bigint', (c) => c.notNull())
+          .addColumn('bulk', 'bigint', (c) => c.notNull())
+          .addColumn('turns', 'integer', (c) => c.notNull())
+          .execute();
+        await db.schema
+          .createTable('quarantine')
+          .addColumn('id', 'bigint', (c) => c.primaryKey())
+          .addColumn('device', 'text', (c) => c.notNull())
+          .addColumn('kind', 'text', (c) => c.notNull())
+          .addColumn('reason', 'text', (c) => c.notNull())
+          .addColumn('at_ms', 'bigint', (c) => c.notNull())
+          .addColumn('body', bytes, (c) => c.notNull())
           .execute();
         await db.schema
           .createTable('escalation')

@@ -1,13 +1,45 @@
 // The tables, as Kysely sees them. One schema for every dialect; migrations.ts makes it.
 
+import type { Lane } from '@skerry/sync-protocol';
 import type { Generated } from 'kysely';
 
-/** How far one incarnation of a device has been read. */
+/** The epochs of each device that have been heard. */
 interface IncarnationTable {
+  /** Rises by first word. */
+  id: Generated<number>;
   device: string;
   epoch: string;
+}
+
+/** How far each lane of an epoch has been read. */
+interface MarkTable {
+  device: string;
+  epoch: string;
+  lane: Lane;
   /** Highest seq that is durable; whatever is at or below it has been seen. */
-  ack: number;
+  seq: number;
+}
+
+/** The last Exchange of each device: see the protocol's sighting.ts. */
+interface SightingTable {
+  device: string;
+  boot: number;
+  epoch: string;
+  cursor: number;
+  urgent: number;
+  normal: number;
+  bulk: number;
+  turns: number;
+}
+
+/** Ops that their consumer refused for good. */
+interface QuarantineTable {
+  id: number;
+  device: string;
+  kind: string;
+  reason: string;
+  at_ms: number;
+  body: Uint8Array;
 }
 
 /** Escalations without an answer: accepted from a device, and the coordinator's to answer. */
@@ -75,6 +107,9 @@ export interface Schema {
   join_token: JoinTokenTable;
   certificate: CertificateTable;
   incarnation: IncarnationTable;
+  mark: MarkTable;
+  sighting: SightingTable;
+  quarantine: QuarantineTable;
   escalation: EscalationTable;
   up_op: UpOpTable;
   down_position: DownPositionTable;

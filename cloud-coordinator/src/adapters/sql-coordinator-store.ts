@@ -1,6 +1,6 @@
 // CoordinatorStore in SQL: what a device was promised to be durable, and what it has still to be told.
-// Seen ops are remembered as one high-water mark an incarnation, for an Exchange always starts at the oldest op that
-// is not acknowledged: whatever lies at or below the mark has been stored before.
+// Seen ops are remembered as one high-water mark for each epoch and lane, for an Exchange always starts at the oldest
+// op that is not acknowledged: whatever lies at or below the mark has been stored before.
 
 import { err, failure, ok, type Result } from '@skerry/shared';
 import {
@@ -12,15 +12,29 @@ import {
   decodeUpBody,
   type Exchange,
   encodeBody,
+  epochsOf,
+  judge,
+  markKey,
   type OpenEscalation,
   type OpenOp,
   opBytes,
+  type Sighting,
+  type Suspicion,
+  takeOps,
   type UpOp,
 } from '@skerry/sync-protocol';
-import type { Kysely, Transaction } from 'kysely';
+import type { Kysely, Selectable, Transaction } from 'kysely';
 import { attempt } from './attempt.ts';
 import { createGroupCommit } from './group-commit.ts';
 import type { Schema } from './schema.ts';
+
+/**
+ * Epochs of a device that are remembered: each boot is one. A disk that comes back after more of them, or an outbox
+ * that spans more, could have an op accepted twice; an Exchange names 257 at most.
+ */
+const epochsKeptMax = 1_024;
+/** Ops in quarantine that are kept for an operator, over all devices; the oldest go first. */
+const quarantineOpsMax = 10_000;
 
 export function createSqlCoordinatorStore(db: Kysely<Schema>): CoordinatorStore {
   const commits = createGroupCommit(db);
@@ -93,6 +107,42 @@ export function createSqlCoordinatorStore(db: Kysely<Schema>): CoordinatorStore 
       });
     },
 
+    async quarantineOp(id, reason, nowMs) {
+      return commits.run(async (tx) => {
+        const op = await tx
+          .deleteFrom('up_op')
+          .where('id', '=', id)
+          .returning(['device', 'kind', 'body'])
+          .executeTakeFirst();
+        if (op === undefined) return;
+        await tx
+          .insertInto('quarantine')
+          .values({ id, reason, at_ms: nowMs, ...op })
+          .execute();
+        await tx
+          .deleteFrom('quarantine')
+          .where('id', '<=', (q) =>
+            q
+              .selectFrom('quarantine')
+              .select('id')
+              .orderBy('id', 'desc')
+              .offset(quarantineOpsMax)
+              .limit(1),
+          )
+          .execute();
+      });
+    },
+
+    async quarantined() {
+      const counted = await attempt(() =>
+        db
+          .selectFrom('quarantine')
+          .select((e) => e.fn.countAll<number>().as('ops'))
+          .executeTakeFirstOrThrow(),
+      );
+      return counted.ok ? ok(Number(counted.value.ops)) : counted;
+    },
+
     async openEscalations(opsMax) {
       const rows = await attempt(() =>
         db
@@ -119,10 +169,9 @@ interface OpRow {
   readonly body: Uint8Array;
 }
 
-/** The Exchange's ops by rising seq, with their bodies as they are stored. */
+/** The Exchange's ops, with their bodies as they are stored. */
 function opRows(exchange: Exchange): Result<readonly OpRow[]> {
-  const sorted = [...exchange.ops].sort((a, b) => a.seq - b.seq);
-  return every(sorted, (op) => {
+  return every(exchange.ops, (op) => {
     const body = encodeBody(op.body);
     return body.ok ? ok({ op, body: body.value }) : body;
   });
@@ -130,30 +179,97 @@ function opRows(exchange: Exchange): Result<readonly OpRow[]> {
 
 async function acceptNew(
   tx: Transaction<Schema>,
-  { device, epoch }: Exchange,
+  exchange: Exchange,
   rows: readonly OpRow[],
 ): Promise<Accepted> {
-  const seen = await tx
+  const { device, epoch } = exchange;
+  const isKnown = await hear(tx, device, epoch);
+  const suspicion = await look(tx, exchange, isKnown);
+  const marks = await tx
+    .selectFrom('mark')
+    .select(['epoch', 'lane', 'seq'])
+    .where('device', '=', device)
+    .where('epoch', 'in', epochsOf(exchange))
+    .execute();
+  const { fresh, acks, raised, newEpoch } = takeOps(
+    exchange,
+    new Map(marks.map((mark) => [markKey(mark.epoch, mark.lane), mark])),
+  );
+  const isFresh = new Set(fresh);
+  for (const { op, body } of rows) if (isFresh.has(op)) await open(tx, device, op, body);
+  for (const mark of raised)
+    await tx
+      .insertInto('mark')
+      .values({ device, ...mark })
+      .onConflict((c) => c.columns(['device', 'epoch', 'lane']).doUpdateSet({ seq: mark.seq }))
+      .execute();
+  return { fresh, acks, newEpoch, ...(suspicion === undefined ? {} : { suspicion }) };
+}
+
+/** Whether the epoch has been heard before. A new one is remembered, and the oldest of too many forgotten. */
+async function hear(tx: Transaction<Schema>, device: string, epoch: string): Promise<boolean> {
+  const known = await tx
     .selectFrom('incarnation')
-    .select('ack')
+    .select('id')
     .where('device', '=', device)
     .where('epoch', '=', epoch)
     .executeTakeFirst();
-  const fresh: UpOp[] = [];
-  let ack = seen?.ack ?? 0;
-  for (const { op, body } of rows) {
-    if (op.seq <= ack) continue;
-    ack = op.seq;
-    fresh.push(op);
-    await open(tx, device, op, body);
-  }
-  if (fresh.length > 0)
+  if (known !== undefined) return true;
+  await tx.insertInto('incarnation').values({ device, epoch }).execute();
+  const excess = await tx
+    .selectFrom('incarnation')
+    .select(['id', 'epoch'])
+    .where('device', '=', device)
+    .orderBy('id', 'desc')
+    .offset(epochsKeptMax)
+    .limit(1)
+    .executeTakeFirst();
+  if (excess === undefined) return false;
+  await tx.deleteFrom('incarnation').where('id', '=', excess.id).execute();
+  await tx
+    .deleteFrom('mark')
+    .where('device', '=', device)
+    .where('epoch', '=', excess.epoch)
+    .execute();
+  return false;
+}
+
+/** Judges the device by its last Exchange, and remembers this one, where it tells something new. */
+async function look(
+  tx: Transaction<Schema>,
+  exchange: Exchange,
+  isKnown: boolean,
+): Promise<Suspicion | undefined> {
+  const row = await tx
+    .selectFrom('sighting')
+    .selectAll()
+    .where('device', '=', exchange.device)
+    .executeTakeFirst();
+  const { sighting, suspicion } = judge(row && sightingOf(row), exchange, isKnown);
+  const { assigned, ...rest } = sighting;
+  const values = { device: exchange.device, ...rest, ...assigned };
+  const isNews = Object.entries(values).some(
+    ([key, value]) => row?.[key as keyof typeof row] !== value,
+  );
+  if (isNews)
     await tx
-      .insertInto('incarnation')
-      .values({ device, epoch, ack })
-      .onConflict((c) => c.columns(['device', 'epoch']).doUpdateSet({ ack }))
+      .insertInto('sighting')
+      .values(values)
+      .onConflict((c) => c.column('device').doUpdateSet(values))
       .execute();
-  return { fresh, ack };
+  return suspicion;
+}
+
+function sightingOf({
+  boot,
+  epoch,
+  cursor,
+  turns,
+  urgent,
+  normal,
+  bulk,
+}: Selectable<Schema['sighting']>): Sighting {
+  return { boot, epoch, cursor, turns, assigned: { urgent, normal, bulk } };
 }
 
 /** What somebody has still to deal with is kept until then. */

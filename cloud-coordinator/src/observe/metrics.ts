@@ -28,6 +28,12 @@ export function createMetrics() {
       labelNames: ['outcome'] as const,
       registers,
     }),
+    suspicions: new Counter({
+      name: 'skerry_device_disks_suspect_total',
+      help: 'Devices whose disk went back in time, or that run twice by one name',
+      labelNames: ['kind'] as const,
+      registers,
+    }),
     batchRows: new Histogram({
       name: 'skerry_infer_batch_rows',
       help: 'Rows in one run of a cloud stage',

@@ -2,7 +2,7 @@
 
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { err, failure, messageOf, ok, type Result } from '@skerry/shared';
+import { err, type Failure, failure, messageOf, ok, type Result } from '@skerry/shared';
 import Database from 'better-sqlite3';
 
 export type SqliteDatabase = Database.Database;
@@ -11,15 +11,36 @@ export type SqliteDatabase = Database.Database;
 const migrations = [
   `CREATE TABLE identity (
      device TEXT NOT NULL,
-     epoch TEXT NOT NULL,
-     last_seq INTEGER NOT NULL DEFAULT 0,
+     boot INTEGER NOT NULL DEFAULT 0,
+     quarantined INTEGER NOT NULL DEFAULT 0,
      cursor INTEGER NOT NULL DEFAULT 0,
      last_settled INTEGER NOT NULL DEFAULT 0
    );
+   CREATE TABLE lane (
+     lane TEXT PRIMARY KEY,
+     last_seq INTEGER NOT NULL
+   );
    CREATE TABLE outbox (
-     seq INTEGER PRIMARY KEY,
+     lane TEXT NOT NULL,
+     seq INTEGER NOT NULL,
+     epoch TEXT NOT NULL,
+     kind TEXT NOT NULL,
      at_ms REAL NOT NULL,
      bytes INTEGER NOT NULL,
+     body BLOB NOT NULL,
+     PRIMARY KEY (lane, seq)
+   );
+   CREATE INDEX outbox_by_kind ON outbox (kind, at_ms, bytes);
+   CREATE TABLE drops (
+     kind TEXT PRIMARY KEY,
+     expired INTEGER NOT NULL DEFAULT 0,
+     evicted INTEGER NOT NULL DEFAULT 0,
+     over_budget INTEGER NOT NULL DEFAULT 0
+   );
+   CREATE TABLE quarantine (
+     position INTEGER PRIMARY KEY,
+     kind TEXT NOT NULL,
+     reason TEXT NOT NULL,
      body BLOB NOT NULL
    );
    CREATE TABLE escalations (
@@ -63,14 +84,31 @@ export function openDatabase(path: string): Result<SqliteDatabase> {
   }
 }
 
+/** Leaves a transaction whose result is a failure: better-sqlite3 rolls back for a throw alone. */
+class Rollback extends Error {
+  readonly failure: Failure;
+  constructor(failure: Failure) {
+    super(failure.message);
+    this.failure = failure;
+  }
+}
+
 /**
- * Runs `action` in one transaction. What SQLite refuses (a full disk, a broken file) is `storage_failed`; anything
- * else that `action` throws rolls back and is thrown on.
+ * Runs `action` in one transaction; inside another, in a savepoint of it. A failure that it returns rolls back. What
+ * SQLite refuses (a full disk, a broken file) is `storage_failed`; anything else that `action` throws rolls back and is
+ * thrown on.
  */
 export function inTransaction<T>(database: SqliteDatabase, action: () => Result<T>): Result<T> {
   try {
-    return database.transaction(action).immediate();
+    return database
+      .transaction(() => {
+        const result = action();
+        if (!result.ok) throw new Rollback(result.error);
+        return result;
+      })
+      .immediate();
   } catch (thrown) {
+    if (thrown instanceof Rollback) return err(thrown.failure);
     if (thrown instanceof Database.SqliteError)
       return err(failure('storage_failed', `${thrown.code}: ${thrown.message}`));
     throw thrown;

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   deviceStoreContract,
+  sampleAcks,
   sampleAnswer,
   sampleEscalation,
   sampleReply,
@@ -145,7 +146,7 @@ describe('escalation records', () => {
     store.append(sampleEscalation('a'), 1, () => escalations.open(record('a')));
     const reply = sampleReply({
       epoch: 'epoch-1',
-      ack: 1,
+      acks: sampleAcks(1),
       ops: [{ position: 1, atMs: 1, body: sampleAnswer('a') }],
     });
     const crash = () =>

@@ -27,8 +27,9 @@ export function crashingDeviceStore(
   };
   return {
     position: () => between('position', () => store.position()),
-    unacknowledged: (opsMax, bytesMax) =>
-      between('unacknowledged', () => store.unacknowledged(opsMax, bytesMax)),
+    unacknowledged: (...query) => between('unacknowledged', () => store.unacknowledged(...query)),
+    expire: (nowMs) => between('expire', () => store.expire(nowMs)),
+    renew: () => between('renew', () => store.renew()),
     append: (body, atMs, effect) =>
       between('append', () => {
         const appended = store.append(body, atMs, () => {
@@ -43,9 +44,10 @@ export function crashingDeviceStore(
       between('apply', () => {
         const effects: DownOp[] = [];
         const applied = store.apply(reply, (op) => {
-          effect(op);
+          const done = effect(op);
           effects.push(op);
           perhapsCrash('inside apply');
+          return done;
         });
         if (applied.ok) ledger.applied(device, effects);
         return applied;
@@ -81,6 +83,8 @@ export function crashingCoordinatorStore(
     append: (...op) => between('append', () => store.append(...op)),
     openOps: (...query) => between('openOps', () => store.openOps(...query)),
     closeOps: (ids) => between('closeOps', () => store.closeOps(ids)),
+    quarantineOp: (...op) => between('quarantineOp', () => store.quarantineOp(...op)),
+    quarantined: () => between('quarantined', () => store.quarantined()),
     openEscalations: (opsMax) => between('openEscalations', () => store.openEscalations(opsMax)),
   };
 }

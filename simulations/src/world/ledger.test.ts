@@ -1,6 +1,6 @@
 // Each thing that must never happen, made to happen: the ledger has to say so.
 
-import type { SyncPosition } from '@skerry/sync-protocol';
+import { noDrops, type SyncPosition } from '@skerry/sync-protocol';
 import { sampleAnswer, sampleUpOp } from '@skerry/sync-protocol/testing';
 import { describe, expect, it } from 'vitest';
 import { createLedger } from './ledger.ts';
@@ -11,7 +11,18 @@ function start() {
   const ledger = createLedger(bounds);
   const check = (more: Partial<SyncPosition>, outboxSeqs: readonly number[] = []) =>
     ledger.check('device-1', {
-      position: { device: 'device-1', epoch: 'e', cursor: 0, ops: 0, bytes: 0, ...more },
+      position: {
+        device: 'device-1',
+        epoch: 'e',
+        boot: 1,
+        assigned: { urgent: 0, normal: 0, bulk: 0 },
+        drops: noDrops,
+        quarantined: 0,
+        cursor: 0,
+        ops: 0,
+        bytes: 0,
+        ...more,
+      },
       outboxSeqs: new Set(outboxSeqs),
     })?.rule;
   return { ledger, check };

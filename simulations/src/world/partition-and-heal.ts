@@ -5,6 +5,7 @@
 
 import { setImmediate as settled } from 'node:timers/promises';
 import { createRandom, type Random } from '@skerry/shared';
+import type { OutboxBounds } from '@skerry/sync-protocol';
 import {
   type CoordinatorDisk,
   createMemoryCoordinatorDisk,
@@ -15,7 +16,6 @@ import {
   createVirtualClock,
   type DeviceDisk,
   type Fate,
-  type OutboxBounds,
 } from '@skerry/sync-protocol/testing';
 import { createLedger, type Violation } from './ledger.ts';
 import { type PlantedBug, plantedBugs } from './planted-bugs.ts';

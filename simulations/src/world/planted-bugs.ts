@@ -1,7 +1,7 @@
 // Bugs that the world must catch: a simulator that passes everything proves nothing.
 
 import { decodeMessage } from '@skerry/sync-protocol';
-import { sampleReply } from '@skerry/sync-protocol/testing';
+import { sampleAcks, sampleReply } from '@skerry/sync-protocol/testing';
 import type { TransportWrapper } from './simulated-agent.ts';
 
 /** Takes the pipe's word for delivery: forgets ops once they are sent. Breaks [OUT3]. */
@@ -12,7 +12,7 @@ const deleteOnSend: TransportWrapper = (transport, store) => ({
     const message = decodeMessage(bytes);
     if (sent.ok && message.ok && message.value.type === 'exchange') {
       const { device, epoch, ops } = message.value;
-      const forged = sampleReply({ device, epoch, ack: ops.at(-1)?.seq ?? 0 });
+      const forged = sampleReply({ device, epoch, acks: sampleAcks(ops.at(-1)?.seq ?? 0, epoch) });
       store.apply(forged, () => undefined);
     }
     return sent;

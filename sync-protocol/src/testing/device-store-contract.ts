@@ -3,9 +3,9 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { opsBytesMax } from '../codec.ts';
 import type { DownOp } from '../messages.ts';
+import type { OutboxBounds } from '../outbox-plan.ts';
 import type { DeviceStore } from '../ports.ts';
-import type { OutboxBounds } from './memory-device-store.ts';
-import { sampleAnswer, sampleEscalation, sampleReply } from './samples.ts';
+import { sampleAcks, sampleAnswer, sampleEscalation, sampleReply } from './samples.ts';
 
 /** One empty disk. `open` after `close` is a restart. */
 export interface DeviceDisk {
@@ -36,9 +36,9 @@ export function deviceStoreContract(
       expect(append(store, 'a', () => effects++)).toBe(1);
       expect(effects).toBe(1);
       const before = store.position();
-      expect(before).toMatchObject({ cursor: 0, ops: 1 });
+      expect(before).toMatchObject({ cursor: 0, ops: 1, boot: 1 });
       const again = reopen();
-      expect(again.position()).toEqual(before);
+      expect(again.position()).toEqual({ ...before, boot: 2 });
       expect(requests(again)).toEqual(['a']);
       expect(again.unacknowledged(1, 1)[0]).toEqual({
         seq: 1,
@@ -61,7 +61,7 @@ export function deviceStoreContract(
       const { store, reopen } = fresh();
       append(store, 'a');
       append(store, 'b');
-      apply(store, { ack: 2 });
+      apply(store, { acks: sampleAcks(2) });
       expect(store.position()).toMatchObject({ ops: 0, bytes: 0 });
       const again = reopen();
       expect(append(again, 'c')).toBe(3);
@@ -72,7 +72,7 @@ export function deviceStoreContract(
       for (const id of ['a', 'b', 'c']) append(store, id);
       const { bytes } = store.position();
       store.unacknowledged(8, opsBytesMax);
-      apply(store, { ack: 2 });
+      apply(store, { acks: sampleAcks(2) });
       expect(requests(store)).toEqual(['c']);
       expect(store.position()).toMatchObject({ ops: 1, bytes: bytes / 3 });
     });
@@ -80,9 +80,9 @@ export function deviceStoreContract(
     it('[OUT4] a stale or repeated ack changes nothing', () => {
       const { store } = fresh();
       for (const id of ['a', 'b', 'c']) append(store, id);
-      apply(store, { ack: 2 });
+      apply(store, { acks: sampleAcks(2) });
       const before = store.position();
-      for (const ack of [2, 1, 0]) apply(store, { ack });
+      for (const ack of [2, 1, 0]) apply(store, { acks: sampleAcks(ack) });
       expect(store.position()).toEqual(before);
       expect(requests(store)).toEqual(['c']);
     });
@@ -95,7 +95,7 @@ export function deviceStoreContract(
       expect(append(store, 'over', () => effects++)).toBe('overloaded');
       expect(effects).toBe(0);
       expect(store.position()).toEqual(before);
-      apply(store, { ack: 1 });
+      apply(store, { acks: sampleAcks(1) });
       expect(append(store, 'fits')).toBe(bounds.outboxOpsMax + 1);
     });
 
@@ -115,7 +115,7 @@ export function deviceStoreContract(
       expect(requests(store, 8, 2 * each)).toEqual(['a', 'b']);
       expect(requests(store, 8, 2 * each - 1)).toEqual(['a']);
       expect(requests(store, 8, 1)).toEqual(['a']);
-      apply(store, { ack: 3 });
+      apply(store, { acks: sampleAcks(3) });
       expect(requests(store)).toEqual([]);
     });
 
@@ -146,9 +146,11 @@ export function deviceStoreContract(
       append(store, 'a');
       const before = store.position();
       const failAtSecond = (op: DownOp) => (op.position === 2 ? boom() : undefined);
-      expect(() => apply(store, { ack: 1, ops: [down(1), down(2)] }, failAtSecond)).toThrow('boom');
+      expect(() =>
+        apply(store, { acks: sampleAcks(1), ops: [down(1), down(2)] }, failAtSecond),
+      ).toThrow('boom');
       expect(store.position()).toEqual(before);
-      expect(reopen().position()).toEqual(before);
+      expect(reopen().position()).toEqual({ ...before, boot: 2 });
     });
 
     it('[INB3] the cursor never moves back, and survives a restart', () => {
@@ -160,11 +162,13 @@ export function deviceStoreContract(
       expect(reopen().position().cursor).toBe(7);
     });
 
-    it('[INB4] a reply of another epoch changes nothing', () => {
+    it('[INB4] acks of another epoch and ops beyond a gap change nothing', () => {
       const { store } = fresh();
       append(store, 'a');
       const before = store.position();
-      expect(apply(store, { epoch: 'another', ack: 9, ops: [down(4)] }, boom)).toEqual([]);
+      expect(
+        apply(store, { acks: sampleAcks(9, 'another'), after: 3, ops: [down(4)] }, boom),
+      ).toEqual([]);
       expect(store.position()).toEqual(before);
     });
   });

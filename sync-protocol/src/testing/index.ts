@@ -9,10 +9,10 @@ export {
   createMemoryDeviceDisk,
   createMemoryDeviceStore,
   type MemoryDeviceDisk,
-  type OutboxBounds,
 } from './memory-device-store.ts';
 export { createMemoryPipe, type Fate, type MemoryPipe } from './memory-pipe.ts';
 export {
+  sampleAcks,
   sampleAnswer,
   sampleDocumentChange,
   sampleEscalation,

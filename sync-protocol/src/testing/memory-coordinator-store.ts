@@ -2,8 +2,10 @@
 
 import { ok } from '@skerry/shared';
 import { encodeBody, opBytes } from '../codec.ts';
-import type { DownBody, DownOp } from '../messages.ts';
+import type { Ack, DownBody, DownOp } from '../messages.ts';
 import type { CoordinatorStore, OpenEscalation, OpenOp } from '../ports.ts';
+import { judge, type Sighting } from '../sighting.ts';
+import { epochsOf, markKey, takeOps } from '../take-ops.ts';
 import { countWithin } from './count-within.ts';
 
 interface DownRow {
@@ -12,8 +14,10 @@ interface DownRow {
 }
 
 interface DeviceRows {
-  /** Highest seq stored, by epoch. */
-  readonly ackOf: Map<string, number>;
+  /** By epoch and lane. */
+  readonly marks: Map<string, Ack>;
+  readonly epochs: Set<string>;
+  sighting: Sighting | undefined;
   lastPosition: number;
   down: readonly DownRow[];
 }
@@ -24,18 +28,33 @@ export interface MemoryCoordinatorDisk {
   readonly open: Map<string, OpenEscalation>;
   /** By id. */
   readonly openOps: Map<number, OpenOp>;
+  readonly quarantine: Map<number, { readonly op: OpenOp; readonly reason: string }>;
   lastOpId: number;
 }
 
 export function createMemoryCoordinatorDisk(): MemoryCoordinatorDisk {
-  return { devices: new Map(), open: new Map(), openOps: new Map(), lastOpId: 0 };
+  return {
+    devices: new Map(),
+    open: new Map(),
+    openOps: new Map(),
+    quarantine: new Map(),
+    lastOpId: 0,
+  };
 }
+
+const quarantineOpsMax = 100;
 
 export function createMemoryCoordinatorStore(disk: MemoryCoordinatorDisk): CoordinatorStore {
   const rowsOf = (device: string): DeviceRows => {
     const known = disk.devices.get(device);
     if (known !== undefined) return known;
-    const rows: DeviceRows = { ackOf: new Map(), lastPosition: 0, down: [] };
+    const rows: DeviceRows = {
+      marks: new Map(),
+      epochs: new Set(),
+      sighting: undefined,
+      lastPosition: 0,
+      down: [],
+    };
     disk.devices.set(device, rows);
     return rows;
   };
@@ -49,21 +68,25 @@ export function createMemoryCoordinatorStore(disk: MemoryCoordinatorDisk): Coord
   };
 
   return {
-    async accept({ device, epoch, cursor, ops }) {
+    async accept(exchange) {
+      const { device, epoch, cursor } = exchange;
       const rows = rowsOf(device);
-      const seen = rows.ackOf.get(epoch) ?? 0;
-      const fresh = ops.filter((op) => op.seq > seen);
+      const epochs = new Set(epochsOf(exchange));
+      const marks = new Map([...rows.marks].filter(([, mark]) => epochs.has(mark.epoch)));
+      const { fresh, acks, raised, newEpoch } = takeOps(exchange, marks);
       for (const { body, atMs } of fresh)
         if (body.kind === 'escalation') disk.open.set(keyOf(device, body), { device, body });
         else if (body.kind !== 'telemetry') {
           const id = ++disk.lastOpId;
           disk.openOps.set(id, { id, device, atMs, body });
         }
-      const ack = fresh.at(-1)?.seq ?? seen;
-      rows.ackOf.set(epoch, ack);
+      for (const mark of raised) rows.marks.set(markKey(mark.epoch, mark.lane), mark);
+      const { sighting, suspicion } = judge(rows.sighting, exchange, rows.epochs.has(epoch));
+      rows.sighting = sighting;
+      rows.epochs.add(epoch);
       rows.down = rows.down.filter(({ op }) => op.position > cursor);
       rows.lastPosition = Math.max(rows.lastPosition, cursor);
-      return ok({ fresh, ack });
+      return ok({ fresh, acks, newEpoch, ...(suspicion === undefined ? {} : { suspicion }) });
     },
 
     async downOpsAfter(device, cursor, opsMax, bytesMax) {
@@ -92,6 +115,21 @@ export function createMemoryCoordinatorStore(disk: MemoryCoordinatorDisk): Coord
     async closeOps(ids) {
       for (const id of ids) disk.openOps.delete(id);
       return ok(undefined);
+    },
+
+    async quarantineOp(id, reason) {
+      const op = disk.openOps.get(id);
+      if (op === undefined) return ok(undefined);
+      disk.openOps.delete(id);
+      disk.quarantine.set(id, { op, reason });
+      const [oldest] = disk.quarantine.keys();
+      if (disk.quarantine.size > quarantineOpsMax && oldest !== undefined)
+        disk.quarantine.delete(oldest);
+      return ok(undefined);
+    },
+
+    async quarantined() {
+      return ok(disk.quarantine.size);
     },
 
     async openEscalations(opsMax) {

@@ -1,6 +1,7 @@
 // Messages for tests: valid, small, and told apart by a number.
 
 import type {
+  Ack,
   Answer,
   DocumentChange,
   Escalation,
@@ -67,12 +68,20 @@ export function sampleExchange(more: Partial<Exchange> = {}): Exchange {
     device: 'device-1',
     epoch: 'epoch-1',
     exchangeId: 'x1',
+    oldest: protocolVersion,
+    boot: 1,
+    assigned: { urgent: 1_000, normal: 1_000, bulk: 1_000 },
     cursor: 0,
     ops: [],
     more: false,
     ...more,
   };
 }
+
+/** All ops of the sample epoch's urgent lane up to `seq`. */
+export const sampleAcks = (seq: number, epoch = 'epoch-1'): Ack[] => [
+  { epoch, lane: 'urgent', seq },
+];
 
 export function sampleReply(more: Partial<Reply> = {}): Reply {
   return {
@@ -81,10 +90,12 @@ export function sampleReply(more: Partial<Reply> = {}): Reply {
     device: 'device-1',
     epoch: 'epoch-1',
     exchangeId: 'x1',
-    ack: 0,
+    acks: [],
+    after: 0,
     ops: [],
     more: false,
     nextExchangeMs: 30_000,
+    pauseMs: 0,
     ...more,
   };
 }

@@ -1,0 +1,30 @@
+// The versions of the protocol that this build speaks: the current one, and one back. A message is checked in its
+// current form; a dialect turns it into what its version puts on the wire, and back. Version 1 is the first that is
+// released, so there is one dialect today; tests add a second.
+
+import type { Message } from './messages.ts';
+
+export interface Dialect {
+  toWire(message: Message): unknown;
+  /** What the schema then checks. Gets what a peer has sent; must not throw. */
+  fromWire(wire: unknown): unknown;
+}
+
+/** By version. */
+export type Dialects = ReadonlyMap<number, Dialect>;
+
+const asIs: Dialect = { toWire: (message) => message, fromWire: (wire) => wire };
+
+export const spokenDialects: Dialects = new Map([[1, asIs]]);
+
+export const newestOf = (dialects: Dialects): number => Math.max(...dialects.keys());
+export const oldestOf = (dialects: Dialects): number => Math.min(...dialects.keys());
+
+/** The newest version that both speak, where there is one. [VER2] */
+export function commonVersion(
+  dialects: Dialects,
+  peer: { readonly v: number; readonly oldest: number },
+): number | undefined {
+  const both = [...dialects.keys()].filter((v) => v <= peer.v && v >= peer.oldest);
+  return both.length === 0 ? undefined : Math.max(...both);
+}

@@ -1,0 +1,55 @@
+// What each kind of op is worth: which lane it travels in, how long it is wanted, how much of it an hour may bring,
+// and whether it may make room for others. One table, for both sides and for every store. A kind never changes its
+// lane: the lane is part of an op's name. docs/decisions/0005 says why there are lanes.
+
+import type { UpBody } from './messages.ts';
+
+/** By priority. Each has its own seqs, acks and dedupe. */
+export const lanes = ['urgent', 'normal', 'bulk'] as const;
+export type Lane = (typeof lanes)[number];
+export type ByLane<T> = Readonly<Record<Lane, T>>;
+
+export type UpKind = UpBody['kind'];
+export type ByKind<T> = Readonly<Record<UpKind, T>>;
+
+export interface OpKind {
+  readonly lane: Lane;
+  /** From its append on; then nobody wants it any more. Without one it is kept until it is acknowledged. */
+  readonly ttlMs?: number;
+  /** What may be appended in one hour of the device's clock. */
+  readonly bytesPerHourMax: number;
+  /** Of those that have one, the lowest goes first when the outbox is full, and only for an op of a better rank. */
+  readonly evictionRank: number;
+  /** Whether it may be dropped unsent at all. What exists nowhere else may not. */
+  readonly evictable: boolean;
+}
+
+const dayMs = 86_400_000;
+const mebibytes = 1024 * 1024;
+
+export const opKinds: ByKind<OpKind> = {
+  escalation: {
+    lane: 'urgent',
+    ttlMs: 90 * dayMs,
+    bytesPerHourMax: 256 * mebibytes,
+    evictionRank: 2,
+    evictable: false,
+  },
+  'document-change': {
+    lane: 'normal',
+    bytesPerHourMax: 256 * mebibytes,
+    evictionRank: 1,
+    evictable: false,
+  },
+  telemetry: {
+    lane: 'bulk',
+    ttlMs: 7 * dayMs,
+    bytesPerHourMax: mebibytes,
+    evictionRank: 0,
+    evictable: true,
+  },
+};
+
+export const upKinds = Object.keys(opKinds) as readonly UpKind[];
+export const laneOf = ({ kind }: { readonly kind: UpKind }): Lane => opKinds[kind].lane;
+export const noneByLane: ByLane<number> = { urgent: 0, normal: 0, bulk: 0 };
