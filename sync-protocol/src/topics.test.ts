@@ -1,22 +1,31 @@
 import { describe, expect, it } from 'vitest';
-import { parseTopic, presenceTopicFilter, topicsOf, upTopicFilter } from './topics.ts';
+import {
+  blobUpTopicFilter,
+  parseTopic,
+  presenceTopicFilter,
+  topicsOf,
+  upTopicFilter,
+} from './topics.ts';
 
 describe('topics', () => {
-  it('[TOP1] a device has three topics, and each is found again', () => {
+  it('[TOP1] a device has five topics, and each is found again', () => {
     const topics = topicsOf('box-7');
     expect(topics).toEqual({
       up: 'skerry/v1/box-7/up',
       down: 'skerry/v1/box-7/down',
       presence: 'skerry/v1/box-7/presence',
+      blobUp: 'skerry/v1/box-7/blob/up',
+      blobDown: 'skerry/v1/box-7/blob/down',
     });
-    for (const channel of ['up', 'down', 'presence'] as const)
+    for (const channel of ['up', 'down', 'presence', 'blobUp', 'blobDown'] as const)
       expect(parseTopic(topics[channel])).toEqual({
         ok: true,
         value: { device: 'box-7', channel },
       });
-    expect([upTopicFilter, presenceTopicFilter]).toEqual([
+    expect([upTopicFilter, presenceTopicFilter, blobUpTopicFilter]).toEqual([
       'skerry/v1/+/up',
       'skerry/v1/+/presence',
+      'skerry/v1/+/blob/up',
     ]);
   });
 
@@ -28,6 +37,9 @@ describe('topics', () => {
     'skerry/v1/+/up',
     'skerry/v1/BOX/up',
     'skerry/v1/box/sideways',
+    'skerry/v1/box/blob',
+    'skerry/v1/box/blob/sideways',
+    'skerry/v1/box/blobUp',
     '/skerry/v1/box/up',
     '',
   ])("[TOP2] refuses '%s'", (topic) => {

@@ -1,5 +1,7 @@
+export { type BlobDisk, blobStoreContract } from './blob-store-contract.ts';
 export { type CoordinatorDisk, coordinatorStoreContract } from './coordinator-store-contract.ts';
 export { type DeviceDisk, deviceStoreContract } from './device-store-contract.ts';
+export { createMemoryBlobStore, type MemoryBlobDisk } from './memory-blob-store.ts';
 export {
   createMemoryCoordinatorDisk,
   createMemoryCoordinatorStore,
@@ -11,6 +13,7 @@ export {
   type MemoryDeviceDisk,
 } from './memory-device-store.ts';
 export { createMemoryPipe, type Fate, type MemoryPipe } from './memory-pipe.ts';
+export { type SampleBlob, sampleBlob } from './sample-blob.ts';
 export {
   sampleAcks,
   sampleAnswer,

@@ -2,13 +2,16 @@
 
 import { systemClock } from '@skerry/shared/node';
 import {
+  blobStoreContract,
   coordinatorStoreContract,
+  createMemoryBlobStore,
   createMemoryCoordinatorDisk,
   createMemoryCoordinatorStore,
   createMemoryDeviceDisk,
   createMemoryDeviceStore,
   createMemoryPipe,
   deviceStoreContract,
+  type MemoryBlobDisk,
   transportContract,
 } from './index.ts';
 
@@ -38,4 +41,9 @@ transportContract('memory', async () => {
     heal: () => setLinks(true),
     async close() {},
   };
+});
+
+blobStoreContract('memory', async (bounds, ports) => {
+  const disk: MemoryBlobDisk = new Map();
+  return { open: async () => createMemoryBlobStore(disk, bounds, ports), async close() {} };
 });
