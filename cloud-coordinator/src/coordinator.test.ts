@@ -5,11 +5,13 @@ import { createOnnxNativeRuntime, readBundle, zooDirectory } from '@skerry/model
 import { assert, createRandom, defined, loadConfig, silentLog } from '@skerry/shared';
 import { systemClock } from '@skerry/shared/node';
 import { decodeMessage, type Escalation, encodeMessage, type Reply } from '@skerry/sync-protocol';
+import { createWorkerEngine } from '@skerry/sync-protocol/automerge';
 import { createMemoryPipe, sampleExchange } from '@skerry/sync-protocol/testing';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { openSqlite } from './adapters/open-sqlite.ts';
 import { createSqlCoordinatorStore } from './adapters/sql-coordinator-store.ts';
 import { createSqlDeviceTable } from './adapters/sql-device-table.ts';
+import { createSqlDocumentStore } from './adapters/sql-document-store.ts';
 import { coordinatorConfigSchema } from './config.ts';
 import { createCoordinator } from './coordinator.ts';
 import { createMetrics } from './observe/metrics.ts';
@@ -32,6 +34,8 @@ async function fresh() {
       metrics: createMetrics(),
       store: createSqlCoordinatorStore(db.value),
       devices: createSqlDeviceTable(db.value),
+      documents: createSqlDocumentStore(db.value),
+      documentEngine: createWorkerEngine(),
       bundles: [bundle.value],
       createRuntime: createOnnxNativeRuntime,
       transport: pipe.listen(),

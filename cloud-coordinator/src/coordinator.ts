@@ -4,6 +4,7 @@
 import type { Runtime } from '@skerry/models';
 import type { Bundle } from '@skerry/models/node';
 import { type Clock, type Log, ok, type Random, type Result } from '@skerry/shared';
+import { sha256 } from '@skerry/shared/node';
 import {
   type CoordinatorStore,
   type CoordinatorTransport,
@@ -11,7 +12,9 @@ import {
   type ExchangeHandler,
   serveExchanges,
 } from '@skerry/sync-protocol';
+import type { DocumentEngine, DocumentLog, MemberStore } from '@skerry/sync-protocol/documents';
 import type { CoordinatorConfig } from './config.ts';
+import { openDocuments } from './documents/documents.ts';
 import {
   type DeviceRegistry,
   type DeviceTable,
@@ -31,6 +34,8 @@ export interface CoordinatorAdapters {
   readonly log: Log;
   readonly store: CoordinatorStore;
   readonly devices: DeviceTable;
+  readonly documents: DocumentLog & { readonly members: MemberStore };
+  readonly documentEngine: DocumentEngine;
   /** What this coordinator can finish. */
   readonly bundles: readonly Bundle[];
   readonly createRuntime: () => Runtime;
@@ -77,12 +82,25 @@ export async function createCoordinator(
     decisionsMax: decisionsKeptMax,
     subscribersMax: config.watchersMax,
   });
+  const shared = await openDocuments({
+    ...adapters,
+    engine: adapters.documentEngine,
+    digestOf: sha256,
+    news: (device) => handler.news(device),
+    onRefused: () => metrics.failed('malformed_message'),
+  });
+  if (!shared.ok) {
+    for (const half of halves.value) await half.close();
+    return shared;
+  }
+  const documents = shared.value;
   const infer = createInfer(config, adapters, halves.value, (device) => handler.news(device));
   const handler = createExchangeHandler(
     {
       store: adapters.store,
       clock,
-      onExchange({ device, epoch, status }, suspicion) {
+      onExchange({ device, epoch, cursor, status }, suspicion) {
+        documents.heard(device, cursor);
         if (suspicion !== undefined) {
           metrics.suspicions.inc({ kind: suspicion });
           log.error({ device, epoch }, `this device's disk was ${suspicion}`);
@@ -95,6 +113,7 @@ export async function createCoordinator(
         metrics.ops.inc(fresh.length);
         for (const { body } of fresh)
           if (body.kind === 'escalation') infer.serve.take({ device, body });
+        if (fresh.some(({ body }) => body.kind === 'document-change')) documents.arrived();
       },
       onPaused: () => metrics.failed('overloaded'),
       hint(device, message) {
@@ -111,12 +130,23 @@ export async function createCoordinator(
   const ready = (): boolean => transport.connected?.() ?? true;
   const { models } = infer;
   const consoleFiles = readConsoleFiles();
-  const app = createApp({ devices, models, decisions, metrics, consoleFiles, clock, log, ready });
+  const app = createApp({
+    devices,
+    models,
+    documents,
+    decisions,
+    metrics,
+    consoleFiles,
+    clock,
+    log,
+    ready,
+  });
   return ok({
     fetch: app.fetch,
     ready,
     async close() {
       handler.close();
+      await documents.close();
       await infer.close();
       await devices.close();
     },

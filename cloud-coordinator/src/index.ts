@@ -3,6 +3,7 @@ export { createMqttCoordinatorTransport, type MqttTransport } from './adapters/m
 export { openSqlite } from './adapters/open-sqlite.ts';
 export { createSqlCoordinatorStore } from './adapters/sql-coordinator-store.ts';
 export { createSqlDeviceTable } from './adapters/sql-device-table.ts';
+export { createSqlDocumentStore } from './adapters/sql-document-store.ts';
 export { type CoordinatorConfig, coordinatorConfigSchema } from './config.ts';
 export {
   type Coordinator,

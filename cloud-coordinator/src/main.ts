@@ -13,11 +13,15 @@ import {
   runProcess,
   systemClock,
 } from '@skerry/shared/node';
+import { createWorkerEngine } from '@skerry/sync-protocol/automerge';
+import { Hono } from 'hono';
 import { openEmbeddedBroker } from './adapters/embedded-broker.ts';
 import { createMqttCoordinatorTransport } from './adapters/mqtt-transport.ts';
+import { openBlobs } from './adapters/open-blobs.ts';
 import { openSqlite } from './adapters/open-sqlite.ts';
 import { createSqlCoordinatorStore } from './adapters/sql-coordinator-store.ts';
 import { createSqlDeviceTable } from './adapters/sql-device-table.ts';
+import { createSqlDocumentStore } from './adapters/sql-document-store.ts';
 import { type CoordinatorConfig, coordinatorConfigSchema } from './config.ts';
 import { createCoordinator } from './coordinator.ts';
 import { createMetrics, type Metrics } from './observe/metrics.ts';
@@ -47,6 +51,8 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
     onDropped: metrics.failed,
   });
   opened.push(() => transport.close());
+  const documentEngine = createWorkerEngine();
+  opened.push(() => documentEngine.close());
   const coordinator = await createCoordinator(config, {
     clock,
     random,
@@ -54,13 +60,22 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
     metrics,
     store: createSqlCoordinatorStore(database.value),
     devices: createSqlDeviceTable(database.value),
+    documents: createSqlDocumentStore(database.value),
+    documentEngine,
     bundles: bundles.value.flat(),
     createRuntime: createOnnxNativeRuntime,
     transport,
   });
   if (!coordinator.ok) return coordinator;
   opened.push(() => coordinator.value.close());
-  const server = createAdaptorServer({ fetch: coordinator.value.fetch }) as Server;
+  const blobPorts = { clock, random, log, onDropped: metrics.failed };
+  const blobs = await openBlobs(config, brokerUrl.value, blobPorts);
+  if (!blobs.ok) return blobs;
+  opened.push(blobs.value.close);
+  const app = new Hono()
+    .all('/v1/blobs/:digest', (c) => blobs.value.serveBlob(c.req.raw, c.req.param('digest')))
+    .all('*', (c) => coordinator.value.fetch(c.req.raw));
+  const server = createAdaptorServer({ fetch: app.fetch }) as Server;
   const http = await listenHttp(server, config.httpHost, config.httpPort);
   if (!http.ok) return http;
   opened.push(http.value.close);

@@ -10,6 +10,7 @@ import { writeSampleBundle } from '@skerry/models/testing';
 import { defined, type Failure, type Result, silentLog } from '@skerry/shared';
 import { createSystemRandom, systemClock } from '@skerry/shared/node';
 import { type Answer, createExchangeHandler, serveExchanges } from '@skerry/sync-protocol';
+import { createWorkerEngine } from '@skerry/sync-protocol/automerge';
 import {
   createMemoryCoordinatorDisk,
   createMemoryCoordinatorStore,
@@ -19,6 +20,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { packTensor } from './adapters/pack-tensor.ts';
 import { openDatabase } from './adapters/sqlite-database.ts';
 import { createSqliteDeviceStore } from './adapters/sqlite-device-store.ts';
+import { createSqliteDocumentStore } from './adapters/sqlite-document-store.ts';
 import { createSqliteEscalationStore } from './adapters/sqlite-escalation-store.ts';
 import { type Agent, createAgent } from './agent.ts';
 import { agentConfigSchema } from './config.ts';
@@ -91,12 +93,15 @@ async function createWorld(): Promise<World> {
       for (const close of closers.splice(0).reverse()) await close();
       const config = agentConfigSchema.parse({ deadlineMs: 2000, ...more });
       const database = unwrap(openDatabase(join(folder, 'agent.db')));
+      const documentEngine = createWorkerEngine();
       const agent = unwrap(
         await createAgent(config, {
           bundles: [unwrap(await readBundle(join(folder, 'bundle'), ['edge']))],
           createRuntime: createOnnxNativeRuntime,
           store: unwrap(createSqliteDeviceStore(database, 'device-1', () => 'epoch-1', config)),
           escalations: createSqliteEscalationStore(database, config),
+          documents: createSqliteDocumentStore(database),
+          documentEngine,
           transport: pipe.connect('device-1'),
           pack: packTensor,
           clock: systemClock,
@@ -106,6 +111,7 @@ async function createWorld(): Promise<World> {
       );
       closers.push(
         () => database.close(),
+        () => documentEngine.close(),
         () => agent.close(),
       );
       await vi.waitFor(async () =>

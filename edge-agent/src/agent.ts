@@ -2,15 +2,28 @@
 
 import type { Runtime } from '@skerry/models';
 import type { Bundle } from '@skerry/models/node';
-import { type Clock, err, failure, type Log, ok, type Random, type Result } from '@skerry/shared';
+import {
+  type Clock,
+  err,
+  exchangeOpsMax,
+  failure,
+  type Log,
+  ok,
+  type Random,
+  type Result,
+} from '@skerry/shared';
+import { sha256 } from '@skerry/shared/node';
 import {
   createSession,
   type DeviceStatus,
   type DeviceStore,
   type DeviceTransport,
+  opsBytesMax,
 } from '@skerry/sync-protocol';
+import type { DocumentEngine, DocumentLog, FollowerStore } from '@skerry/sync-protocol/documents';
 import type { Hono } from 'hono';
 import type { AgentConfig } from './config.ts';
+import { createDocuments } from './documents/documents.ts';
 import { createApp } from './http/app.ts';
 import { createAdmission } from './infer/admission.ts';
 import { createAnswerStream } from './infer/answer-stream.ts';
@@ -26,6 +39,8 @@ export interface AgentPorts {
   readonly createRuntime: () => Runtime;
   readonly store: DeviceStore;
   readonly escalations: EscalationStore;
+  readonly documents: DocumentLog & FollowerStore;
+  readonly documentEngine: DocumentEngine;
   readonly transport: DeviceTransport;
   readonly pack: InferencePorts['pack'];
   readonly clock: Clock;
@@ -36,6 +51,8 @@ export interface AgentPorts {
 export interface Agent {
   readonly app: Hono;
   readonly inference: Pick<Inference, 'infer'>;
+  /** Somebody has appended to the store: the session shall send it. */
+  notifyAppended(): void;
   /** Lets every request that waits for the cloud have its local answer now. */
   drain(): void;
   /** Stops talking to the coordinator and unloads the models; whoever opened a port closes it. */
@@ -79,6 +96,24 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
     },
     config,
   );
+  const documents = createDocuments(config, {
+    engine: ports.documentEngine,
+    store: ports.documents,
+    append(body) {
+      const appended = store.append(body, clock.nowMs());
+      if (appended.ok) session.notifyAppended();
+      return appended;
+    },
+    // Of the few that one Exchange carries: what lies behind them has not been acknowledged either.
+    acknowledged: (seq) =>
+      !store
+        .unacknowledged(exchangeOpsMax, opsBytesMax)
+        .some((op) => op.body.kind === 'document-change' && op.seq <= seq),
+    digestOf: sha256,
+    clock,
+    random: ports.random,
+    log,
+  });
   const session = createSession({
     store,
     transport: ports.transport,
@@ -88,6 +123,7 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
     status: (): DeviceStatus => ({
       agentVersion,
       target: config.target,
+      site: config.site,
       models: [...models.value.values()].map(({ manifest, variant }) => ({
         name: manifest.name,
         version: manifest.version,
@@ -98,14 +134,16 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
       recent: tally.takeRecent(),
     }),
     statusIntervalMs: config.statusIntervalMs,
-    effect({ body }) {
-      if (body.kind === 'answer') inference.record(body);
+    effect(op) {
+      if (op.body.kind === 'answer') inference.record(op.body);
+      else documents.record(op);
     },
     onApplied(ops) {
       const bodies = ops.map(({ body }) => body);
       const late = inference.deliver(bodies.filter((body) => body.kind === 'answer'));
       tally.late(late);
       if (late > 0) answers.wake();
+      documents.deliver(ops);
     },
   });
   const app = createApp({
@@ -114,6 +152,7 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
     inference,
     answers,
     escalations,
+    documents,
     clock,
     log,
     bodyBytesMax: config.bodyBytesMax,
@@ -130,9 +169,11 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
   return ok({
     app,
     inference,
+    notifyAppended: session.notifyAppended,
     drain: inference.close,
     async close() {
       session.close();
+      await documents.close();
       await Promise.all([...models.value.values()].map((model) => model.close()));
     },
   });

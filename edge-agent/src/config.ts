@@ -8,6 +8,7 @@ import { policies } from './route/decide.ts';
 
 export const agentConfigSchema = z.object({
   device: nameSchema.default('device-1').describe('this device’s name in the fleet'),
+  site: nameSchema.default('default').describe('the place whose devices share a document'),
   target: z.string().max(64).default('unknown').describe('kind of hardware, for the operator'),
   dataDir: z.string().min(1).default('.skerry/agent').describe('where the store lies'),
   httpHost: z.string().default('127.0.0.1').describe('address of the local API'),
@@ -19,6 +20,16 @@ export const agentConfigSchema = z.object({
       .default('mqtt://127.0.0.1:1883')
       .describe('the MQTT broker'),
   ),
+  coordinatorUrl: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe('the coordinator’s HTTP address, for blobs; without it they go over MQTT'),
+  blobQuotaBytes: countSchema(1024, 2 ** 40)
+    .default(4 * 1024 ** 3)
+    .describe('disk for blobs'),
+  blobBytesPerSecond: countSchema(0, 2 ** 40)
+    .default(0)
+    .describe('cap on moving blobs; 0 is none'),
   bundles: listSchema
     .prefault(`${zooDirectory}/digits`)
     .describe('folders of the bundles to serve, separated by commas'),

@@ -13,10 +13,14 @@ import {
   runProcess,
   systemClock,
 } from '@skerry/shared/node';
+import { createWorkerEngine } from '@skerry/sync-protocol/automerge';
+import { Hono } from 'hono';
 import { createMqttDeviceTransport } from './adapters/mqtt-transport.ts';
+import { openBlobs } from './adapters/open-blobs.ts';
 import { packTensor } from './adapters/pack-tensor.ts';
 import { openDatabase } from './adapters/sqlite-database.ts';
 import { createSqliteDeviceStore } from './adapters/sqlite-device-store.ts';
+import { createSqliteDocumentStore } from './adapters/sqlite-document-store.ts';
 import { createSqliteEscalationStore } from './adapters/sqlite-escalation-store.ts';
 import { createAgent } from './agent.ts';
 import { type AgentConfig, agentConfigSchema } from './config.ts';
@@ -43,11 +47,15 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
   if (!http.ok) return http;
   const transport = createMqttDeviceTransport(config, { clock, random, log });
   opened.push(transport.close);
+  const documentEngine = createWorkerEngine();
+  opened.push(() => documentEngine.close());
   const agent = await createAgent(config, {
     bundles: bundles.value,
     createRuntime: createOnnxNativeRuntime,
     store: store.value,
     escalations: createSqliteEscalationStore(database.value, config),
+    documents: createSqliteDocumentStore(database.value),
+    documentEngine,
     transport,
     pack: packTensor,
     clock,
@@ -56,7 +64,21 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
   });
   if (!agent.ok) return agent;
   opened.push(agent.value.close, http.value.close, agent.value.drain);
-  fetch = async (request) => agent.value.app.fetch(request);
+  const onAppended = agent.value.notifyAppended;
+  const blobPorts = {
+    database: database.value,
+    store: store.value,
+    clock,
+    random,
+    log,
+    onAppended,
+  };
+  const blobs = await openBlobs(config, blobPorts);
+  if (!blobs.ok) return blobs;
+  opened.push(blobs.value.close);
+  const app = new Hono().route('/v1', blobs.value.routes);
+  app.all('*', (c) => agent.value.app.fetch(c.req.raw, c.env));
+  fetch = async (request) => app.fetch(request);
   log.info({ device: config.device, httpUrl: http.value.url }, 'listening');
   return ok(undefined);
 }

@@ -117,6 +117,8 @@ export type DownOp = z.infer<typeof downOpSchema>;
 export const deviceStatusSchema = z.strictObject({
   agentVersion: z.string().max(64),
   target: z.string().max(64),
+  /** The place whose devices share a document with it. */
+  site: nameSchema.optional(),
   models: z
     .array(z.strictObject({ name: nameSchema, version: z.string(), variant: digestSchema }))
     .max(64),

@@ -1,6 +1,7 @@
 // The schema's history. A migration that has shipped is never edited: the next change is the next number.
 
 import { type Kysely, type Migration, sql } from 'kysely';
+import { documentMigration } from './document-schema.ts';
 
 /** The names that differ between dialects. */
 export interface ColumnTypes {
@@ -115,5 +116,6 @@ export function migrations(types: ColumnTypes): Record<string, Migration> {
           .execute();
       },
     },
+    '0003-documents': documentMigration(types),
   };
 }

@@ -2,6 +2,7 @@
 
 import type { Lane } from '@skerry/sync-protocol';
 import type { Generated } from 'kysely';
+import type { DocumentSchema } from './document-schema.ts';
 
 /** The epochs of each device that have been heard. */
 interface IncarnationTable {
@@ -103,7 +104,7 @@ interface CertificateTable {
   revoked_ms: number | null;
 }
 
-export interface Schema {
+export interface Schema extends DocumentSchema {
   join_token: JoinTokenTable;
   certificate: CertificateTable;
   incarnation: IncarnationTable;

@@ -1,4 +1,4 @@
-import { silentLog } from '@skerry/shared';
+import { err, failure, silentLog } from '@skerry/shared';
 import { createVirtualClock } from '@skerry/sync-protocol/testing';
 import { describe, expect, it, vi } from 'vitest';
 import type { DeviceView } from '../fleet/device-registry.ts';
@@ -35,6 +35,10 @@ function fresh(change: Partial<AppPorts> = {}) {
       totals: () => ({ known: 1, online: 1 }),
     },
     models: { list: () => [] },
+    documents: {
+      read: async (document) => err(failure('not_found', document)),
+      patch: async (document) => err(failure('not_found', document)),
+    },
     decisions,
     metrics: createMetrics(),
     consoleFiles: readConsoleFiles(),

@@ -1,5 +1,5 @@
-// The coordinator's HTTP API, for operators and for what watches the process. Reading only: nothing here changes
-// the fleet.
+// The coordinator's HTTP API, for operators and for what watches the process. What changes here are documents
+// alone.
 
 import {
   type Clock,
@@ -12,17 +12,20 @@ import {
 import { Hono } from 'hono';
 import { secureHeaders } from 'hono/secure-headers';
 import { z } from 'zod';
+import type { Documents } from '../documents/documents.ts';
 import type { DeviceRegistry } from '../fleet/device-registry.ts';
 import type { CloudModels } from '../infer/cloud-models.ts';
 import type { DecisionFeed } from '../observe/decision-feed.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import type { ConsoleFile } from './console-files.ts';
 import { streamDecisions } from './decision-stream.ts';
+import { documentRoutes } from './documents.ts';
 import { respondFailure } from './respond.ts';
 
 export interface AppPorts {
   readonly devices: Pick<DeviceRegistry, 'list' | 'get' | 'totals'>;
   readonly models: Pick<CloudModels, 'list'>;
+  readonly documents: Pick<Documents, 'read' | 'patch'>;
   readonly decisions: DecisionFeed;
   readonly metrics: Pick<Metrics, 'text' | 'contentType'>;
   readonly consoleFiles: readonly ConsoleFile[];
@@ -74,6 +77,7 @@ export function createApp(ports: AppPorts): Hono {
     c.body(await metrics.text(), 200, { 'Content-Type': metrics.contentType }),
   );
 
+  app.route('/v1', documentRoutes(ports.documents));
   app.get('/v1/devices', (c) => {
     const query = pageSchema.safeParse(c.req.query());
     if (!query.success) return respondFailure(c, invalidQuery(query.error));

@@ -55,6 +55,36 @@ const migrations = [
      settled INTEGER UNIQUE
    );
    CREATE INDEX escalations_by_client ON escalations (client_id);`,
+  `CREATE TABLE document (
+     document TEXT PRIMARY KEY,
+     epoch INTEGER NOT NULL,
+     version INTEGER NOT NULL,
+     heads TEXT NOT NULL,
+     save BLOB
+   );
+   CREATE TABLE document_change (
+     id INTEGER PRIMARY KEY,
+     document TEXT NOT NULL,
+     bytes BLOB NOT NULL
+   );
+   CREATE INDEX document_change_by_document ON document_change (document, id);
+   CREATE TABLE document_hub (
+     document TEXT PRIMARY KEY,
+     heads TEXT NOT NULL
+   );
+   CREATE TABLE document_inbox (
+     position INTEGER PRIMARY KEY,
+     document TEXT NOT NULL,
+     frame BLOB NOT NULL
+   );
+   CREATE TABLE document_quarantine (
+     id INTEGER PRIMARY KEY AUTOINCREMENT,
+     document TEXT NOT NULL,
+     source TEXT NOT NULL,
+     reason TEXT NOT NULL,
+     bytes BLOB NOT NULL,
+     at_ms REAL NOT NULL
+   );`,
 ];
 
 /** `path` may be ':memory:'. Fails with `storage_failed`, also for a file that a newer agent has written. */

@@ -6,6 +6,7 @@ import { streamSSE } from 'hono/streaming';
 import type { AnswerStream } from '../infer/answer-stream.ts';
 import type { EscalationRecord, EscalationStore } from '../infer/escalation-store.ts';
 import type { Model } from '../infer/model.ts';
+import { keepAlive } from './keep-alive.ts';
 import { refuse } from './refuse.ts';
 
 export interface AnswerRoutes {
@@ -14,9 +15,6 @@ export interface AnswerRoutes {
   readonly models: ReadonlyMap<string, Model>;
   readonly clock: Clock;
 }
-
-/** A comment this often keeps proxies from closing a quiet stream, and finds out who has gone. */
-const heartbeatMs = 15_000;
 
 export function answerRoutes({ answers, escalations, models, clock }: AnswerRoutes): Hono {
   const app = new Hono();
@@ -59,18 +57,6 @@ export function answerRoutes({ answers, escalations, models, clock }: AnswerRout
       : c.json(describe(record));
   });
   return app;
-}
-
-function keepAlive(clock: Clock, signal: AbortSignal, beat: () => Promise<unknown>): void {
-  const again = (): void => {
-    const timer = clock.after(heartbeatMs, () => {
-      signal.removeEventListener('abort', timer.cancel);
-      void beat();
-      again();
-    });
-    signal.addEventListener('abort', timer.cancel, { once: true });
-  };
-  if (!signal.aborted) again();
 }
 
 function describeRecord(record: EscalationRecord, label: (index: number) => string) {

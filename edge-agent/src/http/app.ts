@@ -4,10 +4,11 @@ import { failure, type Log, messageOf } from '@skerry/shared';
 import { Hono } from 'hono';
 import { type AnswerRoutes, answerRoutes } from './answers.ts';
 import { boundBody } from './bound-body.ts';
+import { type DocumentRoutes, documentRoutes } from './documents.ts';
 import { type OpenInferenceRoutes, openInferenceRoutes } from './open-inference.ts';
 import { refuse } from './refuse.ts';
 
-export interface AppPorts extends OpenInferenceRoutes, AnswerRoutes {
+export interface AppPorts extends OpenInferenceRoutes, AnswerRoutes, DocumentRoutes {
   readonly bodyBytesMax: number;
   readonly log: Log;
   /** A request was refused with this code. */
@@ -31,6 +32,7 @@ export function createApp(ports: AppPorts): Hono {
   );
   app.route('/v2', openInferenceRoutes(ports));
   app.route('/v1/answers', answerRoutes(ports));
+  app.route('/v1/documents', documentRoutes(ports));
   app.notFound((c) => refuse(c, failure('not_found', `no such path: ${c.req.path}`)));
   app.onError((thrown, c) => {
     ports.log.error({ path: c.req.path, reason: messageOf(thrown) }, 'request failed');

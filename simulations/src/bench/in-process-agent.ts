@@ -8,6 +8,7 @@ import {
   agentConfigSchema,
   createAgent,
   createSqliteDeviceStore,
+  createSqliteDocumentStore,
   createSqliteEscalationStore,
   openDatabase,
   packTensor,
@@ -16,6 +17,7 @@ import { createOnnxNativeRuntime, readBundle } from '@skerry/models/node';
 import { createId, err, type Failure, failure, type Result, silentLog } from '@skerry/shared';
 import { createSystemRandom, systemClock } from '@skerry/shared/node';
 import type { DeviceStore, DeviceTransport } from '@skerry/sync-protocol';
+import { createWorkerEngine } from '@skerry/sync-protocol/automerge';
 
 export interface InProcessAgent {
   readonly agent: Agent;
@@ -44,12 +46,15 @@ export async function openInProcessAgent(
   const database = expectOk(openDatabase(join(folder, 'agent.db')));
   const newEpoch = () => createId(clock.nowMs(), random);
   const store = expectOk(createSqliteDeviceStore(database, config.device, newEpoch, config));
+  const documentEngine = createWorkerEngine();
   const agent = expectOk(
     await createAgent(config, {
       bundles: [expectOk(await readBundle(bundle, ['edge']))],
       createRuntime: createOnnxNativeRuntime,
       store,
       escalations: createSqliteEscalationStore(database, config),
+      documents: createSqliteDocumentStore(database),
+      documentEngine,
       transport: neverConnected,
       pack: packTensor,
       clock,
@@ -62,6 +67,7 @@ export async function openInProcessAgent(
     store,
     async close() {
       await agent.close();
+      await documentEngine.close();
       database.close();
     },
   };

@@ -1,0 +1,141 @@
+// Documents in the device's one database: the log, and beside it the frames that have come and are not integrated yet,
+// written in the very transaction that moves the cursor.
+
+import { ok, type Result } from '@skerry/shared';
+import {
+  type DocumentLog,
+  type FollowerStore,
+  inboxFramesMax,
+  quarantinedBytesMax,
+  quarantinedEntriesMax,
+} from '@skerry/sync-protocol/documents';
+import { inTransaction, type SqliteDatabase } from './sqlite-database.ts';
+
+interface DocumentRow {
+  readonly epoch: number;
+  readonly version: number;
+  readonly heads: string;
+  readonly save: Uint8Array | null;
+}
+
+interface InboxRow {
+  readonly position: number;
+  readonly document: string;
+  readonly frame: Uint8Array;
+}
+
+export type SqliteDocumentStore = DocumentLog & FollowerStore;
+
+export function createSqliteDocumentStore(database: SqliteDatabase): SqliteDocumentStore {
+  const sql = statements(database);
+  const at = (document: string) => sql.get.get(document);
+  /** Runs `change` if `version` is still the version; a device has one writer, so it always is. */
+  const change = async (
+    document: string,
+    version: number,
+    action: () => void,
+  ): Promise<Result<boolean>> =>
+    inTransaction(database, () => {
+      if ((at(document)?.version ?? 0) !== version) return ok(false);
+      action();
+      return ok(true);
+    });
+
+  return {
+    load: async (document) =>
+      inTransaction(database, () => {
+        const row = at(document);
+        return ok({
+          epoch: row?.epoch ?? 1,
+          version: row?.version ?? 0,
+          heads: headsOf(row?.heads),
+          save: row?.save ?? undefined,
+          changes: sql.changes.all(document),
+        });
+      }),
+
+    append: (document, version, heads, changes) =>
+      change(document, version, () => {
+        sql.put.run(document, at(document)?.epoch ?? 1, version + 1, JSON.stringify(heads));
+        for (const bytes of changes) sql.append.run(document, bytes);
+      }),
+
+    rewrite: (document, version, epoch, heads, save) =>
+      change(document, version, () => {
+        sql.put.run(document, epoch, version + 1, JSON.stringify(heads));
+        sql.save.run(save, document);
+        sql.dropChanges.run(document);
+      }),
+
+    quarantine: async ({ document, source, reason, bytes, atMs }) =>
+      inTransaction(database, () => {
+        sql.quarantine.run(document, source, reason, bytes.slice(0, quarantinedBytesMax), atMs);
+        sql.boundQuarantine.run(quarantinedEntriesMax);
+        return ok(undefined);
+      }),
+
+    receive({ position, document, frame }) {
+      sql.receive.run(position, document, frame);
+      sql.boundInbox.run(inboxFramesMax);
+    },
+    received: () => sql.received.all(),
+    forget(positions) {
+      for (const position of positions) sql.forget.run(position);
+    },
+    hubHeads: (document) => headsOf(sql.hubHeads.get(document)),
+    noteHubHeads(document, heads) {
+      const text = JSON.stringify(heads);
+      if (sql.hubHeads.get(document) !== text) sql.noteHubHeads.run(document, text);
+    },
+  };
+}
+
+const headsOf = (text: string | undefined): readonly string[] =>
+  text === undefined ? [] : (JSON.parse(text) as string[]);
+
+function statements(database: SqliteDatabase) {
+  return {
+    get: database.prepare<[string], DocumentRow>(
+      'SELECT epoch, version, heads, save FROM document WHERE document = ?',
+    ),
+    put: database.prepare<[string, number, number, string]>(
+      `INSERT INTO document (document, epoch, version, heads) VALUES (?, ?, ?, ?)
+       ON CONFLICT (document) DO UPDATE
+       SET epoch = excluded.epoch, version = excluded.version, heads = excluded.heads`,
+    ),
+    save: database.prepare<[Uint8Array, string]>('UPDATE document SET save = ? WHERE document = ?'),
+    changes: database
+      .prepare<[string], Uint8Array>(
+        'SELECT bytes FROM document_change WHERE document = ? ORDER BY id',
+      )
+      .pluck(),
+    append: database.prepare<[string, Uint8Array]>(
+      'INSERT INTO document_change (document, bytes) VALUES (?, ?)',
+    ),
+    dropChanges: database.prepare<[string]>('DELETE FROM document_change WHERE document = ?'),
+    quarantine: database.prepare<[string, string, string, Uint8Array, number]>(
+      'INSERT INTO document_quarantine (document, source, reason, bytes, at_ms) VALUES (?, ?, ?, ?, ?)',
+    ),
+    boundQuarantine: database.prepare<[number]>(
+      'DELETE FROM document_quarantine WHERE id <= (SELECT max(id) FROM document_quarantine) - ?',
+    ),
+    receive: database.prepare<[number, string, Uint8Array]>(
+      'INSERT INTO document_inbox (position, document, frame) VALUES (?, ?, ?)',
+    ),
+    boundInbox: database.prepare<[number]>(
+      `DELETE FROM document_inbox WHERE position IN
+       (SELECT position FROM document_inbox ORDER BY position DESC LIMIT -1 OFFSET ?)`,
+    ),
+    received: database.prepare<[], InboxRow>(
+      'SELECT position, document, frame FROM document_inbox ORDER BY position',
+    ),
+    forget: database.prepare<[number]>('DELETE FROM document_inbox WHERE position = ?'),
+    hubHeads: database
+      .prepare<[string], string>('SELECT heads FROM document_hub WHERE document = ?')
+      .pluck(),
+    noteHubHeads: database.prepare<[string, string]>(
+      `INSERT INTO document_hub (document, heads) VALUES (?, ?)
+       ON CONFLICT (document) DO UPDATE SET heads = excluded.heads`,
+    ),
+  };
+}

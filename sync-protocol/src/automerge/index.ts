@@ -1,0 +1,5 @@
+export {
+  createWorkerEngine,
+  type WorkerEngineLimits,
+  workerEngineLimits,
+} from './worker-engine.ts';

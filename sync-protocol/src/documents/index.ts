@@ -1,0 +1,40 @@
+export {
+  type DocumentScope,
+  documentBounds,
+  documentScopes,
+  fleetDocument,
+  siteDocument,
+  twinOf,
+  type Writable,
+  writableBy,
+} from './document.ts';
+export type { DocumentEngine } from './engine.ts';
+export {
+  createFollower,
+  type Follower,
+  type FollowerStore,
+  inboxFramesMax,
+} from './follower.ts';
+export { decodeFrame, encodeFrame, type Frame } from './frame.ts';
+export {
+  type Hub,
+  type HubLimits,
+  type HubPorts,
+  type Member,
+  type MemberStore,
+  openHub,
+} from './hub.ts';
+export {
+  type DocumentLog,
+  type Quarantined,
+  quarantinedBytesMax,
+  quarantinedEntriesMax,
+  type SavedDocument,
+} from './log.ts';
+export {
+  createReplica,
+  type DocumentState,
+  type DocumentView,
+  type Replica,
+  type ReplicaPorts,
+} from './replica.ts';
