@@ -2,7 +2,8 @@
 
 import { exchangeOpsMax } from '@skerry/shared';
 import { opsBytesMax } from './codec.ts';
-import { type Exchange, protocolVersion } from './messages.ts';
+import { type Exchange, epochsBackMax, protocolVersion, type UpOp } from './messages.ts';
+import { type Lane, laneOf } from './op-kinds.ts';
 import type { DeviceStore } from './ports.ts';
 
 export interface ExchangeTerms {
@@ -20,8 +21,22 @@ export function buildExchange(
   { exchangeId, turn = 0, empty = false, v = protocolVersion, oldest = v }: ExchangeTerms,
 ): Exchange {
   const { device, epoch, boot, assigned, cursor, ops: held } = store.position();
-  const ops = empty ? [] : [...store.unacknowledged(exchangeOpsMax, opsBytesMax, turn)];
+  const ops = empty ? [] : ofFewEpochs(store.unacknowledged(exchangeOpsMax, opsBytesMax, turn));
   const more = ops.length < held;
   const head = { v, oldest, device, epoch, boot, assigned: { ...assigned }, exchangeId, cursor };
   return { ...head, type: 'exchange', ops, more };
+}
+
+/** In each lane up to the first op of an epoch too many: the Reply must have room for all their acks. */
+function ofFewEpochs(ops: readonly UpOp[]): UpOp[] {
+  const epochs = new Set<string>();
+  const ended = new Set<Lane>();
+  return ops.filter(({ epoch, body }) => {
+    const lane = laneOf(body);
+    if (ended.has(lane)) return false;
+    if (epoch === undefined || epochs.has(epoch)) return true;
+    if (epochs.size < epochsBackMax) return epochs.add(epoch) !== undefined;
+    ended.add(lane);
+    return false;
+  });
 }

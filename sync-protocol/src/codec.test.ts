@@ -2,6 +2,7 @@ import { envelopeBytesMax } from '@skerry/shared';
 import { encode } from 'cborg';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { checksumBytes, seal } from './checksum.ts';
 import {
   decodeDownBody,
   decodeMessage,
@@ -110,30 +111,30 @@ describe('codec', () => {
 
   it.each<[string, number[]]>([
     ['nothing', []],
-    ['a trailing byte', [...encoded(hint), 0]],
-    ['a cut message', [...encoded(hint).subarray(0, -1)]],
+    ['a trailing byte', [...encoded(hint).subarray(0, -checksumBytes), 0]],
+    ['a cut message', [...encoded(hint).subarray(0, -checksumBytes - 1)]],
     ['a repeated key', [0xa2, 0x61, 0x76, 1, 0x61, 0x76, 1]],
     ['an indefinite map', [0xbf, 0x61, 0x76, 1, 0xff]],
     ['not a map', [0x01]],
     ['a long form of a small number', [0xa1, 0x61, 0x76, 0x18, 1]],
-    ['a nesting without end', Array<number>(envelopeBytesMax).fill(0x81)],
+    ['a nesting without end', Array<number>(envelopeBytesMax - checksumBytes).fill(0x81)],
     ['an array that claims 2^40 items', [0x9b, 0, 0, 1, 0, 0, 0, 0, 0]],
   ])('[COD2] refuses %s', (_, bytes) => {
-    expect(codeOf(Uint8Array.from(bytes))).toBe('malformed_message');
+    expect(codeOf(seal(Uint8Array.from(bytes)))).toBe('malformed_message');
   });
 
   it('[COD2] refuses NaN and infinities', () => {
     for (const bad of [Number.NaN, Number.POSITIVE_INFINITY]) {
-      const forged = encode({ ...sampleReply(), after: bad });
+      const forged = seal(encode({ ...sampleReply(), after: bad }));
       expect(codeOf(forged)).toBe('malformed_message');
     }
   });
 
   it('[COD3] refuses another version, whatever else the message holds', () => {
-    expect(codeOf(encode({ v: protocolVersion + 1, type: 'novel', x: [1] }))).toBe(
+    expect(codeOf(seal(encode({ v: protocolVersion + 1, type: 'novel', x: [1] })))).toBe(
       'unsupported_version',
     );
-    expect(codeOf(encode({ v: 'one', type: 'hint' }))).toBe('malformed_message');
+    expect(codeOf(seal(encode({ v: 'one', type: 'hint' })))).toBe('malformed_message');
   });
 
   it.each<[string, object]>([
@@ -149,7 +150,9 @@ describe('codec', () => {
       sampleExchange({ ops: Array.from({ length: 257 }, (_, i) => sampleUpOp(i + 1)) }),
     ],
   ])('[COD4] refuses %s', (_, forged) => {
-    expect(codeOf(encode(forged, { ignoreUndefinedProperties: true }))).toBe('malformed_message');
+    expect(codeOf(seal(encode(forged, { ignoreUndefinedProperties: true })))).toBe(
+      'malformed_message',
+    );
   });
 
   it('[COD5] neither encodes nor decodes what is too large', () => {
@@ -167,7 +170,7 @@ describe('codec', () => {
     expect(encodeBody(sampleEscalation('r', 70_001 + spareBytes))).toMatchObject({
       error: { code: 'too_large' },
     });
-    const header = { device: 'd'.repeat(64), epoch: 'e'.repeat(64), exchangeId: 'x'.repeat(64) };
+    const header = { device: 'd'.repeat(64), epoch: 'e'.repeat(40), exchangeId: 'x'.repeat(64) };
     const big = Number.MAX_SAFE_INTEGER;
     const op = { seq: big, atMs: 1e300 / 7, body };
     expect(encodeMessage(sampleExchange({ ...header, cursor: big, ops: [op] })).ok).toBe(true);
@@ -185,6 +188,15 @@ describe('codec', () => {
         expect(takes).toBeLessThanOrEqual(bodies.reduce((sum, body) => sum + opBytes(body), 0));
       }),
     );
+  });
+
+  it('[COD8] refuses a message with any one bit flipped', () => {
+    const bytes = encoded(sampleExchange({ ops: [sampleUpOp(1)] }));
+    for (let bit = 0; bit < bytes.length * 8; bit++) {
+      const damaged = bytes.slice();
+      damaged[bit >> 3] = (damaged[bit >> 3] as number) ^ (1 << (bit & 7));
+      expect(codeOf(damaged)).toBe('malformed_message');
+    }
   });
 
   it('[COD7] random bytes never throw', () => {

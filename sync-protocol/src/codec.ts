@@ -14,6 +14,7 @@ import {
 } from '@skerry/shared';
 import { type DecodeOptions, decode, encode } from 'cborg';
 import { z } from 'zod';
+import { seal, unseal } from './checksum.ts';
 import { type Dialects, spokenDialects } from './dialects.ts';
 import {
   type DownBody,
@@ -24,10 +25,10 @@ import {
   upBodySchema,
 } from './messages.ts';
 
-/** An envelope without its ops and its status: type, version, device, epoch, id, cursor, the map's own bytes. */
-const envelopeOverheadBytesMax = 512;
-/** What an op adds to its body: the map, three keys, two numbers. */
-const opOverheadBytes = 48;
+/** An envelope without its ops and its status: head, acks, checksum, the map's own bytes. */
+const envelopeOverheadBytesMax = 4_096;
+/** What an op adds to its body: the map, four keys, two numbers, an epoch. */
+const opOverheadBytes = 96;
 /** The room for ops in one message, and so the largest single op. */
 export const opsBytesMax = envelopeBytesMax - envelopeOverheadBytesMax;
 
@@ -51,7 +52,7 @@ export function encodeMessage(
   if (!checked.ok) return checked;
   const dialect = dialects.get(message.v);
   if (dialect === undefined) return err(unspoken(message.v, dialects));
-  const bytes = encode(dialect.toWire(checked.value), encodeOptions);
+  const bytes = seal(encode(dialect.toWire(checked.value), encodeOptions));
   return bytes.length > envelopeBytesMax
     ? err(tooLarge(bytes.length, envelopeBytesMax))
     : ok(bytes);
@@ -62,8 +63,7 @@ export function decodeMessage(
   bytes: Uint8Array,
   dialects: Dialects = spokenDialects,
 ): Result<Message> {
-  if (bytes.length > envelopeBytesMax) return err(tooLarge(bytes.length, envelopeBytesMax));
-  const raw = decodeCbor(bytes);
+  const raw = open(bytes);
   if (!raw.ok) return raw;
   const versioned = check(versionedSchema, raw.value, 'malformed_message');
   if (!versioned.ok) return versioned;
@@ -84,8 +84,7 @@ export type ExchangeHead = z.infer<typeof exchangeHeadSchema>;
 
 /** Fails with `too_large` or `malformed_message`. */
 export function decodeExchangeHead(bytes: Uint8Array): Result<ExchangeHead> {
-  if (bytes.length > envelopeBytesMax) return err(tooLarge(bytes.length, envelopeBytesMax));
-  const raw = decodeCbor(bytes);
+  const raw = open(bytes);
   return raw.ok ? check(exchangeHeadSchema, raw.value, 'malformed_message') : raw;
 }
 
@@ -117,6 +116,13 @@ const bodySchema = z.union([upBodySchema, downBodySchema]);
 function decodeAs<T>(schema: z.ZodType<T>, bytes: Uint8Array): Result<T> {
   const raw = decodeCbor(bytes);
   return raw.ok ? check(schema, raw.value, 'malformed_message') : raw;
+}
+
+/** What lies under the checksum. [COD8] */
+function open(bytes: Uint8Array): Result<unknown> {
+  if (bytes.length > envelopeBytesMax) return err(tooLarge(bytes.length, envelopeBytesMax));
+  const item = unseal(bytes);
+  return item.ok ? decodeCbor(item.value) : item;
 }
 
 /** cborg throws on anything amiss; a nesting that outgrows the stack is a RangeError like another. */

@@ -88,7 +88,7 @@ export const upBodySchema = z.discriminatedUnion('kind', [
 ]);
 export type UpBody = z.infer<typeof upBodySchema>;
 
-const epochSchema = z.string().min(1).max(64);
+const epochSchema = z.string().min(1).max(40);
 
 /** One durable fact from a device. `seq` rises in its kind's lane; (device, epoch, lane, seq) names it for ever. */
 const upOpSchema = z.strictObject({
@@ -175,8 +175,9 @@ const ackSchema = z.strictObject({
 });
 export type Ack = z.infer<typeof ackSchema>;
 
-/** As many as the ops of one Exchange can name, and the current epoch's. */
-const acksMax = exchangeOpsMax + lanes.length;
+/** Of how many epochs an Exchange's ops may be, beside the current one: so many boots back in one message. */
+export const epochsBackMax = 8;
+const acksMax = (1 + epochsBackMax) * lanes.length;
 
 const rises = (numbers: readonly number[]): boolean =>
   numbers.every((n, i) => i === 0 || n > (numbers[i - 1] as number));
@@ -203,7 +204,11 @@ const exchangeSchema = z.strictObject({
   ops: z
     .array(upOpSchema)
     .max(exchangeOpsMax)
-    .refine(risesByLane, 'expected rising seqs in each lane'),
+    .refine(risesByLane, 'expected rising seqs in each lane')
+    .refine(
+      (ops) => new Set(ops.map((op) => op.epoch)).size <= 1 + epochsBackMax,
+      'too many epochs',
+    ),
   /** Whether the outbox holds more than this message could. */
   more: z.boolean(),
   status: deviceStatusSchema.optional(),

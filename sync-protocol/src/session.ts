@@ -66,7 +66,8 @@ export function createSession(ports: SessionPorts): Session {
   let inFlight: { readonly exchange: number; readonly built: Exchange } | undefined;
   let closed = false;
   let speaking = newestOf(dialects);
-  let failing = { position: 0, times: 0 };
+  /** By position: how often the effect has thrown. As many as one Reply brings. */
+  const failing = new Map<number, number>();
 
   const handle = (event: SessionEvent): void => {
     if (closed) return;
@@ -143,8 +144,9 @@ export function createSession(ports: SessionPorts): Session {
     // [INB5] Also when it answers an older Exchange: what it says is true whenever it arrives.
     const quarantinedBefore = store.position().quarantined;
     const applied = store.apply(reply, guardedEffect);
-    if (!applied.ok) log.error({ code: applied.error.code }, applied.error.message);
-    else if (applied.value.length > 0) ports.onApplied?.(applied.value);
+    if (applied.ok) failing.clear();
+    else log.error({ code: applied.error.code }, applied.error.message);
+    if (applied.ok && applied.value.length > 0) ports.onApplied?.(applied.value);
     const after = store.position();
     if (after.quarantined > quarantinedBefore)
       log.error({ quarantined: after.quarantined }, 'an op was refused and lies in quarantine');
@@ -174,12 +176,10 @@ export function createSession(ports: SessionPorts): Session {
     try {
       return ports.effect(op);
     } catch (thrown) {
-      failing = {
-        position: op.position,
-        times: failing.position === op.position ? failing.times + 1 : 1,
-      };
+      const times = (failing.get(op.position) ?? 0) + 1;
+      failing.set(op.position, times);
       const { code, message } = failure('runtime_failed', messageOf(thrown));
-      return err({ code, message, retryable: failing.times < effectAttemptsMax });
+      return err({ code, message, retryable: times < effectAttemptsMax });
     }
   };
 

@@ -1,19 +1,28 @@
 // Stores whose process may die right before or right after any call, and in the middle of a transaction's effect.
 // What was committed is written into the ledger, also when the process did not live to learn of it.
 
-import type { Result } from '@skerry/shared';
+import { err, failure, type Result } from '@skerry/shared';
 import type { CoordinatorStore, DeviceStore, DownOp } from '@skerry/sync-protocol';
-import type { Ledger } from './ledger.ts';
+import type { DiskRecord, Ledger } from './ledger.ts';
 import type { Process } from './process.ts';
 
 /** Decides, at each point where it could happen, whether the process dies; `point` says where, for the trace. */
 export type CrashPlan = (point: string) => boolean;
 
+export interface DeviceStoreWorld {
+  readonly dies: CrashPlan;
+  readonly ledger: Ledger;
+  readonly record: DiskRecord;
+  /** Whether the disk takes no more just now. */
+  readonly isFull: () => boolean;
+}
+
+const diskFull = failure('storage_failed', 'the simulated disk is full');
+
 export function crashingDeviceStore(
   store: DeviceStore,
   process: Process,
-  dies: CrashPlan,
-  ledger: Ledger,
+  { dies, ledger, record, isFull }: DeviceStoreWorld,
 ): DeviceStore {
   const { device } = store.position();
   const perhapsCrash = (point: string): void => {
@@ -32,24 +41,25 @@ export function crashingDeviceStore(
     renew: () => between('renew', () => store.renew()),
     append: (body, atMs, effect) =>
       between('append', () => {
+        if (isFull()) return err(diskFull);
         const appended = store.append(body, atMs, () => {
           effect?.();
           perhapsCrash('inside append');
         });
-        if (appended.ok && body.kind === 'escalation')
-          ledger.appended(device, appended.value, body.requestId);
+        if (appended.ok) ledger.appended(device, body);
         return appended;
       }),
     apply: (reply, effect) =>
       between('apply', () => {
+        if (isFull()) return err(diskFull);
         const effects: DownOp[] = [];
         const applied = store.apply(reply, (op) => {
           const done = effect(op);
-          effects.push(op);
+          if (done === undefined || done.ok) effects.push(op);
           perhapsCrash('inside apply');
           return done;
         });
-        if (applied.ok) ledger.applied(device, effects);
+        if (applied.ok) ledger.applied(device, record, effects);
         return applied;
       }),
   };
@@ -75,7 +85,7 @@ export function crashingCoordinatorStore(
     accept: (exchange, nowMs) =>
       between('accept', async () => {
         const accepted = await store.accept(exchange, nowMs);
-        if (accepted.ok) ledger.accepted(exchange.device, exchange.epoch, accepted.value.fresh);
+        if (accepted.ok) ledger.accepted(exchange.device, accepted.value.fresh);
         return accepted;
       }),
     downOpsAfter: (...query) => between('downOpsAfter', () => store.downOpsAfter(...query)),

@@ -1,89 +1,124 @@
 // What has truly been committed to the disks, written down beside them, and what must never be found there.
 // NEV1–NEV6 of sync-protocol/SPEC.md, checked after every step.
 
-import type { DownOp, SyncPosition, UpOp } from '@skerry/sync-protocol';
+import type { DownOp, OutboxBounds, SyncPosition, UpBody, UpOp } from '@skerry/sync-protocol';
 
 export interface Violation {
   readonly rule: 'NEV1' | 'NEV2' | 'NEV3' | 'NEV4' | 'NEV5' | 'NEV6';
   readonly message: string;
 }
 
-export interface OutboxBounds {
-  readonly outboxOpsMax: number;
-  readonly outboxBytesMax: number;
+/** What one disk knows to have happened on it. Copied with the disk, and put back with it. */
+export interface DiskRecord {
+  readonly applied: Set<string>;
+  cursor: number;
 }
+
+export const newRecord = (): DiskRecord => ({ applied: new Set(), cursor: 0 });
+export const copyRecord = ({ applied, cursor }: DiskRecord): DiskRecord => ({
+  applied: new Set(applied),
+  cursor,
+});
 
 /** What lies on a device's disk, read past the process that holds it. */
 export interface DeviceDiskView {
   readonly position: SyncPosition;
-  readonly outboxSeqs: ReadonlySet<number>;
+  /** Ids of the unacknowledged ops, of every disk that goes by the device's name. */
+  readonly outbox: ReadonlySet<string>;
+  readonly record: DiskRecord;
 }
 
 export interface Ledger {
   /** A device's store has committed an append. */
-  appended(device: string, seq: number, requestId: string): void;
+  appended(device: string, body: UpBody): void;
   /** The coordinator's store has committed these ops as new. */
-  accepted(device: string, epoch: string, fresh: readonly UpOp[]): void;
+  accepted(device: string, fresh: readonly UpOp[]): void;
   /** A device's store has committed these ops as applied. */
-  applied(device: string, ops: readonly DownOp[]): void;
+  applied(device: string, record: DiskRecord, ops: readonly DownOp[]): void;
+  /** A disk is gone: what lay on it alone is owed no more. */
+  lost(device: string, outbox: ReadonlySet<string>): void;
   /** The first thing that must never happen and has. */
   check(device: string, view: DeviceDiskView): Violation | undefined;
+  /** Escalations of this device that are on no disk that is gone, and have no answer. */
+  owed(): readonly string[];
+  /** Ids that only a device's outbox holds. */
+  unaccepted(): number;
   readonly counts: { readonly appended: number; readonly answered: number };
 }
 
+/** What an op is about: the same whatever it is named and whenever it travels. */
+export function idOf(body: UpBody): string {
+  switch (body.kind) {
+    case 'escalation':
+      return body.requestId;
+    case 'document-change':
+      return body.document;
+    case 'telemetry':
+      return Object.keys(body.values)[0] ?? '';
+  }
+}
+
 export function createLedger(bounds: OutboxBounds): Ledger {
-  /** By device: seqs that only its outbox holds. */
-  const onlyInOutbox = new Map<string, Set<number>>();
-  const acceptedOps = new Set<string>();
-  const answers = new Map<string, number>();
-  const last = new Map<string, SyncPosition>();
+  /** By device: ids that only its outbox holds. */
+  const onlyInOutbox = new Map<string, Set<string>>();
+  const acceptedIds = new Set<string>();
+  const asked = new Set<string>();
+  const answered = new Set<string>();
+  const gone = new Set<string>();
   const counts = { appended: 0, answered: 0 };
   let found: Violation | undefined;
   const violate = (rule: Violation['rule'], message: string): void => {
     found ??= { rule, message };
   };
-  const held = (device: string): Set<number> => {
-    const seqs = onlyInOutbox.get(device) ?? new Set();
-    onlyInOutbox.set(device, seqs);
-    return seqs;
+  const held = (device: string): Set<string> => {
+    const ids = onlyInOutbox.get(device) ?? new Set();
+    onlyInOutbox.set(device, ids);
+    return ids;
   };
 
   return {
     counts,
-    appended(device, seq, requestId) {
+    appended(device, body) {
       counts.appended++;
-      held(device).add(seq);
-      answers.set(requestId, 0);
+      // What may be dropped by rule is counted by the store, and checked there.
+      if (body.kind !== 'telemetry') held(device).add(idOf(body));
+      if (body.kind === 'escalation') asked.add(body.requestId);
     },
-    accepted(device, epoch, fresh) {
-      for (const { seq } of fresh) {
-        const name = `${device}/${epoch}/${seq}`;
-        if (acceptedOps.has(name)) violate('NEV2', `op ${name} was accepted as new twice`);
-        acceptedOps.add(name);
-        held(device).delete(seq);
+    accepted(device, fresh) {
+      for (const { body } of fresh) {
+        const id = idOf(body);
+        if (acceptedIds.has(id)) violate('NEV2', `op ${id} was accepted as new twice`);
+        acceptedIds.add(id);
+        held(device).delete(id);
       }
     },
-    applied(device, ops) {
+    applied(device, record, ops) {
       for (const { body, position } of ops) {
+        record.cursor = Math.max(record.cursor, position);
         if (body.kind !== 'answer') continue;
-        const times = (answers.get(body.requestId) ?? Number.NaN) + 1;
-        answers.set(body.requestId, times);
-        if (times !== 1)
-          violate('NEV3', `${device} at ${position}: answer ${times} to '${body.requestId}'`);
-        counts.answered++;
+        const { requestId } = body;
+        if (record.applied.has(requestId) || !asked.has(requestId))
+          violate('NEV3', `${device} at ${position}: an answer to '${requestId}' too many`);
+        record.applied.add(requestId);
+        if (!answered.has(requestId)) counts.answered++;
+        answered.add(requestId);
       }
     },
-    check(device, { position, outboxSeqs }) {
-      for (const seq of held(device))
-        if (!outboxSeqs.has(seq))
-          violate('NEV1', `op ${device}/${seq} left the outbox and is nowhere durable`);
+    lost(device, outbox) {
+      for (const id of held(device)) if (!outbox.has(id)) gone.add(id);
+      for (const id of gone) held(device).delete(id);
+    },
+    check(device, { position, outbox, record }) {
+      for (const id of held(device))
+        if (!outbox.has(id)) violate('NEV1', `op ${id} left the outbox and is nowhere durable`);
       if (position.ops > bounds.outboxOpsMax || position.bytes > bounds.outboxBytesMax)
         violate('NEV4', `${device}'s outbox holds ${position.ops} ops, ${position.bytes} bytes`);
-      const before = last.get(device) ?? position;
-      if (position.cursor < before.cursor || position.epoch !== before.epoch)
-        violate('NEV5', `${device} went from ${before.cursor} back to ${position.cursor}`);
-      last.set(device, position);
+      if (position.cursor < record.cursor)
+        violate('NEV5', `${device} went from ${record.cursor} back to ${position.cursor}`);
+      record.cursor = Math.max(record.cursor, position.cursor);
       return found;
     },
+    owed: () => [...asked].filter((id) => !answered.has(id) && !gone.has(id)),
+    unaccepted: () => [...onlyInOutbox.values()].reduce((sum, ids) => sum + ids.size, 0),
   };
 }

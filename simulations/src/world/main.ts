@@ -2,12 +2,16 @@
 // npm run sim -- --seed 17               replays one, with its trace
 // npm run sim -- --bug deleteOnSend      plants a bug, which must be found
 // npm run sim -- --disks sqlite          over the production stores instead of memory
+// npm run sim -- --catch-up              thirty days offline, then 10 000 changes at once
 
 import { parseArgs } from 'node:util';
 import { err, failure, messageOf, ok, type Result } from '@skerry/shared';
-import { type Outcome, partitionAndHeal } from './partition-and-heal.ts';
+import { catchUp } from './catch-up.ts';
 import { type PlantedBug, plantedBugs } from './planted-bugs.ts';
+import { shrink } from './shrink.ts';
 import { withSqliteDisks } from './sqlite-disks.ts';
+import { type Outcome, type RunOptions, storm } from './storm.ts';
+import { tell } from './weather.ts';
 
 interface Command {
   readonly from: number;
@@ -19,10 +23,25 @@ interface Command {
 }
 
 const bugs = Object.keys(plantedBugs) as PlantedBug[];
+const shrinkRunsMax = 300;
+const nothing = {
+  steps: 0,
+  appended: 0,
+  answered: 0,
+  deaths: 0,
+  lost: 0,
+  repeated: 0,
+  damaged: 0,
+  restored: 0,
+  swapped: 0,
+  quarantined: 0,
+};
 const exitCodes = { passed: 0, violated: 1, misused: 2 } as const;
 
 const command = readCommand();
-if (command.ok) {
+if (process.argv.includes('--catch-up')) {
+  await catchUp(print);
+} else if (command.ok) {
   process.exitCode = (await run(command.value)) ? exitCodes.passed : exitCodes.violated;
 } else {
   process.stderr.write(`${command.error.message}\n`);
@@ -32,22 +51,24 @@ if (command.ok) {
 /** Whether all seeds passed. */
 async function run({ from, seeds, replay, bug, disks }: Command): Promise<boolean> {
   const startedAtMs = performance.now();
-  const total = { steps: 0, appended: 0, answered: 0, deaths: 0, lost: 0, repeated: 0 };
+  const total = { ...nothing };
   const progressEvery = Math.max(1, Math.floor(seeds / 10));
   for (let seed = from; seed < from + seeds; seed++) {
     const options = {
       ...(bug === undefined ? {} : { bug }),
       ...(replay ? { trace: print } : {}),
     };
-    const outcome =
+    const rerun = (more: RunOptions): Promise<Outcome> =>
       disks === 'memory'
-        ? await partitionAndHeal(seed, options)
-        : await withSqliteDisks((sqlite) => partitionAndHeal(seed, { ...options, disks: sqlite }));
+        ? storm(seed, { ...options, ...more })
+        : withSqliteDisks((sqlite) => storm(seed, { ...options, ...more, disks: sqlite }));
+    const outcome = await rerun({});
     for (const key of Object.keys(total) as (keyof typeof total)[])
       total[key] += outcome.counts[key];
     if (replay || outcome.violation !== undefined) print(describe(outcome));
     if (outcome.violation !== undefined) {
       const planted = bug === undefined ? '' : ` --bug ${bug}`;
+      await printShortest(outcome, rerun);
       print(`replay: npm run sim -- --seed ${seed} --disks ${disks}${planted}`);
       return false;
     }
@@ -57,10 +78,28 @@ async function run({ from, seeds, replay, bug, disks }: Command): Promise<boolea
   const seconds = (performance.now() - startedAtMs) / 1000;
   print(
     `${seeds} passed in ${seconds.toFixed(1)} s: ${total.steps} steps, ${total.deaths} deaths, ` +
-      `${total.lost} messages lost and ${total.repeated} repeated; ` +
+      `${total.lost} messages lost, ${total.repeated} repeated and ${total.damaged} damaged; ` +
+      `${total.restored} disks restored, ${total.swapped} swapped; ${total.quarantined} ops in quarantine; ` +
       `${total.appended} ops appended, ${total.answered} answered, 0 lost, 0 applied twice`,
   );
   return true;
+}
+
+/** What it takes for the seed to fail, and what happens then. */
+async function printShortest(
+  failed: Outcome,
+  rerun: (more: RunOptions) => Promise<Outcome>,
+): Promise<void> {
+  const shortest = await shrink(
+    failed,
+    (without) => rerun({ without, trace: () => {} }),
+    shrinkRunsMax,
+  );
+  const { size } = shortest.happenings;
+  print(`shortest found: ${size} of ${failed.happenings.size} happenings`);
+  for (const happening of shortest.happenings.values()) print(`  ${tell(happening)}`);
+  const without = new Set([...failed.happenings.keys()].filter((p) => !shortest.happenings.has(p)));
+  await rerun({ without, trace: print });
 }
 
 function readCommand(): Result<Command> {
@@ -71,6 +110,7 @@ function readCommand(): Result<Command> {
         from: { type: 'string', default: '0' },
         seed: { type: 'string' },
         bug: { type: 'string' },
+        'catch-up': { type: 'boolean' },
         disks: { type: 'string', default: 'memory' },
       },
     });

@@ -1,31 +1,43 @@
 // The world over the production stores: each disk is a SQLite file of its own, that outlives the process that opened it.
 
-import { mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createSqlCoordinatorStore, openSqlite } from '@skerry/cloud-coordinator';
 import { createSqliteDeviceStore, openDatabase } from '@skerry/edge-agent';
 import { assert, type Result } from '@skerry/shared';
-import type { Disks } from './partition-and-heal.ts';
+import type { CopyableDisk } from './simulated-agent.ts';
+import type { Disks } from './storm.ts';
 
 /** Runs `action` with disks in a folder that is gone afterwards. */
 export async function withSqliteDisks<T>(action: (disks: Disks) => Promise<T>): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), 'skerry-world-'));
   const open: { close(): unknown }[] = [];
+  let copies = 0;
   try {
     return await action({
-      device(device, epoch, bounds) {
-        const path = join(folder, `${device}.sqlite`);
-        let database: ReturnType<typeof openDatabase>;
-        const disk = {
-          open() {
-            database = openDatabase(path);
-            return value(createSqliteDeviceStore(value(database), device, () => epoch, bounds));
-          },
-          close: () => void value(database).close(),
+      device(device, newEpoch, bounds) {
+        const diskAt = (path: string): CopyableDisk => {
+          let database: ReturnType<typeof openDatabase> | undefined;
+          const disk: CopyableDisk = {
+            open() {
+              database = openDatabase(path);
+              return value(createSqliteDeviceStore(value(database), device, newEpoch, bounds));
+            },
+            close() {
+              if (database?.ok) database.value.close();
+            },
+            copy() {
+              const copy = join(folder, `${device}-${++copies}.sqlite`);
+              if (database?.ok && database.value.open) database.value.exec(`VACUUM INTO '${copy}'`);
+              else copyFileSync(path, copy);
+              return diskAt(copy);
+            },
+          };
+          open.push(disk);
+          return disk;
         };
-        open.push(disk);
-        return disk;
+        return diskAt(join(folder, `${device}.sqlite`));
       },
       coordinator() {
         const path = join(folder, 'coordinator.sqlite');

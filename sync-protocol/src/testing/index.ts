@@ -12,7 +12,7 @@ export {
   createMemoryDeviceStore,
   type MemoryDeviceDisk,
 } from './memory-device-store.ts';
-export { createMemoryPipe, type Fate, type MemoryPipe } from './memory-pipe.ts';
+export { createMemoryPipe, type Damage, type Fate, type MemoryPipe } from './memory-pipe.ts';
 export { type SampleBlob, sampleBlob } from './sample-blob.ts';
 export {
   sampleAcks,

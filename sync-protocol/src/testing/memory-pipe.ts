@@ -4,6 +4,8 @@
 import { type Clock, err, failure, ok } from '@skerry/shared';
 import type { CoordinatorTransport, DeviceTransport } from '../ports.ts';
 
+/** Changes bytes on their way. */
+export type Damage = (message: Uint8Array) => Uint8Array;
 export type Fate = (device: string, direction: 'up' | 'down', bytes: number) => readonly number[];
 
 export interface MemoryPipe {
@@ -25,7 +27,11 @@ interface CoordinatorEnd {
   readonly presence?: (device: string, online: boolean) => void;
 }
 
-export function createMemoryPipe(clock: Clock, fate: Fate = () => [0]): MemoryPipe {
+export function createMemoryPipe(
+  clock: Clock,
+  fate: Fate = () => [0],
+  damage: Damage = (message) => message,
+): MemoryPipe {
   const deviceEnds = new Map<string, DeviceEnd>();
   const cut = new Set<string>();
   let coordinatorEnd: CoordinatorEnd = {};
@@ -37,7 +43,7 @@ export function createMemoryPipe(clock: Clock, fate: Fate = () => [0]): MemoryPi
     deliver: (copy: Uint8Array) => void,
   ): void => {
     for (const delayMs of fate(device, direction, message.length)) {
-      const copy = message.slice(); // The sender may reuse its buffer.
+      const copy = damage(message.slice()); // The sender may reuse its buffer.
       clock.after(delayMs, () => {
         if (!cut.has(device)) deliver(copy);
       });
