@@ -25,6 +25,15 @@ export const coordinatorConfigSchema = z.object({
       .optional()
       .describe('a broker of yours, instead of the embedded one'),
   ),
+  blobQuotaBytes: countSchema(1024, 2 ** 50)
+    .default(64 * 1024 ** 3)
+    .describe('disk for blobs'),
+  blobBytesMax: countSchema(1, 1024 ** 3)
+    .default(1024 ** 3)
+    .describe('bytes of one blob'),
+  blobTransfersMax: countSchema(1, 10_000)
+    .default(256)
+    .describe('devices that move blobs at once, by each wire'),
   bundles: listSchema
     .prefault(join(zooDirectory, 'digits'))
     .describe('folders of the bundles to serve, separated by commas'),

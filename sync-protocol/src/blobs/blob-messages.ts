@@ -32,6 +32,8 @@ export const chunksInFlightMax = 32;
 const bytesSchema = z.custom<Uint8Array>((v) => v instanceof Uint8Array, 'expected bytes');
 const header = { v: z.int().positive(), digest: digestSchema };
 const sized = { ...header, bytes: z.int().min(1).max(blobBytesMax) };
+/** Which offer a holding answers, so that a late copy of an older one is not taken for news. */
+const round = { round: z.int().nonnegative() };
 const failureCodes = Object.keys(failureCatalogue) as [FailureCode, ...FailureCode[]];
 const bitmapFits = ({ missing, bytes }: { missing: Uint8Array; bytes: number }): boolean =>
   isBitmapOf(missing, chunkCount(bytes));
@@ -47,11 +49,11 @@ const wantSchema = z
   .refine(bitmapFits, 'expected a bitmap of the blob’s chunks');
 
 /** Device → coordinator: I have this; what do you miss of it? */
-const offerSchema = z.strictObject({ ...sized, type: z.literal('offer') });
+const offerSchema = z.strictObject({ ...sized, ...round, type: z.literal('offer') });
 
 /** Coordinator → device. Nothing missing means: whole, verified and durable. */
 const holdingSchema = z
-  .strictObject({ ...sized, type: z.literal('holding'), missing: bytesSchema })
+  .strictObject({ ...sized, ...round, type: z.literal('holding'), missing: bytesSchema })
   .refine(bitmapFits, 'expected a bitmap of the blob’s chunks');
 
 /** Either way. `sha256` is the chunk's own, so that damage costs one chunk and not the blob. */

@@ -37,7 +37,7 @@ const idleRoundsMax = 3;
 const windowStart = 4;
 
 export function createChunkWire(ports: ChunkWirePorts): BlobWire {
-  const { store, pacer, sha256, log } = ports;
+  const { store, pacer, clock, sha256, log } = ports;
   const openLine = createLines(ports);
 
   const fetchOver = async (
@@ -85,11 +85,12 @@ export function createChunkWire(ports: ChunkWirePorts): BlobWire {
     const rounds = createRounds();
     let leftBefore: number | undefined;
     let offered = 0;
+    let round = Math.floor(clock.monotonicMs()); // Above those of an earlier try.
     while (!rounds.idle() && !signal.aborted) {
-      line.drain(); // What answers an older offer would have chunks sent twice.
-      const asked = await line.send({ ...headerOf(ref), type: 'offer' });
+      round += 1;
+      const asked = await line.send({ ...headerOf(ref), type: 'offer', round });
       if (!asked.ok) return asked;
-      const holding = await nextHolding(line, ref);
+      const holding = await nextHolding(line, ref, round);
       if (!holding.ok) return holding;
       if (holding.value === undefined) {
         rounds.ended(0, offered);
@@ -179,12 +180,17 @@ async function missingOf(store: BlobStore, ref: BlobRef): Promise<Result<Uint8Ar
 }
 
 /** The bitmap of what the coordinator misses; `undefined` when no answer came in time. */
-async function nextHolding(line: Line, ref: BlobRef): Promise<Result<Uint8Array | undefined>> {
+async function nextHolding(
+  line: Line,
+  ref: BlobRef,
+  round: number,
+): Promise<Result<Uint8Array | undefined>> {
   for (;;) {
     const message = await line.next();
     if (message === undefined) return ok(undefined);
     if (message.type === 'refusal') return err(failureOf(message));
-    if (message.type === 'holding' && message.bytes === ref.bytes) return ok(message.missing);
+    const isAnswer = message.type === 'holding' && message.round === round;
+    if (isAnswer && message.bytes === ref.bytes) return ok(message.missing);
   }
 }
 
@@ -212,7 +218,6 @@ interface Line {
   send(message: BlobMessage): Promise<Result<void>>;
   /** The next message about this blob; `undefined` when none came for `quietMs`, or the transfer was called off. */
   next(): Promise<BlobMessage | undefined>;
-  drain(): void;
   close(): void;
 }
 
@@ -265,7 +270,6 @@ function createLines({ openPipe, clock, log }: ChunkWirePorts) {
         }
         return signal.aborted ? undefined : queue.shift();
       },
-      drain: () => void queue.splice(0),
       close,
     });
   };

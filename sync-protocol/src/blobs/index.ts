@@ -1,5 +1,6 @@
+export { blobUpTopicFilter } from '../topics.ts';
 export { firstMissingRun } from './bitmap.ts';
-export { type BlobRef, blobBytesMax, blobRefSchema, chunkBytes } from './blob.ts';
+export { type BlobRef, blobBytesMax, blobRefSchema, chunkBytes, chunkCount } from './blob.ts';
 export type { BlobRecord, BlobReferences, BlobStore, Holding } from './blob-store.ts';
 export type { BlobWire } from './blob-wire.ts';
 export { type ChunkWirePorts, createChunkWire } from './chunk-wire.ts';

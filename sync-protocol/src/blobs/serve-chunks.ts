@@ -122,7 +122,7 @@ export function createChunkServer(
       const finished = await store.finish(offer.digest);
       if (!finished.ok) return finished;
     }
-    return say(device, { ...headerOf(offer), type: 'holding', missing });
+    return say(device, { ...headerOf(offer), type: 'holding', round: offer.round, missing });
   };
 
   const tooLarge = ({ bytes }: { readonly bytes: number }): Result<void> =>

@@ -1,0 +1,91 @@
+// The coordinator's blobs, put together: the store in a folder, served over HTTP and in chunks over MQTT.
+
+import { join } from 'node:path';
+import type { Clock, FailureCode, Log, Random, Result, Timer } from '@skerry/shared';
+import { ok } from '@skerry/shared';
+import { sha256 } from '@skerry/shared/node';
+import {
+  blobBoundsDefaults,
+  createChunkServer,
+  createServeBlob,
+  type ServeBlob,
+  scrubBlobs,
+} from '@skerry/sync-protocol/blobs';
+import {
+  createSha256,
+  openFileBlobReferences,
+  openFileBlobStore,
+} from '@skerry/sync-protocol/node';
+import { openMqttBlobPipe } from './mqtt-blob-pipe.ts';
+
+export interface BlobsConfig {
+  readonly dataDir: string;
+  readonly blobQuotaBytes: number;
+  readonly blobBytesMax: number;
+  readonly blobTransfersMax: number;
+  readonly publishesMax: number;
+}
+
+export interface BlobsPorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  onDropped(code: FailureCode): void;
+}
+
+export interface Blobs {
+  readonly serveBlob: ServeBlob;
+  close(): Promise<void>;
+}
+
+const scrubEveryMs = 24 * 3_600_000;
+
+export async function openBlobs(
+  config: BlobsConfig,
+  brokerUrl: string,
+  ports: BlobsPorts,
+): Promise<Result<Blobs>> {
+  const { clock, log, onDropped } = ports;
+  const folder = join(config.dataDir, 'blobs');
+  const references = await openFileBlobReferences(join(folder, 'references'));
+  if (!references.ok) return references;
+  const opened = await openFileBlobStore(
+    folder,
+    { ...blobBoundsDefaults, quotaBytesMax: config.blobQuotaBytes },
+    {
+      nowMs: clock.nowMs,
+      isReferenced: references.value.has,
+      onEvicted: ({ digest, bytes }) => log.info({ digest, bytes }, 'blob evicted'),
+    },
+  );
+  if (!opened.ok) return opened;
+  const store = opened.value;
+  const bounds = { bytesMax: config.blobBytesMax, devicesMax: config.blobTransfersMax };
+  const pipe = openMqttBlobPipe(brokerUrl, config.publishesMax, ports);
+  const chunks = createChunkServer({ store, sha256, send: pipe.send, log, onDropped }, bounds);
+  pipe.onMessage(chunks.handle);
+  const stopping = new AbortController();
+  let timer: Timer;
+  const scrub = async (): Promise<void> => {
+    const damaged = await scrubBlobs(store, createSha256, stopping.signal);
+    if (!damaged.ok) log.error({ code: damaged.error.code }, `scrub: ${damaged.error.message}`);
+    else if (damaged.value.length > 0)
+      log.error(
+        { digests: damaged.value.join(' ') },
+        'blobs were damaged at rest, and are removed',
+      );
+    if (!stopping.signal.aborted) arm();
+  };
+  const arm = (): void => {
+    timer = clock.after(scrubEveryMs, () => void scrub());
+  };
+  arm();
+  return ok({
+    serveBlob: createServeBlob(store, { ...bounds, uploadsMax: config.blobTransfersMax }),
+    async close() {
+      stopping.abort();
+      timer.cancel();
+      await pipe.close();
+    },
+  });
+}

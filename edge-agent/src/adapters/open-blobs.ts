@@ -1,0 +1,122 @@
+// The device's blobs, put together: the store in a folder, HTTP first where the coordinator's address is known, chunks
+// over MQTT where it is not or does not answer, and ops that wait for their blob.
+
+import { join } from 'node:path';
+import { type Clock, type Log, ok, type Random, type Result, type Timer } from '@skerry/shared';
+import { sha256 } from '@skerry/shared/node';
+import type { DeviceStore } from '@skerry/sync-protocol';
+import {
+  blobBoundsDefaults,
+  blobBytesMax,
+  createChunkWire,
+  createPacer,
+  createServeBlob,
+  scrubBlobs,
+} from '@skerry/sync-protocol/blobs';
+import {
+  createSha256,
+  openFileBlobReferences,
+  openFileBlobStore,
+} from '@skerry/sync-protocol/node';
+import type { Hono } from 'hono';
+import { blobRoutes } from '../http/blobs.ts';
+import { createTransfers, type Transfers } from '../sync/transfers.ts';
+import { createUploadFirst, type UploadFirst } from '../sync/upload-first.ts';
+import { createHttpBlobWire } from './http-blob-wire.ts';
+import { openMqttBlobPipe } from './mqtt-blob-pipe.ts';
+import type { SqliteDatabase } from './sqlite-database.ts';
+import { createSqliteHeldOps } from './sqlite-held-ops.ts';
+
+export interface BlobsConfig {
+  readonly device: string;
+  readonly dataDir: string;
+  readonly brokerUrl: string;
+  readonly coordinatorUrl?: string | undefined;
+  readonly blobQuotaBytes: number;
+  readonly blobBytesPerSecond: number;
+}
+
+export interface BlobsPorts {
+  readonly database: SqliteDatabase;
+  readonly store: DeviceStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly onAppended: () => void;
+}
+
+export interface Blobs {
+  readonly routes: Hono;
+  readonly transfers: Transfers;
+  readonly uploadFirst: UploadFirst;
+  close(): Promise<void>;
+}
+
+const heldOpsMax = 10_000;
+const transferBounds = { movingMax: 2, transfersMax: 256 };
+const localUploadsMax = 4;
+const scrubEveryMs = 24 * 3_600_000;
+
+export async function openBlobs(config: BlobsConfig, ports: BlobsPorts): Promise<Result<Blobs>> {
+  const { database, clock, random, log } = ports;
+  const folder = join(config.dataDir, 'blobs');
+  const references = await openFileBlobReferences(join(folder, 'references'));
+  if (!references.ok) return references;
+  const heldOps = createSqliteHeldOps(database, heldOpsMax);
+  const isHeld = (digest: string): boolean =>
+    heldOps.list().some(({ blob }) => blob.digest === digest);
+  const opened = await openFileBlobStore(
+    folder,
+    { ...blobBoundsDefaults, quotaBytesMax: config.blobQuotaBytes },
+    {
+      nowMs: clock.nowMs,
+      isReferenced: (digest) => references.value.has(digest) || isHeld(digest),
+      onEvicted: ({ digest, bytes }) => log.info({ digest, bytes }, 'blob evicted'),
+    },
+  );
+  if (!opened.ok) return opened;
+  const store = opened.value;
+  const pacer = createPacer(config.blobBytesPerSecond, clock);
+  const openPipe = () => openMqttBlobPipe(config, { clock, random, log });
+  const chunks = createChunkWire({ openPipe, store, pacer, clock, sha256, log });
+  const { coordinatorUrl: baseUrl } = config;
+  const http = baseUrl === undefined ? [] : [createHttpBlobWire({ baseUrl, store, pacer, clock })];
+  const transfers = createTransfers(
+    { wires: [...http, chunks], clock, random, log },
+    transferBounds,
+  );
+  const uploadFirst = createUploadFirst({
+    store: ports.store,
+    heldOps,
+    transfers,
+    log,
+    onAppended: ports.onAppended,
+  });
+  const serveBlob = createServeBlob(store, { bytesMax: blobBytesMax, uploadsMax: localUploadsMax });
+  const stopping = new AbortController();
+  let timer: Timer;
+  const scrub = async (): Promise<void> => {
+    const damaged = await scrubBlobs(store, createSha256, stopping.signal);
+    if (!damaged.ok) log.error({ code: damaged.error.code }, `scrub: ${damaged.error.message}`);
+    else if (damaged.value.length > 0)
+      log.error(
+        { digests: damaged.value.join(' ') },
+        'blobs were damaged at rest, and are removed',
+      );
+    if (!stopping.signal.aborted) arm();
+  };
+  const arm = (): void => {
+    timer = clock.after(scrubEveryMs, () => void scrub());
+  };
+  arm();
+  return ok({
+    routes: blobRoutes({ serveBlob, transfers }),
+    transfers,
+    uploadFirst,
+    async close() {
+      stopping.abort();
+      timer.cancel();
+      await transfers.close();
+    },
+  });
+}
