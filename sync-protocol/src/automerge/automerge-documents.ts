@@ -8,7 +8,7 @@ import { defined, type Failure, failure } from '@skerry/shared';
 import { documentBounds, type Writable } from '../documents/document.ts';
 import type { Content, Heads, Integrated, LeafView } from '../documents/engine.ts';
 import { checkLeaf, checkLeaves, type Edit, rootKeyOf } from '../documents/leaves.ts';
-import { planReplay } from '../documents/replay.ts';
+import { type OwnEdit, planReplay } from '../documents/replay.ts';
 
 type Root = Record<string, Automerge.ImmutableString>;
 type Doc = Automerge.Doc<Root>;
@@ -141,12 +141,8 @@ export function createAutomergeDocuments() {
         const theirs = leavesOf(doc);
         check(theirs);
         const unsynced = Automerge.getChangesSince(old, [...knownTo(old, basis)]);
-        const own = unsynced
-          .map((c) => Automerge.decodeChange(c))
-          .filter((c) => c.actor.startsWith(author));
-        const paths = new Set(own.flatMap(({ ops }) => ops.map((op) => String(op.key))));
-        const before = leavesOf(Automerge.view(old, [...knownTo(old, basis)]));
-        const plan = planReplay(paths, before, leavesOf(old), theirs);
+        const base = leavesOf(Automerge.view(old, [...knownTo(old, basis)]));
+        const plan = planReplay(ownEdits(old, unsynced, author), base, theirs);
         if (plan.plain.length > 0)
           doc = Automerge.change(doc, timeless, (root) => makeEdits(root, plan.plain));
         if (plan.concurrent.length > 0)
@@ -205,6 +201,24 @@ function changesOf(save: Uint8Array, doc: Doc): readonly Uint8Array[] {
   } finally {
     Automerge.free(other);
   }
+}
+
+/** By leaf, the last edit that changes of this author's make; changes come in an order in which each can be applied. */
+function ownEdits(doc: Doc, changes: readonly Uint8Array[], author: string) {
+  const own = new Map<string, OwnEdit>();
+  for (const change of changes) {
+    const { actor, ops } = Automerge.decodeChange(change);
+    if (!actor.startsWith(author)) continue;
+    for (const { action, key, value } of ops) {
+      const path = String(key);
+      if (action === 'set') {
+        // Alone where it was made upon what there was; else what it stands beside shows.
+        const values = Object.keys(Automerge.getConflicts(doc, path) ?? {});
+        own.set(path, { json: String(value), beside: values.length > 1 });
+      } else own.set(path, { json: undefined, beside: doc[path] !== undefined });
+    }
+  }
+  return own;
 }
 
 const knownTo = (doc: Doc, heads: Heads): Heads =>

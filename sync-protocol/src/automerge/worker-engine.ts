@@ -5,7 +5,7 @@
 import { Worker } from 'node:worker_threads';
 import { err, failure, ok, type Result } from '@skerry/shared';
 import type { DocumentEngine } from '../documents/engine.ts';
-import type { Method, WorkerReply } from './worker-protocol.ts';
+import { type Method, readyId, type WorkerReply } from './worker-protocol.ts';
 
 export interface WorkerEngineLimits {
   /** What one call may take; a change that is refused for it took this long and no longer. */
@@ -20,6 +20,9 @@ export const workerEngineLimits: WorkerEngineLimits = {
   waitingMax: 4_096,
   heapMbMax: 256,
 };
+
+/** A new worker has to load Automerge before it can begin. */
+const startMsMax = 30_000;
 
 // A worker thread loads what Node itself can load: the built file, also when this one runs as source under a test.
 const workerUrl = new URL('../../dist/automerge/worker.js', import.meta.url);
@@ -56,6 +59,7 @@ export function createWorkerEngine(limits: Partial<WorkerEngineLimits> = {}): Do
 
   const run = ({ method, args }: Job): Promise<Result<unknown>> =>
     new Promise((resolve) => {
+      const fresh = worker === undefined;
       worker ??= start();
       const current = worker;
       const id = ++lastId;
@@ -66,14 +70,16 @@ export function createWorkerEngine(limits: Partial<WorkerEngineLimits> = {}): Do
         resolve(result);
       };
       const onReply = (reply: WorkerReply): void => {
-        if (reply.id === id) settle('failure' in reply ? err(reply.failure) : ok(reply.value));
+        if (reply.id === readyId) {
+          clearTimeout(timer);
+          timer = setTimeout(late, callMsMax);
+        } else if (reply.id === id)
+          settle('failure' in reply ? err(reply.failure) : ok(reply.value));
       };
       const onExit = (): void =>
         settle(err(failure('runtime_failed', 'the documents worker has died')));
-      const timer = setTimeout(
-        () => settle(err(failure('deadline_exceeded', `took longer than ${callMsMax} ms`))),
-        callMsMax,
-      );
+      const late = (): void => settle(err(failure('deadline_exceeded', 'it took too long')));
+      let timer = setTimeout(late, fresh ? startMsMax : callMsMax);
       current.on('message', onReply);
       current.on('exit', onExit);
       current.postMessage({ id, method, args });

@@ -16,3 +16,6 @@ export type WorkerReply = { readonly id: number } & (
   | { readonly value: unknown }
   | { readonly failure: Failure }
 );
+
+/** The id of no call: the worker is loaded. */
+export const readyId = 0;

@@ -4,12 +4,14 @@
 import { parentPort } from 'node:worker_threads';
 import { defined, failure, messageOf } from '@skerry/shared';
 import { createAutomergeDocuments, Refused } from './automerge-documents.ts';
-import type { WorkerReply, WorkerRequest } from './worker-protocol.ts';
+import { readyId, type WorkerReply, type WorkerRequest } from './worker-protocol.ts';
 
 const port = defined(parentPort, 'the worker’s port');
 const documents = createAutomergeDocuments();
 
 port.on('message', (request: WorkerRequest) => port.postMessage(answer(request)));
+const ready: WorkerReply = { id: readyId, value: undefined };
+port.postMessage(ready); // Loading takes a while, and counts to no call.
 
 function answer({ id, method, args }: WorkerRequest): WorkerReply {
   try {

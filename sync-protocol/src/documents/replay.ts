@@ -1,5 +1,5 @@
 // A replica that is replaced (a new epoch, a refused change) takes its own edits along: three ways, leaf by leaf.
-// `base` is what the device saw before its unsynced edits, `mine` with them, `theirs` the document that replaces it. Pure.
+// `base` is what the device saw before its unsynced edits, `own` are these, `theirs` is the document that takes over. Pure.
 
 import type { Edit, Leaves } from './leaves.ts';
 
@@ -10,18 +10,28 @@ export interface Replay {
   readonly concurrent: readonly Edit[];
 }
 
+/** The last that the device itself wrote to a leaf. */
+export interface OwnEdit {
+  readonly json: string | undefined;
+  /** Made beside what others had, not upon it. */
+  readonly beside: boolean;
+}
+
 /** [DOC10] Only what the device itself has edited: a leaf that others deleted comes back by an edit of it alone. */
-export function planReplay(own: ReadonlySet<string>, base: Leaves, mine: Leaves, theirs: Leaves) {
+export function planReplay(
+  own: ReadonlyMap<string, OwnEdit>,
+  base: Leaves,
+  theirs: Leaves,
+): Replay {
   const plain: Edit[] = [];
   const concurrent: Edit[] = [];
-  for (const path of own) {
+  for (const [path, { json, beside }] of own) {
     const was = base.get(path);
-    const json = mine.get(path);
     const now = theirs.get(path);
-    if (json === was || json === now) continue;
-    if (now === was || now === undefined) plain.push({ path, json });
+    if (json === now || (json === was && !beside)) continue;
+    if (now === undefined || (now === was && !beside)) plain.push({ path, json });
     else if (json !== undefined) concurrent.push({ path, json });
     // else: deleted here and edited there; the edit stays, as it does in any merge.
   }
-  return { plain, concurrent } satisfies Replay;
+  return { plain, concurrent };
 }

@@ -141,11 +141,10 @@ export async function createDocumentFleet(
         const again = start(name, other ?? device.disk);
         again.outbox.push(...device.outbox);
         again.inbox.push(...device.inbox);
-        Object.assign(device, again, {
-          position: device.position,
-          seq: device.seq,
-          acked: device.acked,
-        });
+        again.position = device.position;
+        again.seq = device.seq;
+        again.acked = device.acked;
+        devices.set(name, again);
       },
     };
     const current = device;

@@ -1,0 +1,79 @@
+import { createRandom, defined } from '@skerry/shared';
+import { describe, expect, it } from 'vitest';
+import { digestOf } from '../testing/document-fleet.ts';
+import { documentBounds } from './document.ts';
+import {
+  decodeFrame,
+  encodeFrame,
+  type Frame,
+  frameBytesMax,
+  joinParts,
+  partsOf,
+} from './frame.ts';
+
+const frame: Frame = {
+  document: 'site/harbour',
+  epoch: 3,
+  heads: ['a'.repeat(64), 'b'.repeat(64)],
+  id: 7,
+  content: { kind: 'changes', changes: [Uint8Array.from({ length: 900 }, (_, i) => i & 255)] },
+};
+
+function encoded(of: Frame = frame): Uint8Array {
+  const bytes = encodeFrame(of, digestOf);
+  if (!bytes.ok) throw new Error(bytes.error.message);
+  return bytes.value;
+}
+
+describe('a document frame', () => {
+  it('[DOC4] is what was encoded', () =>
+    expect(decodeFrame(encoded(), digestOf)).toEqual({ ok: true, value: frame }));
+
+  it('[DOC4] with one bit of 1 500 flipped, or cut anywhere, is refused and nothing throws', () => {
+    const bytes = encoded();
+    const random = createRandom(1);
+    let accepted = 0;
+    for (let i = 0; i < 1_500; i++) {
+      const flipped = bytes.slice();
+      const at = random.below(bytes.length);
+      flipped[at] = defined(flipped[at], 'a byte') ^ (1 << random.below(8));
+      if (decodeFrame(flipped, digestOf).ok) accepted++;
+    }
+    for (let length = 0; length < bytes.length; length += 13)
+      if (decodeFrame(bytes.subarray(0, length), digestOf).ok) accepted++;
+    expect(accepted).toBe(0);
+  });
+
+  it('[DOC4] of a wrong shape or beyond its bounds is not made, and not read', () => {
+    const headsTooMany = Array.from({ length: documentBounds.headsMax + 1 }, () => 'a'.repeat(64));
+    for (const wrong of [
+      { ...frame, document: 'site/../etc' },
+      { ...frame, document: 'fleet/other' },
+      { ...frame, epoch: 0 },
+      { ...frame, heads: headsTooMany },
+    ])
+      expect(encodeFrame(wrong, digestOf)).toMatchObject({ error: { code: 'invalid_argument' } });
+    const large: Frame = {
+      ...frame,
+      content: { kind: 'changes', changes: [new Uint8Array(frameBytesMax)] },
+    };
+    expect(encodeFrame(large, digestOf)).toMatchObject({ error: { code: 'too_large' } });
+    expect(decodeFrame(new Uint8Array(frameBytesMax + 1), digestOf).ok).toBe(false);
+  });
+
+  it('[DOC4] a save in parts is joined in any order, and only whole', () => {
+    const save = Uint8Array.from({ length: 100_000 }, (_, i) => (i * 7) & 255);
+    const parts = partsOf(save, digestOf);
+    if (!parts.ok) throw new Error(parts.error.message);
+    expect(joinParts(parts.value.slice(1), digestOf)).toEqual({ ok: true, value: undefined });
+    expect(joinParts([...parts.value].reverse(), digestOf)).toEqual({ ok: true, value: save });
+    const [first, ...rest] = parts.value;
+    const broken =
+      first?.kind === 'part' ? { ...first, bytes: first.bytes.map((b) => b ^ 1) } : first;
+    expect(joinParts(broken === undefined ? [] : [broken, ...rest], digestOf)).toMatchObject({
+      error: { code: 'digest_mismatch' },
+    });
+    const { saveBytesMax } = documentBounds;
+    expect(partsOf(new Uint8Array(saveBytesMax + 1), digestOf)).toMatchObject({ ok: false });
+  });
+});
