@@ -1,4 +1,5 @@
-// Five megabytes up and down between real processes: over HTTP with the link cut twice each way, and over MQTT alone.
+// Five megabytes up and down between real processes: over HTTP with the link cut twice each way, over MQTT
+// alone, and over MQTT after HTTP was tried in vain.
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -101,12 +102,19 @@ describe('a blob of 5 MB', () => {
     expect(Buffer.from(await arrived.arrayBuffer()).equals(data)).toBe(true);
   });
 
-  it('goes up and comes down over MQTT alone', { timeout: 90_000 }, async () => {
+  it('goes up over MQTT alone, and comes down so where HTTP does not answer', {
+    timeout: 90_000,
+  }, async () => {
     const { start, coordinator, proxyOf } = await world();
     const proxy = await proxyOf(coordinator.mqttUrl ?? '');
     const flags = { 'broker-url': `mqtt://127.0.0.1:${proxy.port}` };
     const giver = await start('agent', 'giver', { ...flags, device: 'giver' });
-    const taker = await start('agent', 'taker', { ...flags, device: 'taker' });
+    const closedPort = 1;
+    const taker = await start('agent', 'taker', {
+      ...flags,
+      device: 'taker',
+      'coordinator-url': `http://127.0.0.1:${closedPort}`,
+    });
     const { ref, data } = sampleBlob(blobBytes, 2);
     expect((await put(giver, ref.digest, data)).status).toBe(201);
     for (const [agent, direction, counter] of [
