@@ -148,6 +148,29 @@ describe('exchange handler', () => {
     expect(hints).toEqual(['device-1']);
   });
 
+  it('[PAU3] asks for a pause beyond its bound, and takes nothing', async () => {
+    const { handler, accepted, replies, exchange } = start({ exchangesMax: 1, pauseMs: 7_000 });
+    await exchange({ ops: [sampleUpOp(1)] });
+    expect(handler.inFlight()).toBe(1);
+    await exchange({ device: 'device-2', ops: [sampleUpOp(1)], cursor: 4 });
+    expect(replies).toMatchObject([
+      { device: 'device-2', acks: [], ops: [], after: 4, pauseMs: 7_000 },
+    ]);
+    expect(accepted).toEqual(['device-1:1']);
+    handler.close();
+    await settled();
+    await exchange({ device: 'device-2', exchangeId: 'x2' });
+    expect(replies.at(-1)).toMatchObject({ device: 'device-2', pauseMs: 0 });
+  });
+
+  it('[EPO3] says newEpoch where seqs are behind what was acknowledged', async () => {
+    const { replies, exchange } = start({ holdMs: 0 });
+    await exchange({ ops: [sampleUpOp(1), sampleUpOp(2)] });
+    await exchange({ exchangeId: 'x2', assigned: { urgent: 1, normal: 0, bulk: 0 } });
+    expect(replies).toMatchObject([{ acks: sampleAcks(2) }, { acks: [], newEpoch: true }]);
+    expect(replies[0]?.newEpoch).toBeUndefined();
+  });
+
   it('[REP6] a bad message gets no reply, and the next one does', async () => {
     const { handler } = start();
     const clock = createVirtualClock();

@@ -1,10 +1,17 @@
 import { setImmediate as settled } from 'node:timers/promises';
 import { createRandom, exchangeOpsMax, silentLog } from '@skerry/shared';
 import { describe, expect, it } from 'vitest';
+import { buildExchange } from './build-exchange.ts';
 import { decodeMessage, encodeMessage } from './codec.ts';
-import type { DeviceStatus, Exchange, Message, Reply } from './messages.ts';
+import {
+  type DeviceStatus,
+  type Exchange,
+  epochsBackMax,
+  type Message,
+  type Reply,
+} from './messages.ts';
 import { createSession, type SessionPorts } from './session.ts';
-import { nextExchangeMinMs } from './session-state.ts';
+import { nextExchangeMinMs, pauseMaxMs } from './session-state.ts';
 import { createMemoryDeviceDisk, createMemoryDeviceStore } from './testing/memory-device-store.ts';
 import { createMemoryPipe } from './testing/memory-pipe.ts';
 import { sampleAcks, sampleAnswer, sampleEscalation, sampleReply } from './testing/samples.ts';
@@ -144,6 +151,80 @@ describe('session', () => {
     await advance(statusIntervalMs);
     expect(exchanges.at(-1)?.status).toMatchObject(status);
     expect(exchanges.filter((e) => e.status !== undefined)).toHaveLength(2);
+  });
+
+  it('[LAN6] tells the drops and the quarantine with each status', async () => {
+    const { exchanges } = await start({ status: () => status });
+    const none = { expired: 0, evicted: 0, overBudget: 0 };
+    expect(exchanges[0]?.status?.sync).toEqual({
+      drops: { escalation: none, 'document-change': none, telemetry: none },
+      quarantined: 0,
+    });
+  });
+
+  it('[PAU1] [PAU2] sends no ops during a pause, however much is appended, and all after it', async () => {
+    const { exchanges, append, reply, say, advance, session } = await start();
+    append('a');
+    await reply({ pauseMs: 10_000, nextExchangeMs: 60_000 });
+    append('b');
+    await advance(9_000);
+    expect(exchanges).toHaveLength(1);
+    expect(session.link().state).toBe('stalled');
+    await say({ v: 1, type: 'hint' });
+    expect(exchanges[1]).toMatchObject({ ops: [], more: true });
+    await reply();
+    await advance(7_000);
+    expect(requests(exchanges.at(-1))).toEqual(['a', 'b']);
+    await reply({ acks: sampleAcks(2) });
+    expect(session.link().state).toBe('up');
+  });
+
+  it('[PAU1] pauses no longer than the bound and its half', async () => {
+    const { exchanges, append, reply, advance } = await start();
+    append('a');
+    await reply({ pauseMs: 1e12, nextExchangeMs: 1e12 });
+    await advance(1.5 * pauseMaxMs);
+    expect(requests(exchanges.at(-1))).toEqual(['a']);
+  });
+
+  it('[QUA2] tries an effect that throws again, then goes on without it', async () => {
+    const tries: number[] = [];
+    const { applied, reply, store, advance, exchanges } = await start({
+      effect({ position }) {
+        tries.push(position);
+        if (position < 3) throw new Error('poison');
+      },
+    });
+    while (store.position().cursor < 3 && exchanges.length < 20) {
+      await reply({ ops: [answerAt(1), answerAt(2), answerAt(3)] });
+      await advance(60_000);
+    }
+    expect(applied).toEqual([3]);
+    expect(store.position()).toMatchObject({ cursor: 3, quarantined: 2 });
+    expect(tries.filter((position) => position === 2)).toHaveLength(3);
+  });
+
+  it('[EPO3] takes a new epoch at the word on the Exchange in flight, and on no other', async () => {
+    const { exchanges, append, reply, say, store } = await start();
+    append('a');
+    await say(sampleReply({ exchangeId: 'older', newEpoch: true }));
+    expect(store.position().epoch).toBe('epoch-1');
+    await reply();
+    await reply({ newEpoch: true });
+    expect(store.position().epoch).not.toBe('epoch-1');
+    expect(exchanges.at(-1)).toMatchObject({ epoch: store.position().epoch, ops: [{ seq: 2 }] });
+  });
+
+  it('[EPO2] names few epochs in one Exchange, the oldest first', () => {
+    const disk = createMemoryDeviceDisk('device-1', '');
+    let epochs = 0;
+    const boot = () => createMemoryDeviceStore(disk, undefined, () => `epoch-${++epochs}`);
+    for (let i = 0; i < 20; i++) boot().append(sampleEscalation(`r${i}`), 0);
+    const { ops, more } = buildExchange(boot(), { exchangeId: 'x' });
+    expect(ops.map((op) => op.epoch)).toEqual(
+      Array.from({ length: epochsBackMax }, (_, i) => `epoch-${i + 1}`),
+    );
+    expect(more).toBe(true);
   });
 
   it('[EXC4] leaves out a status that cannot be sent', async () => {

@@ -138,6 +138,45 @@ export function coordinatorStoreContract(
       expect(await again.store.openOps('document-change', 9)).toMatchObject({ value: [] });
     });
 
+    it('[EPO1] knows an op by the epoch it was appended in, whichever epoch sends it', async () => {
+      const { accept } = await fresh();
+      expect(await accept({ ops: ops(1, 2) })).toMatchObject({ fresh: [1, 2] });
+      const again = ops(1, 2, 3).map((op) => ({ ...op, epoch: 'epoch-1' }));
+      expect(await accept({ epoch: 'epoch-2', boot: 2, ops: again })).toMatchObject({ fresh: [3] });
+      const other = [{ ...sampleUpOp(4), epoch: 'epoch-2' }];
+      expect(await accept({ epoch: 'epoch-3', boot: 3, ops: other })).toMatchObject({ fresh: [4] });
+    });
+
+    it('[EPO3] takes nothing from an epoch whose seqs are behind its acks', async () => {
+      const { store, accept } = await fresh();
+      await accept({ ops: ops(1, 2, 3) });
+      const assigned = { urgent: 2, normal: 0, bulk: 0 };
+      const twin = sampleExchange({ assigned, ops: ops(1, 2) });
+      expect(await store.accept(twin, 5)).toMatchObject({
+        value: { fresh: [], acks: [], newEpoch: true },
+      });
+    });
+
+    it('[EPO4] tells of a disk that went back in time, over a restart too', async () => {
+      const { store, reopen } = await fresh();
+      await store.accept(sampleExchange({ boot: 5 }), 5);
+      const { store: again } = await reopen();
+      const restored = await again.accept(sampleExchange({ boot: 3, epoch: 'epoch-2' }), 5);
+      expect(restored).toMatchObject({ value: { suspicion: 'restored' } });
+    });
+
+    it('[QUA3] puts aside an op that its consumer will never take', async () => {
+      const { store, accept } = await fresh();
+      await accept({ ops: [1, 2].map((seq) => ({ seq, atMs: 1, body: sampleDocumentChange() })) });
+      const [first] = value(await store.openOps('document-change', 9));
+      for (let i = 0; i < 2; i++)
+        expect(await store.quarantineOp(first?.id ?? 0, 'no such document', 5)).toMatchObject({
+          ok: true,
+        });
+      expect(value(await store.openOps('document-change', 9))).toHaveLength(1);
+      expect(value(await store.quarantined())).toBe(1);
+    });
+
     it('[COD6] refuses an answer that could never be sent, and leaves the escalation open', async () => {
       const { store, accept, open } = await fresh();
       await accept({ ops: ops(1) });

@@ -1,11 +1,20 @@
 // What every DeviceStore must do, whatever its disk. An adapter's whole test is one call.
 
+import { err, failure } from '@skerry/shared';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { opsBytesMax } from '../codec.ts';
 import type { DownOp } from '../messages.ts';
+import { opKinds } from '../op-kinds.ts';
 import type { OutboxBounds } from '../outbox-plan.ts';
-import type { DeviceStore } from '../ports.ts';
-import { sampleAcks, sampleAnswer, sampleEscalation, sampleReply } from './samples.ts';
+import type { DeviceStore, DownEffect } from '../ports.ts';
+import {
+  sampleAcks,
+  sampleAnswer,
+  sampleDocumentChange,
+  sampleEscalation,
+  sampleReply,
+  sampleTelemetry,
+} from './samples.ts';
 
 /** One empty disk. `open` after `close` is a restart. */
 export interface DeviceDisk {
@@ -119,6 +128,104 @@ export function deviceStoreContract(
       expect(requests(store)).toEqual([]);
     });
 
+    it('[LAN1] numbers each lane by itself, and an ack is one lane’s', () => {
+      const { store } = fresh();
+      append(store, 'a');
+      expect(store.append(sampleDocumentChange(), 5)).toMatchObject({ value: 1 });
+      expect(store.append(sampleTelemetry(), 5)).toMatchObject({ value: 1 });
+      expect(requests(store)).toEqual(['a', 'document-change', 'telemetry']);
+      apply(store, { acks: sampleAcks(1) });
+      expect(requests(store)).toEqual(['document-change', 'telemetry']);
+      expect(store.position().assigned).toEqual({ urgent: 1, normal: 1, bulk: 1 });
+    });
+
+    it('[LAN3] drops what is too old, counts it, and keeps what is not', () => {
+      const { store, reopen } = fresh();
+      append(store, 'a');
+      store.append(sampleTelemetry(), 5);
+      const ttlMs = opKinds.telemetry.ttlMs ?? 0;
+      expect(store.expire(5 + ttlMs)).toEqual({ ok: true, value: 0 });
+      expect(store.expire(6 + ttlMs)).toEqual({ ok: true, value: 1 });
+      expect(requests(store)).toEqual(['a']);
+      expect(reopen().position().drops.telemetry.expired).toBe(1);
+    });
+
+    it('[LAN4] makes room for what is worth more, counts it, and never the other way', () => {
+      const { store, reopen } = fresh();
+      for (let i = 0; i < bounds.outboxOpsMax; i++)
+        expect(store.append(sampleTelemetry(i), 5).ok).toBe(true);
+      expect(store.append(sampleTelemetry(9), 5)).toMatchObject({ error: { code: 'overloaded' } });
+      for (let i = 0; i < bounds.outboxOpsMax; i++) expect(append(store, `r${i}`)).toBe(i + 1);
+      expect(append(store, 'over')).toBe('overloaded');
+      expect(store.append(sampleTelemetry(9), 5)).toMatchObject({ error: { code: 'overloaded' } });
+      expect(store.position().drops.telemetry.evicted).toBe(bounds.outboxOpsMax);
+      expect(reopen().position()).toMatchObject({
+        ops: bounds.outboxOpsMax,
+        drops: { telemetry: { evicted: bounds.outboxOpsMax } },
+      });
+    });
+
+    it('[LAN5] refuses what is over the hour’s budget, and counts it', () => {
+      const { store } = fresh();
+      const big = Object.fromEntries(
+        Array.from({ length: 32 }, (_, i) => [`${i}`.padStart(64, '0'), i / 7]),
+      );
+      const telemetry = { ...sampleTelemetry(), values: big };
+      let refused = 0;
+      for (let i = 0; i < 600 && refused === 0; i++) {
+        if (!store.append(telemetry, 5).ok) refused++;
+        apply(store, { acks: [{ epoch: store.position().epoch, lane: 'bulk', seq: i + 1 }] });
+      }
+      expect(refused).toBe(1);
+      expect(store.position().drops.telemetry.overBudget).toBe(1);
+      expect(store.append(telemetry, 5 + 3_600_000).ok).toBe(true);
+    });
+
+    it('[EPO3] renews: what is unacknowledged is queued again, in order, by names never used', () => {
+      const { store } = fresh();
+      for (const id of ['a', 'b', 'c']) append(store, id);
+      apply(store, { acks: sampleAcks(1, store.position().epoch) });
+      const { epoch } = store.position();
+      expect(store.renew().ok).toBe(true);
+      expect(store.unacknowledged(9, opsBytesMax).map(({ seq }) => seq)).toEqual([4, 5]);
+      expect(requests(store)).toEqual(['b', 'c']);
+      apply(store, { acks: sampleAcks(9, epoch === store.position().epoch ? 'other' : epoch) });
+      expect(requests(store)).toEqual(['b', 'c']);
+      expect(append(store, 'd')).toBe(6);
+    });
+
+    it('[QUA1] puts what is refused for good into quarantine, and applies the rest', () => {
+      const { store, reopen } = fresh();
+      const refused = err(failure('invalid_argument', 'makes no sense'));
+      const seen: number[] = [];
+      const effect: DownEffect = ({ position }) => {
+        if (position === 2) return refused;
+        seen.push(position);
+      };
+      expect(apply(store, { ops: [down(1), down(2), down(3)] }, effect)).toEqual([1, 3]);
+      expect(seen).toEqual([1, 3]);
+      expect(reopen().position()).toMatchObject({ cursor: 3, quarantined: 1 });
+    });
+
+    it('[QUA1] what is refused for now fails the whole', () => {
+      const { store } = fresh();
+      const { device, epoch } = store.position();
+      const reply = sampleReply({ device, epoch, ops: [down(1), down(2)] });
+      const busy = err(failure('unavailable', 'not now'));
+      expect(store.apply(reply, ({ position }) => (position === 2 ? busy : undefined))).toEqual(
+        busy,
+      );
+      expect(store.position()).toMatchObject({ cursor: 0, quarantined: 0 });
+    });
+
+    it('[QUA3] keeps the newest in quarantine, and counts them all', () => {
+      const { store } = fresh();
+      const refused = err(failure('invalid_argument', 'makes no sense'));
+      const ops = Array.from({ length: 150 }, (_, i) => down(i + 1));
+      expect(apply(store, { ops }, () => refused)).toEqual([]);
+      expect(store.position()).toMatchObject({ cursor: 150, quarantined: 150 });
+    });
+
     it('[COD6] refuses an op that could never be sent', () => {
       const { store } = fresh();
       expect(append(store, 'large', undefined, opsBytesMax)).toBe('too_large');
@@ -199,7 +306,7 @@ function append(
 function apply(
   store: DeviceStore,
   reply: Parameters<typeof sampleReply>[0],
-  effect: (op: DownOp) => void = () => undefined,
+  effect: DownEffect = () => undefined,
 ): readonly number[] {
   const { device, epoch } = store.position();
   const applied = store.apply(sampleReply({ device, epoch, ...reply }), effect);

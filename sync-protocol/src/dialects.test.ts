@@ -1,0 +1,95 @@
+// Versions, shown by a second one that no release has: it calls the cursor by another name.
+
+import { setImmediate as settled } from 'node:timers/promises';
+import { createRandom, silentLog } from '@skerry/shared';
+import { describe, expect, it } from 'vitest';
+import { decodeExchangeHead } from './codec.ts';
+import { type Dialect, type Dialects, spokenDialects } from './dialects.ts';
+import { createExchangeHandler, serveExchanges } from './handle-exchange.ts';
+import { createSession } from './session.ts';
+import {
+  createMemoryCoordinatorDisk,
+  createMemoryCoordinatorStore,
+} from './testing/memory-coordinator-store.ts';
+import { createMemoryDeviceDisk, createMemoryDeviceStore } from './testing/memory-device-store.ts';
+import { createMemoryPipe } from './testing/memory-pipe.ts';
+import { sampleEscalation } from './testing/samples.ts';
+import { createVirtualClock } from './testing/virtual-clock.ts';
+
+const one = spokenDialects.get(1) as Dialect;
+const renamed: Dialect = {
+  toWire: ({ ...message }) => {
+    if (message.type !== 'exchange') return message;
+    const { cursor, ...rest } = message;
+    return { ...rest, readUpTo: cursor };
+  },
+  fromWire(wire) {
+    const { readUpTo, ...rest } = wire as Record<string, unknown>;
+    return readUpTo === undefined ? rest : { ...rest, cursor: readUpTo };
+  },
+};
+
+/** The versions in which a device speaks until its op is acknowledged, or for a minute. */
+async function versionsSpoken(device: Dialects, coordinator: Dialects) {
+  const clock = createVirtualClock();
+  const versions: number[] = [];
+  const pipe = createMemoryPipe(
+    clock,
+    () => [1],
+    (bytes) => {
+      const head = decodeExchangeHead(bytes);
+      if (head.ok) versions.push(head.value.v);
+      return bytes;
+    },
+  );
+  const store = createMemoryCoordinatorStore(createMemoryCoordinatorDisk());
+  const ports = { store, clock, onAccepted() {}, hint() {}, dialects: coordinator };
+  serveExchanges(pipe.listen(), createExchangeHandler(ports, { holdMs: 0 }), silentLog);
+  const outbox = createMemoryDeviceStore(createMemoryDeviceDisk('device-1', 'epoch-1'));
+  outbox.append(sampleEscalation('a'), 0);
+  const session = createSession({
+    store: outbox,
+    transport: pipe.connect('device-1'),
+    clock,
+    random: createRandom(1),
+    log: silentLog,
+    effect() {},
+    dialects: device,
+  });
+  await settled();
+  while (outbox.position().ops > 0 && clock.runNext(60_000)) await settled();
+  session.close();
+  return { versions, delivered: outbox.position().ops === 0 };
+}
+
+const speaks = (...versions: number[]): Dialects =>
+  new Map(versions.map((v) => [v, v === 2 ? renamed : one]));
+
+describe('versions', () => {
+  it('[VER1] both speak the newest, where both know it', async () => {
+    expect(await versionsSpoken(speaks(1, 2), speaks(1, 2))).toEqual({
+      versions: [2],
+      delivered: true,
+    });
+  });
+
+  it('[VER2] a newer device goes back to what an older coordinator speaks', async () => {
+    expect(await versionsSpoken(speaks(1, 2), speaks(1))).toEqual({
+      versions: [2, 1],
+      delivered: true,
+    });
+  });
+
+  it('[VER2] a newer coordinator answers an older device in its version', async () => {
+    expect(await versionsSpoken(speaks(1), speaks(1, 2))).toEqual({
+      versions: [1],
+      delivered: true,
+    });
+  });
+
+  it('[VER2] without a common version nothing is taken, and the device keeps its op', async () => {
+    const { versions, delivered } = await versionsSpoken(speaks(2, 3), speaks(1));
+    expect(delivered).toBe(false);
+    expect(new Set(versions)).toEqual(new Set([3]));
+  });
+});
