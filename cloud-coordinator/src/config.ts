@@ -8,9 +8,15 @@ import { exchangeHandlerDefaults } from '@skerry/sync-protocol';
 import { z } from 'zod';
 
 const hourMs = 3_600_000;
+const dayMs = 24 * hourMs;
+
+export const dataDirSchema = z.string().min(1).default('.skerry/coordinator');
+/** Coordinators that may share one database and one broker; each has a certificate of its own. */
+export const instancesMax = 16;
+export const instanceName = (instance: number): string => `skerry:coordinator:${instance}`;
 
 export const coordinatorConfigSchema = z.object({
-  dataDir: z.string().min(1).default('.skerry/coordinator').describe('where the database lies'),
+  dataDir: dataDirSchema.describe('where the database lies'),
   httpHost: z.string().min(1).default('127.0.0.1').describe('address of the API and the console'),
   httpPort: portSchema.default(8080).describe('its port; 0 takes a free one'),
   mqttHost: z.string().min(1).default('127.0.0.1').describe('address of the embedded broker'),
@@ -34,6 +40,23 @@ export const coordinatorConfigSchema = z.object({
   blobTransfersMax: countSchema(1, 10_000)
     .default(256)
     .describe('devices that move blobs at once, by each wire'),
+  tls: z
+    .enum(['auto', 'on'])
+    .default('auto')
+    .describe('auto: TLS for listeners off loopback; on: for all'),
+  insecure: z.enum(['plaintext']).optional().describe('lets traffic off loopback be read'),
+  serverNames: listSchema
+    .prefault('localhost,127.0.0.1')
+    .describe('host names and addresses in our certificate, separated by commas'),
+  instance: countSchema(0, instancesMax - 1)
+    .default(0)
+    .describe('which of the coordinators on this database this is'),
+  certificateLifeMs: countSchema(60_000, 397 * dayMs)
+    .default(30 * dayMs)
+    .describe('how long a device’s certificate is good'),
+  revocationReadMs: countSchema(100, hourMs)
+    .default(2_000)
+    .describe('how often revocations are read'),
   bundles: listSchema
     .prefault(join(zooDirectory, 'digits'))
     .describe('folders of the bundles to serve, separated by commas'),

@@ -1,10 +1,16 @@
-export { type EmbeddedBroker, openEmbeddedBroker } from './adapters/embedded-broker.ts';
+export {
+  type BrokerSecurity,
+  type EmbeddedBroker,
+  openEmbeddedBroker,
+} from './adapters/embedded-broker.ts';
 export { createMqttCoordinatorTransport, type MqttTransport } from './adapters/mqtt-transport.ts';
 export { openSqlite } from './adapters/open-sqlite.ts';
+export { operatorCommands } from './adapters/operator-commands.ts';
 export { createSqlCoordinatorStore } from './adapters/sql-coordinator-store.ts';
 export { createSqlDeviceTable } from './adapters/sql-device-table.ts';
 export { createSqlDocumentStore } from './adapters/sql-document-store.ts';
-export { type CoordinatorConfig, coordinatorConfigSchema } from './config.ts';
+export { openAuthority, type X509Authority } from './adapters/x509-authority.ts';
+export { type CoordinatorConfig, coordinatorConfigSchema, instanceName } from './config.ts';
 export {
   type Coordinator,
   type CoordinatorAdapters,

@@ -1,9 +1,6 @@
 #!/usr/bin/env node
 // The coordinator as a process: chooses the adapters.
 
-import type { Server } from 'node:http';
-import { join } from 'node:path';
-import { createAdaptorServer } from '@hono/node-server';
 import { createOnnxNativeRuntime, readVariants } from '@skerry/models/node';
 import { collect, type Log, ok, type Result, sleep } from '@skerry/shared';
 import {
@@ -15,40 +12,75 @@ import {
 } from '@skerry/shared/node';
 import { createWorkerEngine } from '@skerry/sync-protocol/automerge';
 import { Hono } from 'hono';
-import { openEmbeddedBroker } from './adapters/embedded-broker.ts';
+import {
+  type BrokerSecurity,
+  type EmbeddedBroker,
+  openEmbeddedBroker,
+} from './adapters/embedded-broker.ts';
+import { createHttpServer, type PeerEnvironment } from './adapters/http-server.ts';
 import { createMqttCoordinatorTransport } from './adapters/mqtt-transport.ts';
 import { openBlobs } from './adapters/open-blobs.ts';
 import { openSqlite } from './adapters/open-sqlite.ts';
+import { databaseFile, hashText, operatorCommands } from './adapters/operator-commands.ts';
+import type { PeerIdentity } from './adapters/peer-identity.ts';
 import { createSqlCoordinatorStore } from './adapters/sql-coordinator-store.ts';
+import { createSqlCredentialTable } from './adapters/sql-credential-table.ts';
 import { createSqlDeviceTable } from './adapters/sql-device-table.ts';
 import { createSqlDocumentStore } from './adapters/sql-document-store.ts';
-import { type CoordinatorConfig, coordinatorConfigSchema } from './config.ts';
+import { openAuthority } from './adapters/x509-authority.ts';
+import { type CoordinatorConfig, coordinatorConfigSchema, instanceName } from './config.ts';
 import { createCoordinator } from './coordinator.ts';
+import { type CredentialTable, createEnrolment } from './fleet/enrolment.ts';
+import { planSecurity } from './fleet/plan-security.ts';
+import { openRevocations } from './fleet/revocations.ts';
+import { enrolmentRoutes } from './http/enrolment.ts';
 import { createMetrics, type Metrics } from './observe/metrics.ts';
 
 /** A broker of yours may be away when we start; the one of ours may not. */
 const firstConnectionMs = 5_000;
 
-await runProcess({ name: 'skerry-coordinator', schema: coordinatorConfigSchema, start });
+const [, , command = '', ...argv] = process.argv;
+if (Object.hasOwn(operatorCommands, command)) {
+  const done = await operatorCommands[command as keyof typeof operatorCommands](argv);
+  if (done.ok) process.stdout.write(`${done.value}\n`);
+  else process.stderr.write(`${command}: ${done.error.message}\n`);
+  process.exitCode = done.ok ? 0 : 1;
+} else await runProcess({ name: 'skerry-coordinator', schema: coordinatorConfigSchema, start });
 
 async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promise<Result<void>> {
   const clock = systemClock;
   const random = createSystemRandom();
   const metrics = createMetrics();
+  const plan = planSecurity(config);
+  if (!plan.ok) return plan;
   const bundles = collect(
     await Promise.all(config.bundles.map((directory) => readVariants(directory, ['cloud']))),
   );
   if (!bundles.ok) return bundles;
-  const database = await openSqlite(join(config.dataDir, 'coordinator.sqlite'));
+  const database = await openSqlite(databaseFile(config.dataDir));
   if (!database.ok) return database;
   opened.push(() => database.value.destroy());
-  const brokerUrl = await chooseBroker(config, log, metrics, opened);
-  if (!brokerUrl.ok) return brokerUrl;
-  const transport = createMqttCoordinatorTransport(brokerUrl.value, config.publishesMax, {
+  const security = await openSecurity(config, createSqlCredentialTable(database.value), log);
+  if (!security.ok) return security;
+  const { tls, isRefused, revocations, clientTls } = security.value;
+  opened.push(revocations.close);
+  const broker = await chooseBroker(
+    config,
+    log,
+    metrics,
+    plan.value.mqttTls ? { tls, isRefused } : undefined,
+  );
+  if (!broker.ok) return broker;
+  opened.push(broker.value.close);
+  const brokerUrl = broker.value.url;
+  const isKnown =
+    brokerUrl.startsWith('mqtts:') && (config.brokerUrl === undefined || plan.value.brokerIdentity);
+  const transport = createMqttCoordinatorTransport(brokerUrl, config.publishesMax, {
     clock,
     random,
     log,
     onDropped: metrics.failed,
+    identity: isKnown ? { name: instanceName(config.instance), tls: clientTls } : undefined,
   });
   opened.push(() => transport.close());
   const documentEngine = createWorkerEngine();
@@ -69,38 +101,74 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
   if (!coordinator.ok) return coordinator;
   opened.push(() => coordinator.value.close());
   const blobPorts = { clock, random, log, onDropped: metrics.failed };
-  const blobs = await openBlobs(config, brokerUrl.value, blobPorts);
+  const blobs = await openBlobs(config, brokerUrl, blobPorts);
   if (!blobs.ok) return blobs;
   opened.push(blobs.value.close);
-  const app = new Hono()
+  const { fetch } = coordinator.value;
+  const app = new Hono<{ Bindings: PeerEnvironment }>()
+    .route('/v1/enrol', enrolmentRoutes(security.value))
     .all('/v1/blobs/:digest', (c) => blobs.value.serveBlob(c.req.raw, c.req.param('digest')))
-    .all('*', (c) => coordinator.value.fetch(c.req.raw));
-  const server = createAdaptorServer({ fetch: app.fetch }) as Server;
-  const http = await listenHttp(server, config.httpHost, config.httpPort);
-  if (!http.ok) return http;
-  opened.push(http.value.close);
+    .all('*', (c) => fetch(c.req.raw));
+  const http = createHttpServer(app.fetch, plan.value.httpTls ? { tls, isRefused } : undefined);
+  const listening = await listenHttp(http.server, config.httpHost, config.httpPort);
+  if (!listening.ok) return listening;
+  opened.push(listening.value.close);
+  revocations.onRead(() => {
+    broker.value.review();
+    http.review();
+  });
   await Promise.race([transport.firstConnected, sleep(clock, firstConnectionMs)]);
-  log.info({ httpUrl: http.value.url, mqttUrl: withoutPassword(brokerUrl.value) }, 'listening');
+  log.info({ httpUrl: listening.value.url, mqttUrl: withoutPassword(brokerUrl) }, 'listening');
   return ok(undefined);
 }
+
+type ChosenBroker = Pick<EmbeddedBroker, 'url' | 'review'> & { readonly close: () => unknown };
 
 async function chooseBroker(
   config: CoordinatorConfig,
   log: Log,
   metrics: Metrics,
-  opened: Opened,
-): Promise<Result<string>> {
-  if (config.brokerUrl !== undefined) return ok(config.brokerUrl);
-  const broker = await openEmbeddedBroker(
+  security: BrokerSecurity | undefined,
+): Promise<Result<ChosenBroker>> {
+  if (config.brokerUrl !== undefined) return ok({ url: config.brokerUrl, review() {}, close() {} });
+  return openEmbeddedBroker(
     config.mqttHost,
     config.mqttPort,
     { connectionsMax: config.mqttConnectionsMax },
     log,
     () => metrics.failed('malformed_message'),
+    security,
   );
-  if (!broker.ok) return broker;
-  opened.push(() => broker.value.close());
-  return ok(broker.value.url);
+}
+
+async function openSecurity(config: CoordinatorConfig, table: CredentialTable, log: Log) {
+  const nowMs = systemClock.nowMs();
+  const opened = await openAuthority(config.dataDir, nowMs);
+  if (!opened.ok) return opened;
+  const authority = opened.value;
+  const revocations = await openRevocations(config.revocationReadMs, table, {
+    clock: systemClock,
+    log,
+  });
+  if (!revocations.ok) return revocations;
+  const isRefused = ({ serial, notAfterMs }: PeerIdentity): boolean =>
+    notAfterMs <= systemClock.nowMs() || revocations.value.has(serial);
+  return ok({
+    tls: await authority.issueServer(
+      [...new Set([...config.serverNames, config.httpHost, config.mqttHost])],
+      nowMs,
+    ),
+    clientTls: await authority.issueClient(instanceName(config.instance), nowMs),
+    isRefused,
+    revocations: revocations.value,
+    authority: authority.certificate,
+    enrolment: createEnrolment(config.certificateLifeMs, {
+      authority,
+      table,
+      clock: systemClock,
+      sha256: hashText,
+    }),
+  });
 }
 
 function withoutPassword(url: string): string {

@@ -23,13 +23,17 @@ export const agentConfigSchema = z.object({
   coordinatorUrl: z
     .url({ protocol: /^https?$/ })
     .optional()
-    .describe('the coordinator’s HTTP address, for blobs; without it they go over MQTT'),
+    .describe(
+      'the coordinator’s HTTP address: enrolment, and blobs, which go over MQTT without it',
+    ),
   blobQuotaBytes: countSchema(1024, 2 ** 40)
     .default(4 * 1024 ** 3)
     .describe('disk for blobs'),
   blobBytesPerSecond: countSchema(0, 2 ** 40)
     .default(0)
     .describe('cap on moving blobs; 0 is none'),
+  joinToken: secret(z.string().optional().describe('an operator’s token, for the first start')),
+  insecure: z.enum(['plaintext']).optional().describe('lets traffic off loopback be read'),
   bundles: listSchema
     .prefault(`${zooDirectory}/digits`)
     .describe('folders of the bundles to serve, separated by commas'),

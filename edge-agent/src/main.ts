@@ -5,16 +5,19 @@ import type { Server } from 'node:http';
 import { join } from 'node:path';
 import { createAdaptorServer } from '@hono/node-server';
 import { createOnnxNativeRuntime, readBundle } from '@skerry/models/node';
-import { collect, createId, type Log, ok, type Result } from '@skerry/shared';
+import { collect, createId, err, failure, type Log, ok, type Result } from '@skerry/shared';
 import {
   createSystemRandom,
   listenHttp,
   type Opened,
   runProcess,
   systemClock,
+  type TlsMaterial,
 } from '@skerry/shared/node';
 import { createWorkerEngine } from '@skerry/sync-protocol/automerge';
 import { Hono } from 'hono';
+import { createEnrolmentClient } from './adapters/enrolment-client.ts';
+import { createIdentityFiles } from './adapters/identity-files.ts';
 import { createMqttDeviceTransport } from './adapters/mqtt-transport.ts';
 import { openBlobs } from './adapters/open-blobs.ts';
 import { packTensor } from './adapters/pack-tensor.ts';
@@ -24,12 +27,16 @@ import { createSqliteDocumentStore } from './adapters/sqlite-document-store.ts';
 import { createSqliteEscalationStore } from './adapters/sqlite-escalation-store.ts';
 import { createAgent } from './agent.ts';
 import { type AgentConfig, agentConfigSchema } from './config.ts';
+import { type Identity, type IdentityKeeper, openIdentity } from './fleet/identity.ts';
+import { refusePlaintext } from './fleet/plaintext.ts';
 
 await runProcess({ name: 'skerry-agent', schema: agentConfigSchema, start });
 
 async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Result<void>> {
   const clock = systemClock;
   const random = createSystemRandom();
+  const wanted = refusePlaintext(config);
+  if (!wanted.ok) return wanted;
   const bundles = collect(
     await Promise.all(config.bundles.map((directory) => readBundle(directory, ['edge']))),
   );
@@ -45,7 +52,13 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
   const server = createAdaptorServer({ fetch: (request) => fetch(request) }) as Server;
   const http = await listenHttp(server, config.httpHost, config.httpPort);
   if (!http.ok) return http;
-  const transport = createMqttDeviceTransport(config, { clock, random, log });
+  const identity = openDeviceIdentity(config, log);
+  if (!identity.ok) return identity;
+  opened.push(identity.value.close);
+  const { device, brokerUrl } = config;
+  // A broker that knows us by a user name's password has a certificate that the system's authorities know.
+  const tls = isMutual(brokerUrl) ? () => tlsOf(identity.value.current()) : undefined;
+  const transport = createMqttDeviceTransport({ device, brokerUrl, tls }, { clock, random, log });
   opened.push(transport.close);
   const documentEngine = createWorkerEngine();
   opened.push(() => documentEngine.close());
@@ -81,6 +94,31 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
   fetch = async (request) => app.fetch(request);
   log.info({ device: config.device, httpUrl: http.value.url }, 'listening');
   return ok(undefined);
+}
+
+function openDeviceIdentity(config: AgentConfig, log: Log): Result<IdentityKeeper> {
+  const { device, joinToken, coordinatorUrl } = config;
+  if (joinToken !== undefined && coordinatorUrl === undefined)
+    return err(failure('invalid_config', 'a join token needs --coordinator-url'));
+  return openIdentity(
+    { device, joinToken },
+    {
+      store: createIdentityFiles(config.dataDir),
+      client: createEnrolmentClient(coordinatorUrl),
+      clock: systemClock,
+      random: createSystemRandom(),
+      log,
+    },
+  );
+}
+
+function isMutual(url: string): boolean {
+  const { protocol, username } = new URL(url);
+  return protocol === 'mqtts:' && username === '';
+}
+
+function tlsOf(identity: Identity | undefined): TlsMaterial | undefined {
+  return identity && { key: identity.key, cert: identity.certificate, ca: identity.authority };
 }
 
 async function starting(): Promise<Response> {

@@ -74,6 +74,13 @@ export type { Link } from './session-state.ts';
 export { judge, type Sighting } from './sighting.ts';
 export { epochsOf, markKey, takeOps } from './take-ops.ts';
 export {
+  coordinatorMay,
+  deviceClientId,
+  deviceMay,
+  type TopicAction,
+  topicsByAction,
+} from './topic-access.ts';
+export {
   type Channel,
   type DeviceTopics,
   parseTopic,

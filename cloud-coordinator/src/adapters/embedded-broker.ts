@@ -1,8 +1,10 @@
 // A broker for those who have none: aedes on a TCP port. It is a pipe and keeps nothing: no retained message, no
 // session of a client that has gone, for its acknowledgement comes before its storing (aedes `handlers/publish.js`).
+// Behind TLS it lets in whom the authority has signed, and each to its own topics.
 
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
 import {
   envelopeBytesMax,
   err,
@@ -12,17 +14,33 @@ import {
   ok,
   type Result,
 } from '@skerry/shared';
-import { parseTopic } from '@skerry/sync-protocol';
-import { Aedes } from 'aedes';
+import type { TlsMaterial } from '@skerry/shared/node';
+import {
+  coordinatorMay,
+  deviceClientId,
+  deviceMay,
+  parseTopic,
+  type TopicAction,
+} from '@skerry/sync-protocol';
+import { Aedes, type Client } from 'aedes';
 import { boundPackets } from './bound-packets.ts';
+import { type PeerIdentity, peerIdentity } from './peer-identity.ts';
 
 export interface EmbeddedBroker {
   readonly url: string;
+  /** Ends the connections whose certificate is refused by now. */
+  review(): void;
   close(): Promise<void>;
 }
 
 export interface BrokerBounds {
   readonly connectionsMax: number;
+}
+
+export interface BrokerSecurity {
+  readonly tls: TlsMaterial;
+  /** Whether a certificate of ours is refused by now: revoked, or expired since its owner connected. */
+  readonly isRefused: (peer: PeerIdentity) => boolean;
 }
 
 /** What a packet may hold beside its payload: topic, packet id, a CONNECT's client id and will. */
@@ -31,6 +49,7 @@ const clientIdCharsMax = 128;
 const connectTimeoutMs = 10_000;
 /** MQTT 3.1.1 §3.2.2.3. */
 const notAuthorized = 5;
+const topicCharsShownMax = 128;
 /** A subscriber that does not read is cut off, or it would stall all others. */
 const drainTimeoutMs = 10_000;
 
@@ -41,25 +60,56 @@ export async function openEmbeddedBroker(
   bounds: BrokerBounds,
   log: Log,
   onRefused: () => void,
+  security?: BrokerSecurity,
 ): Promise<Result<EmbeddedBroker>> {
+  /** By the stream that aedes knows a client by. Without TLS it stays empty. */
+  const peers = new WeakMap<object, PeerIdentity>();
+  const open = new Map<Socket, PeerIdentity | undefined>();
   const refuse = (reason: string): Error => {
     onRefused();
     log.warn({ reason }, 'the broker refused a client');
     return new Error(reason);
   };
+  const peerOf = (client: Client | null) => client && peers.get(client.conn);
+  const strangerProblem = (client: Client): string | undefined => {
+    if (security === undefined) return undefined;
+    const peer = peerOf(client);
+    if (!peer) return 'no certificate of ours';
+    const idAgrees =
+      peer.kind === 'coordinator'
+        ? client.id.startsWith(peer.name)
+        : `${client.id}:`.startsWith(`${deviceClientId(peer.name)}:`);
+    return idAgrees ? undefined : `a client id that is not the certificate's, of ${peer.name}`;
+  };
+  const accessProblem = (client: Client | null, action: TopicAction, topic: string) => {
+    if (security === undefined) return undefined;
+    const peer = peerOf(client);
+    if (peer?.kind === 'coordinator' && coordinatorMay(action, topic)) return undefined;
+    if (peer?.kind === 'device' && deviceMay(peer.name, action, topic)) return undefined;
+    return `${peer?.name ?? 'a stranger'} may not ${action} '${topic.slice(0, topicCharsShownMax)}'`;
+  };
+  const isRefused = (peer: PeerIdentity): boolean => security?.isRefused(peer) ?? false;
   const aedes = new Aedes({
     maxClientsIdLength: clientIdCharsMax,
     connectTimeout: connectTimeoutMs,
     drainTimeout: drainTimeoutMs,
     authenticate(client, _username, _password, done) {
       // A session that outlives its connection would queue in memory without a bound.
-      if (client.clean) done(null, true);
-      else
-        done(Object.assign(refuse('sessions are clean here'), { returnCode: notAuthorized }), null);
+      const problem = client.clean ? strangerProblem(client) : 'sessions are clean here';
+      if (problem === undefined) done(null, true);
+      else done(Object.assign(refuse(problem), { returnCode: notAuthorized }), null);
     },
-    authorizePublish(_client, packet, done) {
-      const problem = problemOf(packet.topic, packet.payload.length, packet.retain);
+    authorizePublish(client, packet, done) {
+      const problem =
+        problemOf(packet.topic, packet.payload.length, packet.retain) ??
+        accessProblem(client, 'publish', packet.topic);
       done(problem === undefined ? null : refuse(problem));
+    },
+    authorizeSubscribe(client, subscription, done) {
+      const problem = accessProblem(client, 'subscribe', subscription.topic);
+      // An error ends the connection: whoever tries this is not one of ours.
+      if (problem === undefined) done(null, subscription);
+      else done(refuse(problem));
     },
   });
   aedes.on('clientError', (_client, error) =>
@@ -68,12 +118,29 @@ export async function openEmbeddedBroker(
   aedes.on('connectionError', (_client, error) =>
     log.debug({ reason: error.message }, 'a connection erred'),
   );
-  const sockets = new Set<Socket>();
-  const server = createServer({ noDelay: true }, (socket) => {
-    sockets.add(socket);
-    socket.on('close', () => sockets.delete(socket));
-    aedes.handle(boundPackets(socket, envelopeBytesMax + packetOverheadBytesMax, refuse));
-  });
+  const serve = (socket: Socket): void => {
+    const peer = peerIdentity(socket);
+    if (peer !== undefined && isRefused(peer)) {
+      refuse(`a refused certificate, of ${peer.name}`);
+      socket.destroy();
+      return;
+    }
+    open.set(socket, peer);
+    socket.on('close', () => open.delete(socket));
+    const bounded = boundPackets(socket, envelopeBytesMax + packetOverheadBytesMax, refuse);
+    if (peer !== undefined) peers.set(bounded, peer);
+    aedes.handle(bounded);
+  };
+  const server =
+    security === undefined
+      ? createServer({ noDelay: true }, serve)
+      : createTlsServer(
+          { ...security.tls, noDelay: true, requestCert: true, handshakeTimeout: connectTimeoutMs },
+          serve,
+        );
+  server.on('tlsClientError', (error: Error) =>
+    log.debug({ reason: error.message }, 'a TLS handshake failed'),
+  );
   server.maxConnections = bounds.connectionsMax;
   try {
     await aedes.listen();
@@ -85,12 +152,16 @@ export async function openEmbeddedBroker(
   }
   const address = server.address() as AddressInfo;
   return ok({
-    url: `mqtt://${host.includes(':') ? `[${host}]` : host}:${address.port}`,
+    url: `${security === undefined ? 'mqtt' : 'mqtts'}://${host.includes(':') ? `[${host}]` : host}:${address.port}`,
+    review() {
+      for (const [socket, peer] of open)
+        if (peer !== undefined && isRefused(peer)) socket.destroy();
+    },
     async close() {
       const closed = once(server, 'close');
       server.close();
       aedes.close();
-      for (const socket of sockets) socket.destroy();
+      for (const socket of open.keys()) socket.destroy();
       await closed;
     },
   });

@@ -1,6 +1,7 @@
 // The coordinator's pipe over MQTT: every device's up and presence in, each one's down out.
 
 import { type Clock, createId, type FailureCode, type Log, type Random } from '@skerry/shared';
+import type { TlsMaterial } from '@skerry/shared/node';
 import {
   type CoordinatorTransport,
   parseTopic,
@@ -10,6 +11,7 @@ import {
   upTopicFilter,
 } from '@skerry/sync-protocol';
 import { openMqttConnection } from '@skerry/sync-protocol/mqtt';
+import { coordinatorNamePrefix } from './peer-identity.ts';
 
 /** More than either of its words. */
 const presenceBytesMax = 16;
@@ -27,13 +29,18 @@ export interface MqttTransportPorts {
   readonly log: Log;
   /** A message that is nobody's has been dropped. */
   onDropped(code: FailureCode): void;
+  /** For a broker behind TLS: our certificate, and the name in it. */
+  readonly identity?: { readonly name: string; readonly tls: TlsMaterial } | undefined;
 }
+
+/** Coordinators of one database share what devices send, where the broker can. */
+const sharedGroup = 'skerry-coordinators';
 
 /** `inFlightMax`: publishes that the broker has not acknowledged. */
 export function createMqttCoordinatorTransport(
   brokerUrl: string,
   inFlightMax: number,
-  { clock, random, log, onDropped }: MqttTransportPorts,
+  { clock, random, log, onDropped, identity }: MqttTransportPorts,
 ): MqttTransport {
   let onMessage: (device: string, message: Uint8Array) => void = () => {};
   let onPresence: (device: string, online: boolean) => void = () => {};
@@ -65,8 +72,10 @@ export function createMqttCoordinatorTransport(
   const connection = openMqttConnection(
     {
       brokerUrl,
-      clientId: `skerry-coordinator-${createId(clock.nowMs(), random)}`,
-      subscriptions: [upTopicFilter, presenceTopicFilter],
+      clientId: `${identity?.name ?? coordinatorNamePrefix}-${createId(clock.nowMs(), random)}`,
+      ...(identity === undefined ? {} : { tls: () => identity.tls }),
+      subscriptions: [presenceTopicFilter],
+      shared: { group: sharedGroup, subscriptions: [upTopicFilter] },
       inFlightMax,
     },
     {

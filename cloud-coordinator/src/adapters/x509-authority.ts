@@ -7,7 +7,7 @@ import { isIP } from 'node:net';
 import { join } from 'node:path';
 import * as x509 from '@peculiar/x509';
 import { err, failure, messageOf, ok, type Result } from '@skerry/shared';
-import { writePrivateFile } from '@skerry/shared/node';
+import { type TlsMaterial, writePrivateFile } from '@skerry/shared/node';
 import type { Authority, DeviceCertificate, Revoked, Subject } from '../fleet/enrolment.ts';
 
 const { subtle } = webcrypto;
@@ -21,13 +21,6 @@ const revocationListLifeMs = 365 * dayMs;
 /** Clocks of devices lag. */
 const backdateMs = 3_600_000;
 const requestCharsMax = 4_096;
-
-/** A key and a certificate, as node:tls takes them. */
-export interface TlsMaterial {
-  readonly key: string;
-  readonly cert: string;
-  readonly ca: string;
-}
 
 export interface X509Authority extends Authority {
   /** For a listener that is reached under these host names and addresses. */
@@ -179,7 +172,7 @@ function authorityOf(
           revocationDate: new Date(revokedMs),
         })),
       });
-      return `${list.toString('pem')}\n`;
+      return `${x509.PemConverter.encode(list.rawData, 'X509 CRL')}\n`; // RFC 7468 §6.
     },
   };
 }

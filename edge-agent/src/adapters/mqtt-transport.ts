@@ -1,7 +1,13 @@
 // The device's pipe over MQTT.
 
 import type { Clock, Log, Random } from '@skerry/shared';
-import { type DeviceTransport, presencePayload, topicsOf } from '@skerry/sync-protocol';
+import type { TlsMaterial } from '@skerry/shared/node';
+import {
+  type DeviceTransport,
+  deviceClientId,
+  presencePayload,
+  topicsOf,
+} from '@skerry/sync-protocol';
 import { openMqttConnection } from '@skerry/sync-protocol/mqtt';
 
 /** The session has one Exchange in flight, so this is ample. */
@@ -10,10 +16,12 @@ const inFlightMax = 8;
 export interface MqttTransportConfig {
   readonly device: string;
   readonly brokerUrl: string;
+  /** For a broker that knows devices by their certificates; none yet means: try later. */
+  readonly tls?: (() => TlsMaterial | undefined) | undefined;
 }
 
 export function createMqttDeviceTransport(
-  { device, brokerUrl }: MqttTransportConfig,
+  { device, brokerUrl, tls }: MqttTransportConfig,
   ports: { readonly clock: Clock; readonly random: Random; readonly log: Log },
 ): DeviceTransport {
   const topics = topicsOf(device);
@@ -22,7 +30,8 @@ export function createMqttDeviceTransport(
   const connection = openMqttConnection(
     {
       brokerUrl,
-      clientId: `skerry-${device}`,
+      clientId: deviceClientId(device),
+      ...(tls === undefined ? {} : { tls }),
       subscriptions: [topics.down],
       inFlightMax,
       presence: { topic: topics.presence, ...presencePayload },

@@ -1,7 +1,8 @@
-// An HTTP server on its port, with a bound on connections and a close that lets what is under way finish.
+// An HTTP or HTTPS server on its port, with a bound on connections and a close that lets what is under way finish.
 
 import { once } from 'node:events';
 import type { Server } from 'node:http';
+import { Server as HttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { sleep } from '../clock.ts';
 import { failure, messageOf } from '../failure.ts';
@@ -33,7 +34,7 @@ export async function listenHttp(
   }
   const address = server.address() as AddressInfo;
   return ok({
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`,
+    url: `${server instanceof HttpsServer ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${address.port}`,
     async close() {
       const closed = once(server, 'close');
       server.close();

@@ -1,0 +1,123 @@
+// What an operator does beside the running coordinator, in its data folder: a token for a new device, an end for a lost
+// one, a configuration for Mosquitto. The coordinator sees it in the database.
+
+import { randomBytes } from 'node:crypto';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import {
+  countSchema,
+  type Failure,
+  listSchema,
+  nameSchema,
+  ok,
+  portSchema,
+  type Result,
+} from '@skerry/shared';
+import {
+  isLoopback,
+  loadProcessConfig,
+  sha256,
+  systemClock,
+  writePrivateFile,
+} from '@skerry/shared/node';
+import { z } from 'zod';
+import { dataDirSchema, instanceName, instancesMax } from '../config.ts';
+import { type CredentialTable, createJoinToken } from '../fleet/enrolment.ts';
+import { mosquittoAccessList, mosquittoConfig } from '../fleet/mosquitto-config.ts';
+import { attempt } from './attempt.ts';
+import { openSqlite } from './open-sqlite.ts';
+import { createSqlCredentialTable } from './sql-credential-table.ts';
+import { openAuthority, type X509Authority } from './x509-authority.ts';
+
+const hourMs = 3_600_000;
+const secretBytes = 32;
+
+interface Opened {
+  readonly authority: X509Authority;
+  readonly table: CredentialTable;
+  readonly nowMs: number;
+}
+
+const folder = { dataDir: dataDirSchema };
+const tokenSchema = z.object({
+  ...folder,
+  device: nameSchema.optional(),
+  site: nameSchema.optional(),
+  hours: countSchema(1, 24 * 365).default(24),
+});
+const revokeSchema = z.object({ ...folder, device: nameSchema });
+const mosquittoSchema = z.object({
+  ...folder,
+  out: z.string().min(1),
+  host: z.string().default('0.0.0.0'),
+  port: portSchema.default(8883),
+  /** Under which devices and coordinators reach the broker. */
+  names: listSchema.prefault('localhost,127.0.0.1'),
+});
+
+/** Each prints its result; the text that comes back is for standard output. */
+export const operatorCommands = {
+  token: (argv: readonly string[]) =>
+    run(tokenSchema, argv, ({ device, site, hours }, { authority, table }) => {
+      const secret = randomBytes(secretBytes).toString('base64url');
+      const ports = { authority, table, clock: systemClock, sha256: hashText };
+      return createJoinToken({ secret, device, site, lifeMs: hours * hourMs }, ports);
+    }),
+
+  revoke: (argv: readonly string[]) =>
+    run(revokeSchema, argv, async ({ device }, { table, nowMs }) => {
+      const revoked = await table.revoke(device, nowMs);
+      return revoked.ok ? ok(`${revoked.value} certificates of ${device} revoked`) : revoked;
+    }),
+
+  'mosquitto-config': (argv: readonly string[]) =>
+    run(mosquittoSchema, argv, async ({ out, host, port, names }, { authority, table, nowMs }) => {
+      const revoked = await table.revoked(nowMs);
+      if (!revoked.ok) return revoked;
+      return attempt(async () => {
+        const coordinators = Array.from({ length: instancesMax }, (_, i) => instanceName(i));
+        const settings = { folder: resolve(out), host, port, coordinators };
+        mkdirSync(out, { recursive: true });
+        const server = await authority.issueServer(
+          isLoopback(host) ? [...names, host] : names,
+          nowMs,
+        );
+        writePrivateFile(join(out, 'server.key'), server.key);
+        const open = {
+          'authority.pem': authority.certificate,
+          'server.pem': server.cert,
+          'revoked.pem': await authority.revocationList(revoked.value, nowMs),
+          acl: mosquittoAccessList(settings),
+          'mosquitto.conf': mosquittoConfig(settings),
+        };
+        for (const [name, text] of Object.entries(open)) writeFileSync(join(out, name), text);
+        chmodSync(join(out, 'acl'), 0o644);
+        return join(settings.folder, 'mosquitto.conf');
+      });
+    }),
+} as const;
+
+export const hashText = (text: string): string => sha256(new TextEncoder().encode(text));
+
+async function run<S extends z.ZodObject<typeof folder>>(
+  schema: S,
+  argv: readonly string[],
+  act: (options: z.output<S>, opened: Opened) => Promise<Result<string>>,
+): Promise<Result<string, Failure>> {
+  const options = loadProcessConfig(schema, argv, {});
+  if (!options.ok) return options;
+  const { dataDir } = options.value as { dataDir: string };
+  const nowMs = systemClock.nowMs();
+  const database = await openSqlite(databaseFile(dataDir));
+  if (!database.ok) return database;
+  try {
+    const authority = await openAuthority(dataDir, nowMs);
+    if (!authority.ok) return authority;
+    const table = createSqlCredentialTable(database.value);
+    return await act(options.value, { authority: authority.value, table, nowMs });
+  } finally {
+    await database.value.destroy();
+  }
+}
+
+export const databaseFile = (dataDir: string): string => join(dataDir, 'coordinator.sqlite');

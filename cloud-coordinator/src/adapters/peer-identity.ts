@@ -1,0 +1,36 @@
+// Who is at the other end of a TLS connection, by the certificate that it has shown.
+
+import type { X509Certificate } from 'node:crypto';
+import { TLSSocket } from 'node:tls';
+import { nameSchema } from '@skerry/shared';
+
+export interface PeerIdentity {
+  readonly kind: 'device' | 'coordinator';
+  /** The certificate's common name. */
+  readonly name: string;
+  readonly site: string | undefined;
+  readonly serial: string;
+  readonly notAfterMs: number;
+}
+
+/** No device's name has a colon. */
+export const coordinatorNamePrefix = 'skerry:coordinator:';
+
+/** None where there is no TLS, no certificate, or one that our authority has not signed. */
+export function peerIdentity(connection: unknown): PeerIdentity | undefined {
+  if (!(connection instanceof TLSSocket) || !connection.authorized) return undefined;
+  const certificate: X509Certificate | undefined = connection.getPeerX509Certificate();
+  if (certificate === undefined) return undefined;
+  const { CN: name = '', OU: site } = Object.fromEntries(
+    certificate.subject.split('\n').map((line) => line.split(/=(.*)/s).slice(0, 2)),
+  ) as { CN?: string; OU?: string };
+  const kind = name.startsWith(coordinatorNamePrefix) ? 'coordinator' : 'device';
+  if (kind === 'device' && !nameSchema.safeParse(name).success) return undefined;
+  return {
+    kind,
+    name,
+    site,
+    serial: certificate.serialNumber.toLowerCase(),
+    notAfterMs: Date.parse(certificate.validTo),
+  };
+}

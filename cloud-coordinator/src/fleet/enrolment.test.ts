@@ -1,0 +1,148 @@
+import { createHash, webcrypto } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Pkcs10CertificateRequestGenerator, X509Certificate } from '@peculiar/x509';
+import { assert, silentLog } from '@skerry/shared';
+import { createVirtualClock, type VirtualClock } from '@skerry/sync-protocol/testing';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { openSqlite } from '../adapters/open-sqlite.ts';
+import { createSqlCredentialTable } from '../adapters/sql-credential-table.ts';
+import { openAuthority } from '../adapters/x509-authority.ts';
+import { createEnrolment, createJoinToken } from './enrolment.ts';
+import { openRevocations } from './revocations.ts';
+
+const hourMs = 3_600_000;
+const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+
+const startMs = Date.UTC(2026, 0, 1);
+
+function advance(clock: VirtualClock, ms: number): void {
+  const untilMs = clock.nowMs() + ms;
+  while (clock.runNext(untilMs));
+}
+
+async function newRequest(device: string): Promise<string> {
+  const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
+  const request = await Pkcs10CertificateRequestGenerator.create({
+    name: `CN=${device}`,
+    keys,
+    signingAlgorithm: algorithm,
+  });
+  return request.toString('pem');
+}
+
+async function fresh() {
+  const folder = mkdtempSync(join(tmpdir(), 'skerry-enrolment-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const clock = createVirtualClock(startMs);
+  const authority = await openAuthority(folder, clock.nowMs());
+  const database = await openSqlite(':memory:');
+  assert(authority.ok && database.ok, 'opened');
+  onTestFinished(() => database.value.destroy());
+  const table = createSqlCredentialTable(database.value);
+  const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+  const ports = { authority: authority.value, table, clock, sha256 };
+  let tokens = 0;
+  const newToken = async (bound: { device?: string; site?: string } = {}) => {
+    const secret = Buffer.alloc(32, ++tokens).toString('base64url');
+    const token = await createJoinToken({ secret, lifeMs: hourMs, ...bound }, ports);
+    assert(token.ok, 'a token');
+    return token.value;
+  };
+  return {
+    ...createEnrolment(24 * hourMs, ports),
+    newToken,
+    clock,
+    table,
+    database: database.value,
+  };
+}
+
+const refused = { ok: false, error: { code: 'unauthenticated' } };
+
+describe('enrolment', () => {
+  it('[IDN1] a token serves once, and again for the same key alone', async () => {
+    const { enrol, newToken, database } = await fresh();
+    const token = await newToken({ site: 'harbour' });
+    const request = await newRequest('box-1');
+    const first = await enrol(token, request);
+    assert(first.ok, 'enrolled');
+    const certificate = new X509Certificate(first.value.certificate);
+    expect(certificate.subject).toBe('CN=box-1, OU=harbour');
+    expect(await enrol(token, request)).toMatchObject({ ok: true });
+    expect(await enrol(token, await newRequest('box-2'))).toMatchObject(refused);
+    const stored = JSON.stringify(await database.selectFrom('join_token').selectAll().execute());
+    expect(stored).not.toContain(token.split('.')[1]);
+  });
+
+  it('[IDN1] a token ends with its time, and serves the device it is bound to', async () => {
+    const { enrol, newToken, clock } = await fresh();
+    const bound = await newToken({ device: 'box-1' });
+    expect(await enrol(bound, await newRequest('box-2'))).toMatchObject(refused);
+    expect(await enrol(bound, await newRequest('box-1'))).toMatchObject({ ok: true });
+    const late = await newToken();
+    advance(clock, hourMs);
+    expect(await enrol(late, await newRequest('box-3'))).toMatchObject(refused);
+  });
+
+  it('[IDN4] a name that is enrolled goes to another key by a token bound to it alone', async () => {
+    const { enrol, newToken } = await fresh();
+    expect(await enrol(await newToken(), await newRequest('box-1'))).toMatchObject({ ok: true });
+    expect(await enrol(await newToken(), await newRequest('box-1'))).toMatchObject(refused);
+    const bound = await newToken({ device: 'box-1' });
+    expect(await enrol(bound, await newRequest('box-1'))).toMatchObject({ ok: true });
+  });
+
+  it('a device renews its own certificate, and no other', async () => {
+    const { renew } = await fresh();
+    const subject = { device: 'box-1', site: undefined };
+    expect(await renew(subject, await newRequest('box-1'))).toMatchObject({ ok: true });
+    const stolen = await renew(subject, await newRequest('box-2'));
+    expect(stolen).toMatchObject({ error: { code: 'permission_denied' } });
+  });
+
+  it.each(['', 'skerry1.x.y', `skerry1.${'a'.repeat(43)}.${'0'.repeat(64)}`])(
+    '[IDN1] refuses the token "%s" and does not repeat it',
+    async (token) => {
+      const { enrol } = await fresh();
+      const answer = await enrol(token, await newRequest('box-1'));
+      expect(answer).toMatchObject(refused);
+      if (token !== '') expect(JSON.stringify(answer)).not.toContain(token);
+    },
+  );
+
+  it.each(['', 'x', `-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n`, 'y'.repeat(5_000)])(
+    'refuses what is no request: %#',
+    async (request) => {
+      const { enrol, newToken } = await fresh();
+      const answer = await enrol(await newToken(), request);
+      expect(answer).toMatchObject({ error: { code: 'invalid_argument' } });
+    },
+  );
+
+  it.each(['skerry:coordinator:0', 'UPPER', 'a/b', '+', ''])(
+    'refuses a request for the name "%s"',
+    async (name) => {
+      const { enrol, newToken } = await fresh();
+      const answer = await enrol(await newToken(), await newRequest(name));
+      expect(answer).toMatchObject({ ok: false });
+    },
+  );
+
+  it('[IDN5] revocations are found by whoever reads them next', async () => {
+    const { enrol, newToken, table, clock } = await fresh();
+    const enrolled = await enrol(await newToken(), await newRequest('box-1'));
+    assert(enrolled.ok, 'enrolled');
+    const serial = new X509Certificate(enrolled.value.certificate).serialNumber;
+    const revocations = await openRevocations(1_000, table, { clock, log: silentLog });
+    assert(revocations.ok, 'opened');
+    onTestFinished(revocations.value.close);
+    expect(revocations.value.has(serial)).toBe(false);
+    const read = new Promise<void>((resolve) => revocations.value.onRead(resolve));
+    expect(await table.revoke('box-1', clock.nowMs())).toEqual({ ok: true, value: 1 });
+    advance(clock, 1_000);
+    await read;
+    expect(revocations.value.has(serial)).toBe(true);
+  });
+});

@@ -1,0 +1,38 @@
+import { describe, expect, it } from 'vitest';
+import { planSecurity } from './plan-security.ts';
+
+const local = {
+  httpHost: '127.0.0.1',
+  mqttHost: 'localhost',
+  brokerUrl: undefined,
+  tls: 'auto',
+} as const;
+const plan = (changed: Partial<Parameters<typeof planSecurity>[0]>) =>
+  planSecurity({ ...local, insecure: undefined, ...changed });
+
+describe('where TLS is', () => {
+  it('[IDN8] is off loopback, and on loopback where asked', () => {
+    expect(plan({})).toMatchObject({ value: { httpTls: false, mqttTls: false } });
+    expect(plan({ mqttHost: '0.0.0.0' })).toMatchObject({
+      value: { httpTls: false, mqttTls: true },
+    });
+    expect(plan({ httpHost: '::' })).toMatchObject({ value: { httpTls: true } });
+    expect(plan({ tls: 'on' })).toMatchObject({ value: { httpTls: true, mqttTls: true } });
+  });
+
+  it('[IDN8] plaintext off loopback is asked for by name', () => {
+    const brokerUrl = 'mqtt://broker.example';
+    expect(plan({ brokerUrl })).toMatchObject({ error: { code: 'invalid_config' } });
+    expect(plan({ brokerUrl, insecure: 'plaintext' })).toMatchObject({ ok: true });
+    expect(plan({ httpHost: '0.0.0.0', insecure: 'plaintext' })).toMatchObject({
+      value: { httpTls: false },
+    });
+  });
+
+  it('a broker knows us by certificate, or by a user name', () => {
+    expect(plan({ brokerUrl: 'mqtts://b' })).toMatchObject({ value: { brokerIdentity: true } });
+    expect(plan({ brokerUrl: 'mqtts://u:p@b' })).toMatchObject({
+      value: { brokerIdentity: false },
+    });
+  });
+});

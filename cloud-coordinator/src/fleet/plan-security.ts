@@ -1,0 +1,32 @@
+// Where this coordinator speaks TLS: off loopback always, unless plaintext is asked for by name; on loopback if asked.
+
+import { err, failure, ok, type Result } from '@skerry/shared';
+import { isLoopback } from '@skerry/shared/node';
+import type { CoordinatorConfig } from '../config.ts';
+
+export interface SecurityPlan {
+  readonly httpTls: boolean;
+  /** Of the embedded broker. */
+  readonly mqttTls: boolean;
+  /** Whether a broker of the operator's knows us by our certificate: an mqtts URL without a user name. */
+  readonly brokerIdentity: boolean;
+}
+
+type Wanted = Pick<CoordinatorConfig, 'httpHost' | 'mqttHost' | 'brokerUrl' | 'tls' | 'insecure'>;
+
+/** Fails with `invalid_config` for a broker that would be spoken to in the clear. */
+export function planSecurity(config: Wanted): Result<SecurityPlan> {
+  const { httpHost, mqttHost, brokerUrl, tls, insecure } = config;
+  const isTls = (host: string): boolean =>
+    tls === 'on' || (!isLoopback(host) && insecure === undefined);
+  const broker = brokerUrl === undefined ? undefined : new URL(brokerUrl);
+  if (broker?.protocol === 'mqtt:' && !isLoopback(broker.hostname) && insecure === undefined)
+    return err(
+      failure('invalid_config', 'brokerUrl is not loopback: use mqtts://, or --insecure plaintext'),
+    );
+  return ok({
+    httpTls: isTls(httpHost),
+    mqttTls: isTls(mqttHost),
+    brokerIdentity: broker?.protocol === 'mqtts:' && broker.username === '',
+  });
+}

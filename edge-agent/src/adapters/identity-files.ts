@@ -1,0 +1,61 @@
+// IdentityStore as files in the data folder, mode 0600. Key and certificate are one file, so that they always match.
+
+import { webcrypto } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { PemConverter } from '@peculiar/x509';
+import { err, failure, messageOf, ok, type Result } from '@skerry/shared';
+import { writePrivateFile } from '@skerry/shared/node';
+import { z } from 'zod';
+import type { IdentityStore } from '../fleet/identity.ts';
+
+const identitySchema = z.strictObject({
+  key: z.string(),
+  certificate: z.string(),
+  authority: z.string(),
+  notBeforeMs: z.number(),
+  notAfterMs: z.number(),
+});
+
+export function createIdentityFiles(folder: string): IdentityStore {
+  const identityFile = join(folder, 'identity.json');
+  const pendingFile = join(folder, 'pending-key.pem');
+
+  const onDisk = <T>(path: string, act: () => T): Result<T> => {
+    try {
+      return ok(act());
+    } catch (thrown) {
+      return err(failure('storage_failed', `${path}: ${messageOf(thrown)}`));
+    }
+  };
+  const write = (path: string, text: string): Result<void> =>
+    onDisk(path, () => {
+      mkdirSync(folder, { recursive: true });
+      writePrivateFile(path, text);
+    });
+
+  return {
+    load: () =>
+      onDisk(identityFile, () =>
+        existsSync(identityFile)
+          ? identitySchema.parse(JSON.parse(readFileSync(identityFile, 'utf8')))
+          : undefined,
+      ),
+    save: (identity) => write(identityFile, JSON.stringify(identity)),
+    async pendingKey() {
+      if (existsSync(pendingFile))
+        return onDisk(pendingFile, () => readFileSync(pendingFile, 'utf8'));
+      const key = await newKey();
+      const written = write(pendingFile, key);
+      return written.ok ? ok(key) : written;
+    },
+    dropPendingKey: () => onDisk(pendingFile, () => rmSync(pendingFile, { force: true })),
+  };
+}
+
+async function newKey(): Promise<string> {
+  const algorithm = { name: 'ECDSA', namedCurve: 'P-256' };
+  const { privateKey } = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
+  const pkcs8 = await webcrypto.subtle.exportKey('pkcs8', privateKey);
+  return `${PemConverter.encode(pkcs8, 'PRIVATE KEY')}\n`;
+}

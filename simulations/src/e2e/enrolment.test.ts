@@ -1,0 +1,103 @@
+// A device's whole life with a coordinator behind TLS, as processes: token, enrolment, work, and revocation.
+
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { request } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { inferDigit } from '../fleet/agent-client.ts';
+import { type SkerryProcess, startProcess } from '../fleet/process.ts';
+
+const main = new URL('../../../cloud-coordinator/dist/main.js', import.meta.url).pathname;
+const soon = { timeout: 15_000, interval: 50 };
+
+async function fresh() {
+  const folder = await mkdtemp(join(tmpdir(), 'skerry-enrolment-'));
+  const processes: SkerryProcess[] = [];
+  onTestFinished(async () => {
+    for (const process of processes) await process.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+  const dataDir = join(folder, 'coordinator');
+  const command = async (...argv: string[]) => {
+    const run = promisify(execFile)(process.execPath, [main, ...argv, '--data-dir', dataDir]);
+    return (await run).stdout.trim();
+  };
+  const start: typeof startProcess = async (...of) => {
+    const started = await startProcess(...of);
+    processes.push(started);
+    return started;
+  };
+  const coordinator = await start('coordinator', 'coordinator', {
+    'data-dir': dataDir,
+    'http-port': 0,
+    'mqtt-port': 0,
+    tls: 'on',
+    'revocation-read-ms': 100,
+  });
+  const startAgent = (name: string, token: string) =>
+    start('agent', name, {
+      'data-dir': join(folder, name),
+      device: name,
+      'http-port': 0,
+      'broker-url': coordinator.mqttUrl ?? '',
+      'coordinator-url': coordinator.httpUrl,
+      'join-token': token,
+    });
+  return { folder, coordinator, command, startAgent };
+}
+
+const linkOf = async (agent: SkerryProcess): Promise<string> => {
+  const health = (await (await fetch(`${agent.httpUrl}/healthz`)).json()) as {
+    link: { state: string };
+  };
+  return health.link.state;
+};
+
+it('[IDN5] a device enrols, works over TLS, and is out as soon as it is revoked', {
+  timeout: 60_000,
+}, async () => {
+  const { command, startAgent, coordinator, folder } = await fresh();
+  expect(coordinator.mqttUrl).toMatch(/^mqtts:/);
+  expect(coordinator.httpUrl).toMatch(/^https:/);
+  const agent = await startAgent('box-1', await command('token', '--device', 'box-1'));
+  await vi.waitFor(async () => expect(await linkOf(agent)).toBe('up'), soon);
+  const asked = { skerry_policy: 'cloud-only', skerry_deadline_ms: 5_000 };
+  const answer = await inferDigit(agent.httpUrl, 'q1', new Uint8Array(784), asked);
+  expect(answer.source).toBe('cloud');
+  const { certificate, key } = JSON.parse(
+    await readFile(join(folder, 'box-1', 'identity.json'), 'utf8'),
+  );
+  const asPeer = () => statusWith(coordinator.httpUrl, { cert: certificate, key });
+  expect(await asPeer()).toBe(200);
+  expect(await command('revoke', '--device', 'box-1')).toContain('1 certificates');
+  await vi.waitFor(async () => expect(await linkOf(agent)).not.toBe('up'), soon);
+  await vi.waitFor(async () => expect(await asPeer()).toBe('refused'), soon);
+});
+
+it('[IDN3] a token for another authority is not given away', { timeout: 60_000 }, async () => {
+  const { command, startAgent } = await fresh();
+  const token = await command('token');
+  const forged = `${token.slice(0, -1)}${token.endsWith('0') ? '1' : '0'}`;
+  const agent = await startAgent('box-1', forged);
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  expect(await linkOf(agent)).not.toBe('up');
+  await agent.stop();
+  // The secret was not spent: whoever has the right fingerprint uses it.
+  const honest = await startAgent('box-2', token);
+  await vi.waitFor(async () => expect(await linkOf(honest)).toBe('up'), soon);
+});
+
+function statusWith(url: string, identity: { cert: string; key: string }) {
+  return new Promise<number | 'refused'>((resolve) => {
+    const options = { ...identity, agent: false, rejectUnauthorized: false };
+    const asked = request(new URL('/healthz', url), options, (answer) => {
+      answer.resume();
+      resolve(answer.statusCode ?? 0);
+    });
+    asked.on('error', () => resolve('refused'));
+    asked.end();
+  });
+}
