@@ -133,7 +133,7 @@ function send(url: URL, body: string | undefined, tls: RequestOptions) {
       agent: false,
       method: body === undefined ? 'GET' : 'POST',
       headers: { 'content-type': 'application/json' },
-      signal: AbortSignal.timeout(timeoutMs),
+      timeout: timeoutMs,
     };
     const asked = (url.protocol === 'https:' ? httpsRequest : httpRequest)(
       url,
@@ -150,6 +150,7 @@ function send(url: URL, body: string | undefined, tls: RequestOptions) {
       },
     );
     asked.on('error', fail);
+    asked.on('timeout', () => asked.destroy(new Error('no answer in time')));
     asked.end(body);
   });
 }
