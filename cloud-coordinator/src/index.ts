@@ -3,6 +3,7 @@ export {
   type EmbeddedBroker,
   openEmbeddedBroker,
 } from './adapters/embedded-broker.ts';
+export { createHttpTransport } from './adapters/http-transport.ts';
 export { createMqttCoordinatorTransport, type MqttTransport } from './adapters/mqtt-transport.ts';
 export { openSqlite } from './adapters/open-sqlite.ts';
 export { operatorCommands } from './adapters/operator-commands.ts';
@@ -18,4 +19,5 @@ export {
   type TransportAdapter,
 } from './coordinator.ts';
 export type { DeviceRecord, DeviceTable, DeviceView } from './fleet/device-registry.ts';
+export { createExchangeRoutes } from './http/exchange.ts';
 export { createMetrics, type Metrics } from './observe/metrics.ts';

@@ -1,3 +1,4 @@
+export { createHttpDeviceTransport } from './adapters/http-transport.ts';
 export { createMqttDeviceTransport } from './adapters/mqtt-transport.ts';
 export { packTensor } from './adapters/pack-tensor.ts';
 export { openDatabase, type SqliteDatabase } from './adapters/sqlite-database.ts';
