@@ -86,7 +86,7 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
     log,
     onAppended,
   };
-  const blobs = await openBlobs(config, blobPorts);
+  const blobs = await openBlobs({ ...config, brokerUrl, tls }, blobPorts);
   if (!blobs.ok) return blobs;
   opened.push(blobs.value.close);
   const app = new Hono().route('/v1', blobs.value.routes);

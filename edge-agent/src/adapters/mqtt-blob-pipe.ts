@@ -1,6 +1,7 @@
 // The device's pipe for blobs in chunks: an MQTT connection of its own, so that chunks never delay an Exchange.
 
 import type { Clock, Log, Random } from '@skerry/shared';
+import type { TlsMaterial } from '@skerry/shared/node';
 import { type DeviceTransport, topicsOf } from '@skerry/sync-protocol';
 import { openMqttConnection } from '@skerry/sync-protocol/mqtt';
 
@@ -8,14 +9,28 @@ import { openMqttConnection } from '@skerry/sync-protocol/mqtt';
 const inFlightMax = 16;
 
 export function openMqttBlobPipe(
-  { device, brokerUrl }: { readonly device: string; readonly brokerUrl: string },
+  {
+    device,
+    brokerUrl,
+    tls,
+  }: {
+    readonly device: string;
+    readonly brokerUrl: string;
+    readonly tls?: (() => TlsMaterial | undefined) | undefined;
+  },
   ports: { readonly clock: Clock; readonly random: Random; readonly log: Log },
 ): DeviceTransport {
   const topics = topicsOf(device);
   let onMessage: (message: Uint8Array) => void = () => {};
   let onConnection: (connected: boolean) => void = () => {};
   const connection = openMqttConnection(
-    { brokerUrl, clientId: `skerry-${device}-blob`, subscriptions: [topics.blobDown], inFlightMax },
+    {
+      brokerUrl,
+      clientId: `skerry-${device}-blob`,
+      subscriptions: [topics.blobDown],
+      inFlightMax,
+      ...(tls === undefined ? {} : { tls }),
+    },
     {
       ...ports,
       onMessage: (topic, payload) => {

@@ -3,7 +3,7 @@
 
 import { join } from 'node:path';
 import { type Clock, type Log, ok, type Random, type Result, type Timer } from '@skerry/shared';
-import { sha256 } from '@skerry/shared/node';
+import { sha256, type TlsMaterial } from '@skerry/shared/node';
 import type { DeviceStore } from '@skerry/sync-protocol';
 import {
   blobBoundsDefaults,
@@ -31,6 +31,8 @@ export interface BlobsConfig {
   readonly device: string;
   readonly dataDir: string;
   readonly brokerUrl: string;
+  /** Who we are, to a broker that asks. */
+  readonly tls: (() => TlsMaterial | undefined) | undefined;
   readonly coordinatorUrl?: string | undefined;
   readonly blobQuotaBytes: number;
   readonly blobBytesPerSecond: number;
