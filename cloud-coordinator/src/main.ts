@@ -18,6 +18,7 @@ import {
   openEmbeddedBroker,
 } from './adapters/embedded-broker.ts';
 import { createHttpServer, type PeerEnvironment } from './adapters/http-server.ts';
+import { createHttpTransport, joinTransports } from './adapters/http-transport.ts';
 import { createMqttCoordinatorTransport } from './adapters/mqtt-transport.ts';
 import { openBlobs } from './adapters/open-blobs.ts';
 import { openSqlite } from './adapters/open-sqlite.ts';
@@ -34,6 +35,7 @@ import { type CredentialTable, createEnrolment } from './fleet/enrolment.ts';
 import { planSecurity } from './fleet/plan-security.ts';
 import { openRevocations } from './fleet/revocations.ts';
 import { enrolmentRoutes } from './http/enrolment.ts';
+import { createExchangeRoutes } from './http/exchange.ts';
 import { createMetrics, type Metrics } from './observe/metrics.ts';
 
 /** A broker of yours may be away when we start; the one of ours may not. */
@@ -83,6 +85,8 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
     identity: isKnown ? { name: instanceName(config.instance), tls: clientTls } : undefined,
   });
   opened.push(() => transport.close());
+  const http = createHttpTransport(clock, config.devicesMax);
+  opened.push(() => http.transport.close());
   const documentEngine = createWorkerEngine();
   opened.push(() => documentEngine.close());
   const coordinator = await createCoordinator(config, {
@@ -96,7 +100,10 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
     documentEngine,
     bundles: bundles.value.flat(),
     createRuntime: createOnnxNativeRuntime,
-    transport,
+    transport: {
+      ...joinTransports([transport, http.transport], config.devicesMax),
+      connected: transport.connected,
+    },
   });
   if (!coordinator.ok) return coordinator;
   opened.push(() => coordinator.value.close());
@@ -105,17 +112,22 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
   if (!blobs.ok) return blobs;
   opened.push(blobs.value.close);
   const { fetch } = coordinator.value;
+  const exchangeRoutes = createExchangeRoutes(http.pipe, plan.value.httpTls);
+  const exchange = (c: { req: { raw: Request }; env: PeerEnvironment }) =>
+    exchangeRoutes.fetch(c.req.raw, c.env);
   const app = new Hono<{ Bindings: PeerEnvironment }>()
     .route('/v1/enrol', enrolmentRoutes(security.value))
+    .all('/v1/exchange', exchange)
+    .all('/v1/hints', exchange)
     .all('/v1/blobs/:digest', (c) => blobs.value.serveBlob(c.req.raw, c.req.param('digest')))
     .all('*', (c) => fetch(c.req.raw));
-  const http = createHttpServer(app.fetch, plan.value.httpTls ? { tls, isRefused } : undefined);
-  const listening = await listenHttp(http.server, config.httpHost, config.httpPort);
+  const server = createHttpServer(app.fetch, plan.value.httpTls ? { tls, isRefused } : undefined);
+  const listening = await listenHttp(server.server, config.httpHost, config.httpPort);
   if (!listening.ok) return listening;
   opened.push(listening.value.close);
   revocations.onRead(() => {
     broker.value.review();
-    http.review();
+    server.review();
   });
   await Promise.race([transport.firstConnected, sleep(clock, firstConnectionMs)]);
   log.info({ httpUrl: listening.value.url, mqttUrl: withoutPassword(brokerUrl) }, 'listening');

@@ -17,6 +17,8 @@ import {
 import { createWorkerEngine } from '@skerry/sync-protocol/automerge';
 import { Hono } from 'hono';
 import { createEnrolmentClient } from './adapters/enrolment-client.ts';
+import { createFallbackTransport } from './adapters/fallback-transport.ts';
+import { createHttpDeviceTransport } from './adapters/http-transport.ts';
 import { createIdentityFiles } from './adapters/identity-files.ts';
 import { createMqttDeviceTransport } from './adapters/mqtt-transport.ts';
 import { openBlobs } from './adapters/open-blobs.ts';
@@ -58,7 +60,16 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
   const { device, brokerUrl } = config;
   // A broker that knows us by a user name's password has a certificate that the system's authorities know.
   const tls = isMutual(brokerUrl) ? () => tlsOf(identity.value.current()) : undefined;
-  const transport = createMqttDeviceTransport({ device, brokerUrl, tls }, { clock, random, log });
+  const mqtt = createMqttDeviceTransport({ device, brokerUrl, tls }, { clock, random, log });
+  const { coordinatorUrl } = config;
+  // Over TLS it would have to show our certificate, which this pipe cannot yet.
+  const transport = coordinatorUrl?.startsWith('http:')
+    ? createFallbackTransport(
+        mqtt,
+        () => createHttpDeviceTransport({ device, coordinatorUrl }, { clock, random, log }),
+        clock,
+      )
+    : mqtt;
   opened.push(transport.close);
   const documentEngine = createWorkerEngine();
   opened.push(() => documentEngine.close());

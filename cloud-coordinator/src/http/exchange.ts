@@ -15,12 +15,24 @@ export interface HttpPipe {
   leave(device: string): void;
 }
 
-/** Who a device says it is. Where devices have certificates, theirs must agree: that is the server's part. */
-export const deviceHeader = 'skerry-device';
+/** Who a device says it is; where devices have certificates, theirs must agree. */
+const deviceHeader = 'skerry-device';
 const cborType = 'application/cbor';
 
-export function createExchangeRoutes(pipe: HttpPipe): Hono {
-  const app = new Hono();
+interface Peer {
+  readonly kind: 'device' | 'coordinator';
+  readonly name: string;
+}
+
+/** @param certified whether every device must show its certificate */
+export function createExchangeRoutes(pipe: HttpPipe, certified: boolean) {
+  const app = new Hono<{ Bindings: { peer?: Peer | undefined } }>();
+  app.use(async (c, next) => {
+    const peer = c.env?.peer;
+    const agrees = peer?.kind === 'device' && peer.name === c.req.header(deviceHeader);
+    if (!certified || agrees) return next();
+    return respondFailure(c, failure('unauthenticated', 'show the certificate of this device'));
+  });
   const deviceOf = (c: Context) => nameSchema.safeParse(c.req.header(deviceHeader));
   const nobody = (c: Context) =>
     respondFailure(c, failure('invalid_argument', `expected a device's name in ${deviceHeader}`));

@@ -14,7 +14,7 @@ const ports = { clock: systemClock, random: createRandom(1), log: silentLog };
 
 transportContract('HTTP', async () => {
   const { transport: coordinator, pipe } = createHttpTransport(systemClock, 10);
-  const server = createAdaptorServer({ fetch: createExchangeRoutes(pipe).fetch }) as Server;
+  const server = createAdaptorServer({ fetch: createExchangeRoutes(pipe, false).fetch }) as Server;
   const listening = await listenHttp(server, '127.0.0.1', 0);
   if (!listening.ok) throw new Error(listening.error.message);
   const { port } = new URL(listening.value.url);
