@@ -3,6 +3,7 @@
 
 import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
+import { documentSection } from './document-section.ts';
 import { measure } from './measure.ts';
 import { type Bench, cloudSections, type Effort, inferSection, loopSection } from './sections.ts';
 import { prepareWorkload } from './workload.ts';
@@ -14,6 +15,7 @@ const thorough: Effort = {
   model200msRuns: 4,
   cutOffRequests: 2_000,
   escalationImages: 10_000,
+  documentChanges: 10_000,
 };
 const quick: Effort = {
   rounds: 1,
@@ -22,6 +24,7 @@ const quick: Effort = {
   model200msRuns: 2,
   cutOffRequests: 600,
   escalationImages: 1_000,
+  documentChanges: 400,
 };
 
 const write = (text: string): void => void process.stdout.write(text);
@@ -51,7 +54,7 @@ async function main(): Promise<void> {
       `Skerry bench: ${cpus().length} cores, ${cpus()[0]?.model}, ${platform} ${arch}, Node ${version}, load ${load}\n` +
         `Medians of ${effort.rounds} rounds, in alternating order, fresh processes; a ratio compares within its round.\n`,
     );
-    for (const section of [inferSection, loopSection, cloudSections])
+    for (const section of [inferSection, loopSection, cloudSections, documentSection])
       write(`\n${await section(bench)}\n`);
   } finally {
     await workload.close();

@@ -1,6 +1,7 @@
 // Every measurement by name. Each is loaded only by the process that runs it.
 
 import type { CutOffOptions } from './measurements/cut-off.ts';
+import type { DocumentCatchUpOptions } from './measurements/document-catch-up.ts';
 import type { EscalationBytesOptions } from './measurements/escalation-bytes.ts';
 import type { InferOptions } from './measurements/infer-latency.ts';
 import type { LoopLagOptions } from './measurements/loop-lag.ts';
@@ -18,6 +19,10 @@ export const measurements = {
     (await import('./measurements/cut-off.ts')).cutOff(options),
   'escalation-bytes': async (options: EscalationBytesOptions) =>
     (await import('./measurements/escalation-bytes.ts')).escalationBytes(options),
+  'document-catch-up': async (options: DocumentCatchUpOptions) =>
+    (await import('./measurements/document-catch-up.ts')).documentCatchUp(options),
+  'automerge-sync': async (options: DocumentCatchUpOptions) =>
+    (await import('./measurements/document-catch-up.ts')).automergeSync(options),
 };
 
 export type Measurements = typeof measurements;

@@ -18,6 +18,7 @@ export interface Effort {
   readonly model200msRuns: number;
   readonly cutOffRequests: number;
   readonly escalationImages: number;
+  readonly documentChanges: number;
 }
 
 export interface Bench {

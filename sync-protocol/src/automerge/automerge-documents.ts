@@ -123,6 +123,10 @@ export function createAutomergeDocuments() {
 
     known: (document: string, heads: Heads): Heads => knownTo(get(document), heads),
 
+    leaves: (document: string): readonly (readonly [string, string])[] => [
+      ...leavesOf(get(document)),
+    ],
+
     read(document: string): readonly LeafView[] {
       const doc = get(document);
       return [...leavesOf(doc)].map(([path, json]) => {

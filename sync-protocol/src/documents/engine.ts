@@ -57,6 +57,9 @@ export interface DocumentEngine {
   since(document: string, heads: Heads): Promise<Result<readonly Uint8Array[]>>;
   /** Those of `heads` that this document contains. */
   known(document: string, heads: Heads): Promise<Result<Heads>>;
+  /** Path and JSON of each leaf. */
+  leaves(document: string): Promise<Result<readonly (readonly [string, string])[]>>;
+  /** The same with what lost: it costs several times as much. */
   read(document: string): Promise<Result<readonly LeafView[]>>;
   save(document: string): Promise<Result<Uint8Array>>;
   /**

@@ -186,9 +186,9 @@ export function createReplica(ports: ReplicaPorts): Replica {
 
     patch: (document, patch, writable) =>
       within(document, async (state) => {
-        const leaves = await engine.read(document);
+        const leaves = await engine.leaves(document);
         if (!leaves.ok) return leaves;
-        const edits = editsOfPatch(new Map(leaves.value.map((l) => [l.path, l.json])), patch);
+        const edits = editsOfPatch(new Map(leaves.value), patch);
         if (!edits.ok) return edits;
         if (edits.value.length === 0) return ok(state);
         const foreign = edits.value.find(({ path }) => !mayWrite(writable, path));

@@ -41,6 +41,8 @@ export interface DocumentFleet {
   readonly hubDisk: MemoryDocumentDisk;
   readonly engine: DocumentEngine;
   readonly refused: string[];
+  /** All frames that were carried, both ways. */
+  readonly traffic: { readonly frames: number; readonly bytes: number };
   device(name: string): FleetDevice;
   /** Carries what waits between the hub and these devices, until nobody has anything to say. Returns the rounds. */
   exchange(...names: string[]): Promise<number>;
@@ -67,6 +69,7 @@ export async function createDocumentFleet(
   const devices = new Map<string, Device>();
   const hubDisk = createMemoryDocumentDisk();
   const refused: string[] = [];
+  const traffic = { frames: 0, bytes: 0 };
 
   /** Each replica has documents of its own in the one engine. */
   const engineOf = (owner: string): DocumentEngine => scoped(engine, owner);
@@ -185,6 +188,10 @@ export async function createDocumentFleet(
     await device.follower.idle();
     hub.heard(name, device.position);
     await hub.idle();
+    for (const { frame } of [...up, ...down]) {
+      traffic.frames++;
+      traffic.bytes += frame.length;
+    }
     return up.length + down.length > 0;
   };
 
@@ -195,6 +202,7 @@ export async function createDocumentFleet(
     hubDisk,
     engine,
     refused,
+    traffic,
     device(name) {
       const device = devices.get(name);
       if (device === undefined) throw new Error(`no device ${name}`);
@@ -232,6 +240,7 @@ function scoped(engine: DocumentEngine, owner: string): DocumentEngine {
     integrate: (d, ...rest) => engine.integrate(in_(d), ...rest),
     since: (d, ...rest) => engine.since(in_(d), ...rest),
     known: (d, ...rest) => engine.known(in_(d), ...rest),
+    leaves: (d) => engine.leaves(in_(d)),
     read: (d, ...rest) => engine.read(in_(d), ...rest),
     save: (d) => engine.save(in_(d)),
     replace: (d, ...rest) => engine.replace(in_(d), ...rest),
