@@ -5,7 +5,7 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { err, failure, messageOf, ok, type Result } from '@skerry/shared';
 import Database from 'better-sqlite3';
-import { Kysely, Migrator, SqliteDialect } from 'kysely';
+import { Kysely, Migrator, type SqliteDatabase, SqliteDialect } from 'kysely';
 import { migrations } from './migrations.ts';
 import type { Schema } from './schema.ts';
 
@@ -17,7 +17,7 @@ export async function openSqlite(path: string): Promise<Result<Kysely<Schema>>> 
   try {
     if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true });
     const file = new Database(path, { timeout: busyTimeoutMs });
-    db = new Kysely<Schema>({ dialect: new SqliteDialect({ database: file }) });
+    db = new Kysely<Schema>({ dialect: new SqliteDialect({ database: writingAtOnce(file) }) });
     file.pragma('journal_mode = WAL');
     file.pragma('synchronous = FULL');
     const all = migrations({ bytes: 'blob', rowNumber: 'integer' });
@@ -29,4 +29,15 @@ export async function openSqlite(path: string): Promise<Result<Kysely<Schema>>> 
     await db?.destroy();
     return err(failure('storage_failed', `${path}: ${messageOf(thrown)}`));
   }
+}
+
+/**
+ * Transactions that take the write lock when they begin. One that reads first and writes later would fail at once, not
+ * after `busyTimeoutMs`, where a second coordinator has written in between (SQLITE_BUSY_SNAPSHOT).
+ */
+function writingAtOnce(file: Database.Database): SqliteDatabase {
+  return {
+    prepare: (sql) => file.prepare(sql === 'begin' ? 'begin immediate' : sql) as never,
+    close: () => void file.close(),
+  };
 }
