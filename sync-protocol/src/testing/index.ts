@@ -13,6 +13,13 @@ export {
   createMemoryDeviceStore,
   type MemoryDeviceDisk,
 } from './memory-device-store.ts';
+export {
+  createMemoryDocumentDisk,
+  createMemoryDocumentLog,
+  createMemoryFollowerStore,
+  createMemoryMemberStore,
+  type MemoryDocumentDisk,
+} from './memory-documents.ts';
 export { createMemoryPipe, type Damage, type Fate, type MemoryPipe } from './memory-pipe.ts';
 export { type SampleBlob, sampleBlob } from './sample-blob.ts';
 export {
