@@ -3,6 +3,7 @@ export {
   type EmbeddedBroker,
   openEmbeddedBroker,
 } from './adapters/embedded-broker.ts';
+export { createHttpServer } from './adapters/http-server.ts';
 export { createHttpTransport } from './adapters/http-transport.ts';
 export { createMqttCoordinatorTransport, type MqttTransport } from './adapters/mqtt-transport.ts';
 export { openSqlite } from './adapters/open-sqlite.ts';

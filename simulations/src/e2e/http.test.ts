@@ -1,8 +1,10 @@
 // Both HTTP transports against each other, through a link that can be cut.
 
-import type { Server } from 'node:http';
-import { createAdaptorServer } from '@hono/node-server';
-import { createExchangeRoutes, createHttpTransport } from '@skerry/cloud-coordinator';
+import {
+  createExchangeRoutes,
+  createHttpServer,
+  createHttpTransport,
+} from '@skerry/cloud-coordinator';
 import { createHttpDeviceTransport } from '@skerry/edge-agent';
 import { createRandom, silentLog } from '@skerry/shared';
 import { listenHttp, systemClock } from '@skerry/shared/node';
@@ -14,7 +16,7 @@ const ports = { clock: systemClock, random: createRandom(1), log: silentLog };
 
 transportContract('HTTP', async () => {
   const { transport: coordinator, pipe } = createHttpTransport(systemClock, 10);
-  const server = createAdaptorServer({ fetch: createExchangeRoutes(pipe, false).fetch }) as Server;
+  const { server } = createHttpServer(createExchangeRoutes(pipe, false).fetch, undefined);
   const listening = await listenHttp(server, '127.0.0.1', 0);
   if (!listening.ok) throw new Error(listening.error.message);
   const { port } = new URL(listening.value.url);
