@@ -28,6 +28,8 @@ export interface ChaosResult {
 const cutEveryMs = 120;
 const askedAtOnce = 8;
 const settleTimeoutMs = 120_000;
+const lockedTriesMax = 50;
+const lockedWaitMs = 100;
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const portOf = (url: string | undefined) => Number(new URL(url ?? '').port);
 
@@ -104,39 +106,45 @@ export async function runChaos({ broker, ops }: ChaosOptions): Promise<ChaosResu
       const failed = ids.map(async (id, i) => {
         const outcome = (await all)[i];
         // Whoever got no answer asks its agent's store whether the question was taken, and asks again if not.
-        while (outcome?.status === 'rejected' && !isTaken(folder, id))
+        while (outcome?.status === 'rejected' && !(await isTaken(folder, id)))
           await inferDigit(url(), id, new Uint8Array(784), asked).catch(() => sleep(50));
       });
       await Promise.all(failed);
     }
     const deadlineMs = performance.now() + settleTimeoutMs;
-    let counts = countOf(folder);
+    let counts = await countOf(folder);
     while (counts.answered < counts.taken && performance.now() < deadlineMs) {
       await sleep(200);
-      counts = countOf(folder);
+      counts = await countOf(folder);
     }
     await sleep(1_000); // For what should not come.
     const repeated = streamed.length - new Set(streamed).size;
     const seconds = (performance.now() - startedMs) / 1_000;
-    return { ...countOf(folder), repeated, cuts, seconds };
+    return { ...(await countOf(folder)), repeated, cuts, seconds };
   } finally {
     for (const close of closing.reverse()) await close();
   }
 }
 
-function query<T>(folder: string, sql: string, ...values: string[]): T {
-  const database = openDatabase(join(folder, 'agent', 'agent.db'));
-  if (!database.ok) throw new Error(database.error.message);
-  try {
-    return database.value.prepare(sql).get(...values) as T;
-  } finally {
-    database.value.close();
+/** Retries while the agent that starts again recovers its file, which locks it. */
+async function query<T>(folder: string, sql: string, ...values: string[]): Promise<T> {
+  for (let left = lockedTriesMax; ; left--) {
+    const database = openDatabase(join(folder, 'agent', 'agent.db'));
+    if (database.ok)
+      try {
+        return database.value.prepare(sql).get(...values) as T;
+      } finally {
+        database.value.close();
+      }
+    if (left === 0) throw new Error(database.error.message);
+    await sleep(lockedWaitMs);
   }
 }
 
-const isTaken = (folder: string, id: string): boolean =>
-  query<{ n: number }>(folder, 'SELECT count(*) AS n FROM escalations WHERE client_id = ?', id).n >
-  0;
+const isTaken = async (folder: string, id: string): Promise<boolean> => {
+  const sql = 'SELECT count(*) AS n FROM escalations WHERE client_id = ?';
+  return (await query<{ n: number }>(folder, sql, id)).n > 0;
+};
 
-const countOf = (folder: string): { taken: number; answered: number } =>
+const countOf = (folder: string): Promise<{ taken: number; answered: number }> =>
   query(folder, 'SELECT count(*) AS taken, count(answer) AS answered FROM escalations');
