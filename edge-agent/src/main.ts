@@ -18,6 +18,7 @@ import { createWorkerEngine } from '@skerry/sync-protocol/automerge';
 import { Hono } from 'hono';
 import { createEnrolmentClient } from './adapters/enrolment-client.ts';
 import { createFallbackTransport } from './adapters/fallback-transport.ts';
+import { holdDirectory } from './adapters/hold-directory.ts';
 import { createHttpDeviceTransport } from './adapters/http-transport.ts';
 import { createIdentityFiles } from './adapters/identity-files.ts';
 import { createMqttDeviceTransport } from './adapters/mqtt-transport.ts';
@@ -43,6 +44,9 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
     await Promise.all(config.bundles.map((directory) => readBundle(directory, ['edge']))),
   );
   if (!bundles.ok) return bundles;
+  const held = holdDirectory(config.dataDir);
+  if (!held.ok) return held;
+  opened.push(held.value);
   const database = openDatabase(join(config.dataDir, 'agent.db'));
   if (!database.ok) return database;
   opened.push(() => database.value.close());

@@ -7,9 +7,6 @@ import Database from 'better-sqlite3';
 
 export type SqliteDatabase = Database.Database;
 
-/** An agent that is ending may still hold the file. */
-const lockTimeoutMs = 2_000;
-
 /** Numbered by their place; a released one never changes. */
 const migrations = [
   `CREATE TABLE identity (
@@ -94,9 +91,7 @@ const migrations = [
 export function openDatabase(path: string): Result<SqliteDatabase> {
   try {
     if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true });
-    const database = new Database(path, { timeout: lockTimeoutMs });
-    // Two agents on one file would each count what the other writes.
-    database.pragma('locking_mode = EXCLUSIVE');
+    const database = new Database(path);
     database.pragma('journal_mode = WAL');
     database.pragma('synchronous = FULL');
     const version = database.pragma('user_version', { simple: true }) as number;
@@ -115,9 +110,7 @@ export function openDatabase(path: string): Result<SqliteDatabase> {
     })();
     return ok(database);
   } catch (thrown) {
-    const locked = thrown instanceof Database.SqliteError && thrown.code === 'SQLITE_BUSY';
-    const reason = locked ? 'another process uses this database' : messageOf(thrown);
-    return err(failure('storage_failed', `${path}: ${reason}`));
+    return err(failure('storage_failed', `${path}: ${messageOf(thrown)}`));
   }
 }
 

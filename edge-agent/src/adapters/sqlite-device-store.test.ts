@@ -61,15 +61,6 @@ describe('the device’s database', () => {
     expect(openDatabase('/dev/null/agent.db')).toMatchObject({ error: { code: 'storage_failed' } });
   });
 
-  it('is used by one process at a time', () => {
-    const path = temporaryPath();
-    const database = open(path);
-    const reason = `${path}: another process uses this database`;
-    expect(openDatabase(path)).toMatchObject({ error: { message: reason } });
-    database.close();
-    expect(openDatabase(path).ok).toBe(true);
-  });
-
   it('says storage_failed when the disk is full, loses nothing, and goes on when there is room', () => {
     const database = open(temporaryPath());
     const store = storeOn(database);
