@@ -14,7 +14,7 @@ describe('the configuration', () => {
     ['--htp-port', '1'],
     ['--http-port', '70000'],
     ['--http-port', 'eighty'],
-    ['--broker-url', 'https://example.org'],
+    ['--broker', 'https://example.org'],
     ['--batch-rows-max', '0'],
   ])('refuses %s %s', (flag, value) => {
     expect(load(flag, value)).toMatchObject({ ok: false, error: { code: 'invalid_config' } });

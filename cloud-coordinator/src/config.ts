@@ -25,7 +25,7 @@ export const coordinatorConfigSchema = z.object({
     .default(25_000)
     .describe('connections that the embedded broker takes'),
   // The URL may hold a password.
-  brokerUrl: secret(
+  broker: secret(
     z
       .url({ protocol: /^mqtts?$/ })
       .optional()

@@ -76,7 +76,7 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
   opened.push(broker.value.close);
   const brokerUrl = broker.value.url;
   const isKnown =
-    brokerUrl.startsWith('mqtts:') && (config.brokerUrl === undefined || plan.value.brokerIdentity);
+    brokerUrl.startsWith('mqtts:') && (config.broker === undefined || plan.value.brokerIdentity);
   const transport = createMqttCoordinatorTransport(brokerUrl, config.publishesMax, {
     clock,
     random,
@@ -142,7 +142,7 @@ async function chooseBroker(
   metrics: Metrics,
   security: BrokerSecurity | undefined,
 ): Promise<Result<ChosenBroker>> {
-  if (config.brokerUrl !== undefined) return ok({ url: config.brokerUrl, review() {}, close() {} });
+  if (config.broker !== undefined) return ok({ url: config.broker, review() {}, close() {} });
   return openEmbeddedBroker(
     config.mqttHost,
     config.mqttPort,

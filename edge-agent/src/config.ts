@@ -14,7 +14,7 @@ export const agentConfigSchema = z.object({
   httpHost: z.string().default('127.0.0.1').describe('address of the local API'),
   httpPort: portSchema.default(8081).describe('port of the local API; 0 takes a free one'),
   // The URL may hold a password.
-  brokerUrl: secret(
+  broker: secret(
     z
       .url({ protocol: /^mqtts?$/ })
       .default('mqtt://127.0.0.1:1883')

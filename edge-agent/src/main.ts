@@ -61,7 +61,7 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
   const identity = openDeviceIdentity(config, log);
   if (!identity.ok) return identity;
   opened.push(identity.value.close);
-  const { device, brokerUrl } = config;
+  const { device, broker: brokerUrl } = config;
   // A broker that knows us by a user name's password has a certificate that the system's authorities know.
   const tls = isMutual(brokerUrl) ? () => tlsOf(identity.value.current()) : undefined;
   const mqtt = createMqttDeviceTransport({ device, brokerUrl, tls }, { clock, random, log });

@@ -4,7 +4,7 @@ import { planSecurity } from './plan-security.ts';
 const local = {
   httpHost: '127.0.0.1',
   mqttHost: 'localhost',
-  brokerUrl: undefined,
+  broker: undefined,
   tls: 'auto',
 } as const;
 const plan = (changed: Partial<Parameters<typeof planSecurity>[0]>) =>
@@ -21,17 +21,17 @@ describe('where TLS is', () => {
   });
 
   it('[IDN8] plaintext off loopback is asked for by name', () => {
-    const brokerUrl = 'mqtt://broker.example';
-    expect(plan({ brokerUrl })).toMatchObject({ error: { code: 'invalid_config' } });
-    expect(plan({ brokerUrl, insecure: 'plaintext' })).toMatchObject({ ok: true });
+    const broker = 'mqtt://broker.example';
+    expect(plan({ broker })).toMatchObject({ error: { code: 'invalid_config' } });
+    expect(plan({ broker, insecure: 'plaintext' })).toMatchObject({ ok: true });
     expect(plan({ httpHost: '0.0.0.0', insecure: 'plaintext' })).toMatchObject({
       value: { httpTls: false },
     });
   });
 
   it('a broker knows us by certificate, or by a user name', () => {
-    expect(plan({ brokerUrl: 'mqtts://b' })).toMatchObject({ value: { brokerIdentity: true } });
-    expect(plan({ brokerUrl: 'mqtts://u:p@b' })).toMatchObject({
+    expect(plan({ broker: 'mqtts://b' })).toMatchObject({ value: { brokerIdentity: true } });
+    expect(plan({ broker: 'mqtts://u:p@b' })).toMatchObject({
       value: { brokerIdentity: false },
     });
   });

@@ -12,17 +12,17 @@ export interface SecurityPlan {
   readonly brokerIdentity: boolean;
 }
 
-type Wanted = Pick<CoordinatorConfig, 'httpHost' | 'mqttHost' | 'brokerUrl' | 'tls' | 'insecure'>;
+type Wanted = Pick<CoordinatorConfig, 'httpHost' | 'mqttHost' | 'broker' | 'tls' | 'insecure'>;
 
 /** Fails with `invalid_config` for a broker that would be spoken to in the clear. */
 export function planSecurity(config: Wanted): Result<SecurityPlan> {
-  const { httpHost, mqttHost, brokerUrl, tls, insecure } = config;
+  const { httpHost, mqttHost, tls, insecure } = config;
   const isTls = (host: string): boolean =>
     tls === 'on' || (!isLoopback(host) && insecure === undefined);
-  const broker = brokerUrl === undefined ? undefined : new URL(brokerUrl);
+  const broker = config.broker === undefined ? undefined : new URL(config.broker);
   if (broker?.protocol === 'mqtt:' && !isLoopback(broker.hostname) && insecure === undefined)
     return err(
-      failure('invalid_config', 'brokerUrl is not loopback: use mqtts://, or --insecure plaintext'),
+      failure('invalid_config', 'broker is not loopback: use mqtts://, or --insecure plaintext'),
     );
   return ok({
     httpTls: isTls(httpHost),

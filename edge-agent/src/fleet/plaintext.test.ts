@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { refusePlaintext } from './plaintext.ts';
 
 const local = {
-  brokerUrl: 'mqtt://127.0.0.1:1883',
+  broker: 'mqtt://127.0.0.1:1883',
   httpHost: '127.0.0.1',
   coordinatorUrl: undefined,
   insecure: undefined,
@@ -12,7 +12,7 @@ describe('plaintext', () => {
   it('[IDN8] is no danger on loopback', () => expect(refusePlaintext(local).ok).toBe(true));
 
   it.each([
-    { brokerUrl: 'mqtt://broker.example' },
+    { broker: 'mqtt://broker.example' },
     { httpHost: '0.0.0.0' },
     { coordinatorUrl: 'http://cloud.example' },
   ])('[IDN8] off loopback is asked for by name: %o', (changed) => {

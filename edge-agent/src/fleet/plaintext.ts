@@ -4,16 +4,16 @@ import { err, failure, ok, type Result } from '@skerry/shared';
 import { isLoopback } from '@skerry/shared/node';
 import type { AgentConfig } from '../config.ts';
 
-type Wanted = Pick<AgentConfig, 'brokerUrl' | 'httpHost' | 'coordinatorUrl' | 'insecure'>;
+type Wanted = Pick<AgentConfig, 'broker' | 'httpHost' | 'coordinatorUrl' | 'insecure'>;
 
 /** Fails with `invalid_config`, naming the key. */
 export function refusePlaintext(config: Wanted): Result<void> {
   if (config.insecure === 'plaintext') return ok(undefined);
   const refuse = (key: string, instead: string) =>
     err(failure('invalid_config', `${key} is not loopback: ${instead}, or --insecure plaintext`));
-  const broker = new URL(config.brokerUrl);
+  const broker = new URL(config.broker);
   if (broker.protocol === 'mqtt:' && !isLoopback(broker.hostname))
-    return refuse('brokerUrl', 'use mqtts://');
+    return refuse('broker', 'use mqtts://');
   const coordinator = config.coordinatorUrl && new URL(config.coordinatorUrl);
   if (coordinator && coordinator.protocol === 'http:' && !isLoopback(coordinator.hostname))
     return refuse('coordinatorUrl', 'use https://');

@@ -56,9 +56,7 @@ export async function runChaos({ broker, ops }: ChaosOptions): Promise<ChaosResu
         'data-dir': join(folder, 'coordinator'),
         'http-port': 0,
         'next-exchange-ms': 1_000,
-        ...(external
-          ? { 'broker-url': `mqtt://127.0.0.1:${brokerPort}` }
-          : { 'mqtt-port': brokerPort }),
+        ...(external ? { broker: `mqtt://127.0.0.1:${brokerPort}` } : { 'mqtt-port': brokerPort }),
       });
     };
     /** The broker loses what it holds; aedes lives in the coordinator, which dies with it. */
@@ -77,7 +75,7 @@ export async function runChaos({ broker, ops }: ChaosOptions): Promise<ChaosResu
       await before?.kill();
       agent = await startProcess('agent', 'agent', {
         'data-dir': join(folder, 'agent'),
-        'broker-url': `mqtt://127.0.0.1:${proxy.port}`,
+        broker: `mqtt://127.0.0.1:${proxy.port}`,
         'http-port': before === undefined ? 0 : portOf(before.httpUrl),
       });
     };

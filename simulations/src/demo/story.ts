@@ -107,7 +107,7 @@ async function startDevice(
     target: 'linux-x64',
     'http-port': 0,
     'data-dir': join(folder, name),
-    'broker-url': `mqtt://127.0.0.1:${proxy.port}`,
+    broker: `mqtt://127.0.0.1:${proxy.port}`,
     'status-interval-ms': 1000,
   });
   closers.push(() => agent.stop());

@@ -74,7 +74,7 @@ describe('a blob of 5 MB', () => {
     const { start, coordinator, proxyOf } = await world();
     const proxy = await proxyOf(coordinator.httpUrl);
     const flags = {
-      'broker-url': coordinator.mqttUrl ?? '',
+      broker: coordinator.mqttUrl ?? '',
       'coordinator-url': `http://127.0.0.1:${proxy.port}`,
       'blob-bytes-per-second': slowBytesPerSecond,
     };
@@ -107,7 +107,7 @@ describe('a blob of 5 MB', () => {
   }, async () => {
     const { start, coordinator, proxyOf } = await world();
     const proxy = await proxyOf(coordinator.mqttUrl ?? '');
-    const flags = { 'broker-url': `mqtt://127.0.0.1:${proxy.port}` };
+    const flags = { broker: `mqtt://127.0.0.1:${proxy.port}` };
     const giver = await start('agent', 'giver', { ...flags, device: 'giver' });
     const closedPort = 1;
     const taker = await start('agent', 'taker', {

@@ -29,7 +29,7 @@ it('every request is answered, and what was promised comes', { timeout: 90_000 }
   const agent = await startProcess('agent', 'agent', {
     'data-dir': join(folder, 'agent'),
     'http-port': 0,
-    'broker-url': `mqtt://127.0.0.1:${proxy.port}`,
+    broker: `mqtt://127.0.0.1:${proxy.port}`,
   });
   onTestFinished(() => agent.stop());
   const late: string[] = [];

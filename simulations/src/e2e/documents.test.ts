@@ -55,7 +55,7 @@ it('a twin goes both ways, and a site converges after a cut link heals', {
       site: 'harbour',
       'data-dir': join(folder, device),
       'http-port': 0,
-      'broker-url': brokerUrl,
+      broker: brokerUrl,
     });
     closers.push(agent.stop);
     return `${agent.httpUrl}/v1/documents`;

@@ -42,7 +42,7 @@ async function fresh() {
       'data-dir': join(folder, name),
       device: name,
       'http-port': 0,
-      'broker-url': coordinator.mqttUrl ?? '',
+      broker: coordinator.mqttUrl ?? '',
       'coordinator-url': coordinator.httpUrl,
       'join-token': token,
     });

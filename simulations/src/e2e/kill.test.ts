@@ -43,7 +43,7 @@ it('no acknowledged escalation is lost or answered twice', { timeout: 90_000 }, 
     const before = processes.get('agent');
     const started = await startProcess('agent', 'agent', {
       'data-dir': join(folder, 'agent'),
-      'broker-url': processes.get('coordinator')?.mqttUrl ?? '',
+      broker: processes.get('coordinator')?.mqttUrl ?? '',
       'http-port': before === undefined ? 0 : portOf(before.httpUrl),
     });
     processes.set('agent', started);

@@ -50,7 +50,7 @@ export async function cutOff({ folder, images, requests, cloud }: CutOffOptions)
     device: 'bench',
     'http-port': 0,
     'data-dir': join(data, 'agent'),
-    'broker-url': `mqtt://127.0.0.1:${proxy.port}`,
+    broker: `mqtt://127.0.0.1:${proxy.port}`,
   });
   const client = createHttpClient(agent.httpUrl);
   await linkUp(client);

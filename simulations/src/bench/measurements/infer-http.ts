@@ -23,7 +23,7 @@ export async function inferHttp(
     bundles: options.bundle,
     'http-port': 0,
     'data-dir': await mkdtemp(join(options.folder, 'agent-')),
-    'broker-url': noBroker,
+    broker: noBroker,
   });
   const client = createHttpClient(agent.httpUrl);
   const infer = await inferLatency(options, async (pixels) => {
