@@ -29,6 +29,17 @@ describe('admission', () => {
     expect(admission.enter(60).ok).toBe(true);
   });
 
+  it('refuses nobody because one request was held up', () => {
+    let nowMs = 0;
+    const admission = createAdmission(100, () => nowMs);
+    for (const servedMs of [1, 400]) {
+      const ticket = admission.enter(1000);
+      nowMs += servedMs;
+      if (ticket.ok) ticket.value.leave();
+    }
+    for (let i = 0; i < 6; i++) expect(admission.enter(250).ok).toBe(true);
+  });
+
   it('counts a ticket that is given back twice once', () => {
     const admission = createAdmission(1, () => 0);
     const ticket = admission.enter(1000);

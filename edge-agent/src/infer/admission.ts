@@ -13,17 +13,17 @@ export interface Ticket {
   leave(): void;
 }
 
-/** Weight of the newest service time in the running mean. */
-const smoothing = 0.1;
+/** Service times remembered. The shortest of them counts: one that the machine's other work drew out says nothing. */
+const serviceTimesMax = 8;
 
 export function createAdmission(requestsMax: number, monotonicMs: () => number): Admission {
   let inside = 0;
-  let meanServiceMs = 0;
+  const serviceTimesMs: number[] = [];
   let lastLeftMs = 0;
   return {
     waiting: () => inside,
     enter(deadlineLeftMs) {
-      const waitMs = meanServiceMs * inside;
+      const waitMs = inside * (serviceTimesMs.length > 0 ? Math.min(...serviceTimesMs) : 0);
       if (inside >= requestsMax || (inside > 0 && waitMs > deadlineLeftMs)) {
         const retryAfterMs = Math.max(1, Math.ceil(waitMs));
         return err(
@@ -40,9 +40,9 @@ export function createAdmission(requestsMax: number, monotonicMs: () => number):
           inside -= 1;
           // One request is served at a time: its service began when it entered, or when the one before it left.
           const nowMs = monotonicMs();
-          const servedMs = nowMs - Math.max(enteredMs, lastLeftMs);
+          if (serviceTimesMs.push(nowMs - Math.max(enteredMs, lastLeftMs)) > serviceTimesMax)
+            serviceTimesMs.shift();
           lastLeftMs = nowMs;
-          meanServiceMs += (servedMs - meanServiceMs) * (meanServiceMs === 0 ? 1 : smoothing);
         },
       });
     },
