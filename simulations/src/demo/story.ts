@@ -109,6 +109,8 @@ async function startDevice(
     'data-dir': join(folder, name),
     broker: `mqtt://127.0.0.1:${proxy.port}`,
     'status-interval-ms': 1000,
+    // Ample: five processes share what may be two busy cores.
+    'deadline-ms': 1000,
   });
   closers.push(() => agent.stop());
   return { name, board: createScoreboard(name), proxy, agent, link: 'pass' };
