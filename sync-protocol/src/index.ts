@@ -7,6 +7,7 @@ export {
   opBytes,
   opsBytesMax,
 } from './codec.ts';
+export { countWithin } from './count-within.ts';
 export {
   createExchangeHandler,
   type ExchangeHandler,

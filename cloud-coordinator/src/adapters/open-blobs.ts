@@ -1,7 +1,7 @@
 // The coordinator's blobs, put together: the store in a folder, served over HTTP and in chunks over MQTT.
 
 import { join } from 'node:path';
-import type { Clock, FailureCode, Log, Random, Result, Timer } from '@skerry/shared';
+import type { Clock, FailureCode, Log, Random, Result } from '@skerry/shared';
 import { ok } from '@skerry/shared';
 import { sha256 } from '@skerry/shared/node';
 import {
@@ -9,7 +9,7 @@ import {
   createChunkServer,
   createServeBlob,
   type ServeBlob,
-  scrubBlobs,
+  scrubDaily,
 } from '@skerry/sync-protocol/blobs';
 import {
   createSha256,
@@ -38,8 +38,6 @@ export interface Blobs {
   close(): Promise<void>;
 }
 
-const scrubEveryMs = 24 * 3_600_000;
-
 export async function openBlobs(
   config: BlobsConfig,
   brokerUrl: string,
@@ -64,27 +62,11 @@ export async function openBlobs(
   const pipe = openMqttBlobPipe(brokerUrl, config.publishesMax, ports);
   const chunks = createChunkServer({ store, sha256, send: pipe.send, log, onDropped }, bounds);
   pipe.onMessage(chunks.handle);
-  const stopping = new AbortController();
-  let timer: Timer;
-  const scrub = async (): Promise<void> => {
-    const damaged = await scrubBlobs(store, createSha256, stopping.signal);
-    if (!damaged.ok) log.error({ code: damaged.error.code }, `scrub: ${damaged.error.message}`);
-    else if (damaged.value.length > 0)
-      log.error(
-        { digests: damaged.value.join(' ') },
-        'blobs were damaged at rest, and are removed',
-      );
-    if (!stopping.signal.aborted) arm();
-  };
-  const arm = (): void => {
-    timer = clock.after(scrubEveryMs, () => void scrub());
-  };
-  arm();
+  const stopScrubbing = scrubDaily(store, createSha256, { clock, log });
   return ok({
     serveBlob: createServeBlob(store, { ...bounds, uploadsMax: config.blobTransfersMax }),
     async close() {
-      stopping.abort();
-      timer.cancel();
+      stopScrubbing();
       await pipe.close();
     },
   });

@@ -6,6 +6,7 @@ import { err, failure, ok, type Result } from '@skerry/shared';
 import {
   type Accepted,
   type CoordinatorStore,
+  countWithin,
   type DownBody,
   type DownOp,
   decodeDownBody,
@@ -353,22 +354,6 @@ async function nextPosition(tx: Transaction<Schema>, device: string): Promise<nu
     .returning('position')
     .executeTakeFirstOrThrow();
   return row.position;
-}
-
-/** How many of the oldest rows fit both bounds; at least one if there is one. */
-function countWithin(
-  rows: readonly { readonly bytes: number }[],
-  opsMax: number,
-  bytesMax: number,
-): number {
-  let bytes = 0;
-  let count = 0;
-  for (const row of rows.slice(0, opsMax)) {
-    bytes += row.bytes;
-    if (count > 0 && bytes > bytesMax) break;
-    count++;
-  }
-  return count;
 }
 
 /** All of them mapped, or the first failure, which for a stored row means that the disk is not to be trusted. */

@@ -2,7 +2,7 @@
 // over MQTT where it is not or does not answer, and ops that wait for their blob.
 
 import { join } from 'node:path';
-import { type Clock, type Log, ok, type Random, type Result, type Timer } from '@skerry/shared';
+import { type Clock, type Log, ok, type Random, type Result } from '@skerry/shared';
 import { sha256, type TlsMaterial } from '@skerry/shared/node';
 import type { DeviceStore } from '@skerry/sync-protocol';
 import {
@@ -11,7 +11,7 @@ import {
   createChunkWire,
   createPacer,
   createServeBlob,
-  scrubBlobs,
+  scrubDaily,
 } from '@skerry/sync-protocol/blobs';
 import {
   createSha256,
@@ -57,7 +57,6 @@ export interface Blobs {
 const heldOpsMax = 10_000;
 const transferBounds = { movingMax: 2, transfersMax: 256 };
 const localUploadsMax = 4;
-const scrubEveryMs = 24 * 3_600_000;
 
 export async function openBlobs(config: BlobsConfig, ports: BlobsPorts): Promise<Result<Blobs>> {
   const { database, clock, random, log } = ports;
@@ -95,29 +94,13 @@ export async function openBlobs(config: BlobsConfig, ports: BlobsPorts): Promise
     onAppended: ports.onAppended,
   });
   const serveBlob = createServeBlob(store, { bytesMax: blobBytesMax, uploadsMax: localUploadsMax });
-  const stopping = new AbortController();
-  let timer: Timer;
-  const scrub = async (): Promise<void> => {
-    const damaged = await scrubBlobs(store, createSha256, stopping.signal);
-    if (!damaged.ok) log.error({ code: damaged.error.code }, `scrub: ${damaged.error.message}`);
-    else if (damaged.value.length > 0)
-      log.error(
-        { digests: damaged.value.join(' ') },
-        'blobs were damaged at rest, and are removed',
-      );
-    if (!stopping.signal.aborted) arm();
-  };
-  const arm = (): void => {
-    timer = clock.after(scrubEveryMs, () => void scrub());
-  };
-  arm();
+  const stopScrubbing = scrubDaily(store, createSha256, { clock, log });
   return ok({
     routes: blobRoutes({ serveBlob, transfers }),
     transfers,
     uploadFirst,
     async close() {
-      stopping.abort();
-      timer.cancel();
+      stopScrubbing();
       await transfers.close();
     },
   });

@@ -7,6 +7,7 @@ export { type ChunkWirePorts, createChunkWire } from './chunk-wire.ts';
 export { createPacer, type Pacer } from './pacer.ts';
 export { type BlobBounds, blobBoundsDefaults } from './plan-eviction.ts';
 export { type CreateHash, scrubBlobs } from './scrub.ts';
+export { scrubDaily } from './scrub-daily.ts';
 export { createServeBlob, etagOf, type ServeBlob } from './serve-blob.ts';
 export { createChunkServer } from './serve-chunks.ts';
 export { storeStream } from './store-stream.ts';

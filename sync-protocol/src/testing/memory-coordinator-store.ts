@@ -2,11 +2,11 @@
 
 import { ok } from '@skerry/shared';
 import { encodeBody, opBytes } from '../codec.ts';
+import { countWithin } from '../count-within.ts';
 import type { Ack, DownBody, DownOp } from '../messages.ts';
 import type { CoordinatorStore, OpenEscalation, OpenOp } from '../ports.ts';
 import { judge, type Sighting } from '../sighting.ts';
 import { epochsOf, markKey, takeOps } from '../take-ops.ts';
-import { countWithin } from './count-within.ts';
 
 interface DownRow {
   readonly op: DownOp;
