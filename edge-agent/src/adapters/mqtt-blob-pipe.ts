@@ -3,7 +3,7 @@
 import type { Clock, Log, Random } from '@skerry/shared';
 import type { TlsMaterial } from '@skerry/shared/node';
 import { type DeviceTransport, topicsOf } from '@skerry/sync-protocol';
-import { openMqttConnection } from '@skerry/sync-protocol/mqtt';
+import { openMqttPipe } from './mqtt-pipe.ts';
 
 /** Each transfer awaits the broker's acknowledgement of each chunk. */
 const inFlightMax = 16;
@@ -21,33 +21,14 @@ export function openMqttBlobPipe(
   ports: { readonly clock: Clock; readonly random: Random; readonly log: Log },
 ): DeviceTransport {
   const topics = topicsOf(device);
-  let onMessage: (message: Uint8Array) => void = () => {};
-  let onConnection: (connected: boolean) => void = () => {};
-  const connection = openMqttConnection(
+  return openMqttPipe(
+    { up: topics.blobUp, down: topics.blobDown },
     {
       brokerUrl,
       clientId: `skerry-${device}-blob`,
-      subscriptions: [topics.blobDown],
       inFlightMax,
       ...(tls === undefined ? {} : { tls }),
     },
-    {
-      ...ports,
-      onMessage: (topic, payload) => {
-        if (topic === topics.blobDown) onMessage(payload);
-      },
-      onConnection: (connected) => onConnection(connected),
-    },
+    ports,
   );
-  return {
-    connected: connection.connected,
-    send: (message) => connection.publish(topics.blobUp, message),
-    onMessage(listener) {
-      onMessage = listener;
-    },
-    onConnection(listener) {
-      onConnection = listener;
-    },
-    close: connection.close,
-  };
 }

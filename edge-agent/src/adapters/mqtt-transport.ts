@@ -8,7 +8,7 @@ import {
   presencePayload,
   topicsOf,
 } from '@skerry/sync-protocol';
-import { openMqttConnection } from '@skerry/sync-protocol/mqtt';
+import { openMqttPipe } from './mqtt-pipe.ts';
 
 /** The session has one Exchange in flight, so this is ample. */
 const inFlightMax = 8;
@@ -25,34 +25,15 @@ export function createMqttDeviceTransport(
   ports: { readonly clock: Clock; readonly random: Random; readonly log: Log },
 ): DeviceTransport {
   const topics = topicsOf(device);
-  let onMessage: (message: Uint8Array) => void = () => {};
-  let onConnection: (connected: boolean) => void = () => {};
-  const connection = openMqttConnection(
+  return openMqttPipe(
+    topics,
     {
       brokerUrl,
       clientId: deviceClientId(device),
       ...(tls === undefined ? {} : { tls }),
-      subscriptions: [topics.down],
       inFlightMax,
       presence: { topic: topics.presence, ...presencePayload },
     },
-    {
-      ...ports,
-      onMessage: (topic, payload) => {
-        if (topic === topics.down) onMessage(payload);
-      },
-      onConnection: (connected) => onConnection(connected),
-    },
+    ports,
   );
-  return {
-    connected: connection.connected,
-    send: (message) => connection.publish(topics.up, message),
-    onMessage(listener) {
-      onMessage = listener;
-    },
-    onConnection(listener) {
-      onConnection = listener;
-    },
-    close: connection.close,
-  };
 }
