@@ -20,5 +20,6 @@ export {
   type TransportAdapter,
 } from './coordinator.ts';
 export type { DeviceRecord, DeviceTable, DeviceView } from './fleet/device-registry.ts';
+export { blobRoutes } from './http/blobs.ts';
 export { createExchangeRoutes } from './http/exchange.ts';
 export { createMetrics, type Metrics } from './observe/metrics.ts';

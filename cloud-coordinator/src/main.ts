@@ -34,6 +34,7 @@ import { createCoordinator } from './coordinator.ts';
 import { type CredentialTable, createEnrolment } from './fleet/enrolment.ts';
 import { planSecurity } from './fleet/plan-security.ts';
 import { openRevocations } from './fleet/revocations.ts';
+import { blobRoutes } from './http/blobs.ts';
 import { enrolmentRoutes } from './http/enrolment.ts';
 import { createExchangeRoutes } from './http/exchange.ts';
 import { createMetrics, type Metrics } from './observe/metrics.ts';
@@ -112,16 +113,15 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
   if (!blobs.ok) return blobs;
   opened.push(blobs.value.close);
   const { fetch } = coordinator.value;
-  const exchangeRoutes = createExchangeRoutes(http.pipe, plan.value.httpTls);
-  const exchange = (c: { req: { raw: Request }; env: PeerEnvironment }) =>
-    exchangeRoutes.fetch(c.req.raw, c.env);
+  const { httpTls } = plan.value;
+  const exchange = pass(createExchangeRoutes(http.pipe, httpTls));
   const app = new Hono<{ Bindings: PeerEnvironment }>()
     .route('/v1/enrol', enrolmentRoutes(security.value))
     .all('/v1/exchange', exchange)
     .all('/v1/hints', exchange)
-    .all('/v1/blobs/:digest', (c) => blobs.value.serveBlob(c.req.raw, c.req.param('digest')))
+    .all('/v1/blobs/:digest', pass(blobRoutes(blobs.value.serveBlob, httpTls)))
     .all('*', (c) => fetch(c.req.raw));
-  const server = createHttpServer(app.fetch, plan.value.httpTls ? { tls, isRefused } : undefined);
+  const server = createHttpServer(app.fetch, httpTls ? { tls, isRefused } : undefined);
   const listening = await listenHttp(server.server, config.httpHost, config.httpPort);
   if (!listening.ok) return listening;
   opened.push(listening.value.close);
@@ -132,6 +132,13 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
   await Promise.race([transport.firstConnected, sleep(clock, firstConnectionMs)]);
   log.info({ httpUrl: listening.value.url, mqttUrl: withoutPassword(brokerUrl) }, 'listening');
   return ok(undefined);
+}
+
+/** Routes with a middleware of their own, which must not see other requests. */
+function pass(routes: {
+  fetch(request: Request, env: PeerEnvironment): Response | Promise<Response>;
+}) {
+  return (c: { req: { raw: Request }; env: PeerEnvironment }) => routes.fetch(c.req.raw, c.env);
 }
 
 type ChosenBroker = Pick<EmbeddedBroker, 'url' | 'review'> & { readonly close: () => unknown };

@@ -1,3 +1,5 @@
+export { type CoordinatorFetch, createCoordinatorFetch } from './adapters/coordinator-fetch.ts';
+export { createHttpBlobWire } from './adapters/http-blob-wire.ts';
 export { createHttpDeviceTransport } from './adapters/http-transport.ts';
 export { createMqttDeviceTransport } from './adapters/mqtt-transport.ts';
 export { packTensor } from './adapters/pack-tensor.ts';

@@ -16,6 +16,7 @@ import {
 } from '@skerry/shared/node';
 import { createWorkerEngine } from '@skerry/sync-protocol/automerge';
 import { Hono } from 'hono';
+import { createCoordinatorFetch } from './adapters/coordinator-fetch.ts';
 import { createEnrolmentClient } from './adapters/enrolment-client.ts';
 import { createFallbackTransport } from './adapters/fallback-transport.ts';
 import { holdDirectory } from './adapters/hold-directory.ts';
@@ -63,17 +64,21 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
   opened.push(identity.value.close);
   const { device, broker: brokerUrl } = config;
   // A broker that knows us by a user name's password has a certificate that the system's authorities know.
-  const tls = isMutual(brokerUrl) ? () => tlsOf(identity.value.current()) : undefined;
+  const ourTls = (): TlsMaterial | undefined => tlsOf(identity.value.current());
+  const tls = isMutual(brokerUrl) ? ourTls : undefined;
   const mqtt = createMqttDeviceTransport({ device, brokerUrl, tls }, { clock, random, log });
   const { coordinatorUrl } = config;
-  // Over TLS it would have to show our certificate, which this pipe cannot yet.
-  const transport = coordinatorUrl?.startsWith('http:')
-    ? createFallbackTransport(
-        mqtt,
-        () => createHttpDeviceTransport({ device, coordinatorUrl }, { clock, random, log }),
-        clock,
-      )
-    : mqtt;
+  const coordinator = createCoordinatorFetch(ourTls);
+  opened.push(coordinator.close);
+  const httpPorts = { fetch: coordinator.fetch, clock, random, log };
+  const transport =
+    coordinatorUrl === undefined
+      ? mqtt
+      : createFallbackTransport(
+          mqtt,
+          () => createHttpDeviceTransport({ device, coordinatorUrl }, httpPorts),
+          clock,
+        );
   opened.push(transport.close);
   const documentEngine = createWorkerEngine();
   opened.push(() => documentEngine.close());
@@ -96,9 +101,7 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
   const blobPorts = {
     database: database.value,
     store: store.value,
-    clock,
-    random,
-    log,
+    ...httpPorts,
     onAppended,
   };
   const blobs = await openBlobs({ ...config, brokerUrl, tls }, blobPorts);

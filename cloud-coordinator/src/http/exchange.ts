@@ -1,9 +1,10 @@
 // The same Exchange over HTTP, for devices that MQTT cannot reach: a POST brings a message up and is held for the one
 // that comes down; a GET is held for what comes between. docs: SPEC.md of the protocol, PIP1–PIP5.
 
-import { envelopeBytesMax, failure, nameSchema } from '@skerry/shared';
+import { envelopeBytesMax, failure } from '@skerry/shared';
 import { type Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
+import { type DeviceEnvironment, identifyDevice } from './identify-device.ts';
 import { respondFailure } from './respond.ts';
 
 export interface HttpPipe {
@@ -15,27 +16,12 @@ export interface HttpPipe {
   leave(device: string): void;
 }
 
-/** Who a device says it is; where devices have certificates, theirs must agree. */
-const deviceHeader = 'skerry-device';
 const cborType = 'application/cbor';
-
-interface Peer {
-  readonly kind: 'device' | 'coordinator';
-  readonly name: string;
-}
 
 /** @param certified whether every device must show its certificate */
 export function createExchangeRoutes(pipe: HttpPipe, certified: boolean) {
-  const app = new Hono<{ Bindings: { peer?: Peer | undefined } }>();
-  app.use(async (c, next) => {
-    const peer = c.env?.peer;
-    const agrees = peer?.kind === 'device' && peer.name === c.req.header(deviceHeader);
-    if (!certified || agrees) return next();
-    return respondFailure(c, failure('unauthenticated', 'show the certificate of this device'));
-  });
-  const deviceOf = (c: Context) => nameSchema.safeParse(c.req.header(deviceHeader));
-  const nobody = (c: Context) =>
-    respondFailure(c, failure('invalid_argument', `expected a device's name in ${deviceHeader}`));
+  const app = new Hono<DeviceEnvironment>();
+  app.use(identifyDevice(certified));
   const answer = (c: Context, message: Uint8Array | undefined) =>
     message === undefined
       ? c.body(null, 204)
@@ -48,22 +34,16 @@ export function createExchangeRoutes(pipe: HttpPipe, certified: boolean) {
       onError: (c) => respondFailure(c, failure('too_large', `at most ${envelopeBytesMax} bytes`)),
     }),
     async (c) => {
-      const device = deviceOf(c);
-      if (!device.success) return nobody(c);
       const message = new Uint8Array(await c.req.arrayBuffer());
-      return answer(c, await pipe.up(device.data, message, c.req.raw.signal));
+      return answer(c, await pipe.up(c.var.device, message, c.req.raw.signal));
     },
   );
   app.get('/v1/hints', async (c) => {
-    const device = deviceOf(c);
-    if (!device.success) return nobody(c);
     const hold = c.req.query('hold') !== '0';
-    return answer(c, await pipe.down(device.data, hold, c.req.raw.signal));
+    return answer(c, await pipe.down(c.var.device, hold, c.req.raw.signal));
   });
   app.delete('/v1/hints', (c) => {
-    const device = deviceOf(c);
-    if (!device.success) return nobody(c);
-    pipe.leave(device.data);
+    pipe.leave(c.var.device);
     return c.body(null, 204);
   });
   return app;

@@ -23,10 +23,13 @@ import {
   type Pacer,
   storeStream,
 } from '@skerry/sync-protocol/blobs';
+import type { Fetch } from './coordinator-fetch.ts';
 
 export interface HttpBlobWirePorts {
   /** The coordinator's. */
   readonly baseUrl: string;
+  /** To the coordinator: where it speaks TLS, as whom our certificate names. */
+  readonly fetch: Fetch;
   readonly store: BlobStore;
   readonly pacer: Pacer;
   readonly clock: Clock;
@@ -44,7 +47,8 @@ interface Line {
   alive(): void;
 }
 
-export function createHttpBlobWire({ baseUrl, store, pacer, clock }: HttpBlobWirePorts): BlobWire {
+export function createHttpBlobWire(ports: HttpBlobWirePorts): BlobWire {
+  const { baseUrl, fetch, store, pacer, clock } = ports;
   const urlOf = ({ digest }: BlobRef): string => `${baseUrl.replace(/\/$/, '')}/v1/blobs/${digest}`;
 
   const fetchMissing: Move = async (ref, onMoved, line) => {

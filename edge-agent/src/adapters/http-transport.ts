@@ -13,6 +13,7 @@ import {
   sleep,
 } from '@skerry/shared';
 import type { DeviceTransport } from '@skerry/sync-protocol';
+import type { Fetch } from './coordinator-fetch.ts';
 
 const redialBackoff = { initialMs: 250, maxMs: 30_000 };
 /** The coordinator holds a request for 25 s. */
@@ -24,9 +25,17 @@ export interface HttpTransportConfig {
   readonly coordinatorUrl: string;
 }
 
+export interface HttpTransportPorts {
+  /** To the coordinator: where it speaks TLS, as whom our certificate names. */
+  readonly fetch: Fetch;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
 export function createHttpDeviceTransport(
   { device, coordinatorUrl }: HttpTransportConfig,
-  { clock, random, log }: { readonly clock: Clock; readonly random: Random; readonly log: Log },
+  { fetch, clock, random, log }: HttpTransportPorts,
 ): DeviceTransport {
   const headers = { 'skerry-device': device };
   const closing = new AbortController();

@@ -22,6 +22,7 @@ import type { Hono } from 'hono';
 import { blobRoutes } from '../http/blobs.ts';
 import { createTransfers, type Transfers } from '../sync/transfers.ts';
 import { createUploadFirst, type UploadFirst } from '../sync/upload-first.ts';
+import type { Fetch } from './coordinator-fetch.ts';
 import { createHttpBlobWire } from './http-blob-wire.ts';
 import { openMqttBlobPipe } from './mqtt-blob-pipe.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
@@ -41,6 +42,8 @@ export interface BlobsConfig {
 export interface BlobsPorts {
   readonly database: SqliteDatabase;
   readonly store: DeviceStore;
+  /** To the coordinator. */
+  readonly fetch: Fetch;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -59,7 +62,7 @@ const transferBounds = { movingMax: 2, transfersMax: 256 };
 const localUploadsMax = 4;
 
 export async function openBlobs(config: BlobsConfig, ports: BlobsPorts): Promise<Result<Blobs>> {
-  const { database, clock, random, log } = ports;
+  const { database, fetch, clock, random, log } = ports;
   const folder = join(config.dataDir, 'blobs');
   const references = await openFileBlobReferences(join(folder, 'references'));
   if (!references.ok) return references;
@@ -81,7 +84,8 @@ export async function openBlobs(config: BlobsConfig, ports: BlobsPorts): Promise
   const openPipe = () => openMqttBlobPipe(config, { clock, random, log });
   const chunks = createChunkWire({ openPipe, store, pacer, clock, sha256, log });
   const { coordinatorUrl: baseUrl } = config;
-  const http = baseUrl === undefined ? [] : [createHttpBlobWire({ baseUrl, store, pacer, clock })];
+  const http =
+    baseUrl === undefined ? [] : [createHttpBlobWire({ baseUrl, fetch, store, pacer, clock })];
   const transfers = createTransfers(
     { wires: [...http, chunks], clock, random, log },
     transferBounds,

@@ -6,6 +6,7 @@ import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { sampleBlob } from '@skerry/sync-protocol/testing';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { inferDigit } from '../fleet/agent-client.ts';
 import { type SkerryProcess, startProcess } from '../fleet/process.ts';
@@ -37,12 +38,12 @@ async function fresh() {
     tls: 'on',
     'revocation-read-ms': 100,
   });
-  const startAgent = (name: string, token: string) =>
+  const startAgent = (name: string, token: string, broker = coordinator.mqttUrl) =>
     start('agent', name, {
       'data-dir': join(folder, name),
       device: name,
       'http-port': 0,
-      broker: coordinator.mqttUrl ?? '',
+      broker: broker ?? '',
       'coordinator-url': coordinator.httpUrl,
       'join-token': token,
     });
@@ -75,6 +76,32 @@ it('[IDN5] a device enrols, works over TLS, and is out as soon as it is revoked'
   expect(await command('revoke', '--device', 'box-1')).toContain('1 certificates');
   await vi.waitFor(async () => expect(await linkOf(agent)).not.toBe('up'), soon);
   await vi.waitFor(async () => expect(await asPeer()).toBe('refused'), soon);
+});
+
+it('[IDN9] where MQTT is blocked a device works by the same certificate over HTTPS, until it is revoked', {
+  timeout: 60_000,
+}, async () => {
+  const { command, startAgent } = await fresh();
+  const nowhere = 'mqtts://127.0.0.1:1';
+  const agent = await startAgent('box-1', await command('token', '--device', 'box-1'), nowhere);
+  await vi.waitFor(async () => expect(await linkOf(agent)).toBe('up'), {
+    ...soon,
+    timeout: 30_000,
+  });
+  const asked = { skerry_policy: 'cloud-only', skerry_deadline_ms: 5_000 };
+  const answer = await inferDigit(agent.httpUrl, 'q1', new Uint8Array(784), asked);
+  expect(answer.source).toBe('cloud');
+  const { ref, data } = sampleBlob(300_000);
+  const local = `${agent.httpUrl}/v1/blobs/${ref.digest}`;
+  expect((await fetch(local, { method: 'PUT', body: new Uint8Array(data) })).status).toBe(201);
+  const ask = { method: 'POST', body: JSON.stringify({ ...ref, direction: 'send' }) };
+  expect((await fetch(`${agent.httpUrl}/v1/transfers`, ask)).status).toBe(202);
+  await vi.waitFor(async () => {
+    const moved = await (await fetch(`${agent.httpUrl}/v1/transfers`)).json();
+    expect(moved).toMatchObject({ transfers: [{ phase: 'done', wire: 'http' }] });
+  }, soon);
+  expect(await command('revoke', '--device', 'box-1')).toContain('1 certificates');
+  await vi.waitFor(async () => expect(await linkOf(agent)).not.toBe('up'), soon);
 });
 
 it('[IDN3] a token for another authority is not given away', { timeout: 60_000 }, async () => {

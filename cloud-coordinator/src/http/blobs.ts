@@ -1,0 +1,14 @@
+// Blobs for devices. Where devices have certificates they show them here too; in the clear, which is loopback, the
+// digest alone is asked for.
+
+import type { ServeBlob } from '@skerry/sync-protocol/blobs';
+import { Hono } from 'hono';
+import { type DeviceEnvironment, identifyDevice } from './identify-device.ts';
+
+/** @param certified whether every device must show its certificate */
+export function blobRoutes(serveBlob: ServeBlob, certified: boolean) {
+  const app = new Hono<DeviceEnvironment>();
+  if (certified) app.use(identifyDevice(certified));
+  app.all('/v1/blobs/:digest', (c) => serveBlob(c.req.raw, c.req.param('digest')));
+  return app;
+}
