@@ -2,6 +2,7 @@
 
 import { setImmediate as settled } from 'node:timers/promises';
 import { createRandom, silentLog } from '@skerry/shared';
+import { createVirtualClock } from '@skerry/shared/testing';
 import { describe, expect, it } from 'vitest';
 import { decodeExchangeHead } from './codec.ts';
 import { type Dialect, type Dialects, spokenDialects } from './dialects.ts';
@@ -14,7 +15,6 @@ import {
 import { createMemoryDeviceDisk, createMemoryDeviceStore } from './testing/memory-device-store.ts';
 import { createMemoryPipe } from './testing/memory-pipe.ts';
 import { sampleEscalation } from './testing/samples.ts';
-import { createVirtualClock } from './testing/virtual-clock.ts';
 
 const one = spokenDialects.get(1) as Dialect;
 const renamed: Dialect = {

@@ -1,5 +1,6 @@
 import { setImmediate as settled } from 'node:timers/promises';
 import { err, failure, silentLog } from '@skerry/shared';
+import { createVirtualClock } from '@skerry/shared/testing';
 import { describe, expect, it } from 'vitest';
 import { decodeMessage, encodeMessage } from './codec.ts';
 import {
@@ -15,7 +16,6 @@ import {
 } from './testing/memory-coordinator-store.ts';
 import { createMemoryPipe } from './testing/memory-pipe.ts';
 import { sampleAcks, sampleAnswer, sampleExchange, sampleUpOp } from './testing/samples.ts';
-import { createVirtualClock } from './testing/virtual-clock.ts';
 
 function start(
   config: Partial<ExchangeHandlerConfig> = {},

@@ -1,5 +1,6 @@
 import { setImmediate as settled } from 'node:timers/promises';
 import { createRandom, exchangeOpsMax, silentLog } from '@skerry/shared';
+import { createVirtualClock } from '@skerry/shared/testing';
 import { describe, expect, it } from 'vitest';
 import { buildExchange } from './build-exchange.ts';
 import { decodeMessage, encodeMessage } from './codec.ts';
@@ -15,7 +16,6 @@ import { nextExchangeMinMs, pauseMaxMs } from './session-state.ts';
 import { createMemoryDeviceDisk, createMemoryDeviceStore } from './testing/memory-device-store.ts';
 import { createMemoryPipe } from './testing/memory-pipe.ts';
 import { sampleAcks, sampleAnswer, sampleEscalation, sampleReply } from './testing/samples.ts';
-import { createVirtualClock } from './testing/virtual-clock.ts';
 
 const status: DeviceStatus = {
   agentVersion: '0.1.0',

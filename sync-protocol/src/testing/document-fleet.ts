@@ -3,6 +3,7 @@
 
 import { createHash } from 'node:crypto';
 import { createRandom, type Digest, ok, type Result, silentLog } from '@skerry/shared';
+import { createVirtualClock } from '@skerry/shared/testing';
 import { createWorkerEngine, type WorkerEngineLimits } from '../automerge/worker-engine.ts';
 import { fleetDocument, siteDocument, twinOf } from '../documents/document.ts';
 import type { DocumentEngine } from '../documents/engine.ts';
@@ -17,7 +18,6 @@ import {
   createMemoryMemberStore,
   type MemoryDocumentDisk,
 } from './memory-documents.ts';
-import { createVirtualClock } from './virtual-clock.ts';
 
 export const digestOf = (bytes: Uint8Array): Digest =>
   `sha256:${createHash('sha256').update(bytes).digest('hex')}`;

@@ -1,3 +1,4 @@
+export { createVirtualClock, type VirtualClock } from '@skerry/shared/testing';
 export { type BlobDisk, blobStoreContract } from './blob-store-contract.ts';
 export { type CoordinatorDisk, coordinatorStoreContract } from './coordinator-store-contract.ts';
 export { type DeviceDisk, deviceStoreContract } from './device-store-contract.ts';
@@ -33,4 +34,3 @@ export {
   sampleUpOp,
 } from './samples.ts';
 export { type PipeFixture, transportContract } from './transport-contract.ts';
-export { createVirtualClock, type VirtualClock } from './virtual-clock.ts';

@@ -1,7 +1,7 @@
 // A clock that stands still until it is told to go on: time is the next timer's. Timers of one moment run in the order
 // in which they were set, so a run repeats exactly.
 
-import type { Clock } from '@skerry/shared';
+import type { Clock } from '../clock.ts';
 
 export interface VirtualClock extends Clock {
   /** Moves to the next timer and runs it; `false`, having moved to `untilMs`, if none is due by then. */
