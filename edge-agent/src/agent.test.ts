@@ -476,7 +476,10 @@ describe('the model’s metadata', () => {
     const json = async (path: string) => (await get(agent, path)).json();
     expect(await json('/v2/health/live')).toEqual({ live: true });
     expect(await json('/v2/health/ready')).toEqual({ ready: true });
-    expect(await json('/v2')).toMatchObject({ name: 'skerry', extensions: ['binary_tensor_data'] });
+    expect(await json('/v2')).toMatchObject({
+      name: 'skerry',
+      extensions: ['binary_tensor_data', 'model_repository', 'statistics'],
+    });
     expect(await json('/v2/models')).toEqual({ models: ['sample'] });
     expect(await json('/v2/models/sample/versions/1.0.0/ready')).toEqual({
       name: 'sample',

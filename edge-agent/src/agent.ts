@@ -3,6 +3,11 @@
 import type { Runtime } from '@skerry/models';
 import type { Bundle } from '@skerry/models/node';
 import {
+  createModelStatistics,
+  createRestHandler,
+  type ModelStatistics,
+} from '@skerry/models/open-inference';
+import {
   type Clock,
   err,
   exchangeOpsMax,
@@ -25,11 +30,14 @@ import type { Hono } from 'hono';
 import type { AgentConfig } from './config.ts';
 import { createDocuments } from './documents/documents.ts';
 import { createApp } from './http/app.ts';
-import { createAdmission } from './infer/admission.ts';
+import { type Admission, createAdmission } from './infer/admission.ts';
 import { createAnswerStream } from './infer/answer-stream.ts';
 import type { EscalationStore } from './infer/escalation-store.ts';
 import { createInference, type Inference, type InferencePorts } from './infer/inference.ts';
 import { loadModel, type Model, selfTest } from './infer/model.ts';
+import { createModelServer, type DeviceModel } from './infer/model-server.ts';
+import { countRuns, serveClassifier } from './infer/served-classifier.ts';
+import { openTensorModel, type TensorModel } from './infer/tensor-model.ts';
 import { createTally } from './observe/tally.ts';
 
 export const agentVersion = '0.1.0';
@@ -61,9 +69,11 @@ export interface Agent {
 
 export async function createAgent(config: AgentConfig, ports: AgentPorts): Promise<Result<Agent>> {
   const { store, escalations, clock, log } = ports;
-  const models = await loadModels(config, ports);
-  if (!models.ok) return models;
   const admission = createAdmission(config.inferQueueMax, clock.monotonicMs);
+  const loaded = await loadModels(config, ports, admission);
+  if (!loaded.ok) return loaded;
+  const { classifiers, tensorModels } = loaded.value;
+  const models = new Map(classifiers.map(({ model }) => [model.manifest.name, model]));
   const answers = createAnswerStream(escalations);
   const tally = createTally({
     queueOps: () => store.position().ops,
@@ -74,7 +84,7 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
   });
   const inference = createInference(
     {
-      models: models.value,
+      models,
       admission,
       escalations,
       pack: ports.pack,
@@ -124,7 +134,7 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
       agentVersion,
       target: config.target,
       site: config.site,
-      models: [...models.value.values()].map(({ manifest, variant }) => ({
+      models: [...models.values()].map(({ manifest, variant }) => ({
         name: manifest.name,
         version: manifest.version,
         variant,
@@ -146,10 +156,17 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
       documents.deliver(ops);
     },
   });
+  const deviceModels: DeviceModel[] = [
+    ...classifiers.map(({ model, statistics }) => ({
+      ...model,
+      served: serveClassifier(model, inference, statistics, clock),
+    })),
+    ...tensorModels,
+  ];
+  const server = createModelServer(agentVersion, deviceModels, config.modelControl);
   const app = createApp({
-    agentVersion,
-    models: models.value,
-    inference,
+    openInference: createRestHandler(server, config.bodyBytesMax),
+    models,
     answers,
     escalations,
     documents,
@@ -163,7 +180,7 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
       device: config.device,
       link: session.link(),
       queue: { ops: store.position().ops, bytes: store.position().bytes },
-      models: [...models.value.keys()],
+      models: server.models().map(({ description }) => description.name),
     }),
   });
   return ok({
@@ -174,19 +191,35 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
     async close() {
       session.close();
       await documents.close();
-      await Promise.all([...models.value.values()].map((model) => model.close()));
+      await Promise.all(deviceModels.map((model) => model.unload()));
     },
   });
 }
 
+interface LoadedModels {
+  readonly classifiers: readonly { readonly model: Model; readonly statistics: ModelStatistics }[];
+  readonly tensorModels: readonly TensorModel[];
+}
+
 async function loadModels(
   config: AgentConfig,
-  { bundles, createRuntime, log }: AgentPorts,
-): Promise<Result<ReadonlyMap<string, Model>>> {
-  const models = new Map<string, Model>();
+  { bundles, createRuntime, clock, log }: AgentPorts,
+  admission: Admission,
+): Promise<Result<LoadedModels>> {
+  const classifiers: LoadedModels['classifiers'][number][] = [];
+  const tensorModels: TensorModel[] = [];
+  const names = new Set<string>();
   for (const bundle of bundles) {
-    const { name, version } = bundle.manifest;
-    if (models.has(name)) return err(failure('invalid_config', `two bundles are named ${name}`));
+    const { name, version, task } = bundle.manifest;
+    if (names.has(name)) return err(failure('invalid_config', `two bundles are named ${name}`));
+    names.add(name);
+    if (task === 'tensor') {
+      const ports = { createRuntime, admission, clock };
+      const model = await openTensorModel(bundle, config, ports);
+      if (!model.ok) return model;
+      tensorModels.push(model.value);
+      continue;
+    }
     const model = await loadModel(bundle, createRuntime, { threads: config.threads });
     if (!model.ok) return model;
     const tested = await selfTest(model.value);
@@ -195,7 +228,8 @@ async function loadModels(
       { model: name, version, variant: bundle.variant.digest, golden: tested.value },
       'model loaded',
     );
-    models.set(name, model.value);
+    const statistics = createModelStatistics();
+    classifiers.push({ model: countRuns(model.value, statistics, clock), statistics });
   }
-  return ok(models);
+  return ok({ classifiers, tensorModels });
 }

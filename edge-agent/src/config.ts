@@ -37,6 +37,10 @@ export const agentConfigSchema = z.object({
   bundles: listSchema
     .prefault(`${zooDirectory}/digits`)
     .describe('folders of the bundles to serve, separated by commas'),
+  modelControl: z
+    .enum(['none', 'explicit'])
+    .default('none')
+    .describe('explicit: who reaches the local API may load and unload models'),
   policy: z.enum(policies).default('sync-with-deadline').describe('where answers come from'),
   deadlineMs: countSchema(1, 600_000)
     .default(250)

@@ -7,16 +7,12 @@ export {
   type Stage,
   type Variant,
 } from './bundle/manifest.ts';
+export { textTensor } from './bytes-tensor.ts';
 export { type Prediction, predict, softmax } from './confidence.ts';
-export type { BytesTensor } from './open-inference/bytes-tensor.ts';
-export { type InferRequest, parseInferRequest } from './open-inference/request.ts';
-export {
-  type EncodedResponse,
-  encodeInferResponse,
-  type InferResponse,
-} from './open-inference/response.ts';
 export { type LastingSession, openLastingSession } from './runtime/lasting-session.ts';
 export { createOnnxWasmRuntime } from './runtime/onnx-wasm.ts';
+export { openPipeline, type Pipeline } from './runtime/pipeline.ts';
+export { openReloadable, type Reloadable } from './runtime/reloadable.ts';
 export type { LoadOptions, Runtime, Session } from './runtime/runtime.ts';
 export {
   bytesPerElement,

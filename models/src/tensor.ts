@@ -1,15 +1,22 @@
-// Tensors as Skerry passes them: an Open Inference Protocol datatype, a row-major shape, and a typed array.
+// Tensors as Skerry passes them: an Open Inference Protocol datatype, a row-major shape, and a typed array. FP16 is its
+// bits. BYTES is a byte array too, each element with its length before it, as it travels: see bytes-tensor.ts.
 
 import { err, failure, ok, type Result, tensorElementsMax, tensorRankMax } from '@skerry/shared';
 
 const arrays = {
   BOOL: Uint8Array,
   UINT8: Uint8Array,
+  UINT16: Uint16Array,
+  UINT32: Uint32Array,
+  UINT64: BigUint64Array,
   INT8: Int8Array,
+  INT16: Int16Array,
   INT32: Int32Array,
   INT64: BigInt64Array,
+  FP16: Uint16Array,
   FP32: Float32Array,
   FP64: Float64Array,
+  BYTES: Uint8Array,
 } as const;
 
 /** The Open Inference Protocol's names, as far as the runtimes take them. */
@@ -32,7 +39,12 @@ export interface TensorSpec {
   readonly shape: readonly number[];
 }
 
-export const bytesPerElement = (datatype: Datatype): number => arrays[datatype].BYTES_PER_ELEMENT;
+/** Of BYTES it is the least: an element's length alone takes four. */
+export const bytesPerElement = (datatype: Datatype): number =>
+  datatype === 'BYTES' ? bytesLengthBytes : arrays[datatype].BYTES_PER_ELEMENT;
+
+/** The length before each element of BYTES: uint32, little-endian. */
+export const bytesLengthBytes = 4;
 
 /** The number of elements, or `invalid_tensor` for a shape that is not one. */
 export function elementCount(shape: readonly number[]): Result<number> {
@@ -59,6 +71,7 @@ export function tensorFromBytes(
 ): Result<Tensor> {
   const count = elementCount(shape);
   if (!count.ok) return count;
+  if (datatype === 'BYTES') return bytesTensor(shape, count.value, bytes);
   const expected = count.value * bytesPerElement(datatype);
   if (bytes.byteLength !== expected)
     return err(
@@ -74,6 +87,27 @@ export function tensorFromBytes(
   return ok({ datatype, shape, data });
 }
 
+function bytesTensor(shape: readonly number[], count: number, bytes: Uint8Array): Result<Tensor> {
+  const data = bytes as Uint8Array<ArrayBuffer>;
+  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+  let at = 0;
+  for (let element = 0; element < count; element++) {
+    const next = at + bytesLengthBytes;
+    if (next > data.byteLength) break;
+    at = next + view.getUint32(at, true);
+    if (at > data.byteLength) break;
+    if (element === count - 1 && at === data.byteLength)
+      return ok({ datatype: 'BYTES', shape, data });
+  }
+  if (count === 0 && data.byteLength === 0) return ok({ datatype: 'BYTES', shape, data });
+  return err(
+    failure(
+      'invalid_tensor',
+      `${data.byteLength} bytes are not the ${count} elements of BYTES [${shape}], each behind its length`,
+    ),
+  );
+}
+
 /** A tensor of whole numbers, each cast to the datatype as a typed array casts. */
 export function tensorOf(
   datatype: Datatype,
@@ -87,10 +121,14 @@ export function tensorOf(
   );
   if (!tensor.ok) return tensor;
   const { data } = tensor.value;
-  for (const [i, value] of values.entries())
-    if (data instanceof BigInt64Array) data[i] = BigInt(value);
-    else data[i] = value;
+  for (const [i, value] of values.entries()) setElement(data, i, value);
   return tensor;
+}
+
+/** Casts as a typed array does. */
+export function setElement(data: TensorData, index: number, value: number): void {
+  if (data instanceof BigInt64Array || data instanceof BigUint64Array) data[index] = BigInt(value);
+  else data[index] = value;
 }
 
 /** The tensor's little-endian bytes, without a copy. */

@@ -17,6 +17,7 @@ import type { Answer, Escalation } from '@skerry/sync-protocol';
 import { type Decision, decide, type LinkEstimate, type Policy } from '../route/decide.ts';
 import type { Admission } from './admission.ts';
 import type { EscalationStore } from './escalation-store.ts';
+import { inTime } from './in-time.ts';
 import type { Model, StageOutcome } from './model.ts';
 import { createWaiters, type Waiters } from './waiters.ts';
 
@@ -126,7 +127,7 @@ export function createInference(ports: InferencePorts, defaults: InferenceDefaul
         startedMs,
         deadlineAtMs: startedMs + (request.deadlineMs ?? defaults.deadlineMs),
       };
-      const ran = await inTime(ports, asked, () => runStages(ports, asked));
+      const ran = await inTime(clock, asked.deadlineAtMs, () => runStages(ports, asked));
       if (!ran.ok) return ran;
       const { outcome } = ran.value;
       const ending = await end(ports, asked, ran.value, waiters, defaults.waitersMax);
@@ -182,24 +183,6 @@ async function runStages(ports: InferencePorts, asked: Asked): Promise<Result<Ve
   } finally {
     ticket.value.leave();
   }
-}
-
-/** What `work` finds, or `deadline_exceeded` where it takes longer; what it finds afterwards is dropped. */
-async function inTime<T>(
-  { clock }: InferencePorts,
-  { deadlineAtMs }: Asked,
-  work: () => Promise<Result<T>>,
-): Promise<Result<T>> {
-  const exceeded = err(failure('deadline_exceeded', 'the model did not answer in time'));
-  const leftMs = deadlineAtMs - clock.monotonicMs();
-  if (leftMs <= 0) return exceeded;
-  return new Promise((resolve) => {
-    const timer = clock.after(leftMs, () => resolve(exceeded));
-    void work().then((found) => {
-      timer.cancel();
-      resolve(found);
-    });
-  });
 }
 
 async function end(

@@ -18,7 +18,7 @@ async function load(change: (manifest: Manifest) => void = () => {}) {
   const bundle = await readBundle(folder, ['edge']);
   if (!bundle.ok) throw new Error(bundle.error.message);
   const model = await loadModel(bundle.value, createOnnxNativeRuntime, { threads: 1 });
-  if (model.ok) onTestFinished(() => model.value.close());
+  if (model.ok) onTestFinished(() => model.value.unload());
   return model;
 }
 

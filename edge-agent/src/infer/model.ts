@@ -4,6 +4,7 @@ import {
   type LastingSession,
   type Manifest,
   openLastingSession,
+  openReloadable,
   type Prediction,
   predict,
   type Runtime,
@@ -31,11 +32,14 @@ export interface StageOutcome {
 export interface Model {
   readonly manifest: Manifest;
   readonly variant: string;
-  /** False while the worker of a stage is dead; the next request starts another. */
+  /** False while it is unloaded, and while the worker of a stage is dead; the next request starts another. */
   ready(): boolean;
   /** Runs the edge stage at `place` (0 is the first) on the input or the cut before it. */
   runStage(place: number, input: Tensor): Promise<Result<StageOutcome>>;
-  close(): Promise<void>;
+  /** Loads it again, from the same bytes. */
+  load(): Promise<Result<void>>;
+  /** Until it is loaded again, a run fails with `unavailable`. */
+  unload(): Promise<void>;
 }
 
 /**
@@ -49,26 +53,38 @@ export async function loadModel(
 ): Promise<Result<Model>> {
   const plans = planStages(manifest, variant);
   if (!plans.ok) return plans;
-  const loading = plans.value.map(async (plan) => {
-    const bytes = defined(stages.get(plan.name), `bytes of stage ${plan.name}`);
-    const session = await openLastingSession(createRuntime, bytes, options);
-    return session.ok ? checkSession(plan, session.value) : session;
-  });
-  const sessions = collect(await Promise.all(loading));
-  if (!sessions.ok) return sessions;
+  const open = async () => {
+    const loading = plans.value.map(async (plan) => {
+      const bytes = defined(stages.get(plan.name), `bytes of stage ${plan.name}`);
+      const session = await openLastingSession(createRuntime, bytes, options);
+      return session.ok ? checkSession(plan, session.value) : session;
+    });
+    const sessions = collect(await Promise.all(loading));
+    if (!sessions.ok) return sessions;
+    const close = async (): Promise<void> => {
+      await Promise.all(sessions.value.map((session) => session.close()));
+    };
+    return ok({ sessions: sessions.value, close });
+  };
+  const opened = await openReloadable(open);
+  if (!opened.ok) return opened;
+  const { current, load, unload } = opened.value;
   return ok({
     manifest,
     variant: variant.digest,
-    ready: () => sessions.value.every((session) => session.alive()),
-    runStage: (place, input) =>
-      runStage(
+    ready: () => current()?.sessions.every((session) => session.alive()) ?? false,
+    async runStage(place, input) {
+      const loaded = current();
+      if (loaded === undefined)
+        return err(failure('unavailable', `Model with name ${manifest.name} is not ready.`));
+      return runStage(
         defined(plans.value[place], `edge stage ${place}`),
-        defined(sessions.value[place], `session ${place}`),
+        defined(loaded.sessions[place], `session ${place}`),
         input,
-      ),
-    async close() {
-      await Promise.all(sessions.value.map((session) => session.close()));
+      );
     },
+    load,
+    unload,
   });
 }
 

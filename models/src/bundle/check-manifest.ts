@@ -5,6 +5,7 @@ import type { Manifest } from './manifest.ts';
 
 export function checkManifest(manifest: Manifest): Result<Manifest> {
   const problems = [
+    ...taskProblems(manifest),
     ...stageProblems(manifest),
     ...exitProblems(manifest),
     ...variantProblems(manifest),
@@ -13,10 +14,21 @@ export function checkManifest(manifest: Manifest): Result<Manifest> {
   return err(failure('invalid_bundle', `bundle ${manifest.name}: ${problems.join('; ')}`));
 }
 
+function* taskProblems({ task, inputs, labels, exits }: Manifest): Generator<string> {
+  if (task === 'tensor') {
+    if (labels.length > 0 || exits.length > 0) yield 'task tensor has labels, or exits';
+    return;
+  }
+  if (inputs.length !== 1) yield `task ${task} takes one input`;
+  if (labels.length < 2) yield `task ${task} has two labels or more`;
+  if (exits.length === 0) yield `task ${task} has an exit`;
+}
+
 function* stageProblems({ stages, inputs }: Manifest): Generator<string> {
   if (new Set(stages.map((s) => s.name)).size < stages.length) yield 'two stages share a name';
-  if (stages[0]?.inputs[0]?.name !== inputs[0]?.name)
-    yield 'the first stage does not take the bundle’s input';
+  for (const { name } of inputs)
+    if (!stages[0]?.inputs.some((input) => input.name === name))
+      yield `the first stage does not take the bundle’s input '${name}'`;
   for (const [i, stage] of stages.entries()) {
     const next = stages[i + 1];
     if (next === undefined) {
@@ -39,7 +51,8 @@ function* exitProblems({ exits, stages }: Manifest): Generator<string> {
     if (!stage?.outputs.some((o) => o.name === exit.logits))
       yield `exit ${exit.index} names no output of stage ${exit.stage}`;
   }
-  if (exits.at(-1)?.stage !== stages.at(-1)?.name) yield 'the last exit is not of the last stage';
+  if (exits.length > 0 && exits.at(-1)?.stage !== stages.at(-1)?.name)
+    yield 'the last exit is not of the last stage';
 }
 
 function* variantProblems({ variants, stages, exits }: Manifest): Generator<string> {

@@ -82,11 +82,12 @@ export const manifestSchema = z.strictObject({
   name: nameSchema,
   /** Semantic Versioning 2.0.0. */
   version: z.string().regex(/^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$/),
-  task: z.enum(['image-classification']),
-  inputs: z.array(tensorSpecSchema).length(1),
-  labels: z.array(z.string().max(labelCharsMax)).min(2),
+  /** `tensor`: tensors in, tensors out; nothing is decided, so there are neither labels nor exits. */
+  task: z.enum(['image-classification', 'tensor']),
+  inputs: z.array(tensorSpecSchema).min(1),
+  labels: z.array(z.string().max(labelCharsMax)),
   stages: z.array(stageSchema).min(1),
-  exits: z.array(exitSchema).min(1),
+  exits: z.array(exitSchema),
   variants: z.array(variantSchema).min(1),
   golden: z.array(goldenSchema),
   lineage: z.strictObject({

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { textTensor } from '../bytes-tensor.ts';
 import { parseInferRequest } from './request.ts';
-import { encodeInferResponse } from './response.ts';
+import { encodeInferResponse, type InferResponse } from './response.ts';
 
 const utf8 = (text: string) => new TextEncoder().encode(text);
 const json = (value: unknown) => utf8(JSON.stringify(value));
@@ -102,7 +103,19 @@ describe('an inference request', () => {
     ],
     [
       'an unknown datatype',
-      json({ inputs: [input({ datatype: 'FP16', data: [] })] }),
+      json({ inputs: [input({ datatype: 'BF16', data: [] })] }),
+      undefined,
+      'invalid_tensor',
+    ],
+    [
+      'FP16 in JSON',
+      json({ inputs: [input({ datatype: 'FP16', data: [1, 2, 3, 4] })] }),
+      undefined,
+      'invalid_tensor',
+    ],
+    [
+      'numbers for BYTES',
+      json({ inputs: [input({ datatype: 'BYTES', data: [1, 2, 3, 4] })] }),
       undefined,
       'invalid_tensor',
     ],
@@ -141,10 +154,22 @@ describe('an inference request', () => {
         `{"inputs":[{"name":"x","shape":[1],"datatype":"UINT8","data":${'['.repeat(5000)}${']'.repeat(5000)}}]}`,
       ),
       undefined,
-      'invalid_tensor',
+      'invalid_argument',
     ],
   ])('refuses %s', (_, body, length, code) => {
     expect(parseInferRequest(body, length)).toMatchObject({ ok: false, error: { code } });
+  });
+
+  it('takes data nested a hundred deep with the request around it, and brackets in a text', () => {
+    const nested = (depth: number) =>
+      parseInferRequest(
+        utf8(
+          `{"id":"[[\\"[[","inputs":[{"name":"x","shape":[1],"datatype":"UINT8","data":${'['.repeat(depth)}1${']'.repeat(depth)}}]}`,
+        ),
+        undefined,
+      );
+    expect(nested(97)).toMatchObject({ value: { id: '[["[[', inputs: { x: { shape: [1] } } } });
+    expect(nested(98)).toMatchObject({ error: { code: 'invalid_argument' } });
   });
 
   it('quotes no payload in its error', () => {
@@ -167,19 +192,58 @@ describe('an inference request', () => {
   });
 });
 
+describe('a raw request', () => {
+  const floats = new Uint8Array(Float32Array.of(1, 2, 3, 4).buffer);
+  const spec = (shape: number[], datatype: 'FP32' | 'BYTES' = 'FP32') => [
+    { name: 'x', datatype, shape },
+  ];
+
+  it.each([
+    ['the length says the one dimension that varies', [-1, 2, -1], [1, 2, 2]],
+    ['a batch is of one', [-1, 4], [1, 4]],
+    ['a lone dimension is no batch', [-1], [4]],
+  ])('%s', (_, shape, read) => {
+    const request = parseInferRequest(floats, '0', spec(shape));
+    expect(request).toMatchObject({
+      value: { inputs: { x: { shape: read, data: Float32Array.of(1, 2, 3, 4) } } },
+    });
+    expect(request.ok && request.value.binary('y')).toBe(true);
+  });
+
+  it('is one element of BYTES, whatever it holds', () => {
+    expect(parseInferRequest(utf8('427'), '0', spec([-1], 'BYTES'))).toMatchObject({
+      value: { inputs: { x: textTensor([1], ['427']) } },
+    });
+  });
+
+  it.each([
+    ['two dimensions that vary', spec([-1, -1, -1]), 'invalid_argument'],
+    ['two inputs', [...spec([4]), ...spec([4])], 'invalid_argument'],
+    ['a length that fills no shape', spec([-1, 3]), 'invalid_tensor'],
+    ['a length that is another', spec([5]), 'invalid_tensor'],
+  ])('refuses %s', (_, specs, code) => {
+    expect(parseInferRequest(floats, '0', specs)).toMatchObject({ error: { code } });
+  });
+});
+
 describe('an inference response', () => {
   const response = {
     modelName: 'm',
     modelVersion: '1',
     parameters: { source: 'exit:1' },
     outputs: {
-      label: { datatype: 'BYTES', shape: [1], data: ['seven'] },
+      label: textTensor([1], ['seven']),
       p: { datatype: 'FP32', shape: [2], data: new Float32Array([0.25, 0.75]) },
     },
   } as const;
+  const encode = (message: InferResponse, binary: boolean) => {
+    const encoded = encodeInferResponse(message, () => binary);
+    if (!encoded.ok) throw new Error(encoded.error.message);
+    return encoded.value;
+  };
 
   it('is JSON where nothing is binary', () => {
-    const { body, headerLength } = encodeInferResponse(response, () => false);
+    const { body, headerLength } = encode(response, false);
     expect(headerLength).toBeUndefined();
     expect(JSON.parse(new TextDecoder().decode(body))).toEqual({
       model_name: 'm',
@@ -193,7 +257,7 @@ describe('an inference response', () => {
   });
 
   it('appends binary tensors after the JSON, BYTES with their lengths', () => {
-    const { body, headerLength = 0 } = encodeInferResponse(response, () => true);
+    const { body, headerLength = 0 } = encode(response, true);
     const header = JSON.parse(new TextDecoder().decode(body.subarray(0, headerLength)));
     expect(header.outputs.map((o: { parameters: object }) => o.parameters)).toEqual([
       { binary_data_size: 9 },
@@ -202,5 +266,18 @@ describe('an inference response', () => {
     const tail = body.slice(headerLength);
     expect([...tail.subarray(0, 9)]).toEqual([5, 0, 0, 0, ...utf8('seven')]);
     expect([...new Float32Array(tail.slice(9).buffer)]).toEqual([0.25, 0.75]);
+  });
+
+  it('keeps the digits of whole numbers that no double holds', () => {
+    const big = { datatype: 'INT64', shape: [1], data: BigInt64Array.of(2n ** 60n + 1n) } as const;
+    const { body } = encode({ ...response, outputs: { big } }, false);
+    expect(new TextDecoder().decode(body)).toContain(`"data":[${2n ** 60n + 1n}]`);
+  });
+
+  it('is refused where FP16 is to be JSON', () => {
+    const half = { datatype: 'FP16', shape: [1], data: Uint16Array.of(0x3c00) } as const;
+    expect(encodeInferResponse({ ...response, outputs: { half } }, () => false)).toMatchObject({
+      error: { code: 'invalid_argument' },
+    });
   });
 });

@@ -1,4 +1,4 @@
-// Reads an Open Inference Protocol v2 inference request, JSON or with the binary tensor data extension.
+// Reads an Open Inference Protocol v2 inference request: JSON, with the binary tensor data extension, or one raw tensor.
 // https://github.com/kserve/open-inference-protocol · Triton, extension_binary_data.md
 
 import {
@@ -11,16 +11,11 @@ import {
   tensorRankMax,
 } from '@skerry/shared';
 import { z } from 'zod';
-import {
-  bytesPerElement,
-  type Datatype,
-  datatypes,
-  elementCount,
-  type Tensor,
-  tensorFromBytes,
-} from '../tensor.ts';
-
-const parametersSchema = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]));
+import { type Tensor, type TensorSpec, tensorFromBytes } from '../tensor.ts';
+import { checkDepth } from './json-depth.ts';
+import { type Parameters, parametersSchema } from './parameters.ts';
+import { readRawTensor } from './raw-request.ts';
+import { type RawTensor, readJsonTensor, readTensorDatatype } from './read-tensor.ts';
 
 const requestSchema = z.object({
   id: z.string().max(256).optional(),
@@ -42,28 +37,35 @@ const requestSchema = z.object({
     .max(64)
     .optional(),
 });
-type RawInput = z.infer<typeof requestSchema>['inputs'][number];
 
 export interface InferRequest {
   /** The caller's own id, echoed in the response. */
   readonly id?: string;
-  readonly parameters: Readonly<Record<string, string | number | boolean>>;
-  readonly inputs: Readonly<Record<string, Tensor>>;
+  readonly parameters: Parameters;
+  readonly inputs: TensorInputs;
   /** Outputs that were asked for; undefined means all. */
   readonly outputs?: readonly string[];
   /** Whether an output is to travel as binary data. */
   readonly binary: (output: string) => boolean;
 }
 
+export type TensorInputs = Readonly<Record<string, Tensor>>;
+
 /**
- * @param headerLength the `Inference-Header-Content-Length` header: bytes of JSON before the binary tensors
+ * @param headerLength the `Inference-Header-Content-Length` header: bytes of JSON before the binary tensors; 0 where the
+ *   body is one raw tensor
+ * @param specs what the model takes: a raw tensor has no other description
  */
 export function parseInferRequest(
   body: Uint8Array,
   headerLength: string | undefined,
+  specs: readonly TensorSpec[] = [],
 ): Result<InferRequest> {
+  if (headerLength === '0') return parseRawRequest(body, specs);
   const split = splitBody(body, headerLength);
   if (!split.ok) return split;
+  const shallow = checkDepth(split.value.json, 'the request');
+  if (!shallow.ok) return shallow;
   const json = parseJson(split.value.json, 'the request');
   if (!json.ok) return json;
   const parsed = requestSchema.safeParse(json.value);
@@ -86,7 +88,13 @@ export function parseInferRequest(
 }
 
 const invalid = (message: string): Result<never> => err(failure('invalid_argument', message));
-const invalidTensor = (message: string): Result<never> => err(failure('invalid_tensor', message));
+
+/** All outputs of a raw request are binary. */
+function parseRawRequest(body: Uint8Array, specs: readonly TensorSpec[]): Result<InferRequest> {
+  const inputs = readRawTensor(body, specs);
+  if (!inputs.ok) return inputs;
+  return ok({ parameters: {}, inputs: inputs.value, binary: () => true });
+}
 
 function splitBody(
   body: Uint8Array,
@@ -101,10 +109,7 @@ function splitBody(
   return ok({ json: body.subarray(0, length), binary: body.subarray(length) });
 }
 
-function readInputs(
-  inputs: readonly RawInput[],
-  binary: Uint8Array,
-): Result<InferRequest['inputs']> {
+function readInputs(inputs: readonly RawTensor[], binary: Uint8Array): Result<TensorInputs> {
   // No prototype: a caller's name may be `__proto__`.
   const tensors: Record<string, Tensor> = Object.create(null);
   let at = 0;
@@ -124,19 +129,12 @@ function readInputs(
   return ok(tensors);
 }
 
-function readDatatype({ name, datatype }: RawInput): Result<Datatype> {
-  const known = datatypes.find((d) => d === datatype);
-  return known === undefined
-    ? invalidTensor(`input '${name}': datatype ${datatype.slice(0, 16)} is not one of ${datatypes}`)
-    : ok(known);
-}
-
 function readBinaryTensor(
-  input: RawInput,
+  input: RawTensor,
   size: string | number | boolean,
   binary: Uint8Array,
 ): Result<Tensor> {
-  const datatype = readDatatype(input);
+  const datatype = readTensorDatatype(input);
   if (!datatype.ok) return datatype;
   if (input.data !== undefined)
     return invalid(`input '${input.name}' has both data and binary_data_size`);
@@ -145,64 +143,4 @@ function readBinaryTensor(
       `input '${input.name}': binary_data_size is ${size}, ${binary.byteLength} bytes are left`,
     );
   return tensorFromBytes(datatype.value, input.shape, binary.subarray(0, size));
-}
-
-function readJsonTensor(input: RawInput): Result<Tensor> {
-  const datatype = readDatatype(input);
-  if (!datatype.ok) return datatype;
-  const count = elementCount(input.shape);
-  if (!count.ok) return count;
-  if (input.data === undefined) return invalid(`input '${input.name}' has no data`);
-  const bytes = new Uint8Array(count.value * bytesPerElement(datatype.value));
-  const tensor = tensorFromBytes(datatype.value, input.shape, bytes);
-  if (!tensor.ok) return tensor;
-  const filled = fill(input.data, tensor.value, 0, 0);
-  if (filled === count.value) return tensor;
-  return invalidTensor(
-    filled < 0
-      ? `input '${input.name}': an element is no ${datatype.value}`
-      : `input '${input.name}' [${input.shape}] takes ${count.value} elements, got ${filled}`,
-  );
-}
-
-/**
- * Writes nested or flat row-major elements from index `at` on and returns the index after the last, or −1 where one
- * does not fit the datatype. Stops one past the end, so that the caller sees that there were too many.
- */
-function fill(data: readonly unknown[], tensor: Tensor, at: number, depth: number): number {
-  if (depth > tensorRankMax) return -1;
-  let index = at;
-  for (const element of data) {
-    if (index > tensor.data.length) return index;
-    if (Array.isArray(element)) {
-      index = fill(element, tensor, index, depth + 1);
-      if (index < 0) return -1;
-    } else {
-      if (!write(tensor, index, element)) return -1;
-      index += 1;
-    }
-  }
-  return index;
-}
-
-const integerRanges: Partial<Record<Datatype, readonly [number, number]>> = {
-  UINT8: [0, 255],
-  INT8: [-128, 127],
-  INT32: [-(2 ** 31), 2 ** 31 - 1],
-  INT64: [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
-};
-
-function write({ datatype, data }: Tensor, index: number, element: unknown): boolean {
-  if (datatype === 'BOOL') {
-    if (typeof element !== 'boolean') return false;
-    data[index] = element ? 1 : 0;
-    return true;
-  }
-  if (typeof element !== 'number') return false;
-  const range = integerRanges[datatype];
-  if (range && !(Number.isInteger(element) && element >= range[0] && element <= range[1]))
-    return false;
-  if (data instanceof BigInt64Array) data[index] = BigInt(element);
-  else data[index] = element;
-  return true;
 }

@@ -2,9 +2,11 @@
 
 import { err, failure, messageOf, ok, type Result } from '@skerry/shared';
 import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-common';
+import { textsOf, textTensor } from '../bytes-tensor.ts';
 import {
   checkTensor,
   type Datatype,
+  type Tensor,
   type TensorData,
   type TensorMap,
   type TensorSpec,
@@ -22,11 +24,17 @@ export interface Ort {
 const ortTypes = {
   BOOL: 'bool',
   UINT8: 'uint8',
+  UINT16: 'uint16',
+  UINT32: 'uint32',
+  UINT64: 'uint64',
   INT8: 'int8',
+  INT16: 'int16',
   INT32: 'int32',
   INT64: 'int64',
+  FP16: 'float16',
   FP32: 'float32',
   FP64: 'float64',
+  BYTES: 'string',
 } as const satisfies Record<Datatype, OrtTensor.Type>;
 
 const datatypeOf = new Map<string, Datatype>(
@@ -113,9 +121,11 @@ function toOrt(
       return err(failure('invalid_tensor', `input '${spec.name}' is missing`));
     const checked = checkTensor(spec, tensor);
     if (!checked.ok) return checked;
+    const data = tensor.datatype === 'BYTES' ? textsOf(tensor) : ok(tensor.data);
+    if (!data.ok) return data;
     ortFeeds[spec.name] = new ort.Tensor(
       ortTypes[tensor.datatype],
-      tensor.data as Float32Array,
+      data.value as Float32Array,
       tensor.shape,
     );
   }
@@ -129,7 +139,17 @@ function fromOrt(results: InferenceSession.OnnxValueMapType): Result<TensorMap> 
     const datatype = datatypeOf.get(tensor.type);
     if (datatype === undefined)
       return err(failure('runtime_failed', `output '${name}' has type ${tensor.type}`));
-    tensors[name] = { datatype, shape: tensor.dims, data: tensor.data as TensorData };
+    tensors[name] = fromOrtTensor(datatype, tensor);
   }
   return ok(tensors);
+}
+
+function fromOrtTensor(datatype: Datatype, { dims, data }: OrtTensor): Tensor {
+  if (datatype === 'BYTES') return textTensor(dims, data as string[]);
+  // Where the language has a Float16Array, the library gives one.
+  if (datatype === 'FP16' && !(data instanceof Uint16Array)) {
+    const { buffer, byteOffset, length } = data as unknown as Uint16Array<ArrayBuffer>;
+    return { datatype, shape: dims, data: new Uint16Array(buffer, byteOffset, length) };
+  }
+  return { datatype, shape: dims, data: data as TensorData };
 }

@@ -1,0 +1,21 @@
+// A bound on waiting for the device itself.
+
+import { type Clock, err, failure, type Result } from '@skerry/shared';
+
+/** What `work` finds, or `deadline_exceeded` where it takes longer; what it finds afterwards is dropped. */
+export async function inTime<T>(
+  clock: Clock,
+  deadlineAtMs: number,
+  work: () => Promise<Result<T>>,
+): Promise<Result<T>> {
+  const exceeded = err(failure('deadline_exceeded', 'the model did not answer in time'));
+  const leftMs = deadlineAtMs - clock.monotonicMs();
+  if (leftMs <= 0) return exceeded;
+  return new Promise((resolve) => {
+    const timer = clock.after(leftMs, () => resolve(exceeded));
+    void work().then((found) => {
+      timer.cancel();
+      resolve(found);
+    });
+  });
+}

@@ -1,0 +1,10 @@
+export type { InferRequest } from './request.ts';
+export { createRestHandler, type RestHandler } from './rest.ts';
+export type {
+  Caller,
+  ModelRepository,
+  OpenInferenceServer,
+  ServedAnswer,
+  ServedModel,
+} from './served-model.ts';
+export { createModelStatistics, failReasonOf, type ModelStatistics } from './statistics.ts';

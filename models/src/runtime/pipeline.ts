@@ -1,0 +1,72 @@
+// Stages of one bundle run in sequence, each in a worker of its own: the tensors that a stage gives are what the next
+// one takes. A run may start at any stage, so that a cut which a device computed can be continued.
+
+import { defined, err, failure, ok, type Result } from '@skerry/shared';
+import type { Stage } from '../bundle/manifest.ts';
+import type { TensorMap, TensorSpec } from '../tensor.ts';
+import { type LastingSession, openLastingSession } from './lasting-session.ts';
+import type { LoadOptions, Runtime } from './runtime.ts';
+
+export interface Pipeline {
+  /** What the stage at `place` takes, and the last one gives, as the graphs themselves say. */
+  inputs(place: number): readonly TensorSpec[];
+  readonly outputs: readonly TensorSpec[];
+  /** False while a worker is dead; the next run starts another. */
+  alive(): boolean;
+  /** Runs from the stage at `place` on. */
+  run(feeds: TensorMap, place?: number): Promise<Result<TensorMap>>;
+  close(): Promise<void>;
+}
+
+/** All stages are loaded, or, with the Failure of the first that cannot be, none. */
+export async function openPipeline(
+  stages: readonly Pick<Stage, 'name' | 'inputs'>[],
+  bytes: ReadonlyMap<string, Uint8Array>,
+  createRuntime: () => Runtime,
+  options: LoadOptions,
+): Promise<Result<Pipeline>> {
+  const opened = await Promise.all(
+    stages.map(({ name }) =>
+      openLastingSession(createRuntime, defined(bytes.get(name), `stage ${name}`), options),
+    ),
+  );
+  const sessions: LastingSession[] = opened.flatMap((session) =>
+    session.ok ? [session.value] : [],
+  );
+  const close = async (): Promise<void> => {
+    await Promise.all(sessions.map((session) => session.close()));
+  };
+  const failed = opened.find((session) => !session.ok);
+  if (failed !== undefined && !failed.ok) {
+    await close();
+    return failed;
+  }
+  return ok({
+    inputs: (place) => defined(sessions[place], `stage ${place}`).inputs,
+    outputs: defined(sessions.at(-1), 'the last stage').outputs,
+    alive: () => sessions.every((session) => session.alive()),
+    close,
+    async run(feeds, place = 0) {
+      let values = feeds;
+      for (const session of sessions.slice(place)) {
+        const taken = pick(values, session.inputs);
+        if (!taken.ok) return taken;
+        const ran = await session.run(taken.value);
+        if (!ran.ok) return ran;
+        values = ran.value;
+      }
+      return ok(values);
+    },
+  });
+}
+
+/** A session refuses what it does not know; a cut may have left the stage before together with its logits. */
+function pick(values: TensorMap, specs: readonly TensorSpec[]): Result<TensorMap> {
+  const picked: Record<string, TensorMap[string]> = {};
+  for (const { name } of specs) {
+    const value = values[name];
+    if (value === undefined) return err(failure('invalid_tensor', `input '${name}' is missing`));
+    picked[name] = value;
+  }
+  return ok(picked);
+}
