@@ -108,8 +108,8 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
   });
   if (!coordinator.ok) return coordinator;
   opened.push(() => coordinator.value.close());
-  const blobPorts = { clock, random, log, onDropped: metrics.failed };
-  const blobs = await openBlobs(config, brokerUrl, blobPorts);
+  const blobPorts = { pipe: transport.blobs, clock, log, onDropped: metrics.failed };
+  const blobs = await openBlobs(config, blobPorts);
   if (!blobs.ok) return blobs;
   opened.push(blobs.value.close);
   const { fetch } = coordinator.value;

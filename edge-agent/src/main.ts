@@ -102,9 +102,10 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
     database: database.value,
     store: store.value,
     ...httpPorts,
+    pipe: mqtt.blobs,
     onAppended,
   };
-  const blobs = await openBlobs({ ...config, brokerUrl, tls }, blobPorts);
+  const blobs = await openBlobs(config, blobPorts);
   if (!blobs.ok) return blobs;
   opened.push(blobs.value.close);
   const app = new Hono().route('/v1', blobs.value.routes);

@@ -78,7 +78,7 @@ export async function openEmbeddedBroker(
     const idAgrees =
       peer.kind === 'coordinator'
         ? client.id.startsWith(peer.name)
-        : `${client.id}:`.startsWith(`${deviceClientId(peer.name)}:`);
+        : client.id === deviceClientId(peer.name);
     return idAgrees ? undefined : `a client id that is not the certificate's, of ${peer.name}`;
   };
   const accessProblem = (client: Client | null, action: TopicAction, topic: string) => {

@@ -1,4 +1,5 @@
-// The coordinator's pipe over MQTT: every device's up and presence in, each one's down out.
+// The coordinator over MQTT: every device's up and presence in, each one's down out, and beside them the chunks of blobs,
+// all on one connection, since brokers may know a certificate by one client id.
 
 import { type Clock, createId, type FailureCode, type Log, type Random } from '@skerry/shared';
 import type { TlsMaterial } from '@skerry/shared/node';
@@ -10,6 +11,7 @@ import {
   topicsOf,
   upTopicFilter,
 } from '@skerry/sync-protocol';
+import { blobUpTopicFilter } from '@skerry/sync-protocol/blobs';
 import { openMqttConnection } from '@skerry/sync-protocol/mqtt';
 import { coordinatorNamePrefix } from './peer-identity.ts';
 
@@ -21,7 +23,10 @@ export interface MqttTransport extends CoordinatorTransport {
   connected(): boolean;
   /** Resolves when they do for the first time. */
   readonly firstConnected: Promise<void>;
+  readonly blobs: CoordinatorChunkPipe;
 }
+
+export type CoordinatorChunkPipe = Pick<CoordinatorTransport, 'onMessage' | 'send'>;
 
 export interface MqttTransportPorts {
   readonly clock: Clock;
@@ -43,6 +48,7 @@ export function createMqttCoordinatorTransport(
   { clock, random, log, onDropped, identity }: MqttTransportPorts,
 ): MqttTransport {
   let onMessage: (device: string, message: Uint8Array) => void = () => {};
+  let onChunk: (device: string, message: Uint8Array) => void = () => {};
   let onPresence: (device: string, online: boolean) => void = () => {};
   let announce = (): void => {};
   const firstConnected = new Promise<void>((resolve) => {
@@ -53,6 +59,7 @@ export function createMqttCoordinatorTransport(
     const parsed = parseTopic(topic);
     if (!parsed.ok) drop(parsed.error.message);
     else if (parsed.value.channel === 'up') onMessage(parsed.value.device, payload);
+    else if (parsed.value.channel === 'blobUp') onChunk(parsed.value.device, payload);
     else if (parsed.value.channel === 'presence') receivePresence(parsed.value.device, payload);
     else drop(`not for us: ${topic}`);
   };
@@ -74,7 +81,7 @@ export function createMqttCoordinatorTransport(
       brokerUrl,
       clientId: `${identity?.name ?? coordinatorNamePrefix}-${createId(clock.nowMs(), random)}`,
       ...(identity === undefined ? {} : { tls: () => identity.tls }),
-      subscriptions: [presenceTopicFilter],
+      subscriptions: [presenceTopicFilter, blobUpTopicFilter],
       shared: { group: sharedGroup, subscriptions: [upTopicFilter] },
       inFlightMax,
     },
@@ -99,5 +106,11 @@ export function createMqttCoordinatorTransport(
     },
     send: (device, message) => connection.publish(topicsOf(device).down, message),
     close: connection.close,
+    blobs: {
+      onMessage(listener) {
+        onChunk = listener;
+      },
+      send: (device, message) => connection.publish(topicsOf(device).blobDown, message),
+    },
   };
 }

@@ -1,7 +1,7 @@
 // The coordinator's blobs, put together: the store in a folder, served over HTTP and in chunks over MQTT.
 
 import { join } from 'node:path';
-import type { Clock, FailureCode, Log, Random, Result } from '@skerry/shared';
+import type { Clock, FailureCode, Log, Result } from '@skerry/shared';
 import { ok } from '@skerry/shared';
 import { sha256 } from '@skerry/shared/node';
 import {
@@ -16,34 +16,30 @@ import {
   openFileBlobReferences,
   openFileBlobStore,
 } from '@skerry/sync-protocol/node';
-import { openMqttBlobPipe } from './mqtt-blob-pipe.ts';
+import type { CoordinatorChunkPipe } from './mqtt-transport.ts';
 
 export interface BlobsConfig {
   readonly dataDir: string;
   readonly blobQuotaBytes: number;
   readonly blobBytesMax: number;
   readonly blobTransfersMax: number;
-  readonly publishesMax: number;
 }
 
 export interface BlobsPorts {
+  /** For chunks. */
+  readonly pipe: CoordinatorChunkPipe;
   readonly clock: Clock;
-  readonly random: Random;
   readonly log: Log;
   onDropped(code: FailureCode): void;
 }
 
 export interface Blobs {
   readonly serveBlob: ServeBlob;
-  close(): Promise<void>;
+  close(): void;
 }
 
-export async function openBlobs(
-  config: BlobsConfig,
-  brokerUrl: string,
-  ports: BlobsPorts,
-): Promise<Result<Blobs>> {
-  const { clock, log, onDropped } = ports;
+export async function openBlobs(config: BlobsConfig, ports: BlobsPorts): Promise<Result<Blobs>> {
+  const { pipe, clock, log, onDropped } = ports;
   const folder = join(config.dataDir, 'blobs');
   const references = await openFileBlobReferences(join(folder, 'references'));
   if (!references.ok) return references;
@@ -59,15 +55,11 @@ export async function openBlobs(
   if (!opened.ok) return opened;
   const store = opened.value;
   const bounds = { bytesMax: config.blobBytesMax, devicesMax: config.blobTransfersMax };
-  const pipe = openMqttBlobPipe(brokerUrl, config.publishesMax, ports);
   const chunks = createChunkServer({ store, sha256, send: pipe.send, log, onDropped }, bounds);
   pipe.onMessage(chunks.handle);
   const stopScrubbing = scrubDaily(store, createSha256, { clock, log });
   return ok({
     serveBlob: createServeBlob(store, { ...bounds, uploadsMax: config.blobTransfersMax }),
-    async close() {
-      stopScrubbing();
-      await pipe.close();
-    },
+    close: stopScrubbing,
   });
 }

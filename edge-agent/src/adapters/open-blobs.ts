@@ -3,11 +3,12 @@
 
 import { join } from 'node:path';
 import { type Clock, type Log, ok, type Random, type Result } from '@skerry/shared';
-import { sha256, type TlsMaterial } from '@skerry/shared/node';
+import { sha256 } from '@skerry/shared/node';
 import type { DeviceStore } from '@skerry/sync-protocol';
 import {
   blobBoundsDefaults,
   blobBytesMax,
+  type ChunkPipe,
   createChunkWire,
   createPacer,
   createServeBlob,
@@ -24,16 +25,11 @@ import { createTransfers, type Transfers } from '../sync/transfers.ts';
 import { createUploadFirst, type UploadFirst } from '../sync/upload-first.ts';
 import type { Fetch } from './coordinator-fetch.ts';
 import { createHttpBlobWire } from './http-blob-wire.ts';
-import { openMqttBlobPipe } from './mqtt-blob-pipe.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
 import { createSqliteHeldOps } from './sqlite-held-ops.ts';
 
 export interface BlobsConfig {
-  readonly device: string;
   readonly dataDir: string;
-  readonly brokerUrl: string;
-  /** Who we are, to a broker that asks. */
-  readonly tls: (() => TlsMaterial | undefined) | undefined;
   readonly coordinatorUrl?: string | undefined;
   readonly blobQuotaBytes: number;
   readonly blobBytesPerSecond: number;
@@ -44,6 +40,8 @@ export interface BlobsPorts {
   readonly store: DeviceStore;
   /** To the coordinator. */
   readonly fetch: Fetch;
+  /** For chunks, where only MQTT passes. */
+  readonly pipe: ChunkPipe;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -81,8 +79,7 @@ export async function openBlobs(config: BlobsConfig, ports: BlobsPorts): Promise
   if (!opened.ok) return opened;
   const store = opened.value;
   const pacer = createPacer(config.blobBytesPerSecond, clock);
-  const openPipe = () => openMqttBlobPipe(config, { clock, random, log });
-  const chunks = createChunkWire({ openPipe, store, pacer, clock, sha256, log });
+  const chunks = createChunkWire({ pipe: ports.pipe, store, pacer, clock, sha256, log });
   const { coordinatorUrl: baseUrl } = config;
   const http =
     baseUrl === undefined ? [] : [createHttpBlobWire({ baseUrl, fetch, store, pacer, clock })];

@@ -2,14 +2,13 @@
 // real Mosquitto with the configuration that the project makes for it.
 
 import { X509Certificate } from 'node:crypto';
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   instanceName,
   openAuthority,
   openEmbeddedBroker,
-  operatorCommands,
   type X509Authority,
 } from '@skerry/cloud-coordinator';
 import { createRandom, silentLog } from '@skerry/shared';
@@ -17,7 +16,8 @@ import { systemClock, type TlsMaterial } from '@skerry/shared/node';
 import { topicsOf } from '@skerry/sync-protocol';
 import { openMqttConnection } from '@skerry/sync-protocol/mqtt';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { freePort, hasMosquitto, startMosquitto } from '../net/mosquitto.ts';
+import { hasMosquitto } from '../net/mosquitto.ts';
+import { startSecureMosquitto } from '../net/secure-mosquitto.ts';
 
 const soon = { timeout: 10_000, interval: 10 };
 const folder = mkdtempSync(join(tmpdir(), 'skerry-identity-'));
@@ -54,15 +54,8 @@ async function openAedes(): Promise<SecureBroker> {
 }
 
 async function openMosquitto(): Promise<SecureBroker> {
-  const port = await freePort();
-  const flags = { 'data-dir': folder, out: join(folder, 'mosquitto'), host: '127.0.0.1', port };
-  const argv = Object.entries(flags).flatMap(([key, value]) => [`--${key}`, String(value)]);
-  const made = await operatorCommands['mosquitto-config'](argv);
-  if (!made.ok) throw new Error(made.error.message);
-  // Started by root it would become another user, who may not read the key in our folder.
-  writeFileSync(made.value, `user ${process.env['USER'] ?? 'root'}\n`, { flag: 'a' });
-  const mosquitto = await startMosquitto(made.value, port);
-  return { url: `mqtts://127.0.0.1:${port}`, cutsOff: false, close: mosquitto.kill };
+  const { url, kill } = await startSecureMosquitto(folder, join(folder, 'mosquitto'));
+  return { url, cutsOff: false, close: kill };
 }
 
 function client(url: string, tls: TlsMaterial, clientId: string, subscriptions: string[] = []) {

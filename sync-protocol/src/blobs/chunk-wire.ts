@@ -1,7 +1,7 @@
 // The device's end of blobs in chunks, where only MQTT passes: rounds of at most `window` chunks, each asked for or
 // offered anew from what is still missing, so that nothing that the pipe does to a message matters for longer than a
-// round. The pipe is opened for the first transfer and closed after the last: it is a connection of its own, so that
-// a big blob never stands between an Exchange and its Reply.
+// round. It shares a connection with the Exchange, so a round asks for what comes in about `roundAimMs`: that much, and
+// never less than a chunk, may stand before a Reply.
 
 import { type Clock, err, failure, type Log, ok, type Result, sleep } from '@skerry/shared';
 import { protocolVersion } from '../messages.ts';
@@ -20,8 +20,10 @@ import type { BlobStore } from './blob-store.ts';
 import type { BlobWire } from './blob-wire.ts';
 import type { Pacer } from './pacer.ts';
 
+export type ChunkPipe = Pick<DeviceTransport, 'connected' | 'send' | 'onMessage'>;
+
 export interface ChunkWirePorts {
-  readonly openPipe: () => DeviceTransport;
+  readonly pipe: ChunkPipe;
   readonly store: BlobStore;
   readonly pacer: Pacer;
   readonly clock: Clock;
@@ -34,7 +36,8 @@ const quietMs = 15_000;
 const connectMs = 15_000;
 /** Rounds in a row that gained nothing, before the transfer backs off. */
 const idleRoundsMax = 3;
-const windowStart = 4;
+const windowStart = 2;
+const roundAimMs = 1_000;
 
 export function createChunkWire(ports: ChunkWirePorts): BlobWire {
   const { store, pacer, clock, sha256, log } = ports;
@@ -61,6 +64,7 @@ export function createChunkWire(ports: ChunkWirePorts): BlobWire {
       });
       if (!sent.ok) return sent;
       const wanted = asked.size;
+      const askedMs = clock.monotonicMs();
       while (asked.size > 0) {
         const message = await line.next();
         if (message === undefined) break;
@@ -71,7 +75,7 @@ export function createChunkWire(ports: ChunkWirePorts): BlobWire {
         // A damaged chunk is asked for again; a disk that refuses is not asked again.
         else if (!stored.ok && stored.error.code !== 'digest_mismatch') return stored;
       }
-      rounds.ended(wanted - asked.size, wanted);
+      rounds.ended(wanted - asked.size, wanted, clock.monotonicMs() - askedMs);
     }
     return err(rounds.failure('chunk'));
   };
@@ -194,19 +198,17 @@ async function nextHolding(
   }
 }
 
-/** How many chunks a round may have, and whether it is time to give up: doubles on a full round, halves on a bad one. */
+/** How many chunks a round may have, and whether it is time to give up: doubles on a full round, halves on a bad or long one. */
 function createRounds() {
   let window = windowStart;
   let idle = 0;
   return {
     window: () => window,
     idle: () => idle >= idleRoundsMax,
-    ended(gained: number, asked: number) {
+    ended(gained: number, asked: number, tookMs = 0) {
       idle = gained > 0 ? 0 : idle + 1;
-      window =
-        gained >= asked
-          ? Math.min(chunksInFlightMax, window * 2)
-          : Math.max(1, Math.floor(window / 2));
+      if (gained < asked || tookMs > roundAimMs) window = Math.max(1, Math.floor(window / 2));
+      else if (tookMs < roundAimMs / 2) window = Math.min(chunksInFlightMax, window * 2);
     },
     failure: (what: string) =>
       failure('deadline_exceeded', `no ${what} in ${idleRoundsMax} rounds over MQTT`),
@@ -224,15 +226,14 @@ interface Line {
 /** More than two full rounds: what comes beyond is asked for again. */
 const inboxMax = 2 * chunksInFlightMax;
 
-function createLines({ openPipe, clock, log }: ChunkWirePorts) {
+function createLines({ pipe, clock, log }: ChunkWirePorts) {
   const inboxes = new Map<string, (message: BlobMessage) => void>();
-  let pipe: DeviceTransport | undefined;
 
-  const receive = (bytes: Uint8Array): void => {
+  pipe.onMessage((bytes) => {
     const message = decodeBlobMessage(bytes);
     if (!message.ok) log.warn({ code: message.error.code }, `blob: ${message.error.message}`);
     else inboxes.get(message.value.digest)?.(message.value);
-  };
+  });
 
   return async (digest: string, signal: AbortSignal): Promise<Result<Line>> => {
     const queue: BlobMessage[] = [];
@@ -241,25 +242,15 @@ function createLines({ openPipe, clock, log }: ChunkWirePorts) {
       if (queue.length < inboxMax) queue.push(message);
       wake();
     });
-    if (pipe === undefined) {
-      pipe = openPipe();
-      pipe.onMessage(receive);
-    }
-    const current = pipe;
-    const close = (): void => {
-      inboxes.delete(digest);
-      if (inboxes.size > 0) return;
-      pipe = undefined;
-      void current.close();
-    };
-    if (!(await isConnected(current, clock, signal))) {
+    const close = (): void => void inboxes.delete(digest);
+    if (!(await isConnected(pipe, clock, signal))) {
       close();
-      return err(failure('unavailable', `no MQTT connection for blobs in ${connectMs} ms`));
+      return err(failure('unavailable', `no MQTT connection in ${connectMs} ms`));
     }
     return ok({
       async send(message) {
         const bytes = encodeBlobMessage(message);
-        return bytes.ok ? current.send(bytes.value) : bytes;
+        return bytes.ok ? pipe.send(bytes.value) : bytes;
       },
       async next() {
         if (queue.length === 0 && !signal.aborted) {
@@ -277,11 +268,7 @@ function createLines({ openPipe, clock, log }: ChunkWirePorts) {
 
 const connectPollMs = 50;
 
-async function isConnected(
-  pipe: DeviceTransport,
-  clock: Clock,
-  signal: AbortSignal,
-): Promise<boolean> {
+async function isConnected(pipe: ChunkPipe, clock: Clock, signal: AbortSignal): Promise<boolean> {
   const untilMs = clock.monotonicMs() + connectMs;
   while (!pipe.connected() && !signal.aborted && clock.monotonicMs() < untilMs)
     await sleep(clock, connectPollMs, signal);

@@ -3,7 +3,7 @@ export { firstMissingRun } from './bitmap.ts';
 export { type BlobRef, blobBytesMax, blobRefSchema, chunkBytes, chunkCount } from './blob.ts';
 export type { BlobRecord, BlobReferences, BlobStore, Holding } from './blob-store.ts';
 export type { BlobWire } from './blob-wire.ts';
-export { type ChunkWirePorts, createChunkWire } from './chunk-wire.ts';
+export { type ChunkPipe, createChunkWire } from './chunk-wire.ts';
 export { createPacer, type Pacer } from './pacer.ts';
 export { type BlobBounds, blobBoundsDefaults } from './plan-eviction.ts';
 export { type CreateHash, scrubBlobs } from './scrub.ts';

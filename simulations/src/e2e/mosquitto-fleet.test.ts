@@ -1,0 +1,100 @@
+// Devices and a coordinator as processes, behind a real Mosquitto that knows them by certificate: everything over MQTT.
+
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { operatorCommands } from '@skerry/cloud-coordinator';
+import { sampleBlob } from '@skerry/sync-protocol/testing';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { inferDigit } from '../fleet/agent-client.ts';
+import { type SkerryProcess, startProcess } from '../fleet/process.ts';
+import { hasMosquitto } from '../net/mosquitto.ts';
+import { startSecureMosquitto } from '../net/secure-mosquitto.ts';
+
+const soon = { timeout: 15_000, interval: 50 };
+
+async function fresh() {
+  const folder = await mkdtemp(join(tmpdir(), 'skerry-mosquitto-fleet-'));
+  const processes: SkerryProcess[] = [];
+  onTestFinished(async () => {
+    for (const process of processes) await process.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+  const dataDir = join(folder, 'coordinator');
+  const mosquitto = await startSecureMosquitto(dataDir, join(folder, 'mosquitto'));
+  onTestFinished(mosquitto.kill);
+  const start: typeof startProcess = async (...of) => {
+    const started = await startProcess(...of);
+    processes.push(started);
+    return started;
+  };
+  const coordinator = await start('coordinator', 'coordinator', {
+    'data-dir': dataDir,
+    'http-port': 0,
+    broker: mosquitto.url,
+    tls: 'on',
+  });
+  /** Enrols where it has a token; without one it has no way to the coordinator but MQTT. */
+  const startAgent = async (name: string, token?: string) => {
+    const agent = await start('agent', name, {
+      'data-dir': join(folder, name),
+      device: name,
+      'http-port': 0,
+      broker: mosquitto.url,
+      ...(token === undefined
+        ? {}
+        : { 'coordinator-url': coordinator.httpUrl, 'join-token': token }),
+    });
+    await vi.waitFor(async () => {
+      const health = await (await fetch(`${agent.httpUrl}/healthz`)).json();
+      expect(health).toMatchObject({ link: { state: 'up' } });
+    }, soon);
+    return agent;
+  };
+  const token = async (): Promise<string> => {
+    const made = await operatorCommands.token(['--data-dir', dataDir]);
+    if (!made.ok) throw new Error(made.error.message);
+    return made.value;
+  };
+  return { folder, startAgent, token };
+}
+
+async function move(agent: SkerryProcess, ref: object, direction: 'send' | 'fetch') {
+  const ask = { method: 'POST', body: JSON.stringify({ ...ref, direction }) };
+  expect((await fetch(`${agent.httpUrl}/v1/transfers`, ask)).status).toBe(202);
+  await vi.waitFor(async () => {
+    const { transfers } = (await (await fetch(`${agent.httpUrl}/v1/transfers`)).json()) as {
+      transfers: object[];
+    };
+    expect(transfers).toContainEqual(
+      expect.objectContaining({ direction, phase: 'done', wire: 'chunks' }),
+    );
+  }, soon);
+}
+
+describe.skipIf(!hasMosquitto())('over Mosquitto with certificates', () => {
+  it('[IDN7] a device asks, is answered, and moves a blob both ways on its one connection', {
+    timeout: 60_000,
+  }, async () => {
+    const { folder, startAgent, token } = await fresh();
+    await (await startAgent('box', await token())).stop();
+    const agent = await startAgent('box');
+    const asked = { skerry_policy: 'cloud-only', skerry_deadline_ms: 5_000 };
+    const answer = await inferDigit(agent.httpUrl, 'q1', new Uint8Array(784), asked);
+    expect(answer.source).toBe('cloud');
+
+    const { ref, data } = sampleBlob(1_000_000);
+    const urlOn = (on: SkerryProcess) => `${on.httpUrl}/v1/blobs/${ref.digest}`;
+    const put = { method: 'PUT', body: new Uint8Array(data) };
+    expect((await fetch(urlOn(agent), put)).status).toBe(201);
+    await move(agent, ref, 'send');
+    await agent.stop();
+    await rm(join(folder, 'box', 'blobs'), { recursive: true });
+
+    const again = await startAgent('box');
+    expect((await fetch(urlOn(again))).status).toBe(404);
+    await move(again, ref, 'fetch');
+    const arrived = await fetch(urlOn(again));
+    expect(Buffer.from(await arrived.arrayBuffer()).equals(data)).toBe(true);
+  });
+});
