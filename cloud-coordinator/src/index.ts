@@ -1,10 +1,7 @@
 export {
-  type BrokerSecurity,
   type EmbeddedBroker,
   openEmbeddedBroker,
 } from './adapters/embedded-broker.ts';
-export { createHttpServer } from './adapters/http-server.ts';
-export { createHttpTransport } from './adapters/http-transport.ts';
 export { createMqttCoordinatorTransport, type MqttTransport } from './adapters/mqtt-transport.ts';
 export { openSqlite } from './adapters/open-sqlite.ts';
 export { operatorCommands } from './adapters/operator-commands.ts';
@@ -21,5 +18,4 @@ export {
 } from './coordinator.ts';
 export type { DeviceRecord, DeviceTable, DeviceView } from './fleet/device-registry.ts';
 export { blobRoutes } from './http/blobs.ts';
-export { createExchangeRoutes } from './http/exchange.ts';
 export { createMetrics, type Metrics } from './observe/metrics.ts';

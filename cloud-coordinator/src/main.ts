@@ -11,19 +11,21 @@ import {
   systemClock,
 } from '@skerry/shared/node';
 import { createWorkerEngine } from '@skerry/sync-protocol/automerge';
-import { Hono } from 'hono';
 import {
-  type BrokerSecurity,
-  type EmbeddedBroker,
-  openEmbeddedBroker,
-} from './adapters/embedded-broker.ts';
-import { createHttpServer, type PeerEnvironment } from './adapters/http-server.ts';
-import { createHttpTransport, joinTransports } from './adapters/http-transport.ts';
+  createExchangeRoutes,
+  createHttpServer,
+  createHttpTransport,
+  joinTransports,
+  type PeerEnvironment,
+  type PeerIdentity,
+  type PeerSecurity,
+} from '@skerry/sync-protocol/http';
+import { Hono } from 'hono';
+import { type EmbeddedBroker, openEmbeddedBroker } from './adapters/embedded-broker.ts';
 import { createMqttCoordinatorTransport } from './adapters/mqtt-transport.ts';
 import { openBlobs } from './adapters/open-blobs.ts';
 import { openSqlite } from './adapters/open-sqlite.ts';
 import { databaseFile, hashText, operatorCommands } from './adapters/operator-commands.ts';
-import type { PeerIdentity } from './adapters/peer-identity.ts';
 import { createSqlCoordinatorStore } from './adapters/sql-coordinator-store.ts';
 import { createSqlCredentialTable } from './adapters/sql-credential-table.ts';
 import { createSqlDeviceTable } from './adapters/sql-device-table.ts';
@@ -36,7 +38,6 @@ import { planSecurity } from './fleet/plan-security.ts';
 import { openRevocations } from './fleet/revocations.ts';
 import { blobRoutes } from './http/blobs.ts';
 import { enrolmentRoutes } from './http/enrolment.ts';
-import { createExchangeRoutes } from './http/exchange.ts';
 import { createMetrics, type Metrics } from './observe/metrics.ts';
 
 /** A broker of yours may be away when we start; the one of ours may not. */
@@ -147,7 +148,7 @@ async function chooseBroker(
   config: CoordinatorConfig,
   log: Log,
   metrics: Metrics,
-  security: BrokerSecurity | undefined,
+  security: PeerSecurity | undefined,
 ): Promise<Result<ChosenBroker>> {
   if (config.broker !== undefined) return ok({ url: config.broker, review() {}, close() {} });
   return openEmbeddedBroker(

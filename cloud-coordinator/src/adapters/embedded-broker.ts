@@ -14,7 +14,6 @@ import {
   ok,
   type Result,
 } from '@skerry/shared';
-import type { TlsMaterial } from '@skerry/shared/node';
 import {
   coordinatorMay,
   deviceClientId,
@@ -22,9 +21,9 @@ import {
   parseTopic,
   type TopicAction,
 } from '@skerry/sync-protocol';
+import { type PeerIdentity, type PeerSecurity, peerIdentity } from '@skerry/sync-protocol/http';
 import { Aedes, type Client } from 'aedes';
 import { boundPackets } from './bound-packets.ts';
-import { type PeerIdentity, peerIdentity } from './peer-identity.ts';
 
 export interface EmbeddedBroker {
   readonly url: string;
@@ -35,12 +34,6 @@ export interface EmbeddedBroker {
 
 export interface BrokerBounds {
   readonly connectionsMax: number;
-}
-
-export interface BrokerSecurity {
-  readonly tls: TlsMaterial;
-  /** Whether a certificate of ours is refused by now: revoked, or expired since its owner connected. */
-  readonly isRefused: (peer: PeerIdentity) => boolean;
 }
 
 /** What a packet may hold beside its payload: topic, packet id, a CONNECT's client id and will. */
@@ -60,7 +53,7 @@ export async function openEmbeddedBroker(
   bounds: BrokerBounds,
   log: Log,
   onRefused: () => void,
-  security?: BrokerSecurity,
+  security?: PeerSecurity,
 ): Promise<Result<EmbeddedBroker>> {
   /** By the stream that aedes knows a client by. Without TLS it stays empty. */
   const peers = new WeakMap<object, PeerIdentity>();

@@ -12,8 +12,8 @@ import {
   upTopicFilter,
 } from '@skerry/sync-protocol';
 import { blobUpTopicFilter } from '@skerry/sync-protocol/blobs';
+import { coordinatorNamePrefix } from '@skerry/sync-protocol/http';
 import { openMqttConnection } from '@skerry/sync-protocol/mqtt';
-import { coordinatorNamePrefix } from './peer-identity.ts';
 
 /** More than either of its words. */
 const presenceBytesMax = 16;

@@ -9,6 +9,7 @@ import {
   type Log,
   nameSchema,
 } from '@skerry/shared';
+import { respondFailure } from '@skerry/sync-protocol/http';
 import { Hono } from 'hono';
 import { secureHeaders } from 'hono/secure-headers';
 import { z } from 'zod';
@@ -20,7 +21,6 @@ import type { Metrics } from '../observe/metrics.ts';
 import type { ConsoleFile } from './console-files.ts';
 import { streamDecisions } from './decision-stream.ts';
 import { documentRoutes } from './documents.ts';
-import { respondFailure } from './respond.ts';
 
 export interface AppPorts {
   readonly devices: Pick<DeviceRegistry, 'list' | 'get' | 'totals'>;

@@ -2,8 +2,8 @@
 // digest alone is asked for.
 
 import type { ServeBlob } from '@skerry/sync-protocol/blobs';
+import { type DeviceEnvironment, identifyDevice } from '@skerry/sync-protocol/http';
 import { Hono } from 'hono';
-import { type DeviceEnvironment, identifyDevice } from './identify-device.ts';
 
 /** @param certified whether every device must show its certificate */
 export function blobRoutes(serveBlob: ServeBlob, certified: boolean) {

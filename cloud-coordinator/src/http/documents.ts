@@ -2,10 +2,10 @@
 
 import { failure, nameSchema, parseJson } from '@skerry/shared';
 import { fleetDocument, siteDocument, twinOf } from '@skerry/sync-protocol/documents';
+import { respondFailure } from '@skerry/sync-protocol/http';
 import { type Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import type { Documents } from '../documents/documents.ts';
-import { respondFailure } from './respond.ts';
 
 const patchBytesMax = 256 * 1024;
 const mediaType = /^application\/(merge-patch\+)?json\b/;

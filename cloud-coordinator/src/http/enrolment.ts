@@ -2,11 +2,11 @@
 // new one for whoever shows one that is still good.
 
 import { describeIssues, failure } from '@skerry/shared';
+import { respondFailure } from '@skerry/sync-protocol/http';
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { z } from 'zod';
 import type { Enrolment } from '../fleet/enrolment.ts';
-import { respondFailure } from './respond.ts';
 
 export interface EnrolmentRoutes {
   readonly enrolment: Enrolment;

@@ -4,14 +4,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  blobRoutes,
-  createExchangeRoutes,
-  createHttpServer,
-  createHttpTransport,
-  openAuthority,
-  type X509Authority,
-} from '@skerry/cloud-coordinator';
+import { blobRoutes, openAuthority, type X509Authority } from '@skerry/cloud-coordinator';
 import {
   createCoordinatorFetch,
   createHttpBlobWire,
@@ -20,6 +13,11 @@ import {
 import { createRandom, silentLog } from '@skerry/shared';
 import { listenHttp, sha256, systemClock, type TlsMaterial } from '@skerry/shared/node';
 import { createPacer, createServeBlob } from '@skerry/sync-protocol/blobs';
+import {
+  createExchangeRoutes,
+  createHttpServer,
+  createHttpTransport,
+} from '@skerry/sync-protocol/http';
 import {
   createMemoryBlobStore,
   sampleBlob,

@@ -5,8 +5,7 @@ import type { Server } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import type { TLSSocket } from 'node:tls';
 import { createAdaptorServer } from '@hono/node-server';
-import type { BrokerSecurity } from './embedded-broker.ts';
-import { type PeerIdentity, peerIdentity } from './peer-identity.ts';
+import { type PeerIdentity, type PeerSecurity, peerIdentity } from './peer-identity.ts';
 
 export interface HttpServer {
   readonly server: Server;
@@ -21,7 +20,7 @@ export interface PeerEnvironment {
 
 type Fetch = (request: Request, environment: PeerEnvironment) => Response | Promise<Response>;
 
-export function createHttpServer(fetch: Fetch, security: BrokerSecurity | undefined): HttpServer {
+export function createHttpServer(fetch: Fetch, security: PeerSecurity | undefined): HttpServer {
   const serve = (request: Request, { incoming }: { incoming: { socket: unknown } }) =>
     fetch(request, { peer: peerIdentity(incoming.socket) });
   if (security === undefined)

@@ -4,23 +4,18 @@
 import { envelopeBytesMax, failure } from '@skerry/shared';
 import { type Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
+import type { HttpPipe } from './http-pipe.ts';
 import { type DeviceEnvironment, identifyDevice } from './identify-device.ts';
-import { respondFailure } from './respond.ts';
-
-export interface HttpPipe {
-  /** A device's message; resolves with the next one for it, or `undefined` when there is none in time. */
-  up(device: string, message: Uint8Array, signal: AbortSignal): Promise<Uint8Array | undefined>;
-  /** The next message for the device; `hold` false answers at once. */
-  down(device: string, hold: boolean, signal: AbortSignal): Promise<Uint8Array | undefined>;
-  /** The device says goodbye. */
-  leave(device: string): void;
-}
+import { respondFailure } from './respond-failure.ts';
 
 const cborType = 'application/cbor';
 
-/** @param certified whether every device must show its certificate */
-export function createExchangeRoutes(pipe: HttpPipe, certified: boolean) {
-  const app = new Hono<DeviceEnvironment>();
+/**
+ * @param certified whether every device must show its certificate
+ * @param path before `/exchange` and `/hints`
+ */
+export function createExchangeRoutes(pipe: HttpPipe, certified: boolean, path = '/v1') {
+  const app = new Hono<DeviceEnvironment>().basePath(path);
   app.use(identifyDevice(certified));
   const answer = (c: Context, message: Uint8Array | undefined) =>
     message === undefined
@@ -28,7 +23,7 @@ export function createExchangeRoutes(pipe: HttpPipe, certified: boolean) {
       : c.body(new Uint8Array(message), 200, { 'Content-Type': cborType });
 
   app.post(
-    '/v1/exchange',
+    '/exchange',
     bodyLimit({
       maxSize: envelopeBytesMax,
       onError: (c) => respondFailure(c, failure('too_large', `at most ${envelopeBytesMax} bytes`)),
@@ -38,11 +33,11 @@ export function createExchangeRoutes(pipe: HttpPipe, certified: boolean) {
       return answer(c, await pipe.up(c.var.device, message, c.req.raw.signal));
     },
   );
-  app.get('/v1/hints', async (c) => {
+  app.get('/hints', async (c) => {
     const hold = c.req.query('hold') !== '0';
     return answer(c, await pipe.down(c.var.device, hold, c.req.raw.signal));
   });
-  app.delete('/v1/hints', (c) => {
+  app.delete('/hints', (c) => {
     pipe.leave(c.var.device);
     return c.body(null, 204);
   });

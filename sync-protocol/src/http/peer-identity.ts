@@ -3,6 +3,7 @@
 import type { X509Certificate } from 'node:crypto';
 import { TLSSocket } from 'node:tls';
 import { nameSchema } from '@skerry/shared';
+import type { TlsMaterial } from '@skerry/shared/node';
 
 export interface PeerIdentity {
   readonly kind: 'device' | 'coordinator';
@@ -11,6 +12,13 @@ export interface PeerIdentity {
   readonly site: string | undefined;
   readonly serial: string;
   readonly notAfterMs: number;
+}
+
+/** What a listener shows, and whom it lets in. */
+export interface PeerSecurity {
+  readonly tls: TlsMaterial;
+  /** Whether a certificate of ours is refused by now: revoked, or expired since its owner connected. */
+  readonly isRefused: (peer: PeerIdentity) => boolean;
 }
 
 /** No device's name has a colon. */

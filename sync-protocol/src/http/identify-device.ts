@@ -3,7 +3,7 @@
 
 import { err, failure, nameSchema, ok, type Result } from '@skerry/shared';
 import { createMiddleware } from 'hono/factory';
-import { respondFailure } from './respond.ts';
+import { respondFailure } from './respond-failure.ts';
 
 export interface DeviceEnvironment {
   Bindings: { peer?: Peer | undefined };

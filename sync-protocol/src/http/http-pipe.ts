@@ -2,8 +2,16 @@
 // moment in a small box for the next one. What the box drops costs time alone: the device asks again.
 
 import { type Clock, err, failure, ok } from '@skerry/shared';
-import type { CoordinatorTransport } from '@skerry/sync-protocol';
-import type { HttpPipe } from '../http/exchange.ts';
+import type { CoordinatorTransport } from '../ports.ts';
+
+export interface HttpPipe {
+  /** A device's message; resolves with the next one for it, or `undefined` when there is none in time. */
+  up(device: string, message: Uint8Array, signal: AbortSignal): Promise<Uint8Array | undefined>;
+  /** The next message for the device; `hold` false answers at once. */
+  down(device: string, hold: boolean, signal: AbortSignal): Promise<Uint8Array | undefined>;
+  /** The device says goodbye. */
+  leave(device: string): void;
+}
 
 /** Proxies give up on a request after 30 s or more. */
 const holdMs = 25_000;
