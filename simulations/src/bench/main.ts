@@ -1,9 +1,11 @@
 // `npm run bench`: what Skerry costs, as ratios against a baseline measured in the same run: fresh processes, in
-// alternating order, medians over the rounds. `--quick` is a smoke run whose figures mean little.
+// alternating order, medians over the rounds. `--quick` is a smoke run whose figures mean little; `--only SECTION` runs
+// one section.
 
 import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { documentSection } from './document-section.ts';
+import { fleetSection } from './fleet-section.ts';
 import { measure } from './measure.ts';
 import { type Bench, cloudSections, type Effort, inferSection, loopSection } from './sections.ts';
 import { prepareWorkload } from './workload.ts';
@@ -16,6 +18,14 @@ const thorough: Effort = {
   cutOffRequests: 2_000,
   escalationImages: 10_000,
   documentChanges: 10_000,
+  fleet: {
+    devicesFirst: 5_000,
+    devicesMost: 20_000,
+    idleDevices: [1_000, 6_000],
+    intervalMs: 30_000,
+    windowMs: 30_000,
+    triesMax: 6,
+  },
 };
 const quick: Effort = {
   rounds: 1,
@@ -25,12 +35,31 @@ const quick: Effort = {
   cutOffRequests: 600,
   escalationImages: 1_000,
   documentChanges: 400,
+  fleet: {
+    devicesFirst: 200,
+    devicesMost: 400,
+    idleDevices: [100, 600],
+    intervalMs: 2_000,
+    windowMs: 2_000,
+    triesMax: 2,
+  },
 };
+
+const sections = {
+  infer: inferSection,
+  loop: loopSection,
+  cloud: cloudSections,
+  documents: documentSection,
+  fleet: fleetSection,
+} as const satisfies Record<string, (bench: Bench) => Promise<string>>;
 
 const write = (text: string): void => void process.stdout.write(text);
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false } } });
+  const { values } = parseArgs({
+    options: { quick: { type: 'boolean', default: false }, only: { type: 'string' } },
+  });
+  const chosen = chooseSections(values.only);
   const abort = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => abort.abort());
   const effort = values.quick ? quick : thorough;
@@ -54,11 +83,16 @@ async function main(): Promise<void> {
       `Skerry bench: ${cpus().length} cores, ${cpus()[0]?.model}, ${platform} ${arch}, Node ${version}, load ${load}\n` +
         `Medians of ${effort.rounds} rounds, in alternating order, fresh processes; a ratio compares within its round.\n`,
     );
-    for (const section of [inferSection, loopSection, cloudSections, documentSection])
-      write(`\n${await section(bench)}\n`);
+    for (const section of chosen) write(`\n${await section(bench)}\n`);
   } finally {
     await workload.close();
   }
+}
+
+function chooseSections(only: string | undefined) {
+  if (only === undefined) return Object.values(sections);
+  if (Object.hasOwn(sections, only)) return [sections[only as keyof typeof sections]];
+  throw new Error(`no section '${only}': expected one of ${Object.keys(sections).join(', ')}`);
 }
 
 process.exitCode = await main().then(

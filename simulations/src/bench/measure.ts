@@ -7,7 +7,8 @@ import { fileURLToPath } from 'node:url';
 import type { MeasurementName, Measurements } from './registry.ts';
 
 const child = fileURLToPath(new URL('./child.js', import.meta.url));
-const timeoutMs = 120_000;
+/** A fleet of 20 000 takes half of it to connect and to be watched. */
+const timeoutMs = 180_000;
 
 export async function measure<N extends MeasurementName>(
   name: N,

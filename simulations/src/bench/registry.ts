@@ -3,6 +3,8 @@
 import type { CutOffOptions } from './measurements/cut-off.ts';
 import type { DocumentCatchUpOptions } from './measurements/document-catch-up.ts';
 import type { EscalationBytesOptions } from './measurements/escalation-bytes.ts';
+import type { FleetDevicesOptions } from './measurements/fleet-devices.ts';
+import type { FleetLoadOptions } from './measurements/fleet-load.ts';
 import type { InferOptions } from './measurements/infer-latency.ts';
 import type { LoopLagOptions } from './measurements/loop-lag.ts';
 
@@ -23,6 +25,10 @@ export const measurements = {
     (await import('./measurements/document-catch-up.ts')).documentCatchUp(options),
   'automerge-sync': async (options: DocumentCatchUpOptions) =>
     (await import('./measurements/document-catch-up.ts')).automergeSync(options),
+  'fleet-devices': async (options: FleetDevicesOptions) =>
+    (await import('./measurements/fleet-devices.ts')).fleetDevices(options),
+  'fleet-load': async (options: FleetLoadOptions) =>
+    (await import('./measurements/fleet-load.ts')).fleetLoad(options),
 };
 
 export type Measurements = typeof measurements;

@@ -19,6 +19,17 @@ export interface Effort {
   readonly cutOffRequests: number;
   readonly escalationImages: number;
   readonly documentChanges: number;
+  readonly fleet: FleetEffort;
+}
+
+export interface FleetEffort {
+  readonly devicesFirst: number;
+  readonly devicesMost: number;
+  /** Two fleets whose difference is what a device weighs. */
+  readonly idleDevices: readonly [number, number];
+  readonly intervalMs: number;
+  readonly windowMs: number;
+  readonly triesMax: number;
 }
 
 export interface Bench {
