@@ -3,6 +3,12 @@ export { type BlobDisk, blobStoreContract } from './blob-store-contract.ts';
 export { type CoordinatorDisk, coordinatorStoreContract } from './coordinator-store-contract.ts';
 export { type DeviceDisk, deviceStoreContract } from './device-store-contract.ts';
 export { createDocumentFleet, type DocumentFleet, type FleetDevice } from './document-fleet.ts';
+export {
+  type DocumentDisk,
+  documentLogContract,
+  followerStoreContract,
+  memberStoreContract,
+} from './document-stores-contract.ts';
 export { createMemoryBlobStore, type MemoryBlobDisk } from './memory-blob-store.ts';
 export {
   createMemoryCoordinatorDisk,

@@ -9,9 +9,17 @@ import {
   createMemoryCoordinatorStore,
   createMemoryDeviceDisk,
   createMemoryDeviceStore,
+  createMemoryDocumentDisk,
+  createMemoryDocumentLog,
+  createMemoryFollowerStore,
+  createMemoryMemberStore,
   createMemoryPipe,
   deviceStoreContract,
+  documentLogContract,
+  followerStoreContract,
   type MemoryBlobDisk,
+  type MemoryDocumentDisk,
+  memberStoreContract,
   transportContract,
 } from './index.ts';
 
@@ -47,3 +55,16 @@ blobStoreContract('memory', async (bounds, ports) => {
   const disk: MemoryBlobDisk = new Map();
   return { open: async () => createMemoryBlobStore(disk, bounds, ports), async close() {} };
 });
+
+const documentDisk = <Store>(open: (disk: MemoryDocumentDisk) => Store) => {
+  const disk = createMemoryDocumentDisk();
+  return { open: () => open(disk), close() {} };
+};
+documentLogContract('memory', () =>
+  documentDisk((disk) => ({
+    ...createMemoryDocumentLog(disk),
+    quarantined: async () => disk.quarantined,
+  })),
+);
+followerStoreContract('memory', () => documentDisk(createMemoryFollowerStore));
+memberStoreContract('memory', () => documentDisk(createMemoryMemberStore));
