@@ -16,6 +16,7 @@ const share = new Intl.NumberFormat(undefined, {
 });
 const wholeShare = new Intl.NumberFormat(undefined, { style: 'percent' });
 const clockTime = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' });
+const dateTime = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
 const ago = new Intl.RelativeTimeFormat(undefined, { numeric: 'auto', style: 'narrow' });
 
 /** An element with a class and children; a string becomes text. */
@@ -105,7 +106,18 @@ function deviceRow(device) {
   );
 }
 
-function nameCell({ device, online, status }) {
+/** Each of its suspicions, to be read at a glance; when it was, on pointing at it. */
+function suspicionLine({ kind, times, lastMs }) {
+  const line = el(
+    'small',
+    'suspect',
+    `disk ${kind} ${times === 1 ? 'once' : `${count.format(times)} times`}`,
+  );
+  line.title = `last noticed ${dateTime.format(lastMs)}`;
+  return line;
+}
+
+function nameCell({ device, online, status, suspicions }) {
   const dot = el('span', online ? 'dot online' : 'dot');
   dot.setAttribute('role', 'img');
   dot.setAttribute('aria-label', online ? 'online' : 'offline');
@@ -113,7 +125,12 @@ function nameCell({ device, online, status }) {
   const cell = el(
     'th',
     '',
-    el('div', 'device', dot, el('div', '', el('b', '', device), el('small', '', about))),
+    el(
+      'div',
+      'device',
+      dot,
+      el('div', '', el('b', '', device), el('small', '', about), ...suspicions.map(suspicionLine)),
+    ),
   );
   cell.scope = 'row';
   return cell;

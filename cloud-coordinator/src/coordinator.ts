@@ -132,6 +132,7 @@ export async function createCoordinator(
   const consoleFiles = readConsoleFiles();
   const app = createApp({
     devices,
+    store: adapters.store,
     models,
     documents,
     decisions,

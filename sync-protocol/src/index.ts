@@ -68,6 +68,7 @@ export type {
   OpenEscalation,
   OpenOp,
   Suspicion,
+  SuspicionRecord,
   SyncPosition,
 } from './ports.ts';
 export { createSession, type Session, type SessionPorts } from './session.ts';

@@ -73,6 +73,15 @@ export interface Accepted {
 /** `restored`: the device's disk went back in time. `cloned`: two devices run by one name. */
 export type Suspicion = 'restored' | 'cloned';
 
+/** How often a device gave cause for one, and when first and last. */
+export interface SuspicionRecord {
+  readonly device: string;
+  readonly kind: Suspicion;
+  readonly times: number;
+  readonly firstMs: number;
+  readonly lastMs: number;
+}
+
 /** An escalation that has been accepted and has no answer yet. */
 export interface OpenEscalation {
   readonly device: string;
@@ -121,6 +130,8 @@ export interface CoordinatorStore {
   quarantineOp(id: number, reason: string, nowMs: number): Promise<Result<void>>;
   /** Ops in quarantine. */
   quarantined(): Promise<Result<number>>;
+  /** What these devices gave cause for, ever: counted in the transaction that noticed it. */
+  suspicions(devices: readonly string[]): Promise<Result<readonly SuspicionRecord[]>>;
   /** The oldest open escalations: what a coordinator that starts again has still to answer. */
   openEscalations(opsMax: number): Promise<Result<readonly OpenEscalation[]>>;
 }

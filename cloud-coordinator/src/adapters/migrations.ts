@@ -117,5 +117,18 @@ export function migrations(types: ColumnTypes): Record<string, Migration> {
       },
     },
     '0003-documents': documentMigration(types),
+    '0004-suspicions': {
+      async up(db: Kysely<unknown>) {
+        await db.schema
+          .createTable('suspicion')
+          .addColumn('device', 'text', (c) => c.notNull())
+          .addColumn('kind', 'text', (c) => c.notNull())
+          .addColumn('times', 'bigint', (c) => c.notNull())
+          .addColumn('first_ms', 'bigint', (c) => c.notNull())
+          .addColumn('last_ms', 'bigint', (c) => c.notNull())
+          .addPrimaryKeyConstraint('suspicion_key', ['device', 'kind'])
+          .execute();
+      },
+    },
   };
 }

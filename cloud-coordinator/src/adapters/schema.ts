@@ -1,6 +1,6 @@
 // The tables, as Kysely sees them. One schema for every dialect; migrations.ts makes it.
 
-import type { Lane } from '@skerry/sync-protocol';
+import type { Lane, Suspicion } from '@skerry/sync-protocol';
 import type { Generated } from 'kysely';
 import type { DocumentSchema } from './document-schema.ts';
 
@@ -31,6 +31,15 @@ interface SightingTable {
   normal: number;
   bulk: number;
   turns: number;
+}
+
+/** Disks that went back in time or ran twice, for the operator. */
+interface SuspicionTable {
+  device: string;
+  kind: Suspicion;
+  times: number;
+  first_ms: number;
+  last_ms: number;
 }
 
 /** Ops that their consumer refused for good. */
@@ -110,6 +119,7 @@ export interface Schema extends DocumentSchema {
   incarnation: IncarnationTable;
   mark: MarkTable;
   sighting: SightingTable;
+  suspicion: SuspicionTable;
   quarantine: QuarantineTable;
   escalation: EscalationTable;
   up_op: UpOpTable;

@@ -40,12 +40,12 @@ const quarantineOpsMax = 10_000;
 export function createSqlCoordinatorStore(db: Kysely<Schema>): CoordinatorStore {
   const commits = createGroupCommit(db);
   return {
-    async accept(exchange) {
+    async accept(exchange, nowMs) {
       const rows = opRows(exchange);
       if (!rows.ok) return rows;
       return commits.run(async (tx) => {
         await forgetApplied(tx, exchange.device, exchange.cursor);
-        return acceptNew(tx, exchange, rows.value);
+        return acceptNew(tx, exchange, rows.value, nowMs);
       });
     },
 
@@ -144,6 +144,25 @@ export function createSqlCoordinatorStore(db: Kysely<Schema>): CoordinatorStore 
       return counted.ok ? ok(Number(counted.value.ops)) : counted;
     },
 
+    async suspicions(devices) {
+      if (devices.length === 0) return ok([]);
+      const rows = await attempt(() =>
+        db
+          .selectFrom('suspicion')
+          .selectAll()
+          .where('device', 'in', devices)
+          .orderBy('device')
+          .orderBy('kind')
+          .execute(),
+      );
+      if (!rows.ok) return rows;
+      return ok(
+        rows.value.map(({ first_ms, last_ms, ...row }) => {
+          return { ...row, firstMs: first_ms, lastMs: last_ms };
+        }),
+      );
+    },
+
     async openEscalations(opsMax) {
       const rows = await attempt(() =>
         db
@@ -182,10 +201,12 @@ async function acceptNew(
   tx: Transaction<Schema>,
   exchange: Exchange,
   rows: readonly OpRow[],
+  nowMs: number,
 ): Promise<Accepted> {
   const { device, epoch } = exchange;
   const isKnown = await hear(tx, device, epoch);
   const suspicion = await look(tx, exchange, isKnown);
+  if (suspicion !== undefined) await suspect(tx, device, suspicion, nowMs);
   const marks = await tx
     .selectFrom('mark')
     .select(['epoch', 'lane', 'seq'])
@@ -259,6 +280,23 @@ async function look(
       .onConflict((c) => c.column('device').doUpdateSet(values))
       .execute();
   return suspicion;
+}
+
+async function suspect(
+  tx: Transaction<Schema>,
+  device: string,
+  kind: Suspicion,
+  nowMs: number,
+): Promise<void> {
+  await tx
+    .insertInto('suspicion')
+    .values({ device, kind, times: 1, first_ms: nowMs, last_ms: nowMs })
+    .onConflict((c) =>
+      c
+        .columns(['device', 'kind'])
+        .doUpdateSet((e) => ({ times: e('suspicion.times', '+', 1), last_ms: nowMs })),
+    )
+    .execute();
 }
 
 function sightingOf({

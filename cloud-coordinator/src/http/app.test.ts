@@ -1,4 +1,5 @@
-import { err, failure, silentLog } from '@skerry/shared';
+import { err, failure, ok, silentLog } from '@skerry/shared';
+import type { SuspicionRecord } from '@skerry/sync-protocol';
 import { createVirtualClock } from '@skerry/sync-protocol/testing';
 import { describe, expect, it, vi } from 'vitest';
 import type { DeviceView } from '../fleet/device-registry.ts';
@@ -14,6 +15,13 @@ const device: DeviceView = {
   lastSeenMs: 2,
   status: undefined,
   online: true,
+};
+const suspicion: SuspicionRecord = {
+  device: 'device-1',
+  kind: 'restored',
+  times: 2,
+  firstMs: 6,
+  lastMs: 7,
 };
 const decision = {
   requestId: 'r1',
@@ -34,6 +42,7 @@ function fresh(change: Partial<AppPorts> = {}) {
       get: (id) => (id === device.device ? device : undefined),
       totals: () => ({ known: 1, online: 1 }),
     },
+    store: { suspicions: async () => ok([suspicion]) },
     models: { list: () => [] },
     documents: {
       read: async (document) => err(failure('not_found', document)),
@@ -65,6 +74,17 @@ describe('the HTTP API', () => {
     const missing = await get('/v1/devices/nobody');
     expect(missing.status).toBe(404);
     expect(await missing.json()).toEqual({ error: "no device 'nobody'", code: 'not_found' });
+  });
+
+  it('[EPO4] shows in a device’s record that its disk went back in time, how often and when', async () => {
+    const { get } = fresh();
+    const suspicions = [{ kind: 'restored', times: 2, firstMs: 6, lastMs: 7 }];
+    expect(await (await get('/v1/devices/device-1')).json()).toMatchObject({ suspicions });
+    expect(await (await get('/v1/devices')).json()).toMatchObject({ devices: [{ suspicions }] });
+    const failing = fresh({
+      store: { suspicions: async () => err(failure('storage_failed', 'no disk')) },
+    });
+    expect((await failing.get('/v1/devices/device-1')).status).toBe(500);
   });
 
   it('answers an unknown path and a broken handler with an error and its code', async () => {

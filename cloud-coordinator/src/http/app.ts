@@ -9,6 +9,7 @@ import {
   type Log,
   nameSchema,
 } from '@skerry/shared';
+import type { CoordinatorStore, SuspicionRecord } from '@skerry/sync-protocol';
 import { respondFailure } from '@skerry/sync-protocol/http';
 import { Hono } from 'hono';
 import { secureHeaders } from 'hono/secure-headers';
@@ -24,6 +25,7 @@ import { documentRoutes } from './documents.ts';
 
 export interface AppPorts {
   readonly devices: Pick<DeviceRegistry, 'list' | 'get' | 'totals'>;
+  readonly store: Pick<CoordinatorStore, 'suspicions'>;
   readonly models: Pick<CloudModels, 'list'>;
   readonly documents: Pick<Documents, 'read' | 'patch'>;
   readonly decisions: DecisionFeed;
@@ -42,7 +44,7 @@ const pageSchema = z.strictObject({
 });
 
 export function createApp(ports: AppPorts): Hono {
-  const { devices, models, metrics, log } = ports;
+  const { devices, store, models, metrics, log } = ports;
   const app = new Hono();
   app.use(
     secureHeaders({
@@ -78,24 +80,29 @@ export function createApp(ports: AppPorts): Hono {
   );
 
   app.route('/v1', documentRoutes(ports.documents));
-  app.get('/v1/devices', (c) => {
+  app.get('/v1/devices', async (c) => {
     const query = pageSchema.safeParse(c.req.query());
     if (!query.success) return respondFailure(c, invalidQuery(query.error));
     const page = devices.list(query.data.limit, query.data.after);
     // What each decided lately is told by the device's own page, and by the stream.
-    const listed = page.map(({ status, ...device }) => {
+    const suspicions = await store.suspicions(page.map(({ device }) => device));
+    if (!suspicions.ok) return respondFailure(c, suspicions.error);
+    const listed = page.map(({ status, ...view }) => {
+      const device = { ...view, suspicions: suspicionsOf(view.device, suspicions.value) };
       if (status === undefined) return device;
       const { recent: _, ...rest } = status;
       return { ...device, status: rest };
     });
     return c.json({ devices: listed, totals: devices.totals() });
   });
-  app.get('/v1/devices/:device', (c) => {
+  app.get('/v1/devices/:device', async (c) => {
     const id = c.req.param('device');
     const device = devices.get(id);
-    return device === undefined
-      ? respondFailure(c, failure('not_found', `no device '${id}'`))
-      : c.json(device);
+    if (device === undefined) return respondFailure(c, failure('not_found', `no device '${id}'`));
+    const suspicions = await store.suspicions([id]);
+    return suspicions.ok
+      ? c.json({ ...device, suspicions: suspicionsOf(id, suspicions.value) })
+      : respondFailure(c, suspicions.error);
   });
   app.get('/v1/models', (c) =>
     c.json({
@@ -111,6 +118,11 @@ export function createApp(ports: AppPorts): Hono {
     return stream.ok ? stream.value : respondFailure(c, stream.error);
   });
   return app;
+}
+
+/** [EPO4] Whether this device's disk went back in time or ran twice: how often, and when. */
+function suspicionsOf(device: string, all: readonly SuspicionRecord[]) {
+  return all.filter((each) => each.device === device).map(({ device: _, ...rest }) => rest);
 }
 
 function invalidQuery(error: z.ZodError): Failure {

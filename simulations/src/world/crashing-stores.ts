@@ -95,6 +95,7 @@ export function crashingCoordinatorStore(
     closeOps: (ids) => between('closeOps', () => store.closeOps(ids)),
     quarantineOp: (...op) => between('quarantineOp', () => store.quarantineOp(...op)),
     quarantined: () => between('quarantined', () => store.quarantined()),
+    suspicions: (devices) => between('suspicions', () => store.suspicions(devices)),
     openEscalations: (opsMax) => between('openEscalations', () => store.openEscalations(opsMax)),
   };
 }

@@ -157,12 +157,19 @@ export function coordinatorStoreContract(
       });
     });
 
-    it('[EPO4] tells of a disk that went back in time, over a restart too', async () => {
+    it('[EPO4] tells of a disk that went back in time, and remembers it, over a restart too', async () => {
       const { store, reopen } = await fresh();
       await store.accept(sampleExchange({ boot: 5 }), 5);
       const { store: again } = await reopen();
-      const restored = await again.accept(sampleExchange({ boot: 3, epoch: 'epoch-2' }), 5);
+      const restored = await again.accept(sampleExchange({ boot: 3, epoch: 'epoch-2' }), 6);
       expect(restored).toMatchObject({ value: { suspicion: 'restored' } });
+      await again.accept(sampleExchange({ boot: 2, epoch: 'epoch-3' }), 7);
+      await again.accept(sampleExchange({ device: 'device-2' }), 8);
+      const { store: later } = await reopen();
+      const device = 'device-1';
+      expect(value(await later.suspicions([device, 'device-2', 'nobody']))).toEqual([
+        { device, kind: 'restored', times: 2, firstMs: 6, lastMs: 7 },
+      ]);
     });
 
     it('[QUA3] puts aside an op that its consumer will never take', async () => {

@@ -4,7 +4,7 @@ import { ok } from '@skerry/shared';
 import { encodeBody, opBytes } from '../codec.ts';
 import { countWithin } from '../count-within.ts';
 import type { Ack, DownBody, DownOp } from '../messages.ts';
-import type { CoordinatorStore, OpenEscalation, OpenOp } from '../ports.ts';
+import type { CoordinatorStore, OpenEscalation, OpenOp, SuspicionRecord } from '../ports.ts';
 import { judge, type Sighting } from '../sighting.ts';
 import { epochsOf, markKey, takeOps } from '../take-ops.ts';
 
@@ -18,6 +18,7 @@ interface DeviceRows {
   readonly marks: Map<string, Ack>;
   readonly epochs: Set<string>;
   sighting: Sighting | undefined;
+  readonly suspicions: Map<string, SuspicionRecord>;
   lastPosition: number;
   down: readonly DownRow[];
 }
@@ -52,6 +53,7 @@ export function createMemoryCoordinatorStore(disk: MemoryCoordinatorDisk): Coord
       marks: new Map(),
       epochs: new Set(),
       sighting: undefined,
+      suspicions: new Map(),
       lastPosition: 0,
       down: [],
     };
@@ -68,7 +70,7 @@ export function createMemoryCoordinatorStore(disk: MemoryCoordinatorDisk): Coord
   };
 
   return {
-    async accept(exchange) {
+    async accept(exchange, nowMs) {
       const { device, epoch, cursor } = exchange;
       const rows = rowsOf(device);
       const epochs = new Set(epochsOf(exchange));
@@ -83,6 +85,16 @@ export function createMemoryCoordinatorStore(disk: MemoryCoordinatorDisk): Coord
       for (const mark of raised) rows.marks.set(markKey(mark.epoch, mark.lane), mark);
       const { sighting, suspicion } = judge(rows.sighting, exchange, rows.epochs.has(epoch));
       rows.sighting = sighting;
+      if (suspicion !== undefined) {
+        const known = rows.suspicions.get(suspicion);
+        rows.suspicions.set(suspicion, {
+          device,
+          kind: suspicion,
+          times: (known?.times ?? 0) + 1,
+          firstMs: known?.firstMs ?? nowMs,
+          lastMs: nowMs,
+        });
+      }
       rows.epochs.add(epoch);
       rows.down = rows.down.filter(({ op }) => op.position > cursor);
       rows.lastPosition = Math.max(rows.lastPosition, cursor);
@@ -130,6 +142,12 @@ export function createMemoryCoordinatorStore(disk: MemoryCoordinatorDisk): Coord
 
     async quarantined() {
       return ok(disk.quarantine.size);
+    },
+
+    async suspicions(devices) {
+      return ok(
+        devices.flatMap((device) => [...(disk.devices.get(device)?.suspicions.values() ?? [])]),
+      );
     },
 
     async openEscalations(opsMax) {
