@@ -5,6 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Manifest } from '@skerry/models';
+import { createResidency } from '@skerry/models';
 import { createOnnxNativeRuntime, readBundle } from '@skerry/models/node';
 import { writeSampleBundle } from '@skerry/models/testing';
 import { defined, type Failure, type Result, silentLog } from '@skerry/shared';
@@ -98,6 +99,7 @@ async function createWorld(): Promise<World> {
         await createAgent(config, {
           bundles: [unwrap(await readBundle(join(folder, 'bundle'), ['edge']))],
           createRuntime: createOnnxNativeRuntime,
+          residency: createResidency(1024 * 1024),
           store: unwrap(createSqliteDeviceStore(database, 'device-1', () => 'epoch-1', config)),
           escalations: createSqliteEscalationStore(database, config),
           documents: createSqliteDocumentStore(database),

@@ -1,6 +1,6 @@
 // The device's process, composed: every feature meets here and nowhere else. Takes its adapters as arguments.
 
-import type { Runtime } from '@skerry/models';
+import type { Residency, Runtime } from '@skerry/models';
 import type { Bundle } from '@skerry/models/node';
 import {
   createModelStatistics,
@@ -45,6 +45,8 @@ export const agentVersion = '0.1.0';
 export interface AgentPorts {
   readonly bundles: readonly Bundle[];
   readonly createRuntime: () => Runtime;
+  /** The memory that the models share. */
+  readonly residency: Residency;
   readonly store: DeviceStore;
   readonly escalations: EscalationStore;
   readonly documents: DocumentLog & FollowerStore;
@@ -203,7 +205,7 @@ interface LoadedModels {
 
 async function loadModels(
   config: AgentConfig,
-  { bundles, createRuntime, clock, log }: AgentPorts,
+  { bundles, createRuntime, residency, clock, log }: AgentPorts,
   admission: Admission,
 ): Promise<Result<LoadedModels>> {
   const classifiers: LoadedModels['classifiers'][number][] = [];
@@ -213,14 +215,15 @@ async function loadModels(
     const { name, version, task } = bundle.manifest;
     if (names.has(name)) return err(failure('invalid_config', `two bundles are named ${name}`));
     names.add(name);
+    const options = { threads: config.threads, deadlineMs: config.deadlineMs, residency };
     if (task === 'tensor') {
       const ports = { createRuntime, admission, clock };
-      const model = await openTensorModel(bundle, config, ports);
+      const model = await openTensorModel(bundle, options, ports);
       if (!model.ok) return model;
       tensorModels.push(model.value);
       continue;
     }
-    const model = await loadModel(bundle, createRuntime, { threads: config.threads });
+    const model = await loadModel(bundle, createRuntime, options);
     if (!model.ok) return model;
     const tested = await selfTest(model.value);
     if (!tested.ok) return tested;

@@ -46,6 +46,10 @@ export const agentConfigSchema = z.object({
     .default(250)
     .describe('time to answer, where a request names none'),
   threads: countSchema(1, 64).default(1).describe('threads inside one operator'),
+  workers: countSchema(1, 64).default(1).describe('worker threads that the models share'),
+  memoryBytesMax: countSchema(1_048_576, 2 ** 40)
+    .optional()
+    .describe('memory for models; by default half of what this process may use'),
   inferQueueMax: countSchema(1, 100_000).default(256).describe('requests waiting for the model'),
   waitersMax: countSchema(1, 100_000).default(1024).describe('requests waiting for the cloud'),
   outboxOpsMax: countSchema(1, 10_000_000).default(100_000).describe('unacknowledged ops kept'),

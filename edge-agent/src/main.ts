@@ -4,11 +4,13 @@
 import type { Server } from 'node:http';
 import { join } from 'node:path';
 import { createAdaptorServer } from '@hono/node-server';
-import { createOnnxNativeRuntime, readBundle } from '@skerry/models/node';
+import { createResidency } from '@skerry/models';
+import { createOnnxNativePool, readBundle } from '@skerry/models/node';
 import { collect, createId, err, failure, type Log, ok, type Result } from '@skerry/shared';
 import {
   createSystemRandom,
   listenHttp,
+  memoryLimitBytes,
   type Opened,
   runProcess,
   systemClock,
@@ -33,6 +35,9 @@ import { createAgent } from './agent.ts';
 import { type AgentConfig, agentConfigSchema } from './config.ts';
 import { type Identity, type IdentityKeeper, openIdentity } from './fleet/identity.ts';
 import { refusePlaintext } from './fleet/plaintext.ts';
+
+/** The rest is the agent itself, its store's pages, and the app beside it. */
+const modelsMemoryShare = 0.5;
 
 await runProcess({ name: 'skerry-agent', schema: agentConfigSchema, start });
 
@@ -84,7 +89,8 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
   opened.push(() => documentEngine.close());
   const agent = await createAgent(config, {
     bundles: bundles.value,
-    createRuntime: createOnnxNativeRuntime,
+    createRuntime: createOnnxNativePool(config.workers).createRuntime,
+    residency: createResidency(config.memoryBytesMax ?? memoryLimitBytes() * modelsMemoryShare),
     store: store.value,
     escalations: createSqliteEscalationStore(database.value, config),
     documents: createSqliteDocumentStore(database.value),

@@ -2,30 +2,22 @@
 // says. What it cannot know (the graph's inner tensors) it estimates high, by the formulas below.
 //
 //   disk    = 2 × bytes of the edge stages' files              (slots A and B)
-//   memory  = 5 × bytes of the edge stages' files              (weights)
-//           + 32 × bytes of the largest stage's borders        (activations)
+//   memory  = what each edge stage's session takes             (models/src/bundle/session-memory.ts)
 //           + 2 × inferQueueMax × bytes of one input           (requests that wait)
 //   latency = multiply-accumulates of the edge stages ÷ the target's rate, where the manifest's card counts them
 
 import {
-  bytesPerElement,
   type Datatype,
+  exampleBytes,
   type Manifest,
   type Stage,
-  type TensorSpec,
+  sessionMemoryBytes,
   type Variant,
 } from '@skerry/models';
 import { agentConfigOf, type ExecutionProvider, type Target } from './target.ts';
 
 /** The running build and the one before it. */
 const slots = 2;
-/**
- * The file in the agent and in its worker, the weights of the session, and the same packed for its kernels: measured
- * with onnxruntime-node 1.30, a process grew by 3.3 (matrix products) to 5.1 (convolutions) times the file.
- */
-const weightCopies = 5;
-/** Inside, a tensor is FP32 where the border was a byte (×4), and wider: eight times as many channels is common. */
-const activationGrowth = 32;
 /** A waiting request is its HTTP body and the tensor for the worker. */
 const inputCopies = 2;
 /** What the runtimes in models/ can drive today. */
@@ -86,26 +78,18 @@ function needsOf(
   stages: readonly Stage[],
   target: Target,
 ): Needs {
-  const fileBytes = sum(stages.map(({ name }) => variant.files[name]?.bytes ?? 0));
-  const borderBytes = stages.map(({ inputs, outputs }) =>
-    sum([...inputs, ...outputs].map(tensorBytesOf)),
-  );
-  const inputBytes = sum(manifest.inputs.map(tensorBytesOf));
+  const fileBytes = ({ name }: Stage): number => variant.files[name]?.bytes ?? 0;
+  const inputBytes = sum(manifest.inputs.map(exampleBytes));
   const { inferQueueMax } = agentConfigOf(target);
   const macs = manifest.card.metrics[macsMetric];
   return {
-    diskBytes: slots * fileBytes,
+    diskBytes: slots * sum(stages.map(fileBytes)),
     memoryBytes:
-      weightCopies * fileBytes +
-      activationGrowth * Math.max(...borderBytes) +
+      sum(stages.map((stage) => sessionMemoryBytes(stage, fileBytes(stage)))) +
       inputCopies * inferQueueMax * inputBytes,
     latencyMs: macs === undefined ? undefined : (1000 * macs) / target.macsPerSecond,
   };
 }
-
-/** A dimension that may vary counts as one: the agent runs one example at a time. */
-const tensorBytesOf = ({ datatype, shape }: TensorSpec): number =>
-  bytesPerElement(datatype) * shape.reduce((product, size) => product * Math.max(size, 1), 1);
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, n) => total + n, 0);
 

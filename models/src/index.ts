@@ -7,12 +7,15 @@ export {
   type Stage,
   type Variant,
 } from './bundle/manifest.ts';
+export { exampleBytes, sessionMemoryBytes } from './bundle/session-memory.ts';
 export { textTensor } from './bytes-tensor.ts';
 export { type Prediction, predict, softmax } from './confidence.ts';
 export { type LastingSession, openLastingSession } from './runtime/lasting-session.ts';
 export { createOnnxWasmRuntime } from './runtime/onnx-wasm.ts';
+export { type OpenStages, openStages, type StageOptions } from './runtime/open-stages.ts';
 export { openPipeline, type Pipeline } from './runtime/pipeline.ts';
 export { openReloadable, type Reloadable } from './runtime/reloadable.ts';
+export { createResidency, type Residency } from './runtime/residency.ts';
 export type { LoadOptions, Runtime, Session } from './runtime/runtime.ts';
 export {
   bytesPerElement,

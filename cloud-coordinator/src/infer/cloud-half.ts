@@ -69,8 +69,12 @@ async function openCloudHalf(
   // checkManifest has seen to it that the last stage, which is the cloud's, holds the last exit.
   const exit = defined(manifest.exits.at(-1), 'the last exit');
   const model = defined(stages.get(stage.name), `the bytes of stage ${stage.name}`);
-  const session = await openLastingSession(createRuntime, model, { threads });
-  if (!session.ok) return session;
+  const runtime = createRuntime();
+  const session = await openLastingSession(runtime, model, { threads });
+  if (!session.ok) {
+    await runtime.close();
+    return session;
+  }
   const calibrated = variant.calibration.exits.find((e) => e.exit === exit.index);
   return ok({
     model: manifest.name,
@@ -83,7 +87,10 @@ async function openCloudHalf(
     temperature: calibrated?.temperature ?? 1,
     classes: manifest.labels.length,
     run: (rows) => runRows(session.value, rows, spec, exit.logits, manifest.labels.length),
-    close: () => session.value.close(),
+    async close() {
+      await session.value.close();
+      await runtime.close();
+    },
   });
 }
 

@@ -12,8 +12,9 @@ export async function inTime<T>(
   const leftMs = deadlineAtMs - clock.monotonicMs();
   if (leftMs <= 0) return exceeded;
   return new Promise((resolve) => {
+    const working = work();
     const timer = clock.after(leftMs, () => resolve(exceeded));
-    void work().then((found) => {
+    void working.then((found) => {
       timer.cancel();
       resolve(found);
     });

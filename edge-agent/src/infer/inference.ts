@@ -89,13 +89,16 @@ export interface Inference {
 }
 
 /** A request under way. Times are monotonic. */
-interface Asked {
+interface Admitted {
   readonly request: InferenceRequest;
-  readonly requestId: string;
   readonly model: Model;
   readonly policy: Policy;
   readonly startedMs: number;
   readonly deadlineAtMs: number;
+}
+
+interface Asked extends Admitted {
+  readonly requestId: string;
 }
 
 /** What has been computed, and what to do with it. */
@@ -119,15 +122,17 @@ export function createInference(ports: InferencePorts, defaults: InferenceDefaul
       const model = models.get(request.model);
       if (model === undefined)
         return err(failure('model_not_found', `no model '${request.model}' on this device`));
-      const asked: Asked = {
+      const admitted: Admitted = {
         request,
-        requestId: createId(clock.nowMs(), random),
         model,
         policy: request.policy ?? defaults.policy,
         startedMs,
         deadlineAtMs: startedMs + (request.deadlineMs ?? defaults.deadlineMs),
       };
-      const ran = await inTime(clock, asked.deadlineAtMs, () => runStages(ports, asked));
+      const running = inTime(clock, admitted.deadlineAtMs, () => runStages(ports, admitted));
+      // Only now: what does not take part in the run is done while the worker runs.
+      const asked: Asked = { ...admitted, requestId: createId(clock.nowMs(), random) };
+      const ran = await running;
       if (!ran.ok) return ran;
       const { outcome } = ran.value;
       const ending = await end(ports, asked, ran.value, waiters, defaults.waitersMax);
@@ -156,7 +161,7 @@ export function createInference(ports: InferencePorts, defaults: InferenceDefaul
   };
 }
 
-async function runStages(ports: InferencePorts, asked: Asked): Promise<Result<Verdict>> {
+async function runStages(ports: InferencePorts, asked: Admitted): Promise<Result<Verdict>> {
   const { admission, clock, queue } = ports;
   const leftMs = (): number => asked.deadlineAtMs - clock.monotonicMs();
   const ticket = admission.enter(leftMs());

@@ -1,13 +1,13 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Manifest } from '@skerry/models';
-import { createOnnxNativeRuntime, readBundle } from '@skerry/models/node';
+import { createResidency, type Manifest, tensorOf } from '@skerry/models';
+import { createOnnxNativePool, createOnnxNativeRuntime, readBundle } from '@skerry/models/node';
 import { writeSampleBundle } from '@skerry/models/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { loadModel, selfTest } from './model.ts';
 
-async function load(change: (manifest: Manifest) => void = () => {}) {
+async function sampleBundle(change: (manifest: Manifest) => void = () => {}) {
   const folder = await mkdtemp(join(tmpdir(), 'skerry-model-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   await writeSampleBundle(folder);
@@ -17,7 +17,12 @@ async function load(change: (manifest: Manifest) => void = () => {}) {
   await writeFile(path, JSON.stringify(manifest));
   const bundle = await readBundle(folder, ['edge']);
   if (!bundle.ok) throw new Error(bundle.error.message);
-  const model = await loadModel(bundle.value, createOnnxNativeRuntime, { threads: 1 });
+  return bundle.value;
+}
+
+async function load(change?: (manifest: Manifest) => void) {
+  const bundle = await sampleBundle(change);
+  const model = await loadModel(bundle, createOnnxNativeRuntime, { threads: 1 });
   if (model.ok) onTestFinished(() => model.value.unload());
   return model;
 }
@@ -90,5 +95,45 @@ describe('a stage', () => {
     const data = new Uint8Array(4);
     const outcome = await model.runStage(0, { datatype: 'UINT8', shape: [1, 1, 2, 2], data });
     expect(outcome).toMatchObject({ value: { threshold: null } });
+  });
+});
+
+describe('models that share one worker and one memory', () => {
+  const threads = 1;
+
+  it('take turns in it, and each answers whenever it is asked', async () => {
+    const bundle = await sampleBundle();
+    const { createRuntime } = createOnnxNativePool(1);
+    const alone = createResidency(Number.POSITIVE_INFINITY);
+    const first = await loadModel(bundle, createRuntime, { threads, residency: alone });
+    if (first.ok) onTestFinished(() => first.value.unload());
+    const residency = createResidency(1.5 * alone.bytes());
+    const load = async () => {
+      const model = await loadModel(bundle, createRuntime, { threads, residency });
+      if (!model.ok) throw new Error(model.error.message);
+      onTestFinished(() => model.value.unload());
+      return model.value;
+    };
+    const [a, b] = [await load(), await load()];
+    for (const model of [a, b, b, a]) {
+      const image = tensorOf('UINT8', [1, 1, 2, 2], [32, 0, 0, 16]);
+      const outcome = image.ok && (await model.runStage(0, image.value));
+      expect(outcome).toMatchObject({ value: { prediction: { index: 0 } } });
+      expect(residency.bytes()).toBe(alone.bytes());
+      expect(model.ready()).toBe(true);
+    }
+  });
+
+  it('are refused, with both sizes, where one alone is larger than the memory', async () => {
+    const bundle = await sampleBundle();
+    const residency = createResidency(1024);
+    const { createRuntime } = createOnnxNativePool(1);
+    const refused = await loadModel(bundle, createRuntime, { threads, residency });
+    expect(refused).toMatchObject({
+      error: {
+        code: 'too_large',
+        message: expect.stringMatching(/^sample: stage edge: takes .* models may take 0\.0 MiB$/),
+      },
+    });
   });
 });

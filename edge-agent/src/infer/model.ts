@@ -1,14 +1,15 @@
 // A bundle as the device runs it: its edge stages loaded, each with the exit that leaves from it.
 
 import {
-  type LastingSession,
   type Manifest,
-  openLastingSession,
+  type OpenStages,
   openReloadable,
+  openStages,
   type Prediction,
   predict,
   type Runtime,
   type Session,
+  type StageOptions,
   type Tensor,
   type TensorSpec,
   tensorOf,
@@ -43,31 +44,30 @@ export interface Model {
 }
 
 /**
- * Each stage in a worker of its own. Fails with `invalid_bundle` where the bundle has nothing that a device can run,
- * or its graphs are not what its manifest says.
+ * All its stages in one runtime. Fails with `invalid_bundle` where the bundle has nothing that a device can run, or
+ * its graphs are not what its manifest says, and with `too_large` where a stage takes more than the memory for models.
  */
 export async function loadModel(
   { manifest, variant, stages }: Bundle,
   createRuntime: () => Runtime,
-  options: { readonly threads: number },
+  options: StageOptions,
 ): Promise<Result<Model>> {
   const plans = planStages(manifest, variant);
   if (!plans.ok) return plans;
-  const open = async () => {
-    const loading = plans.value.map(async (plan) => {
-      const bytes = defined(stages.get(plan.name), `bytes of stage ${plan.name}`);
-      const session = await openLastingSession(createRuntime, bytes, options);
-      return session.ok ? checkSession(plan, session.value) : session;
-    });
-    const sessions = collect(await Promise.all(loading));
-    if (!sessions.ok) return sessions;
-    const close = async (): Promise<void> => {
-      await Promise.all(sessions.value.map((session) => session.close()));
-    };
-    return ok({ sessions: sessions.value, close });
-  };
-  const opened = await openReloadable(open);
-  if (!opened.ok) return opened;
+  const edge = manifest.stages.filter(({ side }) => side === 'edge');
+  const opened = await openReloadable(async (): Promise<Result<OpenStages>> => {
+    const opened = await openStages(edge, stages, createRuntime, options);
+    if (!opened.ok) return opened;
+    for (const [place, plan] of plans.value.entries()) {
+      const fits = checkSession(plan, defined(opened.value.sessions[place], 'its session'));
+      if (fits.ok) continue;
+      await opened.value.close();
+      return fits;
+    }
+    return opened;
+  });
+  if (!opened.ok)
+    return err({ ...opened.error, message: `${manifest.name}: ${opened.error.message}` });
   const { current, load, unload } = opened.value;
   return ok({
     manifest,
@@ -125,19 +125,15 @@ function planStages(manifest: Manifest, variant: Variant): Result<StagePlan[]> {
   );
 }
 
-/** The graph's own inputs and outputs against the plan; a session that does not fit is closed. */
-async function checkSession(
-  { name, input, logits, cut }: StagePlan,
-  session: LastingSession,
-): Promise<Result<LastingSession>> {
+/** The graph's own inputs and outputs against the plan. */
+function checkSession({ name, input, logits, cut }: StagePlan, session: Session): Result<void> {
   const has = (specs: readonly TensorSpec[], wanted: string) =>
     specs.some((s) => s.name === wanted);
   const fits =
     has(session.inputs, input) &&
     has(session.outputs, logits) &&
     (cut === undefined || has(session.outputs, cut.name));
-  if (fits) return ok(session);
-  await session.close();
+  if (fits) return ok(undefined);
   return err(failure('invalid_bundle', `the graph of stage ${name} is not what the manifest says`));
 }
 

@@ -1,7 +1,13 @@
 // A bundle of task `tensor` on the device: tensors in, tensors out, nothing to decide. It is admitted like any other, and
 // bound by the request's deadline.
 
-import { openPipeline, openReloadable, type Pipeline, type Runtime } from '@skerry/models';
+import {
+  openPipeline,
+  openReloadable,
+  type Pipeline,
+  type Runtime,
+  type StageOptions,
+} from '@skerry/models';
 import type { Bundle } from '@skerry/models/node';
 import {
   createModelStatistics,
@@ -27,7 +33,7 @@ export interface TensorModelPorts {
 /** Fails with `invalid_bundle` where a stage is not for the device, or is no graph that the runtime takes. */
 export async function openTensorModel(
   { manifest, variant, stages }: Bundle,
-  options: { readonly threads: number; readonly deadlineMs: number },
+  { deadlineMs, ...options }: StageOptions & { readonly deadlineMs: number },
   { createRuntime, admission, clock }: TensorModelPorts,
 ): Promise<Result<TensorModel>> {
   const { name, version, licence, task } = manifest;
@@ -51,7 +57,7 @@ export async function openTensorModel(
     },
     ready: () => current()?.alive() ?? false,
     statistics,
-    async infer({ inputs }, { deadlineLeftMs = options.deadlineMs }) {
+    async infer({ inputs }, { deadlineLeftMs = deadlineMs }) {
       const enteredMs = clock.monotonicMs();
       const ticket = admission.enter(deadlineLeftMs);
       if (!ticket.ok) {

@@ -1,3 +1,7 @@
-export { createOnnxNativeRuntime } from '../runtime/onnx-native.ts';
+export {
+  createOnnxNativePool,
+  createOnnxNativeRuntime,
+  type OnnxNativePool,
+} from '../runtime/onnx-native.ts';
 export { type Bundle, readBundle, readVariants, zooDirectory } from './read-bundle.ts';
 export { variantDigest } from './variant-digest.ts';

@@ -1,6 +1,8 @@
-// A session that outlives its worker: when the worker has died, the next run starts a new one.
+// A session that outlives its worker and its place in memory: where the worker has died, or the memory was needed for
+// another, the next run loads it again.
 
 import { ok, type Result } from '@skerry/shared';
+import type { Residency, Resident } from './residency.ts';
 import type { LoadOptions, Runtime, Session } from './runtime.ts';
 
 export interface LastingSession extends Session {
@@ -8,58 +10,76 @@ export interface LastingSession extends Session {
   alive(): boolean;
 }
 
-/** Loads at once, so that bytes which no runtime takes are known at start. Owns the runtimes that it creates. */
+export interface LastingOptions extends LoadOptions {
+  /** Shares memory with others: `bytes` is what this session takes of it. */
+  readonly residence?: { readonly residency: Residency; readonly bytes: number };
+}
+
+interface Live {
+  readonly session: Session;
+  readonly resident: Resident | undefined;
+}
+
+/** Loads at once, so that bytes which no runtime takes are known at start. The runtime stays its caller's. */
 export async function openLastingSession(
-  createRuntime: () => Runtime,
+  runtime: Runtime,
   model: Uint8Array,
-  options?: LoadOptions,
+  { residence, ...options }: LastingOptions = {},
 ): Promise<Result<LastingSession>> {
-  type Live = { readonly runtime: Runtime; readonly session: Session };
-  const open = async (): Promise<Result<Live>> => {
-    const runtime = createRuntime();
-    const session = await runtime.load(model, options);
-    if (session.ok) return ok({ runtime, session: session.value });
-    await runtime.close();
-    return session;
-  };
-  const first = await open();
-  if (!first.ok) return first;
-  const { inputs, outputs } = first.value.session;
-  let live: Live | undefined = first.value;
+  let live: Live | undefined;
   let opening: Promise<Result<Live>> | undefined;
+  let died = false;
   let closed = false;
 
-  /** Runs that meet share one new worker. */
-  const revive = async (): Promise<Result<Live>> => {
-    opening ??= open();
+  const unload = async (): Promise<void> => {
+    const last = live;
+    live = undefined;
+    last?.resident?.leave();
+    await last?.session.close();
+  };
+  const load = async (): Promise<Result<Live>> => {
+    const resident = await residence?.residency.enter(residence.bytes, unload);
+    if (resident && !resident.ok) return resident;
+    const session = await runtime.load(model, options);
+    if (session.ok) return ok({ session: session.value, resident: resident?.value });
+    resident?.value.leave();
+    return session;
+  };
+  /** Runs that meet load it once. */
+  const open = async (): Promise<Result<Live>> => {
+    opening ??= load();
     const opened = await opening;
     opening = undefined;
-    if (opened.ok && !closed) live = opened.value;
+    if (!opened.ok) return opened;
+    died = false;
+    if (!closed) live = opened.value;
     return opened;
   };
 
+  const first = await open();
+  if (!first.ok) return first;
+  const { inputs, outputs } = first.value.session;
+  first.value.resident?.use()();
   return ok({
     inputs,
     outputs,
-    alive: () => live !== undefined,
+    alive: () => !died,
     async run(feeds) {
-      const current: Result<Live> =
-        live === undefined && !closed ? await revive() : ok(live ?? first.value);
+      const current: Result<Live> = live || closed ? ok(live ?? first.value) : await open();
       if (!current.ok) return current;
-      const { runtime, session } = current.value;
+      const { session, resident } = current.value;
+      const used = resident?.use();
       const result = await session.run(feeds);
+      used?.();
       if (!result.ok && result.error.code === 'unavailable' && live?.session === session) {
-        live = undefined;
-        await runtime.close();
+        died = true;
+        await unload();
       }
       return result;
     },
     async close() {
       closed = true;
-      const last = live;
-      live = undefined;
-      await last?.session.close();
-      await last?.runtime.close();
+      await unload();
     },
   });
 }

@@ -1,81 +1,63 @@
-// Runtime over onnxruntime-node in one worker thread. A worker that dies fails its runs and takes no more.
+// Runtime over onnxruntime-node, on a pool of worker threads. A Runtime is pinned to one worker: a model's stages, all
+// loaded by one Runtime, never wait for each other's thread, and another model's only where they share it. When a
+// worker dies its runs fail as `unavailable`, and the next load on it starts another.
 
-import { Worker } from 'node:worker_threads';
-import { err, failure, ok, type Result } from '@skerry/shared';
-import {
-  type LoadedSession,
-  toPost,
-  type WorkerReply,
-  type WorkerRequest,
-} from './onnx-native-protocol.ts';
+import { err, failure } from '@skerry/shared';
+import { type OnnxWorker, startOnnxWorker } from './onnx-worker.ts';
 import type { Runtime, Session } from './runtime.ts';
 
-/** Omit over a union, member by member. */
-type WithoutId<T> = T extends unknown ? Omit<T, 'id'> : never;
+export interface OnnxNativePool {
+  /** On the worker that the fewest Runtimes use; the last to close ends it. */
+  createRuntime(): Runtime;
+}
 
-// A worker thread loads what Node itself can load: the built file, also when this one runs as source under a test.
-const workerUrl = new URL('../../dist/runtime/onnx-native-worker.js', import.meta.url);
+interface Place {
+  runtimes: number;
+  worker: OnnxWorker | undefined;
+}
 
-export function createOnnxNativeRuntime(): Runtime {
-  // No flags of whoever started us: a test's export conditions would lead the built worker back to sources.
-  const worker = new Worker(workerUrl, { execArgv: [] });
-  const waiting = new Map<number, (reply: WorkerReply) => void>();
-  let lastId = 0;
-  let gone: string | undefined;
-
-  worker.on('message', (reply: WorkerReply) => {
-    const resolve = waiting.get(reply.id);
-    waiting.delete(reply.id);
-    resolve?.(reply);
-  });
-  const end = (why: string): void => {
-    gone ??= why;
-    for (const [id, resolve] of waiting)
-      resolve({ id, kind: 'failed', failure: failure('unavailable', gone) });
-    waiting.clear();
-  };
-  worker.on('error', (error) => end(`the runtime's worker died: ${error.message}`));
-  worker.on('exit', () => end("the runtime's worker has ended"));
-
-  const call = (request: WithoutId<WorkerRequest>, transfer: ArrayBuffer[] = []) =>
-    new Promise<WorkerReply>((resolve) => {
-      const id = ++lastId;
-      if (gone !== undefined)
-        return resolve({ id, kind: 'failed', failure: failure('unavailable', gone) });
-      waiting.set(id, resolve);
-      worker.postMessage({ ...request, id }, transfer);
-    });
-
-  const sessionOf = ({ session, inputs, outputs }: LoadedSession): Session => ({
-    inputs,
-    outputs,
-    async run(feeds) {
-      const { tensors, transfer } = toPost(feeds);
-      const reply = await call({ kind: 'run', session, feeds: tensors }, transfer);
-      return reply.kind === 'ran' ? ok(reply.results) : refused(reply);
-    },
-    async close() {
-      await call({ kind: 'unload', session });
-    },
-  });
-
+/** Starts a worker when it is first needed. */
+export function createOnnxNativePool(
+  workers: number,
+  startWorker: () => OnnxWorker = startOnnxWorker,
+): OnnxNativePool {
+  const places = Array.from({ length: workers }, (): Place => ({ runtimes: 0, worker: undefined }));
   return {
-    name: 'onnx-native',
-    async load(model, options = {}) {
-      const reply = await call({ kind: 'load', model, options });
-      return reply.kind === 'loaded' ? ok(sessionOf(reply.loaded)) : refused(reply);
-    },
-    async close() {
-      end('the runtime is closed');
-      await worker.terminate();
+    createRuntime() {
+      const fewest = Math.min(...places.map(({ runtimes }) => runtimes));
+      const place = places.find(({ runtimes }) => runtimes === fewest);
+      if (place === undefined) throw new RangeError('a pool has at least one worker');
+      return runtimeAt(place, startWorker);
     },
   };
 }
 
-function refused(reply: WorkerReply): Result<never> {
-  return err(
-    reply.kind === 'failed'
-      ? reply.failure
-      : failure('runtime_failed', `the worker answered ${reply.kind}`),
-  );
+/** One with a worker of its own. */
+export const createOnnxNativeRuntime = (): Runtime => createOnnxNativePool(1).createRuntime();
+
+function runtimeAt(place: Place, startWorker: () => OnnxWorker): Runtime {
+  const sessions = new Set<Session>();
+  let closed = false;
+  place.runtimes += 1;
+  return {
+    name: 'onnx-native',
+    async load(model, options = {}) {
+      if (closed) return err(failure('unavailable', 'the runtime is closed'));
+      if (!place.worker?.alive()) place.worker = startWorker();
+      const session = await place.worker.load(model, options);
+      if (!session.ok) return session;
+      sessions.add(session.value);
+      return session;
+    },
+    async close() {
+      if (closed) return;
+      closed = true;
+      place.runtimes -= 1;
+      const { worker } = place;
+      if (place.runtimes === 0) {
+        place.worker = undefined;
+        await worker?.close();
+      } else await Promise.all([...sessions].map((session) => session.close()));
+    },
+  };
 }

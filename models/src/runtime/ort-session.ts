@@ -54,6 +54,8 @@ export async function createOrtSession(
       graphOptimizationLevel: 'all',
       intraOpNumThreads: options.threads ?? 1,
       interOpNumThreads: 1,
+      // An arena never shrinks: after one large batch it would hold that much for good (docs/decisions/0054).
+      enableCpuMemArena: false,
       // What goes wrong comes back as a Failure; the library need not print it too.
       logSeverityLevel: 4,
     });

@@ -1,11 +1,11 @@
-// Stages of one bundle run in sequence, each in a worker of its own: the tensors that a stage gives are what the next
+// Stages of one bundle run in sequence, in one runtime: the tensors that a stage gives are what the next
 // one takes. A run may start at any stage, so that a cut which a device computed can be continued.
 
 import { defined, err, failure, ok, type Result } from '@skerry/shared';
 import type { Stage } from '../bundle/manifest.ts';
 import type { TensorMap, TensorSpec } from '../tensor.ts';
-import { type LastingSession, openLastingSession } from './lasting-session.ts';
-import type { LoadOptions, Runtime } from './runtime.ts';
+import { openStages, type StageOptions } from './open-stages.ts';
+import type { Runtime } from './runtime.ts';
 
 export interface Pipeline {
   /** What the stage at `place` takes, and the last one gives, as the graphs themselves say. */
@@ -20,27 +20,14 @@ export interface Pipeline {
 
 /** All stages are loaded, or, with the Failure of the first that cannot be, none. */
 export async function openPipeline(
-  stages: readonly Pick<Stage, 'name' | 'inputs'>[],
+  stages: readonly Pick<Stage, 'name' | 'inputs' | 'outputs'>[],
   bytes: ReadonlyMap<string, Uint8Array>,
   createRuntime: () => Runtime,
-  options: LoadOptions,
+  options: StageOptions,
 ): Promise<Result<Pipeline>> {
-  const opened = await Promise.all(
-    stages.map(({ name }) =>
-      openLastingSession(createRuntime, defined(bytes.get(name), `stage ${name}`), options),
-    ),
-  );
-  const sessions: LastingSession[] = opened.flatMap((session) =>
-    session.ok ? [session.value] : [],
-  );
-  const close = async (): Promise<void> => {
-    await Promise.all(sessions.map((session) => session.close()));
-  };
-  const failed = opened.find((session) => !session.ok);
-  if (failed !== undefined && !failed.ok) {
-    await close();
-    return failed;
-  }
+  const opened = await openStages(stages, bytes, createRuntime, options);
+  if (!opened.ok) return opened;
+  const { sessions, close } = opened.value;
   return ok({
     inputs: (place) => defined(sessions[place], `stage ${place}`).inputs,
     outputs: defined(sessions.at(-1), 'the last stage').outputs,

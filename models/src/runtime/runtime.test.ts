@@ -1,9 +1,23 @@
+import { err, failure, ok, type Result } from '@skerry/shared';
 import { describe, expect, it } from 'vitest';
 import { runtimeContract } from '../testing/runtime-contract.ts';
-import { createOnnxNativeRuntime } from './onnx-native.ts';
+import { createOnnxNativePool, createOnnxNativeRuntime } from './onnx-native.ts';
 import { createOnnxWasmRuntime } from './onnx-wasm.ts';
+import type { OnnxWorker } from './onnx-worker.ts';
+import type { Session } from './runtime.ts';
 
 runtimeContract('onnx-native', createOnnxNativeRuntime);
+runtimeContract('onnx-native, its worker shared', () => {
+  const pool = createOnnxNativePool(1);
+  const [runtime, other] = [pool.createRuntime(), pool.createRuntime()];
+  return {
+    ...runtime,
+    async close() {
+      await other.close();
+      await runtime.close();
+    },
+  };
+});
 runtimeContract('onnx-wasm', createOnnxWasmRuntime);
 
 describe('onnx-native', () => {
@@ -13,5 +27,72 @@ describe('onnx-native', () => {
     await runtime.close();
     expect(await loading).toMatchObject({ error: { code: 'unavailable' } });
     expect(await runtime.load(Uint8Array.of(1))).toMatchObject({ error: { code: 'unavailable' } });
+  });
+});
+
+const model = new Uint8Array();
+
+/** Workers that tell what they hold, and die when they are told to. */
+function recordedWorkers() {
+  const workers: { readonly loads: () => number; alive: boolean }[] = [];
+  const start = (): OnnxWorker => {
+    let loads = 0;
+    const worker = { loads: () => loads, alive: true };
+    workers.push(worker);
+    return {
+      async load(): Promise<Result<Session>> {
+        if (!worker.alive) return err(failure('unavailable', 'dead'));
+        loads += 1;
+        const close = async (): Promise<void> => {
+          loads -= 1;
+        };
+        return ok({ inputs: [], outputs: [], run: async () => ok({}), close });
+      },
+      alive: () => worker.alive,
+      async close() {
+        worker.alive = false;
+      },
+    };
+  };
+  return { workers, start };
+}
+
+describe('a pool', () => {
+  it('spreads runtimes over its workers, and keeps one runtime’s sessions together', async () => {
+    const { workers, start } = recordedWorkers();
+    const pool = createOnnxNativePool(2, start);
+    const [a, b, c] = [pool.createRuntime(), pool.createRuntime(), pool.createRuntime()];
+    expect(workers).toHaveLength(0);
+    for (const runtime of [a, a, b, c]) await runtime.load(model);
+    expect(workers.map(({ loads }) => loads())).toEqual([3, 1]);
+  });
+
+  it('unloads what a runtime held, and ends a worker with the last that uses it', async () => {
+    const { workers, start } = recordedWorkers();
+    const pool = createOnnxNativePool(1, start);
+    const [a, b] = [pool.createRuntime(), pool.createRuntime()];
+    await a.load(model);
+    await b.load(model);
+    await a.close();
+    expect(workers).toMatchObject([{ alive: true }]);
+    expect(workers[0]?.loads()).toBe(1);
+    await b.close();
+    await b.close();
+    expect(workers).toMatchObject([{ alive: false }]);
+    await pool.createRuntime().load(model);
+    expect(workers).toHaveLength(2);
+  });
+
+  it('starts one worker after the one that died, for all who shared it', async () => {
+    const { workers, start } = recordedWorkers();
+    const pool = createOnnxNativePool(1, start);
+    const [a, b] = [pool.createRuntime(), pool.createRuntime()];
+    await a.load(model);
+    if (workers[0]) workers[0].alive = false;
+    expect(await Promise.all([a.load(model), b.load(model)])).toMatchObject([
+      { ok: true },
+      { ok: true },
+    ]);
+    expect(workers.map(({ alive }) => alive)).toEqual([false, true]);
   });
 });

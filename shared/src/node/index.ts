@@ -1,5 +1,6 @@
 export { listenHttp } from './listen-http.ts';
 export { loadProcessConfig } from './load-process-config.ts';
+export { memoryLimitBytes } from './memory-limit.ts';
 export { logLevelSchema, type Opened, runProcess } from './run-process.ts';
 export { sha256 } from './sha256.ts';
 export { systemClock } from './system-clock.ts';

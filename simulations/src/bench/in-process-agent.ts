@@ -13,9 +13,10 @@ import {
   openDatabase,
   packTensor,
 } from '@skerry/edge-agent';
-import { createOnnxNativeRuntime, readBundle } from '@skerry/models/node';
+import { createResidency } from '@skerry/models';
+import { createOnnxNativePool, readBundle } from '@skerry/models/node';
 import { createId, err, type Failure, failure, type Result, silentLog } from '@skerry/shared';
-import { createSystemRandom, systemClock } from '@skerry/shared/node';
+import { createSystemRandom, memoryLimitBytes, systemClock } from '@skerry/shared/node';
 import type { DeviceStore, DeviceTransport } from '@skerry/sync-protocol';
 import { createWorkerEngine } from '@skerry/sync-protocol/automerge';
 
@@ -50,7 +51,8 @@ export async function openInProcessAgent(
   const agent = expectOk(
     await createAgent(config, {
       bundles: [expectOk(await readBundle(bundle, ['edge']))],
-      createRuntime: createOnnxNativeRuntime,
+      createRuntime: createOnnxNativePool(config.workers).createRuntime,
+      residency: createResidency(memoryLimitBytes()),
       store,
       escalations: createSqliteEscalationStore(database, config),
       documents: createSqliteDocumentStore(database),

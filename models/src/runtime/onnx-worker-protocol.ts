@@ -1,4 +1,5 @@
-// What the main thread and the onnx-native worker say to each other.
+// What the main thread and a worker of onnx-native say to each other by message. A run whose tensors fit goes through
+// the run slot instead, and is answered with its bare id.
 
 import type { Failure } from '@skerry/shared';
 import type { TensorMap, TensorSpec } from '../tensor.ts';
