@@ -41,6 +41,11 @@ export const agentConfigSchema = z.object({
     .enum(['none', 'explicit'])
     .default('none')
     .describe('explicit: who reaches the local API may load and unload models'),
+  variant: nameSchema
+    .optional()
+    .describe(
+      'the build of each bundle that this device runs; a bundle’s first, where none is named',
+    ),
   policy: z.enum(policies).default('sync-with-deadline').describe('where answers come from'),
   deadlineMs: countSchema(1, 600_000)
     .default(250)

@@ -47,7 +47,9 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
   const wanted = refusePlaintext(config);
   if (!wanted.ok) return wanted;
   const bundles = collect(
-    await Promise.all(config.bundles.map((directory) => readBundle(directory, ['edge']))),
+    await Promise.all(
+      config.bundles.map((directory) => readBundle(directory, ['edge'], config.variant)),
+    ),
   );
   if (!bundles.ok) return bundles;
   const held = holdDirectory(config.dataDir);

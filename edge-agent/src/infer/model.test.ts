@@ -38,6 +38,15 @@ describe('the self-test', () => {
     expect(await selfTest(await loaded())).toEqual({ ok: true, value: 1 });
   });
 
+  it('holds a variant to what that variant promises, not to another’s', async () => {
+    const own = (zero: number) => (m: Manifest) => {
+      const [variant] = m.variants;
+      if (variant) variant.golden = [{ logits: { 1: [2.25, zero] }, tolerance: 0.3 }];
+    };
+    expect(await selfTest(await loaded(own(0)))).toEqual({ ok: true, value: 1 });
+    expect(await selfTest(await loaded(own(0.5)))).toMatchObject({ ok: false });
+  });
+
   it.each<[string, (manifest: Manifest) => void]>([
     [
       'one logit differs',

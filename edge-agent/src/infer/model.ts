@@ -33,6 +33,8 @@ export interface StageOutcome {
 export interface Model {
   readonly manifest: Manifest;
   readonly variant: string;
+  /** What the golden inputs give with this variant. */
+  readonly golden: Manifest['golden'];
   /** False while it is unloaded, and while the worker of a stage is dead; the next request starts another. */
   ready(): boolean;
   /** Runs the edge stage at `place` (0 is the first) on the input or the cut before it. */
@@ -72,6 +74,7 @@ export async function loadModel(
   return ok({
     manifest,
     variant: variant.digest,
+    golden: manifest.golden.map((known, i) => ({ ...known, ...variant.golden?.[i] })),
     ready: () => current()?.sessions.every((session) => session.alive()) ?? false,
     async runStage(place, input) {
       const loaded = current();
@@ -164,10 +167,10 @@ async function runStage(
  * Runs the bundle's golden inputs through every stage, on this device's own hardware; fails where a logit leaves its
  * tolerance.
  */
-export async function selfTest({ manifest, runStage }: Model): Promise<Result<number>> {
+export async function selfTest({ manifest, golden, runStage }: Model): Promise<Result<number>> {
   const { datatype, shape } = defined(manifest.inputs[0], 'the bundle’s input');
   const one = shape.map((size) => (size === -1 ? 1 : size));
-  for (const [i, { input, logits, tolerance }] of manifest.golden.entries()) {
+  for (const [i, { input, logits, tolerance }] of golden.entries()) {
     const tensor = tensorOf(datatype, one, input);
     if (!tensor.ok) return tensor;
     let next: Tensor | undefined = tensor.value;
@@ -186,7 +189,7 @@ export async function selfTest({ manifest, runStage }: Model): Promise<Result<nu
       next = hasNextEdgeStage ? cut?.tensor : undefined;
     }
   }
-  return ok(manifest.golden.length);
+  return ok(golden.length);
 }
 
 /** NaN where there are not as many. */

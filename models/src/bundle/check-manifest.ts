@@ -55,8 +55,10 @@ function* exitProblems({ exits, stages }: Manifest): Generator<string> {
     yield 'the last exit is not of the last stage';
 }
 
-function* variantProblems({ variants, stages, exits }: Manifest): Generator<string> {
-  for (const { name, digest, files, calibration } of variants) {
+function* variantProblems({ variants, stages, exits, golden }: Manifest): Generator<string> {
+  for (const { name, digest, files, calibration, golden: own } of variants) {
+    if (own !== undefined && own.length !== golden.length)
+      yield `variant ${name} speaks of ${own.length} golden inputs, there are ${golden.length}`;
     if (
       Object.keys(files).sort().join() !==
       stages

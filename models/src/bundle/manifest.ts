@@ -58,6 +58,12 @@ export const calibrationSchema = z.strictObject({
   ),
 });
 
+/** Logits at each exit, by exit index, and the largest absolute difference that passes. */
+const expectedSchema = z.strictObject({
+  logits: z.record(z.string().regex(/^[1-9]\d*$/), z.array(z.number())),
+  tolerance: z.number().positive(),
+});
+
 const variantSchema = z.strictObject({
   name: nameSchema,
   /** sha256 over the stages' digests, in order, one a line: names the variant's bytes as a whole. */
@@ -65,16 +71,16 @@ const variantSchema = z.strictObject({
   /** One ONNX file a stage, by the stage's name. */
   files: z.record(nameSchema, fileSchema),
   calibration: calibrationSchema,
+  /** What this build gives on the bundle's golden inputs, in their order, where that is not what they say. */
+  golden: z.array(expectedSchema).optional(),
+  /** Of this build, measured as the card's metrics are. */
+  metrics: z.record(z.string(), z.number()).optional(),
 });
 
 /** Inputs whose outputs are known: the self-test of a device's own hardware. */
-const goldenSchema = z.strictObject({
+const goldenSchema = expectedSchema.extend({
   input: z.array(z.int()).min(1),
   label: z.int().nonnegative(),
-  /** Expected logits at each exit, by exit index. */
-  logits: z.record(z.string().regex(/^[1-9]\d*$/), z.array(z.number())),
-  /** Largest absolute difference that passes. */
-  tolerance: z.number().positive(),
 });
 
 export const manifestSchema = z.strictObject({
@@ -88,6 +94,7 @@ export const manifestSchema = z.strictObject({
   labels: z.array(z.string().max(labelCharsMax)),
   stages: z.array(stageSchema).min(1),
   exits: z.array(exitSchema),
+  /** The first is what runs where nobody names another. */
   variants: z.array(variantSchema).min(1),
   golden: z.array(goldenSchema),
   lineage: z.strictObject({

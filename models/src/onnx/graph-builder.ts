@@ -132,7 +132,7 @@ function valueInfo(name: string, datatype: Datatype, shape: readonly number[]): 
 /** AttributeProto.AttributeType. */
 const attributeTypes = { float: 1, int: 2, string: 3, tensor: 4, floats: 6, ints: 7 } as const;
 
-function encodeAttribute(name: string, value: AttributeValue): AttributeProto {
+export function encodeAttribute(name: string, value: AttributeValue): AttributeProto {
   if (typeof value === 'number') return { name, type: attributeTypes.int, i: BigInt(value) };
   if (typeof value === 'string')
     return { name, type: attributeTypes.string, s: new TextEncoder().encode(value) };

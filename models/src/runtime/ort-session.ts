@@ -11,7 +11,7 @@ import {
   type TensorMap,
   type TensorSpec,
 } from '../tensor.ts';
-import type { LoadOptions, Session } from './runtime.ts';
+import type { LoadOptions, Runtime, Session } from './runtime.ts';
 
 /** The part of an onnxruntime package that a session needs. */
 export interface Ort {
@@ -40,6 +40,27 @@ const ortTypes = {
 const datatypeOf = new Map<string, Datatype>(
   Object.entries(ortTypes).map(([ours, theirs]) => [theirs, ours as Datatype]),
 );
+
+/** A runtime whose sessions run on the thread that calls them. */
+export function createOrtRuntime(
+  name: string,
+  ort: Ort,
+  executionProviders: readonly string[],
+): Runtime {
+  const sessions = new Set<Session>();
+  return {
+    name,
+    async load(model, options) {
+      const session = await createOrtSession(ort, model, executionProviders, options);
+      if (session.ok) sessions.add(session.value);
+      return session;
+    },
+    async close() {
+      await Promise.all([...sessions].map((session) => session.close()));
+      sessions.clear();
+    },
+  };
+}
 
 export async function createOrtSession(
   ort: Ort,

@@ -4,6 +4,8 @@ import * as ort from 'onnxruntime-node';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { predict } from '../confidence.ts';
 import { type Bundle, readBundle, zooDirectory } from '../node/read-bundle.ts';
+import { decodeModel } from '../onnx/model-proto.ts';
+import { elementTypes } from '../onnx/tensor-proto.ts';
 import { runExits } from './evaluate.ts';
 import { expectOk } from './expect-ok.ts';
 import { isAnswered, measure } from './measure.ts';
@@ -16,6 +18,31 @@ const edgeRule = () => defined(bundle.variant.calibration.exits[0], 'calibration
 beforeAll(async () => {
   // Checks the manifest, its rules, and every digest.
   bundle = expectOk(await readBundle(join(zooDirectory, 'digits'), ['edge', 'cloud']));
+});
+
+describe('zoo/digits in bytes', () => {
+  it('does on the 10 000 test images what it says, and leaves no product in floats', {
+    timeout: 60_000,
+  }, async () => {
+    const sides = ['edge', 'cloud'] as const;
+    const { variant, stages } = expectOk(
+      await readBundle(join(zooDirectory, 'digits'), sides, 'int8'),
+    );
+    const { test } = await readMnist();
+    const rule = defined(variant.calibration.exits[0], 'calibration of exit 1');
+    const measured = measure(await runExits(stages, test), rule);
+    const { accuracyEndToEnd = 0, shareAtExit1 = 0 } = variant.metrics ?? {};
+    expect(Math.abs(measured.accuracyEndToEnd - accuracyEndToEnd)).toBeLessThanOrEqual(1e-3);
+    expect(Math.abs(measured.shareAtEdge - shareAtExit1)).toBeLessThanOrEqual(1e-3);
+    expect(measured.accuracyEndToEnd).toBeGreaterThanOrEqual(0.9925);
+    expect(measured.shareAtEdge).toBeGreaterThanOrEqual(0.943);
+    expect(measured.riskAtEdge).toBeLessThanOrEqual(rule.epsilon);
+    for (const bytes of stages.values()) {
+      const { graph } = expectOk(decodeModel(bytes));
+      const weights = graph.initializer.filter(({ dims }) => dims.length > 1);
+      expect(weights.map(({ dataType }) => dataType)).toEqual(weights.map(() => elementTypes.INT8));
+    }
+  });
 });
 
 describe('zoo/digits', () => {

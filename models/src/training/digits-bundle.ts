@@ -21,13 +21,11 @@ import { imagesTensor, runExits, runOverAll, type StageBytes } from './evaluate.
 import { exportNeck, exportStages } from './export-stages.ts';
 import { chooseGolden } from './golden.ts';
 import { type ExitOutputs, type Measurement, measure } from './measure.ts';
-import { type LabelledImages, selectImages } from './mnist.ts';
+import type { LabelledImages } from './mnist.ts';
 import type { Weights } from './weights.ts';
 
 /** P(risk ≤ ε) ≥ 1 − δ, where risk = P(answered at the edge and wrong). */
 const edgeRiskBound: RiskBound = { epsilon: 0.003, delta: 0.1 };
-/** Held-out images that choose the temperatures and the cut's scale; the others, untouched by it, the threshold. */
-const tuningImages = 1000;
 
 export interface DigitsBundle {
   readonly manifest: Manifest;
@@ -38,16 +36,15 @@ export interface DigitsBundle {
 
 export interface BundleInputs {
   readonly weights: Weights;
-  readonly heldOut: LabelledImages;
+  readonly tuning: LabelledImages;
+  readonly proving: LabelledImages;
   readonly test: LabelledImages;
   readonly seed: number;
   readonly epochs: number;
 }
 
 export async function buildDigitsBundle(inputs: BundleInputs): Promise<DigitsBundle> {
-  const { heldOut, test } = inputs;
-  const tuning = selectImages(heldOut, range(0, tuningImages));
-  const proving = selectImages(heldOut, range(tuningImages, heldOut.count));
+  const { tuning, proving, test } = inputs;
   const stages = await exportCalibratedCut(inputs.weights, tuning);
   const files = variantFiles(stages);
   const digest = variantDigest(digitsStages, files);
@@ -93,9 +90,6 @@ const scored = (logits: Tensor, labels: Uint8Array): Scored => ({
   logits: logits.data as Float32Array,
   labels,
 });
-
-const range = (start: number, end: number): number[] =>
-  Array.from({ length: end - start }, (_, i) => start + i);
 
 function variantFiles(stages: StageBytes): Variant['files'] {
   return Object.fromEntries(

@@ -4,18 +4,16 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { createRandom, shuffle } from '@skerry/shared';
 import { digitsNetwork, digitsRecipe } from './digits.ts';
 import { buildDigitsBundle, type DigitsBundle } from './digits-bundle.ts';
-import { readMnist, selectImages } from './mnist.ts';
+import { readMnist } from './mnist.ts';
 import { createProgress } from './progress.ts';
+import { splitImages } from './split-images.ts';
 import { trainNetwork } from './train-network.ts';
 import { writeBundle } from './write-bundle.ts';
 
 const usage =
   'usage: npm run train -- digits [--seed 1] [--epochs 14] [--threads 2] [--out directory]\n';
-/** Kept from the 60 000 training images, for calibration. */
-const heldOutImages = 5000;
 
 async function main(): Promise<number> {
   const chosen = readOptions();
@@ -25,18 +23,13 @@ async function main(): Promise<number> {
   }
   const { seed, epochs, threads, out } = chosen;
   const mnist = await readMnist();
-  const order = shuffle(
-    Uint32Array.from({ length: mnist.train.count }, (_, i) => i),
-    createRandom(seed),
-  );
-  const heldOut = selectImages(mnist.train, order.subarray(0, heldOutImages));
-  const training = selectImages(mnist.train, order.subarray(heldOutImages));
+  const { training, ...data } = splitImages(mnist, seed);
   process.stdout.write(`digits: ${training.count} images, ${epochs} epochs, seed ${seed}\n`);
 
   const onStep = createProgress(process.stdout, () => performance.now());
   const recipe = { ...digitsRecipe, epochs };
   const weights = await trainNetwork(digitsNetwork, training, recipe, { seed, threads, onStep });
-  const bundle = await buildDigitsBundle({ weights, heldOut, test: mnist.test, seed, epochs });
+  const bundle = await buildDigitsBundle({ weights, ...data, seed, epochs });
   process.stdout.write(report(bundle));
   await writeBundle(out, bundle);
   process.stdout.write(`bundle: ${out}\n`);

@@ -1,0 +1,29 @@
+#!/usr/bin/env node
+// `npm run models -- COMMAND …`: what is done to models before a device gets them.
+
+import { failure, messageOf } from '@skerry/shared';
+import type { Command } from './commands/command.ts';
+import { quantize } from './commands/quantize.ts';
+
+const commands: Readonly<Record<string, Command>> = { quantize };
+
+const exitCodes = { ok: 0, failed: 1, usage: 2 } as const;
+
+async function main([name = '', ...argv]: readonly string[]): Promise<number> {
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (command === undefined || argv.includes('--help')) {
+    const usages = Object.entries(commands)
+      .filter(([each]) => command === undefined || each === name)
+      .map(([each, { usage }]) => `npm run models -- ${each} ${usage}\n`);
+    process.stderr.write(usages.join('\n'));
+    return command === undefined ? exitCodes.usage : exitCodes.ok;
+  }
+  const done = await command
+    .run(argv)
+    .catch((thrown) => ({ ok: false, error: failure('internal', messageOf(thrown)) }) as const);
+  if (done.ok) process.stdout.write(`${done.value}\n`);
+  else process.stderr.write(`${name}: ${done.error.message}\n`);
+  return done.ok ? exitCodes.ok : exitCodes.failed;
+}
+
+process.exitCode = await main(process.argv.slice(2));
