@@ -22,6 +22,7 @@ import {
 } from './fleet/device-registry.ts';
 import { createApp } from './http/app.ts';
 import { readConsoleFiles } from './http/console-files.ts';
+import type { BlobInputs } from './infer/blob-inputs.ts';
 import { type CloudHalf, openCloudHalves } from './infer/cloud-half.ts';
 import { createCloudModels } from './infer/cloud-models.ts';
 import { createServe } from './infer/serve.ts';
@@ -40,6 +41,8 @@ export interface CoordinatorAdapters {
   readonly bundles: readonly Bundle[];
   readonly createRuntime: () => Runtime;
   readonly transport: TransportAdapter;
+  /** For inputs that come as blobs. */
+  readonly inputs?: BlobInputs;
   readonly metrics: Metrics;
 }
 
@@ -156,7 +159,7 @@ export async function createCoordinator(
 
 function createInfer(
   config: CoordinatorConfig,
-  { store, clock, random, log, metrics }: CoordinatorAdapters,
+  { store, inputs, clock, random, log, metrics }: CoordinatorAdapters,
   halves: readonly CloudHalf[],
   onAnswer: (device: string) => void,
 ) {
@@ -179,6 +182,7 @@ function createInfer(
     {
       store,
       models,
+      ...(inputs === undefined ? {} : { inputs }),
       clock,
       random,
       log,

@@ -89,6 +89,10 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
   opened.push(() => transport.close());
   const http = createHttpTransport(clock, config.devicesMax);
   opened.push(() => http.transport.close());
+  const blobPorts = { pipe: transport.blobs, clock, log, onDropped: metrics.failed };
+  const blobs = await openBlobs(config, blobPorts);
+  if (!blobs.ok) return blobs;
+  opened.push(blobs.value.close);
   const documentEngine = createWorkerEngine();
   opened.push(() => documentEngine.close());
   const coordinator = await createCoordinator(config, {
@@ -101,6 +105,7 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
     documents: createSqlDocumentStore(database.value),
     documentEngine,
     bundles: bundles.value.flat(),
+    inputs: blobs.value.inputs,
     createRuntime: createOnnxNativeRuntime,
     transport: {
       ...joinTransports([transport, http.transport], config.devicesMax),
@@ -109,10 +114,6 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
   });
   if (!coordinator.ok) return coordinator;
   opened.push(() => coordinator.value.close());
-  const blobPorts = { pipe: transport.blobs, clock, log, onDropped: metrics.failed };
-  const blobs = await openBlobs(config, blobPorts);
-  if (!blobs.ok) return blobs;
-  opened.push(blobs.value.close);
   const { fetch } = coordinator.value;
   const { httpTls } = plan.value;
   const exchange = pass(createExchangeRoutes(http.pipe, httpTls));

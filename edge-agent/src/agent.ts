@@ -39,6 +39,7 @@ import { createModelServer, type DeviceModel } from './infer/model-server.ts';
 import { countRuns, serveClassifier } from './infer/served-classifier.ts';
 import { openTensorModel, type TensorModel } from './infer/tensor-model.ts';
 import { createTally } from './observe/tally.ts';
+import { fitsMessage, type LargeInputs } from './sync/large-inputs.ts';
 
 export const agentVersion = '0.1.0';
 
@@ -53,6 +54,8 @@ export interface AgentPorts {
   readonly documentEngine: DocumentEngine;
   readonly transport: DeviceTransport;
   readonly pack: InferencePorts['pack'];
+  /** For inputs that do not fit a message; without it they are not escalated. */
+  readonly largeInputs?: LargeInputs;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -94,8 +97,11 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
       random: ports.random,
       log,
       queue: {
-        append(body, effect) {
-          const appended = store.append(body, clock.nowMs(), effect);
+        async append(body, effect) {
+          const large = fitsMessage(body) ? undefined : ports.largeInputs;
+          const appended = large
+            ? await large.append(body, effect)
+            : store.append(body, clock.nowMs(), effect);
           if (appended.ok) {
             tally.escalated();
             session.notifyAppended();

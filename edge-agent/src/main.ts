@@ -87,6 +87,16 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
           clock,
         );
   opened.push(transport.close);
+  let onAppended = (): void => {};
+  const blobs = await openBlobs(config, {
+    database: database.value,
+    store: store.value,
+    ...httpPorts,
+    pipe: mqtt.blobs,
+    onAppended: () => onAppended(),
+  });
+  if (!blobs.ok) return blobs;
+  opened.push(blobs.value.close);
   const documentEngine = createWorkerEngine();
   opened.push(() => documentEngine.close());
   const agent = await createAgent(config, {
@@ -99,23 +109,14 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
     documentEngine,
     transport,
     pack: packTensor,
+    largeInputs: blobs.value.largeInputs,
     clock,
     random,
     log,
   });
   if (!agent.ok) return agent;
   opened.push(agent.value.close, http.value.close, agent.value.drain);
-  const onAppended = agent.value.notifyAppended;
-  const blobPorts = {
-    database: database.value,
-    store: store.value,
-    ...httpPorts,
-    pipe: mqtt.blobs,
-    onAppended,
-  };
-  const blobs = await openBlobs(config, blobPorts);
-  if (!blobs.ok) return blobs;
-  opened.push(blobs.value.close);
+  onAppended = agent.value.notifyAppended;
   const app = new Hono().route('/v1', blobs.value.routes);
   app.all('*', (c) => agent.value.app.fetch(c.req.raw, c.env));
   fetch = async (request) => app.fetch(request);

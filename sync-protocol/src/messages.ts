@@ -3,6 +3,7 @@
 
 import { digestSchema, exchangeOpsMax, nameSchema } from '@skerry/shared';
 import { z } from 'zod';
+import { blobRefSchema } from './blobs/blob.ts';
 import { laneOf, lanes } from './op-kinds.ts';
 
 export const protocolVersion = 1;
@@ -11,13 +12,17 @@ const bytesSchema = z.custom<Uint8Array>((v) => v instanceof Uint8Array, 'expect
 const countSchema = z.int().nonnegative();
 
 /** A tensor on the wire: row-major, little-endian, never JSON. */
-const wireTensorSchema = z.strictObject({
-  name: z.string().max(256),
-  datatype: z.string().max(16),
-  shape: z.array(countSchema).max(8),
-  codec: z.enum(['raw', 'deflate']),
-  data: bytesSchema,
-});
+const wireTensorSchema = z
+  .strictObject({
+    name: z.string().max(256),
+    datatype: z.string().max(16),
+    shape: z.array(countSchema).max(8),
+    codec: z.enum(['raw', 'deflate']),
+    data: bytesSchema,
+    /** Holds the bytes that do not fit a message; `data` is empty then. Since version 2. */
+    blob: blobRefSchema.optional(),
+  })
+  .refine(({ data, blob }) => blob === undefined || data.length === 0, 'expected bytes or a blob');
 export type WireTensor = z.infer<typeof wireTensorSchema>;
 
 /** A question the device was not sure of, with all that the cloud can need: the cloud never asks back. */

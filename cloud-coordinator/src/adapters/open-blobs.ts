@@ -16,6 +16,7 @@ import {
   openFileBlobReferences,
   openFileBlobStore,
 } from '@skerry/sync-protocol/node';
+import { type BlobInputs, createBlobInputs } from '../infer/blob-inputs.ts';
 import type { CoordinatorChunkPipe } from './mqtt-transport.ts';
 
 export interface BlobsConfig {
@@ -35,6 +36,7 @@ export interface BlobsPorts {
 
 export interface Blobs {
   readonly serveBlob: ServeBlob;
+  readonly inputs: BlobInputs;
   close(): void;
 }
 
@@ -60,6 +62,11 @@ export async function openBlobs(config: BlobsConfig, ports: BlobsPorts): Promise
   const stopScrubbing = scrubDaily(store, createSha256, { clock, log });
   return ok({
     serveBlob: createServeBlob(store, { ...bounds, uploadsMax: config.blobTransfersMax }),
+    inputs: createBlobInputs({
+      blobsOf: () => store,
+      references: references.value,
+      log,
+    }),
     close: stopScrubbing,
   });
 }

@@ -12,7 +12,8 @@ import {
   type Result,
   sleep,
 } from '@skerry/shared';
-import type { CoordinatorStore, Escalation, OpenEscalation } from '@skerry/sync-protocol';
+import type { CoordinatorStore, OpenEscalation } from '@skerry/sync-protocol';
+import { type BlobInputs, inlineInputs } from './blob-inputs.ts';
 import type { CloudModels, Outcome } from './cloud-models.ts';
 
 export interface ServeLimits {
@@ -26,6 +27,8 @@ export interface ServeLimits {
 export interface ServePorts {
   readonly store: Pick<CoordinatorStore, 'appendDown' | 'openEscalations'>;
   readonly models: Pick<CloudModels, 'answer'>;
+  /** Without it an input that is a blob is `not_found`. */
+  readonly inputs?: BlobInputs;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -45,7 +48,7 @@ export interface Serve {
 const failureMessageCharsMax = 1_000;
 
 export function createServe(limits: ServeLimits, ports: ServePorts): Serve {
-  const { store, models, clock, random, log } = ports;
+  const { store, models, inputs = inlineInputs, clock, random, log } = ports;
   const window = new Map<string, Promise<void>>();
   const closing = new AbortController();
   const { signal } = closing;
@@ -79,25 +82,29 @@ export function createServe(limits: ServeLimits, ports: ServePorts): Serve {
     catchingUp = false;
   };
 
-  const finish = async ({ device, body }: OpenEscalation): Promise<void> => {
-    const outcome = await decide(body);
+  const finish = async (open: OpenEscalation): Promise<void> => {
+    await inputs.keep(open);
+    const outcome = await decide(open);
     if (outcome === undefined) return;
-    const { requestId } = body;
+    const { device } = open;
+    const { requestId } = open.body;
     const position = await untilStored('store an answer', () =>
       store.appendDown(device, { kind: 'answer', requestId, outcome }, clock.nowMs()),
     );
     if (position !== undefined) ports.onAnswer(device, outcome);
+    await inputs.release(open);
   };
 
   /** The outcome, or undefined when the coordinator closes before there is one. */
-  const decide = async (body: Escalation): Promise<Outcome | undefined> => {
+  const decide = async (open: OpenEscalation): Promise<Outcome | undefined> => {
     for (let attempt = 0; ; attempt++) {
-      const answered = await models.answer(body);
+      const asked = await inputs.read(open);
+      const answered = asked.ok ? await models.answer(asked.value) : asked;
       if (answered.ok) return answered.value;
       if (signal.aborted) return undefined;
       const { code, retryable } = answered.error;
       if (!retryable || attempt + 1 >= limits.attemptsMax) return failed(answered.error);
-      log.warn({ code, attempt, model: body.model }, 'an escalation is tried again');
+      log.warn({ code, attempt, model: open.body.model }, 'an escalation is tried again');
       await sleep(clock, backoffMs(limits.backoff, attempt, random), signal);
     }
   };
@@ -120,7 +127,8 @@ export function createServe(limits: ServeLimits, ports: ServePorts): Serve {
   return {
     take(open) {
       // Once behind, all go through the store, so that the oldest are answered first.
-      if (behind || window.size >= limits.windowMax) behind = true;
+      behind ||= window.size >= limits.windowMax;
+      if (behind) void inputs.keep(open);
       else start(open);
     },
     catchUp,

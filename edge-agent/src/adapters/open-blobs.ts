@@ -21,8 +21,9 @@ import {
 } from '@skerry/sync-protocol/node';
 import type { Hono } from 'hono';
 import { blobRoutes } from '../http/blobs.ts';
-import { createTransfers, type Transfers } from '../sync/transfers.ts';
-import { createUploadFirst, type UploadFirst } from '../sync/upload-first.ts';
+import { createLargeInputs, type LargeInputs } from '../sync/large-inputs.ts';
+import { createTransfers } from '../sync/transfers.ts';
+import { createUploadFirst } from '../sync/upload-first.ts';
 import type { Fetch } from './coordinator-fetch.ts';
 import { createHttpBlobWire } from './http-blob-wire.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
@@ -50,8 +51,7 @@ export interface BlobsPorts {
 
 export interface Blobs {
   readonly routes: Hono;
-  readonly transfers: Transfers;
-  readonly uploadFirst: UploadFirst;
+  readonly largeInputs: LargeInputs;
   close(): Promise<void>;
 }
 
@@ -98,8 +98,7 @@ export async function openBlobs(config: BlobsConfig, ports: BlobsPorts): Promise
   const stopScrubbing = scrubDaily(store, createSha256, { clock, log });
   return ok({
     routes: blobRoutes({ serveBlob, transfers }),
-    transfers,
-    uploadFirst,
+    largeInputs: createLargeInputs({ blobs: store, uploadFirst, sha256, clock }),
     async close() {
       stopScrubbing();
       await transfers.close();

@@ -49,8 +49,8 @@ export interface InferenceAnswer {
 
 /** What the feature needs of the outbox. */
 export interface EscalationQueue {
-  /** Makes it durable together with `effect`, and sets it going. */
-  append(body: Escalation, effect: () => void): Result<number>;
+  /** Makes it durable together with `effect`, and sets it going; at once where it fits a message. */
+  append(body: Escalation, effect: () => void): Result<unknown> | Promise<Result<unknown>>;
   link(): LinkEstimate;
 }
 
@@ -207,7 +207,7 @@ async function end(
 
   const body = await escalationOf(ports, asked, outcome);
   const { model, version } = body;
-  const appended = queue.append(body, () =>
+  const appended = await queue.append(body, () =>
     escalations.open({
       requestId,
       ...(request.clientId === undefined ? {} : { clientId: request.clientId }),

@@ -1,5 +1,5 @@
-// A real two-stage bundle whose answers a test chooses: of four bytes, the first two are the edge exit's logits times
-// sixteen, the last two travel as the cut and are the cloud's.
+// A real two-stage bundle whose answers a test chooses: of the image's bytes, four where nothing else is said, the first
+// two are the edge exit's logits times sixteen; the rest travels as the cut, whose last two are the cloud's.
 
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -11,39 +11,54 @@ import { createGraphBuilder, encodeModel } from '../onnx/index.ts';
 const scale = { datatype: 'FP32', shape: [1], data: Float32Array.of(16) } as const;
 const indices = (...at: number[]) =>
   ({ datatype: 'INT64', shape: [at.length], data: BigInt64Array.from(at.map(BigInt)) }) as const;
+const logitsBytes = 2;
 
-function edgeStage(): Uint8Array {
-  const graph = createGraphBuilder('sample-edge');
-  const bytes = graph.add('Flatten', [graph.input('image', 'UINT8', [-1, 1, 2, 2])], { axis: 1 });
-  const half = (from: number) =>
-    graph.add('Gather', [bytes, graph.constant(indices(from, from + 1))], { axis: 1 });
-  const logits = graph.add('Cast', [half(0)], { to: 1 });
+type Graph = ReturnType<typeof createGraphBuilder>;
+
+/** Columns from `from` up to `to` of [−1, n]. */
+const slice = (graph: Graph, bytes: string, from: number, to: number): string =>
+  graph.add('Slice', [bytes, ...[from, to, 1].map((at) => graph.constant(indices(at)))]);
+
+function outputLogits(graph: Graph, bytes: string): void {
+  const logits = graph.add('Cast', [bytes], { to: 1 });
   graph.output(graph.add('Div', [logits, graph.constant(scale)], {}, 'logits'), 'FP32', [-1, 2]);
-  graph.output(graph.add('Identity', [half(2)], {}, 'cut'), 'UINT8', [-1, 2]);
+}
+
+function edgeStage(imageBytes: number): Uint8Array {
+  const graph = createGraphBuilder('sample-edge');
+  const image = graph.input('image', 'UINT8', [-1, 1, 2, imageBytes / 2]);
+  const bytes = graph.add('Flatten', [image], { axis: 1 });
+  outputLogits(graph, slice(graph, bytes, 0, logitsBytes));
+  const cut = graph.add('Identity', [slice(graph, bytes, logitsBytes, imageBytes)], {}, 'cut');
+  graph.output(cut, 'UINT8', [-1, imageBytes - logitsBytes]);
   return encodeModel(graph.build());
 }
 
-function cloudStage(): Uint8Array {
+function cloudStage(cutBytes: number): Uint8Array {
   const graph = createGraphBuilder('sample-cloud');
-  const cut = graph.add('Cast', [graph.input('cut', 'UINT8', [-1, 2])], { to: 1 });
-  graph.output(graph.add('Div', [cut, graph.constant(scale)], {}, 'logits'), 'FP32', [-1, 2]);
+  const cut = graph.input('cut', 'UINT8', [-1, cutBytes]);
+  outputLogits(graph, slice(graph, cut, cutBytes - logitsBytes, cutBytes));
   return encodeModel(graph.build());
 }
 
-/** Writes the bundle into `folder` (created) and returns its manifest. Exit 1 is trusted from confidence 0.9 on. */
-export async function writeSampleBundle(folder: string): Promise<Manifest> {
+/**
+ * Writes the bundle into `folder` (created) and returns its manifest. Exit 1 is trusted from confidence 0.9 on. An image
+ * has `imageBytes`, an even number, in two rows.
+ */
+export async function writeSampleBundle(folder: string, imageBytes = 4): Promise<Manifest> {
+  const cutBytes = imageBytes - logitsBytes;
   await mkdir(folder, { recursive: true });
   const write = async (path: string, bytes: Uint8Array) => {
     await writeFile(join(folder, path), bytes);
     return { path, bytes: bytes.byteLength, sha256: sha256(bytes) };
   };
   const files = {
-    edge: await write('edge.onnx', edgeStage()),
-    cloud: await write('cloud.onnx', cloudStage()),
+    edge: await write('edge.onnx', edgeStage(imageBytes)),
+    cloud: await write('cloud.onnx', cloudStage(cutBytes)),
   };
-  const image = { name: 'image', datatype: 'UINT8', shape: [-1, 1, 2, 2] } as const;
+  const image = { name: 'image', datatype: 'UINT8', shape: [-1, 1, 2, imageBytes / 2] } as const;
   const logits = { name: 'logits', datatype: 'FP32', shape: [-1, 2] } as const;
-  const cut = { name: 'cut', datatype: 'UINT8', shape: [-1, 2] } as const;
+  const cut = { name: 'cut', datatype: 'UINT8', shape: [-1, cutBytes] } as const;
   const stages: Manifest['stages'] = [
     {
       name: 'edge',
@@ -51,14 +66,14 @@ export async function writeSampleBundle(folder: string): Promise<Manifest> {
       inputs: [{ ...image, shape: [...image.shape] }],
       outputs: [
         { ...logits, shape: [-1, 2] },
-        { ...cut, shape: [-1, 2] },
+        { ...cut, shape: [...cut.shape] },
       ],
       cut: 'cut',
     },
     {
       name: 'cloud',
       side: 'cloud',
-      inputs: [{ ...cut, shape: [-1, 2] }],
+      inputs: [{ ...cut, shape: [...cut.shape] }],
       outputs: [{ ...logits, shape: [-1, 2] }],
     },
   ];
@@ -91,7 +106,12 @@ export async function writeSampleBundle(folder: string): Promise<Manifest> {
       },
     ],
     golden: [
-      { input: [32, 0, 0, 16], label: 1, logits: { 1: [2, 0], 2: [0, 1] }, tolerance: 1e-6 },
+      {
+        input: [32, ...new Array<number>(imageBytes - 2).fill(0), 16],
+        label: 1,
+        logits: { 1: [2, 0], 2: [0, 1] },
+        tolerance: 1e-6,
+      },
     ],
     lineage: { recipe: 'models/src/testing/sample-bundle.ts', seed: 0, data: [] },
     licence: 'Apache-2.0',
