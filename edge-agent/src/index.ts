@@ -9,3 +9,4 @@ export { createSqliteDocumentStore } from './adapters/sqlite-document-store.ts';
 export { createSqliteEscalationStore } from './adapters/sqlite-escalation-store.ts';
 export { type Agent, type AgentPorts, createAgent } from './agent.ts';
 export { type AgentConfig, agentConfigSchema } from './config.ts';
+export { decide } from './route/decide.ts';

@@ -39,6 +39,7 @@ export async function openInProcessAgent(
   parent: string,
   bundle: string,
   policy: AgentConfig['policy'],
+  variant?: string,
 ): Promise<InProcessAgent> {
   const config = agentConfigSchema.parse({ device: 'bench', policy });
   const clock = systemClock;
@@ -50,7 +51,7 @@ export async function openInProcessAgent(
   const documentEngine = createWorkerEngine();
   const agent = expectOk(
     await createAgent(config, {
-      bundles: [expectOk(await readBundle(bundle, ['edge']))],
+      bundles: [expectOk(await readBundle(bundle, ['edge'], variant))],
       createRuntime: createOnnxNativePool(config.workers).createRuntime,
       residency: createResidency(memoryLimitBytes()),
       store,

@@ -4,6 +4,7 @@
 
 import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
+import { digitsSection } from './digits-section.ts';
 import { documentSection } from './document-section.ts';
 import { fleetSection } from './fleet-section.ts';
 import { measure } from './measure.ts';
@@ -13,6 +14,7 @@ import { prepareWorkload } from './workload.ts';
 const thorough: Effort = {
   rounds: 5,
   digitsRequests: 2_000,
+  digitsImages: 10_000,
   model5msRequests: 200,
   model200msRuns: 4,
   cutOffRequests: 2_000,
@@ -30,6 +32,7 @@ const thorough: Effort = {
 const quick: Effort = {
   rounds: 1,
   digitsRequests: 300,
+  digitsImages: 1_000,
   model5msRequests: 40,
   model200msRuns: 2,
   cutOffRequests: 600,
@@ -48,6 +51,7 @@ const quick: Effort = {
 const sections = {
   infer: inferSection,
   loop: loopSection,
+  digits: digitsSection,
   cloud: cloudSections,
   documents: documentSection,
   fleet: fleetSection,

@@ -1,6 +1,7 @@
 // Every measurement by name. Each is loaded only by the process that runs it.
 
 import type { CutOffOptions } from './measurements/cut-off.ts';
+import type { DigitsOptions } from './measurements/digits.ts';
 import type { DocumentCatchUpOptions } from './measurements/document-catch-up.ts';
 import type { EscalationBytesOptions } from './measurements/escalation-bytes.ts';
 import type { FleetDevicesOptions } from './measurements/fleet-devices.ts';
@@ -21,6 +22,8 @@ export const measurements = {
     (await import('./measurements/cut-off.ts')).cutOff(options),
   'escalation-bytes': async (options: EscalationBytesOptions) =>
     (await import('./measurements/escalation-bytes.ts')).escalationBytes(options),
+  digits: async (options: DigitsOptions) =>
+    (await import('./measurements/digits.ts')).digits(options),
   'document-catch-up': async (options: DocumentCatchUpOptions) =>
     (await import('./measurements/document-catch-up.ts')).documentCatchUp(options),
   'automerge-sync': async (options: DocumentCatchUpOptions) =>

@@ -14,6 +14,7 @@ import type { Workload } from './workload.ts';
 export interface Effort {
   readonly rounds: number;
   readonly digitsRequests: number;
+  readonly digitsImages: number;
   readonly model5msRequests: number;
   readonly model200msRuns: number;
   readonly cutOffRequests: number;

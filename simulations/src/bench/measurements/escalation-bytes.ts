@@ -12,6 +12,8 @@ export interface EscalationBytesOptions {
   readonly bundle: string;
   readonly images: string;
   readonly requests: number;
+  /** The bundle's first where it is not given. */
+  readonly variant?: string;
 }
 
 /** Means over the images that were escalated. */
@@ -28,9 +30,14 @@ export interface EscalationBytes {
 }
 
 export async function escalationBytes(options: EscalationBytesOptions): Promise<EscalationBytes> {
-  const { folder, bundle, images: file, requests } = options;
+  const { folder, bundle, images: file, requests, variant } = options;
   const images = (await readImages(file)).slice(0, requests);
-  const { agent, store, close } = await openInProcessAgent(folder, bundle, 'edge-then-async');
+  const { agent, store, close } = await openInProcessAgent(
+    folder,
+    bundle,
+    'edge-then-async',
+    variant,
+  );
   const escalated: Image[] = [];
   for (const pixels of images) {
     const request = { model: 'digits', input: imageTensor(pixels) };
