@@ -22,6 +22,7 @@ import {
 } from '@skerry/sync-protocol/http';
 import { Hono } from 'hono';
 import { type EmbeddedBroker, openEmbeddedBroker } from './adapters/embedded-broker.ts';
+import { createGroupCommit } from './adapters/group-commit.ts';
 import { createMqttCoordinatorTransport } from './adapters/mqtt-transport.ts';
 import { openBlobs } from './adapters/open-blobs.ts';
 import { openSqlite } from './adapters/open-sqlite.ts';
@@ -40,6 +41,8 @@ import { blobRoutes } from './http/blobs.ts';
 import { enrolmentRoutes } from './http/enrolment.ts';
 import { createMetrics, type Metrics } from './observe/metrics.ts';
 
+/** Of a flush of the disk, which stops this thread; what waits for one shares it. */
+const commitGapMs = 10;
 /** A broker of yours may be away when we start; the one of ours may not. */
 const firstConnectionMs = 5_000;
 
@@ -77,14 +80,15 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
   if (!broker.ok) return broker;
   opened.push(broker.value.close);
   const brokerUrl = broker.value.url;
-  const isKnown =
-    brokerUrl.startsWith('mqtts:') && (config.broker === undefined || plan.value.brokerIdentity);
   const transport = createMqttCoordinatorTransport(brokerUrl, config.publishesMax, {
     clock,
     random,
     log,
     onDropped: metrics.failed,
-    identity: isKnown ? { name: instanceName(config.instance), tls: clientTls } : undefined,
+    identity: plan.value.brokerIdentity
+      ? { name: instanceName(config.instance), tls: clientTls }
+      : undefined,
+    connect: broker.value.connect,
   });
   opened.push(() => transport.close());
   const http = createHttpTransport(clock, config.devicesMax);
@@ -93,6 +97,7 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
   const blobs = await openBlobs(config, blobPorts);
   if (!blobs.ok) return blobs;
   opened.push(blobs.value.close);
+  const commits = createGroupCommit(database.value, commitGapMs);
   const documentEngine = createWorkerEngine();
   opened.push(() => documentEngine.close());
   const coordinator = await createCoordinator(config, {
@@ -100,9 +105,9 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
     random,
     log,
     metrics,
-    store: createSqlCoordinatorStore(database.value),
+    store: createSqlCoordinatorStore(database.value, commits),
     devices: createSqlDeviceTable(database.value),
-    documents: createSqlDocumentStore(database.value),
+    documents: createSqlDocumentStore(database.value, commits),
     documentEngine,
     bundles: bundles.value.flat(),
     inputs: blobs.value.inputs,
@@ -143,7 +148,8 @@ function pass(routes: {
   return (c: { req: { raw: Request }; env: PeerEnvironment }) => routes.fetch(c.req.raw, c.env);
 }
 
-type ChosenBroker = Pick<EmbeddedBroker, 'url' | 'review'> & { readonly close: () => unknown };
+type ChosenBroker = Pick<EmbeddedBroker, 'url' | 'review'> &
+  Partial<Pick<EmbeddedBroker, 'connect'>> & { readonly close: () => unknown };
 
 async function chooseBroker(
   config: CoordinatorConfig,
@@ -155,7 +161,7 @@ async function chooseBroker(
   return openEmbeddedBroker(
     config.mqttHost,
     config.mqttPort,
-    { connectionsMax: config.mqttConnectionsMax },
+    { connectionsMax: config.mqttConnectionsMax, deliveriesMax: config.publishesMax },
     log,
     () => metrics.failed('malformed_message'),
     security,

@@ -1,6 +1,7 @@
 // A broker for those who have none: aedes on a TCP port. It is a pipe and keeps nothing: no retained message, no
 // session of a client that has gone, for its acknowledgement comes before its storing (aedes `handlers/publish.js`).
-// Behind TLS it lets in whom the authority has signed, and each to its own topics.
+// Behind TLS it lets in whom the authority has signed, and each to its own topics. The coordinator beside it is connected
+// without a socket: each message would cross the loopback, and be parsed and acknowledged, twice more.
 
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
@@ -22,11 +23,14 @@ import {
   type TopicAction,
 } from '@skerry/sync-protocol';
 import { type PeerIdentity, type PeerSecurity, peerIdentity } from '@skerry/sync-protocol/http';
-import { Aedes, type Client } from 'aedes';
+import { Aedes, type AedesPublishPacket, type Client } from 'aedes';
 import { boundPackets } from './bound-packets.ts';
+import type { OpenConnection } from './mqtt-transport.ts';
 
 export interface EmbeddedBroker {
   readonly url: string;
+  /** A connection of this process's own. */
+  readonly connect: OpenConnection;
   /** Ends the connections whose certificate is refused by now. */
   review(): void;
   close(): Promise<void>;
@@ -34,6 +38,8 @@ export interface EmbeddedBroker {
 
 export interface BrokerBounds {
   readonly connectionsMax: number;
+  /** Messages on their way to subscribers at once; behind them all others wait. */
+  readonly deliveriesMax: number;
 }
 
 /** What a packet may hold beside its payload: topic, packet id, a CONNECT's client id and will. */
@@ -83,6 +89,7 @@ export async function openEmbeddedBroker(
   };
   const isRefused = (peer: PeerIdentity): boolean => security?.isRefused(peer) ?? false;
   const aedes = new Aedes({
+    concurrency: bounds.deliveriesMax,
     maxClientsIdLength: clientIdCharsMax,
     connectTimeout: connectTimeoutMs,
     drainTimeout: drainTimeoutMs,
@@ -120,9 +127,9 @@ export async function openEmbeddedBroker(
     }
     open.set(socket, peer);
     socket.on('close', () => open.delete(socket));
-    const bounded = boundPackets(socket, envelopeBytesMax + packetOverheadBytesMax, refuse);
-    if (peer !== undefined) peers.set(bounded, peer);
-    aedes.handle(bounded);
+    boundPackets(socket, envelopeBytesMax + packetOverheadBytesMax, refuse);
+    if (peer !== undefined) peers.set(socket, peer);
+    aedes.handle(socket);
   };
   const server =
     security === undefined
@@ -145,6 +152,8 @@ export async function openEmbeddedBroker(
   }
   const address = server.address() as AddressInfo;
   return ok({
+    connect: (config, { onMessage, onConnection }) =>
+      connectTo(aedes, config, onMessage, onConnection),
     url: `${security === undefined ? 'mqtt' : 'mqtts'}://${host.includes(':') ? `[${host}]` : host}:${address.port}`,
     review() {
       for (const [socket, peer] of open)
@@ -158,6 +167,51 @@ export async function openEmbeddedBroker(
       await closed;
     },
   });
+}
+
+/** As a client's, but for `shared`: there is one coordinator on an embedded broker, and MQTT 3.1.1 knows of no sharing. */
+function connectTo(
+  aedes: Aedes,
+  { subscriptions, shared, inFlightMax }: Parameters<OpenConnection>[0],
+  onMessage: (topic: string, payload: Uint8Array) => void,
+  onConnection: (connected: boolean) => void,
+): ReturnType<OpenConnection> {
+  const topics = [...subscriptions, ...(shared?.subscriptions ?? [])];
+  let inFlight = 0;
+  let closed = false;
+  const receive = ({ topic, payload }: AedesPublishPacket, done: () => void): void => {
+    if (!closed) onMessage(topic, payload as Buffer);
+    done();
+  };
+  for (const topic of topics) aedes.subscribe(topic, receive, () => {});
+  setImmediate(() => onConnection(true)); // As of any connection: after it was returned.
+  return {
+    connected: () => !closed && !aedes.closed,
+    publish: (topic, message) =>
+      new Promise((resolve) => {
+        if (closed || aedes.closed) return resolve(err(failure('unavailable', 'not connected')));
+        if (inFlight >= inFlightMax)
+          return resolve(err(failure('overloaded', `${inFlight} publishes are under way`)));
+        inFlight += 1;
+        const payload = Buffer.from(message.buffer, message.byteOffset, message.byteLength);
+        const packet = {
+          cmd: 'publish',
+          topic,
+          payload,
+          qos: 1,
+          retain: false,
+          dup: false,
+        } as const;
+        aedes.publish(packet, (error) => {
+          inFlight -= 1;
+          resolve(error ? err(failure('unavailable', error.message)) : ok(undefined));
+        });
+      }),
+    async close() {
+      closed = true;
+      for (const topic of topics) aedes.unsubscribe(topic, receive, () => {});
+    },
+  };
 }
 
 function problemOf(topic: string, bytes: number, retain: boolean): string | undefined {

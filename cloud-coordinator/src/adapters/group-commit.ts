@@ -1,8 +1,10 @@
 // One flush of the disk for many writers. Work that arrives while a transaction is under way goes into the next one,
-// all of it together; alone, it is committed at once. A transaction costs what its flush costs, so this is what decides
-// how many devices a coordinator can acknowledge. How much waits is bounded by those who call: each waits for its own.
+// all of it together; alone, it is committed at once. A transaction costs what its flush costs, and SQLite's stops this
+// thread for as long, so this is what decides how many devices a coordinator can acknowledge: under load, flushes are
+// `gapMs` apart. How much waits is bounded by those who call: each waits for its own.
 
-import { ok, type Result } from '@skerry/shared';
+import { ok, type Result, sleep } from '@skerry/shared';
+import { systemClock } from '@skerry/shared/node';
 import type { Kysely, Transaction } from 'kysely';
 import { attempt } from './attempt.ts';
 import type { Schema } from './schema.ts';
@@ -21,9 +23,11 @@ interface Waiting {
 
 const worksPerTransactionMax = 256;
 
-export function createGroupCommit(db: Kysely<Schema>): GroupCommit {
+/** `gapMs`: between the end of one transaction and the beginning of the next, at least. */
+export function createGroupCommit(db: Kysely<Schema>, gapMs = 0): GroupCommit {
   const queue: Waiting[] = [];
   let draining = false;
+  let endedAtMs = Number.NEGATIVE_INFINITY;
 
   const commit = async (group: readonly Waiting[]): Promise<void> => {
     // A full disk ends SQLite's transaction by itself; the rollback after it fails too, and would hide the reason.
@@ -48,7 +52,12 @@ export function createGroupCommit(db: Kysely<Schema>): GroupCommit {
 
   const drain = async (): Promise<void> => {
     draining = true;
-    while (queue.length > 0) await commit(queue.splice(0, worksPerTransactionMax));
+    while (queue.length > 0) {
+      const waitMs = endedAtMs + gapMs - systemClock.monotonicMs();
+      if (waitMs > 0 && queue.length < worksPerTransactionMax) await sleep(systemClock, waitMs);
+      await commit(queue.splice(0, worksPerTransactionMax));
+      endedAtMs = systemClock.monotonicMs();
+    }
     draining = false;
   };
 

@@ -8,7 +8,7 @@ import { transportContract } from '@skerry/sync-protocol/testing';
 import { connectAsync, type MqttClient } from 'mqtt';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { openEmbeddedBroker } from './embedded-broker.ts';
-import { createMqttCoordinatorTransport } from './mqtt-transport.ts';
+import { createMqttCoordinatorTransport, type OpenConnection } from './mqtt-transport.ts';
 
 const soon = { timeout: 10_000, interval: 5 };
 
@@ -16,7 +16,7 @@ async function openBroker(port = 0, onRefused = () => {}) {
   const broker = await openEmbeddedBroker(
     '127.0.0.1',
     port,
-    { connectionsMax: 100 },
+    { connectionsMax: 100, deliveriesMax: 100 },
     silentLog,
     onRefused,
   );
@@ -24,8 +24,8 @@ async function openBroker(port = 0, onRefused = () => {}) {
   return broker.value;
 }
 
-function openTransport(url: string, onDropped = () => {}) {
-  const ports = { clock: systemClock, random: createRandom(1), log: silentLog, onDropped };
+function openTransport(url: string, onDropped = () => {}, connect?: OpenConnection) {
+  const ports = { clock: systemClock, random: createRandom(1), log: silentLog, onDropped, connect };
   return createMqttCoordinatorTransport(url, 100, ports);
 }
 
@@ -90,6 +90,43 @@ transportContract('MQTT over the embedded broker', async () => {
   };
 });
 
+transportContract('the embedded broker, without a socket', async () => {
+  const open = async (port: number) => {
+    const broker = await openBroker(port);
+    return { broker, transport: openTransport(broker.url, () => {}, broker.connect) };
+  };
+  let { broker, transport } = await open(0);
+  const { url } = broker;
+  let listener: Parameters<typeof transport.onMessage>[0] = () => {};
+  let onPresence: Parameters<typeof transport.onPresence>[0] = () => {};
+  return {
+    coordinator: {
+      ...transport,
+      onMessage(next) {
+        listener = next;
+        transport.onMessage(next);
+      },
+      onPresence(next) {
+        onPresence = next;
+        transport.onPresence(next);
+      },
+      send: (device, message) => transport.send(device, message),
+      close: () => transport.close(),
+    },
+    connect: (device) => connectDevice(url, device),
+    cut: () => broker.close(),
+    async heal() {
+      ({ broker, transport } = await open(Number(new URL(url).port)));
+      transport.onMessage(listener);
+      transport.onPresence(onPresence);
+    },
+    async close() {
+      await transport.close();
+      await broker.close();
+    },
+  };
+});
+
 describe('the embedded broker', () => {
   const fresh = async () => {
     const refused = vi.fn();
@@ -149,7 +186,7 @@ describe('the embedded broker', () => {
     const second = await openEmbeddedBroker(
       '127.0.0.1',
       port,
-      { connectionsMax: 1 },
+      { connectionsMax: 1, deliveriesMax: 100 },
       silentLog,
       () => {},
     );

@@ -13,7 +13,12 @@ import {
 } from '@skerry/sync-protocol';
 import { blobUpTopicFilter } from '@skerry/sync-protocol/blobs';
 import { coordinatorNamePrefix } from '@skerry/sync-protocol/http';
-import { openMqttConnection } from '@skerry/sync-protocol/mqtt';
+import {
+  type MqttConnection,
+  type MqttConnectionConfig,
+  type MqttConnectionPorts,
+  openMqttConnection,
+} from '@skerry/sync-protocol/mqtt';
 
 /** More than either of its words. */
 const presenceBytesMax = 16;
@@ -28,6 +33,12 @@ export interface MqttTransport extends CoordinatorTransport {
 
 export type CoordinatorChunkPipe = Pick<CoordinatorTransport, 'onMessage' | 'send'>;
 
+/** How to reach the broker, where that is not a dial to its URL. */
+export type OpenConnection = (
+  config: Pick<MqttConnectionConfig, 'subscriptions' | 'shared' | 'inFlightMax'>,
+  ports: Pick<MqttConnectionPorts, 'onMessage' | 'onConnection'>,
+) => Pick<MqttConnection, 'connected' | 'publish' | 'close'>;
+
 export interface MqttTransportPorts {
   readonly clock: Clock;
   readonly random: Random;
@@ -36,6 +47,7 @@ export interface MqttTransportPorts {
   onDropped(code: FailureCode): void;
   /** For a broker behind TLS: our certificate, and the name in it. */
   readonly identity?: { readonly name: string; readonly tls: TlsMaterial } | undefined;
+  readonly connect?: OpenConnection | undefined;
 }
 
 /** Coordinators of one database share what devices send, where the broker can. */
@@ -45,7 +57,7 @@ const sharedGroup = 'skerry-coordinators';
 export function createMqttCoordinatorTransport(
   brokerUrl: string,
   inFlightMax: number,
-  { clock, random, log, onDropped, identity }: MqttTransportPorts,
+  { clock, random, log, onDropped, identity, connect }: MqttTransportPorts,
 ): MqttTransport {
   let onMessage: (device: string, message: Uint8Array) => void = () => {};
   let onChunk: (device: string, message: Uint8Array) => void = () => {};
@@ -76,19 +88,23 @@ export function createMqttCoordinatorTransport(
     log.warn({ reason }, 'dropped a message');
   };
 
-  const connection = openMqttConnection(
+  const dial: OpenConnection = (config, listeners) =>
+    openMqttConnection(
+      {
+        ...config,
+        brokerUrl,
+        clientId: `${identity?.name ?? coordinatorNamePrefix}-${createId(clock.nowMs(), random)}`,
+        ...(identity === undefined ? {} : { tls: () => identity.tls }),
+      },
+      { ...listeners, clock, random, log },
+    );
+  const connection = (connect ?? dial)(
     {
-      brokerUrl,
-      clientId: `${identity?.name ?? coordinatorNamePrefix}-${createId(clock.nowMs(), random)}`,
-      ...(identity === undefined ? {} : { tls: () => identity.tls }),
       subscriptions: [presenceTopicFilter, blobUpTopicFilter],
       shared: { group: sharedGroup, subscriptions: [upTopicFilter] },
       inFlightMax,
     },
     {
-      clock,
-      random,
-      log,
       onMessage: receive,
       onConnection: (connected) => {
         if (connected) announce();

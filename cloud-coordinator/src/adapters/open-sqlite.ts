@@ -5,11 +5,14 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { err, failure, messageOf, ok, type Result } from '@skerry/shared';
 import Database from 'better-sqlite3';
-import { Kysely, Migrator, type SqliteDatabase, SqliteDialect } from 'kysely';
+import { Kysely, Migrator, type SqliteDatabase, SqliteDialect, type SqliteStatement } from 'kysely';
 import { migrations } from './migrations.ts';
 import type { Schema } from './schema.ts';
 
 const busyTimeoutMs = 5_000;
+/** There are some fifty; what is built for a certain number of rows is long, and never comes again. */
+const statementsKeptMax = 200;
+const statementCharsMax = 2_000;
 
 /** Opens or makes the file, and brings its schema up to date. `:memory:` is a database that ends with the process. */
 export async function openSqlite(path: string): Promise<Result<Kysely<Schema>>> {
@@ -37,7 +40,23 @@ export async function openSqlite(path: string): Promise<Result<Kysely<Schema>>> 
  */
 function writingAtOnce(file: Database.Database): SqliteDatabase {
   return {
-    prepare: (sql) => file.prepare(sql === 'begin' ? 'begin immediate' : sql) as never,
+    prepare: keepStatements(
+      (sql) => file.prepare(sql === 'begin' ? 'begin immediate' : sql) as never,
+    ),
     close: () => void file.close(),
+  };
+}
+
+/** Kysely prepares a statement each time that it is run, which costs as much as running it. */
+function keepStatements(
+  prepare: (sql: string) => SqliteStatement,
+): (sql: string) => SqliteStatement {
+  const kept = new Map<string, SqliteStatement>();
+  return (sql) => {
+    const known = kept.get(sql);
+    if (known !== undefined) return known;
+    const statement = prepare(sql);
+    if (sql.length <= statementCharsMax && kept.size < statementsKeptMax) kept.set(sql, statement);
+    return statement;
   };
 }

@@ -5,6 +5,7 @@
 import { err, failure, ok, type Result } from '@skerry/shared';
 import {
   type Accepted,
+  type Ack,
   type CoordinatorStore,
   countWithin,
   type DownBody,
@@ -26,7 +27,7 @@ import {
 } from '@skerry/sync-protocol';
 import type { Kysely, Selectable, Transaction } from 'kysely';
 import { attempt } from './attempt.ts';
-import { createGroupCommit } from './group-commit.ts';
+import { createGroupCommit, type GroupCommit } from './group-commit.ts';
 import type { Schema } from './schema.ts';
 
 /**
@@ -37,10 +38,15 @@ const epochsKeptMax = 1_024;
 /** Ops in quarantine that are kept for an operator, over all devices; the oldest go first. */
 const quarantineOpsMax = 10_000;
 
-export function createSqlCoordinatorStore(db: Kysely<Schema>): CoordinatorStore {
-  const commits = createGroupCommit(db);
+export function createSqlCoordinatorStore(
+  db: Kysely<Schema>,
+  commits: GroupCommit = createGroupCommit(db),
+): CoordinatorStore {
   return {
     async accept(exchange, nowMs) {
+      const repeated = await attempt(() => acceptRepeated(db, exchange));
+      if (!repeated.ok) return repeated;
+      if (repeated.value !== undefined) return ok(repeated.value);
       const rows = opRows(exchange);
       if (!rows.ok) return rows;
       return commits.run(async (tx) => {
@@ -197,6 +203,23 @@ function opRows(exchange: Exchange): Result<readonly OpRow[]> {
   });
 }
 
+/**
+ * An Exchange without ops that says what its device's last one said: there is nothing to write, so it waits for no
+ * flush. Most Exchanges are like this. The last one's transaction has forgotten what its cursor let go.
+ */
+async function acceptRepeated(
+  db: Kysely<Schema>,
+  exchange: Exchange,
+): Promise<Accepted | undefined> {
+  if (exchange.ops.length > 0) return undefined;
+  const last = await lastSighting(db, exchange.device);
+  if (last?.epoch !== exchange.epoch) return undefined;
+  const { sighting } = judge(sightingOf(last), exchange, true);
+  if (tellsNews(sightingRow(exchange.device, sighting), last)) return undefined;
+  const { fresh, acks, newEpoch } = takeOps(exchange, await marksOf(db, exchange));
+  return { fresh, acks, newEpoch };
+}
+
 async function acceptNew(
   tx: Transaction<Schema>,
   exchange: Exchange,
@@ -207,16 +230,7 @@ async function acceptNew(
   const isKnown = await hear(tx, device, epoch);
   const suspicion = await look(tx, exchange, isKnown);
   if (suspicion !== undefined) await suspect(tx, device, suspicion, nowMs);
-  const marks = await tx
-    .selectFrom('mark')
-    .select(['epoch', 'lane', 'seq'])
-    .where('device', '=', device)
-    .where('epoch', 'in', epochsOf(exchange))
-    .execute();
-  const { fresh, acks, raised, newEpoch } = takeOps(
-    exchange,
-    new Map(marks.map((mark) => [markKey(mark.epoch, mark.lane), mark])),
-  );
+  const { fresh, acks, raised, newEpoch } = takeOps(exchange, await marksOf(tx, exchange));
   const isFresh = new Set(fresh);
   for (const { op, body } of rows) if (isFresh.has(op)) await open(tx, device, op, body);
   for (const mark of raised)
@@ -262,24 +276,39 @@ async function look(
   exchange: Exchange,
   isKnown: boolean,
 ): Promise<Suspicion | undefined> {
-  const row = await tx
-    .selectFrom('sighting')
-    .selectAll()
-    .where('device', '=', exchange.device)
-    .executeTakeFirst();
-  const { sighting, suspicion } = judge(row && sightingOf(row), exchange, isKnown);
-  const { assigned, ...rest } = sighting;
-  const values = { device: exchange.device, ...rest, ...assigned };
-  const isNews = Object.entries(values).some(
-    ([key, value]) => row?.[key as keyof typeof row] !== value,
-  );
-  if (isNews)
+  const last = await lastSighting(tx, exchange.device);
+  const { sighting, suspicion } = judge(last && sightingOf(last), exchange, isKnown);
+  const row = sightingRow(exchange.device, sighting);
+  if (tellsNews(row, last))
     await tx
       .insertInto('sighting')
-      .values(values)
-      .onConflict((c) => c.column('device').doUpdateSet(values))
+      .values(row)
+      .onConflict((c) => c.column('device').doUpdateSet(row))
       .execute();
   return suspicion;
+}
+
+type SightingRow = Selectable<Schema['sighting']>;
+
+const lastSighting = (db: Kysely<Schema>, device: string): Promise<SightingRow | undefined> =>
+  db.selectFrom('sighting').selectAll().where('device', '=', device).executeTakeFirst();
+
+const sightingRow = (device: string, { assigned, ...rest }: Sighting): SightingRow => {
+  return { device, ...rest, ...assigned };
+};
+
+const tellsNews = (row: SightingRow, last: SightingRow | undefined): boolean =>
+  Object.entries(row).some(([key, value]) => last?.[key as keyof SightingRow] !== value);
+
+/** How far the lanes of the epochs that an Exchange speaks of have been read. */
+async function marksOf(db: Kysely<Schema>, exchange: Exchange): Promise<ReadonlyMap<string, Ack>> {
+  const marks = await db
+    .selectFrom('mark')
+    .select(['epoch', 'lane', 'seq'])
+    .where('device', '=', exchange.device)
+    .where('epoch', 'in', epochsOf(exchange))
+    .execute();
+  return new Map(marks.map((mark) => [markKey(mark.epoch, mark.lane), mark]));
 }
 
 async function suspect(
@@ -299,15 +328,7 @@ async function suspect(
     .execute();
 }
 
-function sightingOf({
-  boot,
-  epoch,
-  cursor,
-  turns,
-  urgent,
-  normal,
-  bulk,
-}: Selectable<Schema['sighting']>): Sighting {
+function sightingOf({ boot, epoch, cursor, turns, urgent, normal, bulk }: SightingRow): Sighting {
   return { boot, epoch, cursor, turns, assigned: { urgent, normal, bulk } };
 }
 

@@ -1,14 +1,15 @@
 // DeviceTable in SQL.
 
+import { setImmediate } from 'node:timers/promises';
 import { ok } from '@skerry/shared';
 import { deviceStatusSchema } from '@skerry/sync-protocol';
 import type { Kysely } from 'kysely';
-import type { DeviceTable } from '../fleet/device-registry.ts';
+import type { DeviceRecord, DeviceTable } from '../fleet/device-registry.ts';
 import { attempt } from './attempt.ts';
 import type { Schema } from './schema.ts';
 
-/** SQLite binds at most 32 766 values to a statement, PostgreSQL 65 535; a row takes five. */
-const rowsPerStatementMax = 1_000;
+/** A statement stops SQLite's caller until it is done: this many rows take it some milliseconds. */
+const rowsPerStatementMax = 200;
 
 export function createSqlDeviceTable(db: Kysely<Schema>): DeviceTable {
   return {
@@ -33,32 +34,38 @@ export function createSqlDeviceTable(db: Kysely<Schema>): DeviceTable {
       );
     },
 
-    save: (records) =>
-      attempt(() =>
-        db.transaction().execute(async (tx) => {
-          for (let at = 0; at < records.length; at += rowsPerStatementMax) {
-            const rows = records.slice(at, at + rowsPerStatementMax).map((record) => ({
-              device: record.device,
-              epoch: record.epoch,
-              first_seen_ms: record.firstSeenMs,
-              last_seen_ms: record.lastSeenMs,
-              status: record.status === undefined ? null : JSON.stringify(record.status),
-            }));
-            await tx
-              .insertInto('device')
-              .values(rows)
-              .onConflict((c) =>
-                c.column('device').doUpdateSet((e) => ({
-                  epoch: e.ref('excluded.epoch'),
-                  last_seen_ms: e.ref('excluded.last_seen_ms'),
-                  status: e.ref('excluded.status'),
-                })),
-              )
-              .execute();
-          }
-        }),
-      ),
+    async save(records) {
+      for (let at = 0; at < records.length; at += rowsPerStatementMax) {
+        if (at > 0) await setImmediate(); // So that devices are answered in between.
+        const saved = await attempt(() =>
+          saveRows(db, records.slice(at, at + rowsPerStatementMax)),
+        );
+        if (!saved.ok) return saved;
+      }
+      return ok(undefined);
+    },
   };
+}
+
+async function saveRows(db: Kysely<Schema>, records: readonly DeviceRecord[]): Promise<void> {
+  const rows = records.map((record) => ({
+    device: record.device,
+    epoch: record.epoch,
+    first_seen_ms: record.firstSeenMs,
+    last_seen_ms: record.lastSeenMs,
+    status: record.status === undefined ? null : JSON.stringify(record.status),
+  }));
+  await db
+    .insertInto('device')
+    .values(rows)
+    .onConflict((c) =>
+      c.column('device').doUpdateSet((e) => ({
+        epoch: e.ref('excluded.epoch'),
+        last_seen_ms: e.ref('excluded.last_seen_ms'),
+        status: e.ref('excluded.status'),
+      })),
+    )
+    .execute();
 }
 
 /** A status of another version of this program is dropped: the device's next one replaces it. */

@@ -1,6 +1,6 @@
 // Documents in SQL: the log that the hub's replica lasts in, and whom it shares them with.
 
-import { ok, type Result } from '@skerry/shared';
+import { ok } from '@skerry/shared';
 import {
   type DocumentLog,
   type MemberStore,
@@ -9,11 +9,15 @@ import {
 } from '@skerry/sync-protocol/documents';
 import type { Kysely, Transaction } from 'kysely';
 import { attempt } from './attempt.ts';
+import { createGroupCommit, type GroupCommit } from './group-commit.ts';
 import type { Schema } from './schema.ts';
 
 export type SqlDocumentStore = DocumentLog & { readonly members: MemberStore };
 
-export function createSqlDocumentStore(db: Kysely<Schema>): SqlDocumentStore {
+export function createSqlDocumentStore(
+  db: Kysely<Schema>,
+  commits: GroupCommit = createGroupCommit(db),
+): SqlDocumentStore {
   /** Moves the document on if `version` is still its version: of two coordinators one is faster. */
   const moveOn = async (
     tx: Transaction<Schema>,
@@ -37,10 +41,6 @@ export function createSqlDocumentStore(db: Kysely<Schema>): SqlDocumentStore {
       .executeTakeFirst();
     return moved.numUpdatedRows > 0n;
   };
-  const change = (
-    action: (tx: Transaction<Schema>) => Promise<boolean>,
-  ): Promise<Result<boolean>> => attempt(() => db.transaction().execute(action));
-
   return {
     load: (document) =>
       attempt(() =>
@@ -67,7 +67,7 @@ export function createSqlDocumentStore(db: Kysely<Schema>): SqlDocumentStore {
       ),
 
     append: (document, version, heads, changes) =>
-      change(async (tx) => {
+      commits.run(async (tx) => {
         if (!(await moveOn(tx, document, version, { heads: JSON.stringify(heads) }))) return false;
         for (const bytes of changes)
           await tx.insertInto('document_change').values({ document, bytes }).execute();
@@ -75,7 +75,7 @@ export function createSqlDocumentStore(db: Kysely<Schema>): SqlDocumentStore {
       }),
 
     rewrite: (document, version, epoch, heads, save) =>
-      change(async (tx) => {
+      commits.run(async (tx) => {
         const row = { epoch, heads: JSON.stringify(heads), save };
         if (!(await moveOn(tx, document, version, row))) return false;
         await tx.deleteFrom('document_change').where('document', '=', document).execute();
@@ -84,23 +84,21 @@ export function createSqlDocumentStore(db: Kysely<Schema>): SqlDocumentStore {
 
     async quarantine({ document, source, reason, bytes, atMs }) {
       const kept = bytes.slice(0, quarantinedBytesMax);
-      return attempt(() =>
-        db.transaction().execute(async (tx) => {
-          await tx
-            .insertInto('document_quarantine')
-            .values({ document, source, reason, bytes: kept, at_ms: atMs })
-            .execute();
-          const oldest = await tx
-            .selectFrom('document_quarantine')
-            .select('id')
-            .orderBy('id', 'desc')
-            .offset(quarantinedEntriesMax)
-            .limit(1)
-            .executeTakeFirst();
-          if (oldest !== undefined)
-            await tx.deleteFrom('document_quarantine').where('id', '<=', oldest.id).execute();
-        }),
-      );
+      return commits.run(async (tx) => {
+        await tx
+          .insertInto('document_quarantine')
+          .values({ document, source, reason, bytes: kept, at_ms: atMs })
+          .execute();
+        const oldest = await tx
+          .selectFrom('document_quarantine')
+          .select('id')
+          .orderBy('id', 'desc')
+          .offset(quarantinedEntriesMax)
+          .limit(1)
+          .executeTakeFirst();
+        if (oldest !== undefined)
+          await tx.deleteFrom('document_quarantine').where('id', '<=', oldest.id).execute();
+      });
     },
 
     members: {
@@ -127,8 +125,8 @@ export function createSqlDocumentStore(db: Kysely<Schema>): SqlDocumentStore {
           basis: JSON.stringify(basis),
           position,
         };
-        return attempt(async () => {
-          await db
+        return commits.run(async (tx) => {
+          await tx
             .insertInto('document_member')
             .values({ document, device, ...row })
             .onConflict((c) => c.columns(['document', 'device']).doUpdateSet(row))
@@ -136,8 +134,8 @@ export function createSqlDocumentStore(db: Kysely<Schema>): SqlDocumentStore {
         });
       },
       remove: (document, device) =>
-        attempt(async () => {
-          await db
+        commits.run(async (tx) => {
+          await tx
             .deleteFrom('document_member')
             .where('document', '=', document)
             .where('device', '=', device)

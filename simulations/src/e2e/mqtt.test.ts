@@ -14,7 +14,7 @@ transportContract('MQTT over the embedded broker', async () => {
   const broker = await openEmbeddedBroker(
     '127.0.0.1',
     0,
-    { connectionsMax: 10 },
+    { connectionsMax: 10, deliveriesMax: 100 },
     silentLog,
     () => {},
   );

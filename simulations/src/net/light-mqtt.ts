@@ -70,7 +70,7 @@ export function createLightMqtt(brokerUrl: string): (device: string) => LightCon
         write({
           cmd: 'subscribe',
           messageId: ++packetId,
-          subscriptions: [{ topic: topics.down, qos: 1 }],
+          subscriptions: [topics.down, topics.blobDown].map((topic) => ({ topic, qos: 1 })),
         });
       else if (packet.cmd === 'suback') {
         publish(topics.presence, presencePayload.online);
