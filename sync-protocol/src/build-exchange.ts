@@ -12,16 +12,19 @@ export interface ExchangeTerms {
   readonly turn?: number;
   /** During a pause: no ops. */
   readonly empty?: boolean;
+  /** The device's clock; from it follows what is left of deadlines. [EXC5] */
+  readonly nowMs?: number;
   readonly v?: number;
   readonly oldest?: number;
 }
 
 export function buildExchange(
   store: Pick<DeviceStore, 'position' | 'unacknowledged'>,
-  { exchangeId, turn = 0, empty = false, v = protocolVersion, oldest = v }: ExchangeTerms,
+  { exchangeId, turn = 0, empty = false, nowMs, v = protocolVersion, oldest = v }: ExchangeTerms,
 ): Exchange {
   const { device, epoch, boot, assigned, cursor, ops: held } = store.position();
-  const ops = empty ? [] : ofFewEpochs(store.unacknowledged(exchangeOpsMax, opsBytesMax, turn));
+  const waiting = empty ? [] : ofFewEpochs(store.unacknowledged(exchangeOpsMax, opsBytesMax, turn));
+  const ops = nowMs === undefined ? waiting : waiting.map((op) => lessWaited(op, nowMs));
   const more = ops.length < held;
   const head = { v, oldest, device, epoch, boot, assigned: { ...assigned }, exchangeId, cursor };
   return { ...head, type: 'exchange', ops, more };
@@ -39,4 +42,12 @@ function ofFewEpochs(ops: readonly UpOp[]): UpOp[] {
     ended.add(lane);
     return false;
   });
+}
+
+/** [EXC5] A clock that was set back has not given an app more time. */
+function lessWaited(op: UpOp, nowMs: number): UpOp {
+  if (op.body.kind !== 'escalation') return op;
+  const waitedMs = Math.max(0, nowMs - op.atMs);
+  const deadlineLeftMs = Math.max(0, op.body.deadlineLeftMs - waitedMs);
+  return { ...op, body: { ...op.body, deadlineLeftMs } };
 }

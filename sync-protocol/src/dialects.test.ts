@@ -4,8 +4,8 @@ import { setImmediate as settled } from 'node:timers/promises';
 import { createRandom, silentLog } from '@skerry/shared';
 import { createVirtualClock } from '@skerry/shared/testing';
 import { describe, expect, it } from 'vitest';
-import { decodeExchangeHead } from './codec.ts';
-import { type Dialect, type Dialects, spokenDialects } from './dialects.ts';
+import { decodeExchangeHead, decodeMessage, encodeMessage } from './codec.ts';
+import type { Dialect, Dialects } from './dialects.ts';
 import { createExchangeHandler, serveExchanges } from './handle-exchange.ts';
 import { createSession } from './session.ts';
 import {
@@ -14,9 +14,9 @@ import {
 } from './testing/memory-coordinator-store.ts';
 import { createMemoryDeviceDisk, createMemoryDeviceStore } from './testing/memory-device-store.ts';
 import { createMemoryPipe } from './testing/memory-pipe.ts';
-import { sampleEscalation } from './testing/samples.ts';
+import { sampleEscalation, sampleExchange } from './testing/samples.ts';
 
-const one = spokenDialects.get(1) as Dialect;
+const one: Dialect = { toWire: (message) => message, fromWire: (wire) => wire };
 const renamed: Dialect = {
   toWire: ({ ...message }) => {
     if (message.type !== 'exchange') return message;
@@ -85,6 +85,17 @@ describe('versions', () => {
       versions: [1],
       delivered: true,
     });
+  });
+
+  it('[VER3] an audit goes to an old coordinator as an escalation, and to a new one as what it is', () => {
+    const audit = { seq: 1, atMs: 0, body: { ...sampleEscalation('a'), audit: true as const } };
+    const sentIn = (v: number) => {
+      const bytes = encodeMessage(sampleExchange({ v, oldest: 1, ops: [audit] }));
+      const message = bytes.ok ? decodeMessage(bytes.value) : bytes;
+      return message.ok && message.value.type === 'exchange' ? message.value.ops : message;
+    };
+    expect(sentIn(1)).toEqual([{ ...audit, body: sampleEscalation('a') }]);
+    expect(sentIn(2)).toEqual([audit]);
   });
 
   it('[VER2] without a common version nothing is taken, and the device keeps its op', async () => {

@@ -1,8 +1,8 @@
 // The versions of the protocol that this build speaks: the current one, and one back. A message is checked in its
-// current form; a dialect turns it into what its version puts on the wire, and back. Version 1 is the first that is
-// released, so there is one dialect today; tests add a second.
+// current form; a dialect turns it into what its version puts on the wire, and back. An optional field makes a new
+// version too, for who does not know it refuses the message. [COD4]
 
-import type { Message } from './messages.ts';
+import type { Message, UpBody } from './messages.ts';
 
 export interface Dialect {
   toWire(message: Message): unknown;
@@ -15,7 +15,25 @@ export type Dialects = ReadonlyMap<number, Dialect>;
 
 const asIs: Dialect = { toWire: (message) => message, fromWire: (wire) => wire };
 
-export const spokenDialects: Dialects = new Map([[1, asIs]]);
+/** Without `audit`: such an op is an escalation like another, whose answer nobody waits for. */
+const versionOne: Dialect = {
+  toWire: (message) =>
+    message.type === 'exchange'
+      ? { ...message, ops: message.ops.map((op) => ({ ...op, body: withoutAudit(op.body) })) }
+      : message,
+  fromWire: (wire) => wire,
+};
+
+function withoutAudit(body: UpBody): UpBody {
+  if (body.kind !== 'escalation') return body;
+  const { audit: _, ...rest } = body;
+  return rest;
+}
+
+export const spokenDialects: Dialects = new Map([
+  [1, versionOne],
+  [2, asIs],
+]);
 
 export const newestOf = (dialects: Dialects): number => Math.max(...dialects.keys());
 export const oldestOf = (dialects: Dialects): number => Math.min(...dialects.keys());

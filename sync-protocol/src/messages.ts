@@ -6,7 +6,8 @@ import { z } from 'zod';
 import { blobRefSchema } from './blobs/blob.ts';
 import { laneOf, lanes } from './op-kinds.ts';
 
-export const protocolVersion = 1;
+/** dialects.ts says what each version lacks. */
+export const protocolVersion = 2;
 
 const bytesSchema = z.custom<Uint8Array>((v) => v instanceof Uint8Array, 'expected bytes');
 const countSchema = z.int().nonnegative();
@@ -39,8 +40,10 @@ const escalationSchema = z.strictObject({
   input: wireTensorSchema,
   /** What the device would answer by itself. */
   local: z.strictObject({ exit: z.int().positive(), label: countSchema, confidence: z.number() }),
-  /** Time the app had left when this was appended; answers after it are late but still wanted. */
+  /** Time the app has left; answers after it are late but still wanted. In the outbox: when appended. [EXC5] */
   deadlineLeftMs: z.number().nonnegative(),
+  /** The device has answered for good and was confident: how often the cloud disagrees is the true risk's measure. Since version 2. */
+  audit: z.literal(true).optional(),
 });
 export type Escalation = z.infer<typeof escalationSchema>;
 

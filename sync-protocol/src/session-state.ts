@@ -268,6 +268,10 @@ export interface Link {
   readonly state: 'down' | 'up' | 'stalled';
   /** Smoothed round trip, the coordinator's computing included; absent before the first. */
   readonly rttMs?: number;
+  /** Of the latest Exchanges, those that no Reply came to, 0…1. [SES11] */
+  readonly lossShare?: number;
+  /** On the way up, where the session's traffic has shown it. [SES11] */
+  readonly bytesPerSecond?: number;
 }
 
 export function linkOf({ phase, rtt, pausedUntilMs }: SessionState, nowMs: number): Link {

@@ -162,6 +162,41 @@ describe('session', () => {
     });
   });
 
+  it('[EXC5] says what is left of a deadline when it sends, at each try', async () => {
+    const { exchanges, append, advance } = await start();
+    append('a'); // With 100 ms left, while the first Exchange is under way.
+    const leftMs = () =>
+      exchanges.flatMap(({ ops }) =>
+        ops.map(({ body }) => (body.kind === 'escalation' ? body.deadlineLeftMs : undefined)),
+      );
+    await advance(4_000);
+    expect(leftMs().length).toBeGreaterThan(0);
+    expect(new Set(leftMs())).toEqual(new Set([0]));
+  });
+
+  it('[EXC5] takes nothing off where the clock was set back, and what waited where it ran', () => {
+    const store = createMemoryDeviceStore(createMemoryDeviceDisk('device-1', 'epoch-1'));
+    store.append(sampleEscalation('a'), 1_000);
+    const at = (nowMs: number) => buildExchange(store, { exchangeId: 'x', nowMs }).ops[0]?.body;
+    expect(at(1_030)).toMatchObject({ deadlineLeftMs: 70 });
+    expect(at(0)).toMatchObject({ deadlineLeftMs: 100 });
+  });
+
+  it('[SES11] counts a timeout as a loss, forgets it with replies, and not a connection that went', async () => {
+    const { session, reply, advance, pipe } = await start();
+    const lost = () => session.link().lossShare ?? Number.NaN;
+    await reply({ nextExchangeMs: 1_000 });
+    pipe.setLink('device-1', false);
+    pipe.setLink('device-1', true);
+    await advance(0);
+    expect(lost()).toBe(0);
+    await advance(60_000); // Nobody replies.
+    const worst = lost();
+    expect(worst).toBeGreaterThan(0.1);
+    await reply({ nextExchangeMs: 60_000 });
+    expect(lost()).toBeLessThan(worst);
+  });
+
   it('[PAU1] [PAU2] sends no ops during a pause, however much is appended, and all after it', async () => {
     const { exchanges, append, reply, say, advance, session } = await start();
     append('a');
@@ -324,13 +359,13 @@ describe('session', () => {
 
   it('[SES9] tells the link as routing needs it', async () => {
     const { pipe, session, reply, advance } = await start();
-    expect(session.link()).toEqual({ state: 'up' });
+    expect(session.link()).toMatchObject({ state: 'up' });
     await advance(1_001);
-    expect(session.link()).toEqual({ state: 'stalled' });
+    expect(session.link()).toMatchObject({ state: 'stalled' });
     await reply();
-    expect(session.link()).toEqual({ state: 'up', rttMs: 1_001 });
+    expect(session.link()).toMatchObject({ state: 'up', rttMs: 1_001 });
     pipe.setLink('device-1', false);
-    expect(session.link()).toEqual({ state: 'down', rttMs: 1_001 });
+    expect(session.link()).toMatchObject({ state: 'down', rttMs: 1_001 });
   });
 
   it('[SES10] a closed session sends and applies nothing', async () => {

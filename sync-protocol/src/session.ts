@@ -27,6 +27,7 @@ import {
   transition,
   wakeAtMs,
 } from './session-state.ts';
+import { bytesPerSecondOf, noTraffic, observeLoss, observeReply } from './traffic.ts';
 
 const statusIntervalDefaultMs = 5_000;
 /** Then an op whose effect throws goes into quarantine. */
@@ -56,6 +57,15 @@ export interface Session {
   close(): void;
 }
 
+/** The Exchange sent last. */
+interface InFlight {
+  readonly exchange: number;
+  readonly built: Exchange;
+  readonly bytes: number;
+  readonly sentAtMs: number;
+  answered: boolean;
+}
+
 export function createSession(ports: SessionPorts): Session {
   const { store, transport, clock, random, log, dialects = spokenDialects } = ports;
   const statusIntervalMs = ports.statusIntervalMs ?? statusIntervalDefaultMs;
@@ -63,7 +73,8 @@ export function createSession(ports: SessionPorts): Session {
   let state = initialSessionState;
   let timer: Timer | undefined;
   let statusSentAtMs = Number.NEGATIVE_INFINITY;
-  let inFlight: { readonly exchange: number; readonly built: Exchange } | undefined;
+  let inFlight: InFlight | undefined;
+  let traffic = noTraffic;
   let closed = false;
   let speaking = newestOf(dialects);
   /** By position: how often the effect has thrown. As many as one Reply brings. */
@@ -96,11 +107,15 @@ export function createSession(ports: SessionPorts): Session {
       exchangeId: `${idPrefix}-${exchange}`,
       turn: exchange,
       empty,
+      nowMs: clock.nowMs(),
       v: speaking,
       oldest: oldestOf(dialects),
     });
-    inFlight = { exchange, built };
+    if (inFlight?.answered === false) traffic = observeLoss(traffic); // [SES11]
     const bytes = encode(built);
+    const sentBytes = bytes.ok ? bytes.value.length : 0;
+    const sentAtMs = clock.monotonicMs();
+    inFlight = { exchange, built, bytes: sentBytes, sentAtMs, answered: false };
     if (bytes.ok) {
       void transport.send(bytes.value).then((sent) => {
         if (!sent.ok) handle({ kind: 'unsent', exchange });
@@ -151,6 +166,10 @@ export function createSession(ports: SessionPorts): Session {
     if (after.quarantined > quarantinedBefore)
       log.error({ quarantined: after.quarantined }, 'an op was refused and lies in quarantine');
     const sent = inFlight?.built.exchangeId === reply.exchangeId ? inFlight : undefined;
+    if (sent?.answered === false) {
+      sent.answered = true;
+      traffic = observeReply(traffic, sent.bytes, clock.monotonicMs() - sent.sentAtMs);
+    }
     const renewed = reply.newEpoch === true && sent !== undefined && renew();
     handle({
       kind: 'replied',
@@ -189,6 +208,7 @@ export function createSession(ports: SessionPorts): Session {
     log.warn({ version: v, instead: speaking }, 'the coordinator speaks an older version');
     speaking = v;
     const { exchange } = inFlight;
+    inFlight.answered = true;
     handle({
       kind: 'replied',
       exchange,
@@ -201,6 +221,7 @@ export function createSession(ports: SessionPorts): Session {
 
   transport.onConnection((connected) => {
     if (connected) speaking = newestOf(dialects); // The coordinator may be a newer one.
+    inFlight = undefined; // What was under way went with the connection, which says nothing of the next one's loss.
     handle({ kind: connected ? 'connected' : 'disconnected' });
   });
   transport.onMessage(receive);
@@ -208,7 +229,14 @@ export function createSession(ports: SessionPorts): Session {
 
   return {
     notifyAppended: () => handle({ kind: 'appended' }),
-    link: () => linkOf(state, clock.monotonicMs()),
+    link() {
+      const bytesPerSecond = bytesPerSecondOf(traffic);
+      return {
+        ...linkOf(state, clock.monotonicMs()),
+        lossShare: traffic.lossShare,
+        ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }),
+      };
+    },
     close() {
       closed = true;
       timer?.cancel();

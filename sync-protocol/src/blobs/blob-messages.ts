@@ -22,10 +22,11 @@ import {
 import { encode } from 'cborg';
 import { z } from 'zod';
 import { check, decodeCbor, encodeOptions, tooLarge } from '../codec.ts';
-import { protocolVersion } from '../messages.ts';
 import { isBitmapOf } from './bitmap.ts';
 import { blobBytesMax, chunkCount, chunkSpan } from './blob.ts';
 
+/** Blob messages change by themselves: no dialects, for what a refusal costs is a try over HTTP. */
+export const blobVersion = 1;
 /** Chunks that one `want` may ask for, and that an uploader sends before it asks what arrived. */
 export const chunksInFlightMax = 32;
 
@@ -106,7 +107,7 @@ export function decodeBlobMessage(bytes: Uint8Array): Result<BlobMessage> {
   if (!raw.ok) return raw;
   const versioned = check(z.looseObject({ v: z.int() }), raw.value, 'malformed_message');
   if (!versioned.ok) return versioned;
-  if (versioned.value.v !== protocolVersion)
+  if (versioned.value.v !== blobVersion)
     return err(failure('unsupported_version', `a blob message of version ${versioned.value.v}`));
   return check(blobMessageSchema, raw.value, 'malformed_message');
 }
@@ -115,7 +116,7 @@ const refusalMessageCharsMax = 256;
 
 export function refusalOf(digest: string, { code, message, retryAfterMs }: Failure): BlobMessage {
   return {
-    v: protocolVersion,
+    v: blobVersion,
     type: 'refusal',
     digest,
     code,

@@ -4,13 +4,13 @@
 // never less than a chunk, may stand before a Reply.
 
 import { type Clock, err, failure, type Log, ok, type Result, sleep } from '@skerry/shared';
-import { protocolVersion } from '../messages.ts';
 import type { DeviceTransport } from '../ports.ts';
 import { allMissing, missingChunks, missingCount } from './bitmap.ts';
 import { type BlobRef, chunkBytes, chunkCount, chunkSpan } from './blob.ts';
 import {
   type BlobMessage,
   type BlobMessageOf,
+  blobVersion,
   chunksInFlightMax,
   decodeBlobMessage,
   encodeBlobMessage,
@@ -134,7 +134,7 @@ export function createChunkWire(ports: ChunkWirePorts): BlobWire {
   return { name: 'chunks', fetch: over(fetchOver), send: over(sendOver) };
 }
 
-export const headerOf = ({ digest, bytes }: BlobRef) => ({ v: protocolVersion, digest, bytes });
+export const headerOf = ({ digest, bytes }: BlobRef) => ({ v: blobVersion, digest, bytes });
 
 export async function sendChunk(
   store: Pick<BlobStore, 'read'>,
