@@ -23,6 +23,7 @@ import { openDatabase } from './adapters/sqlite-database.ts';
 import { createSqliteDeviceStore } from './adapters/sqlite-device-store.ts';
 import { createSqliteDocumentStore } from './adapters/sqlite-document-store.ts';
 import { createSqliteEscalationStore } from './adapters/sqlite-escalation-store.ts';
+import { createSqliteRouteStore } from './adapters/sqlite-route-store.ts';
 import { type Agent, createAgent } from './agent.ts';
 import { agentConfigSchema } from './config.ts';
 
@@ -92,7 +93,7 @@ async function createWorld(): Promise<World> {
     setLink: (up) => pipe.setLink('device-1', up),
     async start(more = {}) {
       for (const close of closers.splice(0).reverse()) await close();
-      const config = agentConfigSchema.parse({ deadlineMs: 2000, ...more });
+      const config = agentConfigSchema.parse({ deadlineMs: 2000, auditShare: 0, ...more });
       const database = unwrap(openDatabase(join(folder, 'agent.db')));
       const documentEngine = createWorkerEngine();
       const agent = unwrap(
@@ -102,6 +103,7 @@ async function createWorld(): Promise<World> {
           residency: createResidency(1024 * 1024),
           store: unwrap(createSqliteDeviceStore(database, 'device-1', () => 'epoch-1', config)),
           escalations: createSqliteEscalationStore(database, config),
+          budgets: createSqliteRouteStore(database),
           documents: createSqliteDocumentStore(database),
           documentEngine,
           transport: pipe.connect('device-1'),
@@ -166,6 +168,47 @@ async function events(agent: Agent, count: number, from: string) {
   await reader.cancel();
   return found();
 }
+
+describe('an audit', () => {
+  it('asks the cloud what an app has been told, and the app hears nothing more of it', async () => {
+    const { start } = await createWorld();
+    const agent = await start({ auditShare: 1 });
+    expect(await infer(agent, sure)).toMatchObject({
+      source: 'exit:1',
+      degraded: false,
+      pending: false,
+    });
+    // The cloud of this world always says 'right', and the exit said 'left'.
+    await vi.waitFor(async () =>
+      expect(await (await get(agent, '/metrics')).text()).toContain(
+        'skerry_audits_total{agrees="false"} 1',
+      ),
+    );
+    expect(await (await get(agent, '/metrics')).text()).toContain('skerry_escalations_total 0');
+    expect(await health(agent)).toMatchObject({ queue: { ops: 0 } });
+    await infer(agent, unsure, { id: 'next' }); // An event to wait for: nothing comes before it.
+    expect((await get(agent, '/v1/answers/next')).status).toBe(200);
+  });
+
+  it('is none of edge-only’s', async () => {
+    const { start } = await createWorld();
+    const agent = await start({ auditShare: 1, policy: 'edge-only' });
+    await infer(agent, sure);
+    expect(await health(agent)).toMatchObject({ queue: { ops: 0 } });
+  });
+});
+
+describe('a budget', () => {
+  it('ends the questions, says so, and holds over a restart', async () => {
+    const { start } = await createWorld();
+    const config = { escalationsPerHour: 1 };
+    const agent = await start(config);
+    expect(await infer(agent, unsure)).toMatchObject({ source: 'cloud' });
+    const refused = { degraded: true, pending: false, reason: 'budget: requests' };
+    expect(await infer(agent, unsure)).toMatchObject(refused);
+    expect(await infer(await start(config), unsure)).toMatchObject(refused);
+  });
+});
 
 describe('a request', () => {
   it('is answered at the edge exit where it is confident, and says so', async () => {

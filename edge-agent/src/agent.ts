@@ -32,13 +32,16 @@ import { createDocuments } from './documents/documents.ts';
 import { createApp } from './http/app.ts';
 import { type Admission, createAdmission } from './infer/admission.ts';
 import { createAnswerStream } from './infer/answer-stream.ts';
+import { createEscalator, type EscalatorPorts } from './infer/escalate.ts';
 import type { EscalationStore } from './infer/escalation-store.ts';
-import { createInference, type Inference, type InferencePorts } from './infer/inference.ts';
+import { createInference, type Inference } from './infer/inference.ts';
 import { loadModel, type Model, selfTest } from './infer/model.ts';
 import { createModelServer, type DeviceModel } from './infer/model-server.ts';
 import { countRuns, serveClassifier } from './infer/served-classifier.ts';
 import { openTensorModel, type TensorModel } from './infer/tensor-model.ts';
 import { createTally } from './observe/tally.ts';
+import type { BudgetStore } from './route/budgets.ts';
+import { openRouter } from './route/open-router.ts';
 import { fitsMessage, type LargeInputs } from './sync/large-inputs.ts';
 
 export const agentVersion = '0.1.0';
@@ -53,7 +56,8 @@ export interface AgentPorts {
   readonly documents: DocumentLog & FollowerStore;
   readonly documentEngine: DocumentEngine;
   readonly transport: DeviceTransport;
-  readonly pack: InferencePorts['pack'];
+  readonly budgets: BudgetStore;
+  readonly pack: EscalatorPorts['pack'];
   /** For inputs that do not fit a message; without it they are not escalated. */
   readonly largeInputs?: LargeInputs;
   readonly clock: Clock;
@@ -84,17 +88,22 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
     queueOps: () => store.position().ops,
     queueBytes: () => store.position().bytes,
     waitingForModel: admission.waiting,
-    waitingForCloud: () => inference.waiting(),
+    waitingForCloud: () => escalator.waiting(),
     linkUp: () => session.link().state === 'up',
   });
-  const inference = createInference(
+  const router = openRouter(config, {
+    link: () => session.link(),
+    store: ports.budgets,
+    strain: () => undefined,
+    clock,
+    random: ports.random,
+  });
+  const escalator = createEscalator(
     {
-      models,
-      admission,
       escalations,
+      router,
       pack: ports.pack,
       clock,
-      random: ports.random,
       log,
       queue: {
         async append(body, effect) {
@@ -103,13 +112,24 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
             ? await large.append(body, effect)
             : store.append(body, clock.nowMs(), effect);
           if (appended.ok) {
-            tally.escalated();
+            if (body.audit === undefined) tally.escalated();
             session.notifyAppended();
           }
           return appended;
         },
-        link: () => session.link(),
       },
+      onAudit: tally.audited,
+    },
+    config.waitersMax,
+  );
+  const inference = createInference(
+    {
+      models,
+      admission,
+      router,
+      escalator,
+      clock,
+      random: ports.random,
       onAnswer: (answer) => tally.answered(answer, clock.nowMs()),
     },
     config,
@@ -153,12 +173,12 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
     }),
     statusIntervalMs: config.statusIntervalMs,
     effect(op) {
-      if (op.body.kind === 'answer') inference.record(op.body);
+      if (op.body.kind === 'answer') escalator.record(op.body);
       else documents.record(op);
     },
     onApplied(ops) {
       const bodies = ops.map(({ body }) => body);
-      const late = inference.deliver(bodies.filter((body) => body.kind === 'answer'));
+      const late = escalator.deliver(bodies.filter((body) => body.kind === 'answer'));
       tally.late(late);
       if (late > 0) answers.wake();
       documents.deliver(ops);
@@ -187,6 +207,7 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
       status: 'ok',
       device: config.device,
       link: session.link(),
+      breaker: router.breaker(),
       queue: { ops: store.position().ops, bytes: store.position().bytes },
       models: server.models().map(({ description }) => description.name),
     }),
@@ -195,7 +216,7 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
     app,
     inference,
     notifyAppended: session.notifyAppended,
-    drain: inference.close,
+    drain: escalator.close,
     async close() {
       session.close();
       await documents.close();

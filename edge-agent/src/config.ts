@@ -1,10 +1,21 @@
 // The agent's configuration: every key, its default and its bounds.
 
 import { zooDirectory } from '@skerry/models/node';
-import { countSchema, listSchema, nameSchema, portSchema, secret } from '@skerry/shared';
+import {
+  countSchema,
+  listSchema,
+  nameSchema,
+  portSchema,
+  secret,
+  shareSchema,
+} from '@skerry/shared';
 import { logLevelSchema } from '@skerry/shared/node';
 import { z } from 'zod';
 import { policies } from './route/decide.ts';
+
+/** Of a budget for one hour; 0: there is none. */
+const perHourSchema = countSchema(0, 1e12).default(0);
+const costSchema = countSchema(0, 1e12).default(0);
 
 export const agentConfigSchema = z.object({
   device: nameSchema.default('device-1').describe('this device’s name in the fleet'),
@@ -50,6 +61,22 @@ export const agentConfigSchema = z.object({
   deadlineMs: countSchema(1, 600_000)
     .default(250)
     .describe('time to answer, where a request names none'),
+  auditShare: shareSchema
+    .default(0.01)
+    .describe('of the confident answers, those that the cloud checks afterwards'),
+  raceMargin: shareSchema
+    .default(0.2)
+    .describe(
+      'how far below its threshold an answer may be to race the cloud against a tight deadline',
+    ),
+  escalationsPerHour: perHourSchema.describe(
+    'questions to the cloud in an hour; 0: as many as come',
+  ),
+  escalationBytesPerHour: perHourSchema.describe('their bytes; 0: no bound'),
+  moneyPerHour: perHourSchema.describe('what they may cost, in a unit of yours; 0: no bound'),
+  moneyPerEscalation: costSchema.describe('what one costs, in the same unit'),
+  millijoulesPerHour: perHourSchema.describe('their energy; 0: no bound'),
+  millijoulesPerEscalation: costSchema.describe('the energy of one'),
   threads: countSchema(1, 64).default(1).describe('threads inside one operator'),
   workers: countSchema(1, 64).default(1).describe('worker threads that the models share'),
   memoryBytesMax: countSchema(1_048_576, 2 ** 40)

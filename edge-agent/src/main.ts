@@ -31,6 +31,7 @@ import { openDatabase } from './adapters/sqlite-database.ts';
 import { createSqliteDeviceStore } from './adapters/sqlite-device-store.ts';
 import { createSqliteDocumentStore } from './adapters/sqlite-document-store.ts';
 import { createSqliteEscalationStore } from './adapters/sqlite-escalation-store.ts';
+import { createSqliteRouteStore } from './adapters/sqlite-route-store.ts';
 import { createAgent } from './agent.ts';
 import { type AgentConfig, agentConfigSchema } from './config.ts';
 import { type Identity, type IdentityKeeper, openIdentity } from './fleet/identity.ts';
@@ -105,6 +106,7 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
     residency: createResidency(config.memoryBytesMax ?? memoryLimitBytes() * modelsMemoryShare),
     store: store.value,
     escalations: createSqliteEscalationStore(database.value, config),
+    budgets: createSqliteRouteStore(database.value),
     documents: createSqliteDocumentStore(database.value),
     documentEngine,
     transport,

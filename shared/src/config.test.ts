@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { describeConfig, loadConfig, portSchema, redactConfig, secret } from './config.ts';
+import {
+  describeConfig,
+  loadConfig,
+  portSchema,
+  redactConfig,
+  secret,
+  shareSchema,
+} from './config.ts';
 
 const schema = z.object({
   httpPort: portSchema.default(8080).describe('port of the API'),
@@ -46,6 +53,17 @@ describe('config', () => {
     const loaded = load({ flags: ['--htp-port', '1', '--http-port', '2'] });
     expect(!loaded.ok && loaded.error.message).toBe('configuration: unknown flag --htp-port');
   });
+
+  it.each([
+    ['0.01', 0.01],
+    ['1', 1],
+    [0.5, 0.5],
+    ['1.5', undefined],
+    ['1e-3', undefined],
+    ['.5', undefined],
+  ])('reads %s as a share', (given, share) =>
+    expect(shareSchema.safeParse(given).data).toBe(share),
+  );
 
   it('prints no secret', () => {
     const loaded = load({ env: { SKERRY_API_TOKEN: 'hunter2' } });

@@ -62,6 +62,20 @@ export const countSchema = (min: number, max: number) =>
     )
     .pipe(z.int().min(min).max(max));
 
+/** A share of a whole, as a number or as its decimal digits. */
+export const shareSchema = z
+  .union(
+    [
+      z.number(),
+      z
+        .string()
+        .regex(/^\d(\.\d{1,9})?$/, 'expected digits')
+        .transform(Number),
+    ],
+    { error: 'expected a number from 0 to 1' },
+  )
+  .pipe(z.number().min(0).max(1));
+
 /** A TCP port; 0 takes a free one. */
 export const portSchema = countSchema(0, 65_535);
 

@@ -10,6 +10,7 @@ export {
   portSchema,
   redactConfig,
   secret,
+  shareSchema,
 } from './config.ts';
 export { describeIssues } from './describe-issues.ts';
 export {

@@ -85,6 +85,11 @@ const migrations = [
      bytes BLOB NOT NULL,
      at_ms REAL NOT NULL
    );`,
+  `CREATE TABLE budget (
+     name TEXT PRIMARY KEY,
+     tokens REAL NOT NULL,
+     at_ms REAL NOT NULL
+   );`,
 ];
 
 /** `path` may be ':memory:'. Fails with `storage_failed`, also for a file that a newer agent has written. */

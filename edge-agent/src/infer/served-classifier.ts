@@ -15,8 +15,9 @@ import {
 import { type Clock, defined, describeIssues, err, failure, ok, type Result } from '@skerry/shared';
 import { z } from 'zod';
 import { policies } from '../route/decide.ts';
-import type { Inference, InferenceAnswer, InferenceRequest } from './inference.ts';
+import type { Inference } from './inference.ts';
 import type { Model } from './model.ts';
+import type { InferenceAnswer, InferenceRequest } from './request.ts';
 
 /** Parameters of others pass; one that looks like ours and is not is a typo. */
 const parametersSchema = z.looseObject({

@@ -2,7 +2,7 @@
 
 import type { DeviceStatus } from '@skerry/sync-protocol';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { InferenceAnswer } from '../infer/inference.ts';
+import type { InferenceAnswer } from '../infer/request.ts';
 
 type Counts = DeviceStatus['counts'];
 type RecentDecision = DeviceStatus['recent'][number];
@@ -10,6 +10,7 @@ type RecentDecision = DeviceStatus['recent'][number];
 export interface Tally {
   answered(answer: InferenceAnswer, nowMs: number): void;
   escalated(): void;
+  audited(agrees: boolean): void;
   late(answers: number): void;
   failed(code: string): void;
   counts(): Counts;
@@ -59,6 +60,12 @@ export function createTally(gauges: TallyGauges): Tally {
     help: 'Questions made durable for the cloud',
     registers,
   });
+  const audits = new Counter({
+    name: 'skerry_audits_total',
+    help: 'Confident answers that the cloud has checked, by whether it agrees',
+    labelNames: ['agrees'],
+    registers,
+  });
   const lateAnswers = new Counter({
     name: 'skerry_late_answers_total',
     help: 'Answers that came after the app had its local one',
@@ -100,6 +107,9 @@ export function createTally(gauges: TallyGauges): Tally {
     escalated() {
       counts.escalated += 1;
       escalations.inc();
+    },
+    audited(agrees) {
+      audits.inc({ agrees: String(agrees) });
     },
     late(many) {
       counts.late += many;

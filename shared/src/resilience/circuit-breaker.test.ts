@@ -90,7 +90,8 @@ describe('a breaker', () => {
     for (let i = 0; i < hystrixLimits.requestsMin; i++) breaker.failed();
     expect([breaker.state(), breaker.admits()]).toEqual(['open', false]);
     clock.runNext(sleepMs);
-    expect([breaker.admits(), breaker.admits()]).toEqual([true, false]);
+    expect([breaker.refuses(), breaker.admits(), breaker.admits()]).toEqual([false, true, false]);
+    expect(breaker.refuses()).toBe(true);
     breaker.succeeded();
     expect([breaker.state(), breaker.admits()]).toEqual(['closed', true]);
   });

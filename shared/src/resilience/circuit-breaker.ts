@@ -102,6 +102,8 @@ function isTooBad(window: readonly Bucket[], limits: BreakerLimits): boolean {
 export interface Breaker {
   /** Whether a call may go now; in `half-open` the one that hears true is the probe. */
   admits(): boolean;
+  /** Whether `admits` would say no, without asking it. */
+  refuses(): boolean;
   succeeded(): void;
   failed(): void;
   state(): BreakerState['kind'];
@@ -119,6 +121,7 @@ export function createBreaker(
   };
   return {
     admits: () => handle('asked'),
+    refuses: () => !transitionBreaker(state, 'asked', clock.monotonicMs(), limits).admitted,
     succeeded: () => void handle('succeeded'),
     failed: () => void handle('failed'),
     state: () => state.kind,

@@ -10,6 +10,7 @@ import {
   createSqliteDeviceStore,
   createSqliteDocumentStore,
   createSqliteEscalationStore,
+  createSqliteRouteStore,
   openDatabase,
   packTensor,
 } from '@skerry/edge-agent';
@@ -56,6 +57,7 @@ export async function openInProcessAgent(
       residency: createResidency(memoryLimitBytes()),
       store,
       escalations: createSqliteEscalationStore(database, config),
+      budgets: createSqliteRouteStore(database),
       documents: createSqliteDocumentStore(database),
       documentEngine,
       transport: neverConnected,

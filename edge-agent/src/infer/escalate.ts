@@ -1,0 +1,183 @@
+// Questions passed on. An escalation is durable before anybody is told of it; its answer resolves the request that still
+// waits, or goes to the answers stream. An audit is an escalation that nobody waits for: its answer only counts.
+
+import type { Tensor } from '@skerry/models';
+import { assert, type Clock, type Log, ok, type Result } from '@skerry/shared';
+import type { Answer, Escalation } from '@skerry/sync-protocol';
+import type { Router } from '../route/router.ts';
+import type { EscalationStore } from './escalation-store.ts';
+import type { StageOutcome } from './model.ts';
+import type { Asked, Ending } from './request.ts';
+import { createWaiters, type Waiters } from './waiters.ts';
+
+/** What the feature needs of the outbox. */
+export interface EscalationQueue {
+  /** Makes it durable together with `effect`, and sets it going; at once where it fits a message. */
+  append(body: Escalation, effect: () => void): Result<unknown> | Promise<Result<unknown>>;
+}
+
+export interface EscalatorPorts {
+  readonly escalations: EscalationStore;
+  readonly queue: EscalationQueue;
+  readonly router: Omit<Router, 'decide' | 'breaker'>;
+  /** Packs the cut tensor for the wire. */
+  readonly pack: (name: string, tensor: Tensor) => Promise<Escalation['input']>;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** The cloud's verdict on an audited answer. */
+  readonly onAudit: (agrees: boolean) => void;
+}
+
+export interface Escalator {
+  /** Asks, waits up to `waitMs` where it is given and the cloud may be waited for, and never fails: see `reason`. */
+  ask(asked: Asked, outcome: StageOutcome, reason: string, waitMs?: number): Promise<Ending>;
+  /** The app has its answer. */
+  audit(asked: Asked, outcome: StageOutcome): Promise<void>;
+  /** Inside the transaction that applies an answer. */
+  record(answer: Answer): void;
+  /** After that transaction. Returns how many of the answers were late. */
+  deliver(answers: readonly Answer[]): number;
+  waiting(): number;
+  /** Lets every caller that waits for the cloud have its local answer now; the better one comes late. */
+  close(): void;
+}
+
+/** Audits under way that are remembered; a restart forgets them, and the coordinator counts them all the same. */
+const auditsMax = 1_024;
+
+export function createEscalator(ports: EscalatorPorts, waitersMax: number): Escalator {
+  const { escalations, router, clock, log } = ports;
+  const waiters = createWaiters(clock);
+  /** Between a record and its delivery: answers that were news, and that nobody waited for. */
+  const late = new Set<string>();
+  /** By request: the label that the device has given. */
+  const audits = new Map<string, number>();
+
+  const checkAudit = ({ requestId, outcome }: Answer): void => {
+    const label = audits.get(requestId);
+    if (label === undefined) return;
+    audits.delete(requestId);
+    if (outcome.kind === 'answered') ports.onAudit(outcome.label === label);
+  };
+
+  return {
+    async ask(asked, outcome, reason, waitMs) {
+      const local = (why: string, pending: boolean): Ending => {
+        return { degraded: true, reason: why, pending };
+      };
+      const appended = await append(ports, asked, outcome);
+      if (!appended.ok) {
+        const { code, message } = appended.error;
+        log.warn({ requestId: asked.requestId, code, reason: message }, 'not escalated');
+        return local(`not escalated: ${code}`, false);
+      }
+      if (waitMs === undefined) return local(reason, true);
+      if (waiters.size() >= waitersMax) return local('too many requests wait', true);
+      if (!router.mayWait()) return local('the cloud keeps missing deadlines', true);
+      const cloud = await waitFor(ports, asked, waiters, waitMs);
+      if (cloud === undefined) return local('deadline', true);
+      if (cloud.kind === 'failed') return local(`cloud: ${cloud.code}`, false);
+      return { ...answerOf(cloud), degraded: false, reason, pending: false };
+    },
+
+    async audit(asked, exit) {
+      const outcome = await toTheCut(asked, exit);
+      if (!outcome.ok) return;
+      const { requestId } = asked;
+      const [oldest] = audits.keys();
+      if (audits.size >= auditsMax && oldest !== undefined) audits.delete(oldest);
+      audits.set(requestId, exit.prediction.index);
+      const appended = await append(ports, asked, outcome.value, exit);
+      if (appended.ok) return;
+      audits.delete(requestId);
+      log.warn({ requestId, code: appended.error.code }, `not audited: ${appended.error.message}`);
+    },
+
+    waiting: waiters.size,
+    close: waiters.releaseAll,
+    record(answer) {
+      const delivery = waiters.has(answer.requestId) ? 'in-time' : 'late';
+      if (escalations.settle(answer, delivery) && delivery === 'late') late.add(answer.requestId);
+    },
+    deliver(answers) {
+      for (const answer of answers) {
+        router.answered(answer.requestId);
+        waiters.resolve(answer.requestId, answer.outcome);
+        checkAudit(answer);
+      }
+      const came = answers.filter(({ requestId }) => late.has(requestId)).length;
+      late.clear();
+      return came;
+    },
+  };
+}
+
+/** Makes the question durable: what the cloud takes, what the device would say, and, but for an audit, a record of it. */
+async function append(
+  { queue, escalations, router, pack, clock }: EscalatorPorts,
+  asked: Asked,
+  { cut, ...last }: StageOutcome,
+  audited?: StageOutcome,
+): Promise<Result<unknown>> {
+  assert(cut !== undefined, 'a stage that the cloud follows has a cut');
+  const { requestId, model, request, deadlineAtMs } = asked;
+  const { exit, prediction } = audited ?? last;
+  const body: Escalation = {
+    kind: 'escalation',
+    requestId,
+    model: model.manifest.name,
+    version: model.manifest.version,
+    variant: model.variant,
+    stage: cut.stage,
+    input: await pack(cut.name, cut.tensor),
+    local: { exit, label: prediction.index, confidence: prediction.confidence },
+    deadlineLeftMs: audited ? 0 : Math.max(0, deadlineAtMs - clock.monotonicMs()),
+    ...(audited ? { audit: true } : {}),
+  };
+  return queue.append(body, () => {
+    router.spent(requestId, cut.tensor.data.byteLength, body.input.data.byteLength);
+    if (audited) return;
+    escalations.open({
+      requestId,
+      ...(request.clientId === undefined ? {} : { clientId: request.clientId }),
+      model: body.model,
+      version: body.version,
+      appendedMs: clock.nowMs(),
+      local: body.local,
+    });
+  });
+}
+
+/** An audit of an early exit runs the stages that it saved, for the cut that the cloud takes is the last one. */
+async function toTheCut({ model }: Asked, exit: StageOutcome): Promise<Result<StageOutcome>> {
+  let outcome = exit;
+  for (let place = exit.exit; outcome.hasNextEdgeStage; place++) {
+    assert(outcome.cut !== undefined, 'a stage that another follows has a cut');
+    const ran = await model.runStage(place, outcome.cut.tensor);
+    if (!ran.ok) return ran;
+    outcome = ran.value;
+  }
+  return ok(outcome);
+}
+
+async function waitFor(
+  { router, clock }: EscalatorPorts,
+  { requestId, request, deadlineAtMs }: Asked,
+  waiters: Waiters,
+  waitMs: number,
+): Promise<Answer['outcome'] | undefined> {
+  const signal = request.signal?.();
+  // The time that packing took is the app's too.
+  const leftMs = Math.max(0, Math.min(waitMs, deadlineAtMs - clock.monotonicMs()));
+  const outcome = await waiters.wait(requestId, leftMs, signal);
+  // That an app has gone says nothing of the cloud.
+  if (outcome !== undefined || !signal?.aborted) router.waited(outcome !== undefined);
+  return outcome;
+}
+
+const answerOf = (cloud: Extract<Answer['outcome'], { kind: 'answered' }>) => ({
+  source: 'cloud',
+  label: cloud.label,
+  confidence: cloud.confidence,
+  probabilities: Float32Array.from(cloud.probabilities),
+});
