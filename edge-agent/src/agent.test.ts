@@ -185,7 +185,6 @@ describe('an audit', () => {
       ),
     );
     expect(await (await get(agent, '/metrics')).text()).toContain('skerry_escalations_total 0');
-    expect(await health(agent)).toMatchObject({ queue: { ops: 0 } });
     await infer(agent, unsure, { id: 'next' }); // An event to wait for: nothing comes before it.
     expect((await get(agent, '/v1/answers/next')).status).toBe(200);
   });
@@ -349,6 +348,7 @@ describe('an app that goes away', () => {
     await vi.waitFor(async () => expect((await get(agent, '/v1/answers/left')).status).toBe(200));
     gone.abort();
     await asked;
+    world.outcome = answered; // The question may still be on its way to the cloud.
     await world.answerAll();
     expect((await events(agent, 1, '0')).map((e) => e.id)).toEqual(['left']);
   });
