@@ -10,4 +10,4 @@ export { createSqliteEscalationStore } from './adapters/sqlite-escalation-store.
 export { createSqliteRouteStore } from './adapters/sqlite-route-store.ts';
 export { type Agent, type AgentPorts, createAgent } from './agent.ts';
 export { type AgentConfig, agentConfigSchema } from './config.ts';
-export { decide } from './route/decide.ts';
+export { decide, unconstrained } from './route/decide.ts';

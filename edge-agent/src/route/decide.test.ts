@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type DecideInput, decide, policies, replyReserveMs } from './decide.ts';
+import { type DecideInput, decide, policies, replyReserveMs, unconstrained } from './decide.ts';
 
 const base: DecideInput = {
   policy: 'sync-with-deadline',
@@ -10,10 +10,7 @@ const base: DecideInput = {
   hasCloudStage: true,
   deadlineLeftMs: 100,
   link: { state: 'up', rttMs: 10 },
-  cloud: {},
-  breakerOpen: false,
-  price: { share: 0, budget: '' },
-  drawn: false,
+  ...unconstrained,
   raceMargin: 0.1,
 };
 

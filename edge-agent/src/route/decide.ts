@@ -56,6 +56,15 @@ export interface DecideInput {
   readonly raceMargin: number;
 }
 
+/** Nothing known of the cloud, nothing that is short, no chance. */
+export const unconstrained = {
+  cloud: {},
+  breakerOpen: false,
+  price: { share: 0, budget: '' },
+  drawn: false,
+  raceMargin: 0,
+} as const satisfies Partial<DecideInput>;
+
 export type Decision = {
   readonly reason: string;
 } /** `audit`: answer now, and have the cloud check it. */ & (

@@ -1,7 +1,7 @@
 // All test digits on one device, one after the other, everything timed that an answer takes: stage, exit head, softmax
 // and decision, and the cloud's stage, run here too, for those that are not confident. Or the whole network for each.
 
-import { decide } from '@skerry/edge-agent';
+import { decide, unconstrained } from '@skerry/edge-agent';
 import { predict } from '@skerry/models';
 import { readBundle } from '@skerry/models/node';
 import { readMnist } from '@skerry/models/training';
@@ -84,6 +84,7 @@ async function openPath({ bundle, variant, path }: DigitsOptions): Promise<Answe
     const results = await edgeSession.run({ image: input(pixels) });
     const { index, confidence } = predictFrom(results, first.temperature);
     const decision = decide({
+      ...unconstrained,
       policy: 'sync-with-deadline',
       confidence,
       threshold: first.threshold,
