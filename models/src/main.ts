@@ -3,9 +3,11 @@
 
 import { failure, messageOf } from '@skerry/shared';
 import type { Command } from './commands/command.ts';
+import { inspect } from './commands/inspect.ts';
 import { quantize } from './commands/quantize.ts';
+import { split } from './commands/split.ts';
 
-const commands: Readonly<Record<string, Command>> = { quantize };
+const commands: Readonly<Record<string, Command>> = { inspect, quantize, split };
 
 const exitCodes = { ok: 0, failed: 1, usage: 2 } as const;
 
