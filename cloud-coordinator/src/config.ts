@@ -73,6 +73,31 @@ export const coordinatorConfigSchema = z.object({
   publishesMax: countSchema(1, 65_535)
     .default(4_096)
     .describe('messages that the broker has not acknowledged'),
+  modelControl: z
+    .enum(['none', 'explicit'])
+    .default('none')
+    .describe('explicit: who reaches the API may load and unload models'),
+  bodyBytesMax: countSchema(1024, 2 ** 30)
+    .default(16 * 1024 * 1024)
+    .describe('bytes of one inference request'),
+  inferInstances: countSchema(1, 64).default(1).describe('copies of each model that run at once'),
+  inferQueueRowsMax: countSchema(1, 1_000_000)
+    .default(1_024)
+    .describe('rows of clients’ requests that wait for one model'),
+  inferPriorities: countSchema(1, 100)
+    .default(3)
+    .describe('levels of priority; 1 is the first to run, devices’ escalations have it'),
+  queueTimeoutMs: countSchema(0, hourMs)
+    .default(0)
+    .describe('how long a request may wait for a model; 0 is for ever'),
+  queueTimeoutAction: z
+    .enum(['reject', 'delay'])
+    .default('reject')
+    .describe('reject: then it fails; delay: then it waits behind all others'),
+  queueTimeoutOverride: z
+    .enum(['allow', 'ignore'])
+    .default('allow')
+    .describe('whether a request may name a timeout of its own'),
   batchRowsMax: countSchema(1, 4_096).default(32).describe('rows in one run of a model'),
   batchDelayMs: countSchema(0, 10_000).default(2).describe('how long a row waits for company'),
   escalationsMax: countSchema(1, 1_000_000)

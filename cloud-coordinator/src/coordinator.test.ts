@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import { createOnnxNativeRuntime, readBundle, zooDirectory } from '@skerry/models/node';
-import { assert, createRandom, defined, loadConfig, silentLog } from '@skerry/shared';
+import { assert, createRandom, defined, loadConfig, ok, silentLog } from '@skerry/shared';
 import { systemClock } from '@skerry/shared/node';
 import { decodeMessage, type Escalation, encodeMessage, type Reply } from '@skerry/sync-protocol';
 import { createWorkerEngine } from '@skerry/sync-protocol/automerge';
@@ -20,7 +20,7 @@ const device = 'device-1';
 
 async function fresh() {
   const config = loadConfig(coordinatorConfigSchema, { environment: {}, flags: [] });
-  const bundle = await readBundle(join(zooDirectory, 'digits'), ['cloud']);
+  const bundle = await readBundle(join(zooDirectory, 'digits'), ['edge', 'cloud']);
   const db = await openSqlite(':memory:');
   assert(config.ok && bundle.ok && db.ok, 'config, bundle and database are there');
   onTestFinished(() => db.value.destroy());
@@ -36,7 +36,7 @@ async function fresh() {
       devices: createSqlDeviceTable(db.value),
       documents: createSqlDocumentStore(db.value),
       documentEngine: createWorkerEngine(),
-      bundles: [bundle.value],
+      readBundles: async () => ok([bundle.value]),
       createRuntime: createOnnxNativeRuntime,
       transport: pipe.listen(),
     },

@@ -3,6 +3,7 @@
 
 import type { Runtime } from '@skerry/models';
 import type { Bundle } from '@skerry/models/node';
+import { createRestHandler } from '@skerry/models/open-inference';
 import { type Clock, type Log, ok, type Random, type Result } from '@skerry/shared';
 import { sha256 } from '@skerry/shared/node';
 import {
@@ -23,8 +24,8 @@ import {
 import { createApp } from './http/app.ts';
 import { readConsoleFiles } from './http/console-files.ts';
 import type { BlobInputs } from './infer/blob-inputs.ts';
-import { type CloudHalf, openCloudHalves } from './infer/cloud-half.ts';
 import { createCloudModels } from './infer/cloud-models.ts';
+import { type ModelHost, openModelHost } from './infer/model-host.ts';
 import { createServe } from './infer/serve.ts';
 import { createDecisionFeed } from './observe/decision-feed.ts';
 import type { Metrics } from './observe/metrics.ts';
@@ -37,8 +38,8 @@ export interface CoordinatorAdapters {
   readonly devices: DeviceTable;
   readonly documents: DocumentLog & { readonly members: MemberStore };
   readonly documentEngine: DocumentEngine;
-  /** What this coordinator can finish. */
-  readonly bundles: readonly Bundle[];
+  /** What this coordinator hosts, as it lies on disk now: read at start, and when a model is loaded anew. */
+  readonly readBundles: () => Promise<Result<readonly Bundle[]>>;
   readonly createRuntime: () => Runtime;
   readonly transport: TransportAdapter;
   /** For inputs that come as blobs. */
@@ -58,6 +59,7 @@ export interface Coordinator {
   close(): Promise<void>;
 }
 
+const coordinatorVersion = '0.1.0';
 const serveBackoff = { initialMs: 100, maxMs: 10_000 };
 const deviceSaveEveryMs = 5_000;
 const decisionsKeptMax = 100;
@@ -68,8 +70,9 @@ export async function createCoordinator(
   adapters: CoordinatorAdapters,
 ): Promise<Result<Coordinator>> {
   const { clock, log, transport, metrics } = adapters;
-  const halves = await openCloudHalves(adapters.bundles, adapters.createRuntime, config.threads);
-  if (!halves.ok) return halves;
+  const ready = (): boolean => transport.connected?.() ?? true;
+  const host = await openHost(config, adapters, ready);
+  if (!host.ok) return host;
   const registry = await openDeviceRegistry(
     { ...config, saveEveryMs: deviceSaveEveryMs },
     adapters.devices,
@@ -77,7 +80,7 @@ export async function createCoordinator(
     log,
   );
   if (!registry.ok) {
-    for (const half of halves.value) await half.close();
+    await host.value.close();
     return registry;
   }
   const devices = registry.value;
@@ -93,11 +96,11 @@ export async function createCoordinator(
     onRefused: () => metrics.failed('malformed_message'),
   });
   if (!shared.ok) {
-    for (const half of halves.value) await half.close();
+    await host.value.close();
     return shared;
   }
   const documents = shared.value;
-  const infer = createInfer(config, adapters, halves.value, (device) => handler.news(device));
+  const infer = createInfer(config, adapters, host.value, (device) => handler.news(device));
   const handler = createExchangeHandler(
     {
       store: adapters.store,
@@ -130,13 +133,14 @@ export async function createCoordinator(
   transport.onPresence(devices.linked);
   serveExchanges(transport, countExchanges(handler, metrics), log);
   void infer.serve.catchUp(); // What a start before this one left open.
-  const ready = (): boolean => transport.connected?.() ?? true;
   const { models } = infer;
   const consoleFiles = readConsoleFiles();
   const app = createApp({
     devices,
     store: adapters.store,
     models,
+    openInference: createRestHandler(host.value.server, config.bodyBytesMax),
+    bodyBytesMax: config.bodyBytesMax,
     documents,
     decisions,
     metrics,
@@ -157,26 +161,50 @@ export async function createCoordinator(
   });
 }
 
+async function openHost(
+  config: CoordinatorConfig,
+  { readBundles, createRuntime, clock, log, metrics }: CoordinatorAdapters,
+  ready: () => boolean,
+): Promise<Result<ModelHost>> {
+  const bundles = await readBundles();
+  if (!bundles.ok) return bundles;
+  return openModelHost(
+    bundles.value,
+    {
+      version: coordinatorVersion,
+      modelControl: config.modelControl,
+      threads: config.threads,
+      slots: config.inferInstances,
+      rowsMax: config.batchRowsMax,
+      delayMs: config.batchDelayMs,
+      priorities: config.inferPriorities,
+      queueRowsMax: config.inferQueueRowsMax,
+      timeoutAction: config.queueTimeoutAction,
+      defaultTimeoutMs: config.queueTimeoutMs,
+      allowTimeoutOverride: config.queueTimeoutOverride === 'allow',
+    },
+    {
+      readBundles,
+      createRuntime,
+      clock,
+      log,
+      ready,
+      onBatch(model, rows, computeMs) {
+        metrics.batchRows.observe({ model }, rows);
+        metrics.inferSeconds.observe({ model }, computeMs / 1_000);
+      },
+    },
+  );
+}
+
 function createInfer(
   config: CoordinatorConfig,
   { store, inputs, clock, random, log, metrics }: CoordinatorAdapters,
-  halves: readonly CloudHalf[],
+  host: ModelHost,
   onAnswer: (device: string) => void,
 ) {
-  const models = createCloudModels(
-    halves,
-    {
-      rowsMax: config.batchRowsMax,
-      delayMs: config.batchDelayMs,
-      // Room for the whole window of `serve`: whatever it holds may wait for one model.
-      queueRowsMax: config.escalationsMax,
-    },
-    clock,
-    (model, rows, seconds) => {
-      metrics.batchRows.observe({ model }, rows);
-      metrics.inferSeconds.observe({ model }, seconds);
-    },
-  );
+  const models = createCloudModels(host.halves);
+  metrics.watchModels(host);
   const serve = createServe(
     { windowMax: config.escalationsMax, attemptsMax: config.attemptsMax, backoff: serveBackoff },
     {
@@ -196,7 +224,7 @@ function createInfer(
     models,
     serve,
     // Together: `serve` waits for what runs, and the models let go of what waits.
-    close: () => Promise.all([serve.close(), models.close()]),
+    close: () => Promise.all([serve.close(), host.close()]),
   };
 }
 

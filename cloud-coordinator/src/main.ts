@@ -60,10 +60,6 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
   const metrics = createMetrics();
   const plan = planSecurity(config);
   if (!plan.ok) return plan;
-  const bundles = collect(
-    await Promise.all(config.bundles.map((directory) => readVariants(directory, ['cloud']))),
-  );
-  if (!bundles.ok) return bundles;
   const database = await openSqlite(databaseFile(config.dataDir));
   if (!database.ok) return database;
   opened.push(() => database.value.destroy());
@@ -109,8 +105,12 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
     devices: createSqlDeviceTable(database.value),
     documents: createSqlDocumentStore(database.value, commits),
     documentEngine,
-    bundles: bundles.value.flat(),
     inputs: blobs.value.inputs,
+    readBundles: async () => {
+      const reading = config.bundles.map((directory) => readVariants(directory, ['edge', 'cloud']));
+      const read = collect(await Promise.all(reading));
+      return read.ok ? ok(read.value.flat()) : read;
+    },
     createRuntime: createOnnxNativeRuntime,
     transport: {
       ...joinTransports([transport, http.transport], config.devicesMax),

@@ -8,7 +8,7 @@ export {
   type Variant,
 } from './bundle/manifest.ts';
 export { exampleBytes, sessionMemoryBytes } from './bundle/session-memory.ts';
-export { textTensor } from './bytes-tensor.ts';
+export { bytesElements, joinBytes, textTensor } from './bytes-tensor.ts';
 export { type Prediction, predict, softmax } from './confidence.ts';
 export { type LastingSession, openLastingSession } from './runtime/lasting-session.ts';
 export { createOnnxWasmRuntime } from './runtime/onnx-wasm.ts';
@@ -23,6 +23,7 @@ export {
   type Datatype,
   datatypes,
   elementCount,
+  isBatched,
   type Tensor,
   type TensorData,
   type TensorMap,

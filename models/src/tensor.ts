@@ -39,6 +39,9 @@ export interface TensorSpec {
   readonly shape: readonly number[];
 }
 
+/** Whether the first dimension is a batch's: it may vary, and it is not the only one. */
+export const isBatched = (shape: readonly number[]): boolean => shape[0] === -1 && shape.length > 1;
+
 /** Of BYTES it is the least: an element's length alone takes four. */
 export const bytesPerElement = (datatype: Datatype): number =>
   datatype === 'BYTES' ? bytesLengthBytes : arrays[datatype].BYTES_PER_ELEMENT;

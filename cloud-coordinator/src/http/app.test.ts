@@ -1,3 +1,4 @@
+import { createRestHandler } from '@skerry/models/open-inference';
 import { err, failure, ok, silentLog } from '@skerry/shared';
 import type { SuspicionRecord } from '@skerry/sync-protocol';
 import { createVirtualClock } from '@skerry/sync-protocol/testing';
@@ -34,6 +35,9 @@ const decision = {
   latencyMs: 0.4,
 };
 
+const openInferenceOf = (ready: () => boolean) =>
+  createRestHandler({ name: 'test', version: '1', extensions: [], ready, models: () => [] }, 1_024);
+
 function fresh(change: Partial<AppPorts> = {}) {
   const decisions = createDecisionFeed({ decisionsMax: 2, subscribersMax: 1 });
   const app = createApp({
@@ -44,6 +48,8 @@ function fresh(change: Partial<AppPorts> = {}) {
     },
     store: { suspicions: async () => ok([suspicion]) },
     models: { list: () => [] },
+    openInference: openInferenceOf(change.ready ?? (() => true)),
+    bodyBytesMax: 1_024,
     documents: {
       read: async (document) => err(failure('not_found', document)),
       patch: async (document) => err(failure('not_found', document)),

@@ -1,6 +1,7 @@
 // The coordinator's HTTP API, for operators and for what watches the process. What changes here are documents
 // alone.
 
+import type { RestHandler } from '@skerry/models/open-inference';
 import {
   type Clock,
   describeIssues,
@@ -22,11 +23,14 @@ import type { Metrics } from '../observe/metrics.ts';
 import type { ConsoleFile } from './console-files.ts';
 import { streamDecisions } from './decision-stream.ts';
 import { documentRoutes } from './documents.ts';
+import { openInferenceRoutes } from './open-inference.ts';
 
 export interface AppPorts {
   readonly devices: Pick<DeviceRegistry, 'list' | 'get' | 'totals'>;
   readonly store: Pick<CoordinatorStore, 'suspicions'>;
   readonly models: Pick<CloudModels, 'list'>;
+  readonly openInference: RestHandler;
+  readonly bodyBytesMax: number;
   readonly documents: Pick<Documents, 'read' | 'patch'>;
   readonly decisions: DecisionFeed;
   readonly metrics: Pick<Metrics, 'text' | 'contentType'>;
@@ -72,9 +76,7 @@ export function createApp(ports: AppPorts): Hono {
     app.get(path, (c) => c.body(body, 200, { 'Content-Type': type, 'Cache-Control': 'no-cache' }));
 
   app.get('/healthz', (c) => c.json({ live: true, ready: ports.ready() }));
-  // Open Inference Protocol v2, health: the status is the answer.
-  app.get('/v2/health/live', (c) => c.json({ live: true }));
-  app.get('/v2/health/ready', (c) => c.json({ ready: ports.ready() }, ports.ready() ? 200 : 503));
+  app.route('/v2', openInferenceRoutes(ports.openInference, ports.bodyBytesMax));
   app.get('/metrics', async (c) =>
     c.body(await metrics.text(), 200, { 'Content-Type': metrics.contentType }),
   );

@@ -1,18 +1,85 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { planBatch } from './batch-plan.ts';
+import { planQueue, type Waiting } from './batch-plan.ts';
 
 const limits = { rowsMax: 4, delayMs: 10 };
+const never = Number.POSITIVE_INFINITY;
+const nowMs = 100;
 
-describe('planBatch', () => {
-  it.each([
-    ['nothing waits', 0, 0, { kind: 'idle' }],
-    ['the oldest has just come', 1, 100, { kind: 'wait', delayMs: 10 }],
-    ['the oldest has waited a while', 3, 93, { kind: 'wait', delayMs: 3 }],
-    ['the oldest has waited long enough', 3, 90, { kind: 'run', rows: 3 }],
-    ['the oldest waited while another batch ran', 2, 0, { kind: 'run', rows: 2 }],
-    ['the batch is full', 4, 100, { kind: 'run', rows: 4 }],
-    ['more wait than fit', 9, 100, { kind: 'run', rows: 4 }],
-  ])('%s', (_when, rows, oldestAtMs, plan) => {
-    expect(planBatch(rows, oldestAtMs, 100, limits)).toEqual(plan);
+const waiting = (arrivedAtMs: number, more: Partial<Waiting> = {}): Waiting => ({
+  rows: 1,
+  key: '',
+  priority: 1,
+  arrivedAtMs,
+  timeoutAtMs: never,
+  deadlineAtMs: never,
+  ...more,
+});
+
+const plan = (queue: readonly Waiting[], freeSlots = 1, action: 'reject' | 'delay' = 'reject') =>
+  planQueue(queue, freeSlots, nowMs, limits, action);
+
+describe('planQueue', () => {
+  const [late, early] = [waiting(100), waiting(90)];
+  it.each<[string, readonly Waiting[], number, ReturnType<typeof plan>]>([
+    ['nothing waits', [], 1, { expired: [] }],
+    ['the oldest has just come', [late], 1, { expired: [], wakeAtMs: 110 }],
+    ['the oldest has waited long enough', [early, late], 1, { expired: [], batch: [early, late] }],
+    [
+      'the batch is full',
+      [late, late, late, late],
+      1,
+      { expired: [], batch: [late, late, late, late] },
+    ],
+    ['the model is busy', [early, early, early, early], 0, { expired: [] }],
+  ])('%s', (_when, queue, slots, expected) => {
+    expect(plan(queue, slots)).toEqual(expected);
+  });
+
+  it('takes no more rows than fit, and runs at once what no other could join', () => {
+    const [two, three] = [waiting(100, { rows: 2 }), waiting(100, { rows: 3 })];
+    expect(plan([two, three]).batch).toEqual([two]);
+  });
+
+  it('runs together what has one key alone', () => {
+    const [a, b] = [waiting(100, { key: 'a' }), waiting(100, { key: 'b' })];
+    expect(plan([a, b, a]).batch).toEqual([a]);
+  });
+
+  it('drops who has a deadline that has passed, and wakes for the next, also while the model is busy', () => {
+    const [gone, soon] = [waiting(0, { deadlineAtMs: 100 }), waiting(0, { deadlineAtMs: 105 })];
+    expect(plan([gone, soon], 0)).toEqual({ expired: [gone], wakeAtMs: 105 });
+  });
+
+  it('rejects who has waited too long, or delays them behind all others', () => {
+    const overdue = waiting(0, { timeoutAtMs: 99 });
+    const fresh = waiting(90);
+    expect(plan([overdue, fresh])).toEqual({ expired: [overdue], batch: [fresh] });
+    expect(plan([overdue, fresh], 1, 'delay')).toEqual({ expired: [], batch: [fresh, overdue] });
+  });
+
+  it('never runs what is expired, never more than fits, never out of order', () => {
+    const anyWaiting = fc
+      .record({
+        rows: fc.integer({ min: 1, max: 4 }),
+        arrivedAtMs: fc.integer({ min: 0, max: 100 }),
+        timeoutAtMs: fc.integer({ min: 80, max: 130 }),
+        deadlineAtMs: fc.integer({ min: 80, max: 130 }),
+        key: fc.constantFrom('a', 'b'),
+      })
+      .map((some) => waiting(0, some));
+    fc.assert(
+      fc.property(fc.array(anyWaiting), fc.constantFrom('reject', 'delay'), (queue, action) => {
+        const { expired, batch = [] } = plan(queue, 1, action);
+        for (const dead of queue.filter(({ deadlineAtMs }) => deadlineAtMs <= nowMs))
+          expect(expired).toContain(dead);
+        expect(batch.some((run) => expired.includes(run))).toBe(false);
+        expect(batch.reduce((rows, run) => rows + run.rows, 0)).toBeLessThanOrEqual(limits.rowsMax);
+        expect(new Set(batch.map(({ key }) => key)).size).toBeLessThanOrEqual(1);
+        const inTime = queue.filter(({ timeoutAtMs }) => timeoutAtMs > nowMs);
+        const places = batch.filter((run) => inTime.includes(run)).map((run) => queue.indexOf(run));
+        expect(places).toEqual([...places].sort((a, b) => a - b));
+      }),
+    );
   });
 });

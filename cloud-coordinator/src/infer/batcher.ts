@@ -1,69 +1,153 @@
-// The shell around planBatch: holds the rows and the timer, runs one batch at a time. Rows that arrive during a run
-// wait for the next one, so batches grow with the load by themselves.
+// The shell around planQueue: holds the queue, the timer and the free slots. Requests that arrive during a run wait for
+// the next one, so batches grow with the load by themselves. Whoever has gone, or whose time is up, never reaches the
+// model.
 
+import { failReasonOf, type ModelStatistics } from '@skerry/models/open-inference';
 import { type Clock, err, failure, ok, type Result, type Timer } from '@skerry/shared';
-import { type BatchLimits, planBatch } from './batch-plan.ts';
+import { type BatchLimits, planQueue, type QueuePolicy, type Waiting } from './batch-plan.ts';
 
-export interface Batcher<Row, Out> {
-  /** The row's own result, or `overloaded` at once when the queue is full, or `unavailable` once closed. */
-  submit(row: Row): Promise<Result<Out>>;
+/** What a request says about its turn. */
+export interface Turn {
+  readonly rows: number;
+  readonly key?: string;
+  /** 1 is the first to run. */
+  readonly priority?: number;
+  readonly queueTimeoutMs?: number;
+  readonly deadlineLeftMs?: number;
+  readonly signal?: AbortSignal;
+  /** Already bounded by whoever asks: the queue has always room for it. */
+  readonly bounded?: boolean;
+}
+
+export interface Batcher<Item, Out> {
+  /**
+   * The item's own result. Fails with `overloaded` at once when the queue is full, `deadline_exceeded` when its time is
+   * up in the queue, `unavailable` when its caller has gone or the batcher is closed.
+   */
+  submit(item: Item, turn: Turn): Promise<Result<Out>>;
+  waiting(): number;
   close(): void;
 }
 
-interface Waiting<Row, Out> {
-  readonly row: Row;
-  readonly arrivedAtMs: number;
-  readonly resolve: (result: Result<Out>) => void;
+interface Entry<Item, Out> extends Waiting {
+  readonly item: Item;
+  readonly settle: (result: Result<Out>, cancelled?: boolean) => void;
 }
 
-/** `run` gets at most `rowsMax` rows and returns as many outputs, in the same order. */
-export function createBatcher<Row, Out>(
-  limits: BatchLimits,
+const defaultPriority = 1;
+
+/** `run` gets at most `rowsMax` rows of one key and returns as many outputs as items, in the same order. */
+export function createBatcher<Item, Out>(
+  limits: BatchLimits & QueuePolicy,
   clock: Clock,
-  run: (rows: readonly Row[]) => Promise<Result<readonly Out[]>>,
-): Batcher<Row, Out> {
-  let queue: Waiting<Row, Out>[] = [];
-  let timer: Timer | undefined;
-  let running = false;
+  run: (items: readonly Item[]) => Promise<Result<readonly Out[]>>,
+  statistics: Pick<ModelStatistics, 'ended' | 'ran'>,
+): Batcher<Item, Out> {
+  let queue: Entry<Item, Out>[] = [];
+  let queuedRows = 0;
+  let running = 0;
   let closed = false;
+  let timer: Timer | undefined;
+
+  const remove = (gone: ReadonlySet<Entry<Item, Out>>): void => {
+    queue = queue.filter((entry) => !gone.has(entry));
+    for (const { rows } of gone) queuedRows -= rows;
+  };
 
   const advance = (): void => {
     timer?.cancel();
     timer = undefined;
-    if (running || closed) return;
-    const oldestAtMs = queue[0]?.arrivedAtMs ?? 0;
-    const plan = planBatch(queue.length, oldestAtMs, clock.monotonicMs(), limits);
-    if (plan.kind === 'wait') timer = clock.after(plan.delayMs, advance);
-    if (plan.kind === 'run') void runBatch(queue.splice(0, plan.rows));
+    for (;;) {
+      const nowMs = clock.monotonicMs();
+      const free = limits.slots - running;
+      const plan = planQueue(queue, free, nowMs, limits, limits.timeoutAction);
+      remove(new Set([...plan.expired, ...(plan.batch ?? [])]));
+      for (const entry of plan.expired)
+        entry.settle(
+          err(failure('deadline_exceeded', 'the time was up before the model was free')),
+        );
+      if (plan.batch === undefined) {
+        if (plan.wakeAtMs !== undefined) timer = clock.after(plan.wakeAtMs - nowMs, advance);
+        return;
+      }
+      void runBatch(plan.batch, nowMs);
+    }
   };
 
-  const runBatch = async (batch: readonly Waiting<Row, Out>[]): Promise<void> => {
-    running = true;
-    const results = await run(batch.map((w) => w.row));
-    running = false;
-    for (const [i, waiting] of batch.entries())
-      waiting.resolve(results.ok ? ok(results.value[i] as Out) : results);
-    advance();
+  const runBatch = async (batch: readonly Entry<Item, Out>[], startMs: number): Promise<void> => {
+    running += 1;
+    const results = await run(batch.map(({ item }) => item));
+    running -= 1;
+    const rows = batch.reduce((sum, entry) => sum + entry.rows, 0);
+    const waitedMs = batch.map(({ arrivedAtMs }) => startMs - arrivedAtMs);
+    if (results.ok) statistics.ran(rows, waitedMs, clock.monotonicMs() - startMs, clock.nowMs());
+    for (const [i, entry] of batch.entries())
+      entry.settle(results.ok ? ok(results.value[i] as Out) : results);
+    if (!closed) advance();
+  };
+
+  const enqueue = (entry: Entry<Item, Out>): void => {
+    const behind = queue.findLastIndex(({ priority }) => priority <= entry.priority);
+    queue.splice(behind + 1, 0, entry);
+    queuedRows += entry.rows;
+  };
+
+  const timeoutMsOf = ({ queueTimeoutMs }: Turn): number => {
+    const wanted = limits.allowTimeoutOverride ? (queueTimeoutMs ?? 0) : 0;
+    const least = Math.min(
+      wanted || Number.POSITIVE_INFINITY,
+      limits.defaultTimeoutMs || Number.POSITIVE_INFINITY,
+    );
+    return least;
+  };
+
+  const refuse = (error: ReturnType<typeof failure>): Promise<Result<Out>> => {
+    statistics.ended(0, failReasonOf(error.code));
+    return Promise.resolve(err(error));
   };
 
   return {
-    submit(row) {
-      if (closed) return Promise.resolve(err(failure('unavailable', 'the batcher is closed')));
-      if (queue.length >= limits.queueRowsMax)
-        return Promise.resolve(
-          err(failure('overloaded', `${limits.queueRowsMax} rows are already waiting`)),
-        );
+    waiting: () => queuedRows,
+    submit(item, turn) {
+      const { rows, signal } = turn;
+      if (closed) return refuse(failure('unavailable', 'the batcher is closed'));
+      if (signal?.aborted) return refuse(failure('unavailable', 'the caller has gone'));
+      if (turn.bounded !== true && queuedRows + rows > limits.queueRowsMax)
+        return refuse(failure('overloaded', `${queuedRows} rows are already waiting`));
+      const arrivedAtMs = clock.monotonicMs();
       return new Promise((resolve) => {
-        queue.push({ row, arrivedAtMs: clock.monotonicMs(), resolve });
+        const onAbort = (): void => {
+          if (!queue.includes(entry)) return; // It runs: the others in its batch need it.
+          remove(new Set([entry]));
+          entry.settle(err(failure('unavailable', 'the caller has gone')), true);
+          advance();
+        };
+        const entry: Entry<Item, Out> = {
+          item,
+          rows,
+          key: turn.key ?? '',
+          priority: turn.priority ?? defaultPriority,
+          arrivedAtMs,
+          timeoutAtMs: arrivedAtMs + timeoutMsOf(turn),
+          deadlineAtMs: arrivedAtMs + (turn.deadlineLeftMs ?? Number.POSITIVE_INFINITY),
+          settle(result, cancelled = false) {
+            signal?.removeEventListener('abort', onAbort);
+            const reason = result.ok ? undefined : failReasonOf(result.error.code);
+            statistics.ended(clock.monotonicMs() - arrivedAtMs, cancelled ? 'CANCELED' : reason);
+            resolve(result);
+          },
+        };
+        signal?.addEventListener('abort', onAbort, { once: true });
+        enqueue(entry);
         advance();
       });
     },
     close() {
       closed = true;
       timer?.cancel();
-      for (const waiting of queue)
-        waiting.resolve(err(failure('unavailable', 'the batcher is closed')));
-      queue = [];
+      const left = queue;
+      remove(new Set(left));
+      for (const entry of left) entry.settle(err(failure('unavailable', 'the batcher is closed')));
     },
   };
 }

@@ -1,10 +1,8 @@
-// The models that this coordinator can finish, each behind its own batcher.
+// Answers an escalation with the half of the network that the coordinator holds.
 
-import { type Prediction, predict, type Tensor } from '@skerry/models';
-import { type Clock, err, failure, ok, type Result } from '@skerry/shared';
+import { type Prediction, predict } from '@skerry/models';
+import { err, failure, ok, type Result } from '@skerry/shared';
 import type { Answer, Escalation } from '@skerry/sync-protocol';
-import type { BatchLimits } from './batch-plan.ts';
-import { type Batcher, createBatcher } from './batcher.ts';
 import type { CloudHalf } from './cloud-half.ts';
 import { readWireTensor } from './wire-tensor.ts';
 
@@ -17,73 +15,44 @@ export interface CloudModels {
    */
   answer(escalation: Escalation): Promise<Result<Outcome>>;
   list(): readonly CloudHalf[];
-  close(): Promise<void>;
 }
 
 /** Beyond this many classes an answer carries the label alone: a distribution of doubles would fill a message. */
 const probabilitiesMax = 1_000;
 
-interface Served {
-  readonly half: CloudHalf;
-  readonly batcher: Batcher<Tensor, Float32Array>;
-}
-
-export function createCloudModels(
-  halves: readonly CloudHalf[],
-  limits: BatchLimits,
-  clock: Clock,
-  onBatch: (model: string, rows: number, seconds: number) => void,
-): CloudModels {
-  const served = halves.map((half): Served => {
-    const rowsMax = Math.min(limits.rowsMax, half.rowsMax);
-    const batcher = createBatcher(
-      { ...limits, rowsMax },
-      clock,
-      async (rows: readonly Tensor[]) => {
-        const startMs = clock.monotonicMs();
-        const logits = await half.run(rows);
-        onBatch(half.model, rows.length, (clock.monotonicMs() - startMs) / 1_000);
-        return logits;
-      },
-    );
-    return { half, batcher };
-  });
-
+export function createCloudModels(halves: () => readonly CloudHalf[]): CloudModels {
   return {
     async answer(escalation) {
-      const found = find(served, escalation);
-      if (!found.ok) return found;
-      const { half, batcher } = found.value;
-      const row = readWireTensor(escalation.input, half.input);
+      const half = find(halves(), escalation);
+      if (!half.ok) return half;
+      const row = readWireTensor(escalation.input, half.value.input);
       if (!row.ok) return row;
-      const logits = await batcher.submit(row.value);
-      return logits.ok ? outcomeOf(half, predict(logits.value, half.temperature)) : logits;
+      const logits = await half.value.run(row.value);
+      return logits.ok
+        ? outcomeOf(half.value, predict(logits.value, half.value.temperature))
+        : logits;
     },
-    list: () => halves,
-    async close() {
-      for (const { batcher } of served) batcher.close();
-      await Promise.all(halves.map((half) => half.close()));
-    },
+    list: halves,
   };
 }
 
 /** The half that continues what the device computed: same model, same version, same bytes, same cut. */
-function find(served: readonly Served[], asked: Escalation): Result<Served> {
-  const builds = served.filter(
-    ({ half }) => half.model === asked.model && half.version === asked.version,
+function find(halves: readonly CloudHalf[], asked: Escalation): Result<CloudHalf> {
+  const builds = halves.filter(
+    ({ model, version }) => model === asked.model && version === asked.version,
   );
   if (builds.length === 0)
     return err(failure('model_not_found', `no ${asked.model}@${asked.version} here`));
-  const build = builds.find(({ half }) => half.variant === asked.variant);
+  const build = builds.find(({ variant }) => variant === asked.variant);
   if (build === undefined)
     return err(
       failure('digest_mismatch', `no variant ${asked.variant} of ${asked.model}@${asked.version}`),
     );
-  if (build.half.stage === asked.stage) return ok(build);
+  if (build.stage === asked.stage) return ok(build);
   return err(
     failure(
       'invalid_argument',
-      `${asked.model} continues at stage ${build.half.stage}, not at ${asked.stage}`,
+      `${asked.model} continues at stage ${build.stage}, not at ${asked.stage}`,
     ),
   );
 }

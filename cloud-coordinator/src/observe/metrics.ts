@@ -1,5 +1,6 @@
 // What the coordinator counts, in the names that Prometheus conventions ask for: base units, `_total` for counters.
 
+import type { OpenInferenceServer, StatisticsReading } from '@skerry/models/open-inference';
 import type { FailureCode } from '@skerry/shared';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
@@ -48,6 +49,7 @@ export function createMetrics() {
       buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
       registers,
     }),
+    watchModels: (models: WatchedModels) => watchModels(models, registers),
     failed(code: FailureCode): void {
       failures.inc({ code });
     },
@@ -65,4 +67,56 @@ export function createMetrics() {
     contentType: registry.contentType,
     text: () => registry.metrics(),
   };
+}
+
+export interface WatchedModels {
+  readonly server: Pick<OpenInferenceServer, 'models'>;
+  waiting(): ReadonlyMap<string, number>;
+}
+
+/** What each model has done, read when somebody scrapes: inferences over executions is the average batch. */
+function watchModels({ server, waiting }: WatchedModels, registers: Registry[]): void {
+  const count = (
+    name: string,
+    help: string,
+    more: readonly string[],
+    read: (statistics: StatisticsReading) => readonly [Record<string, string>, number][],
+  ): void => {
+    new Counter({
+      name,
+      help,
+      labelNames: ['model', 'version', ...more],
+      registers,
+      collect() {
+        this.reset();
+        for (const { description, statistics } of server.models())
+          for (const [labels, value] of read(statistics.read()))
+            this.inc({ model: description.name, version: description.version, ...labels }, value);
+      },
+    });
+  };
+  count('skerry_infer_inferences_total', 'Rows that a model has run', [], (read) => [
+    [{}, read.inferences],
+  ]);
+  count('skerry_infer_executions_total', 'Runs of a model', [], (read) => [[{}, read.executions]]);
+  count('skerry_infer_requests_total', 'Requests, by how they ended', ['outcome'], (read) => [
+    [{ outcome: 'SUCCESS' }, read.success.count],
+    ...Object.entries(read.failures).map(([outcome, failed]): [Record<string, string>, number] => [
+      { outcome },
+      failed,
+    ]),
+  ]);
+  count('skerry_infer_queue_seconds_total', 'Time that requests waited for a model', [], (read) => [
+    [{}, read.queue.ns / 1e9],
+  ]);
+  new Gauge({
+    name: 'skerry_infer_waiting_rows',
+    help: 'Rows that wait for a model',
+    labelNames: ['model'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [model, rows] of waiting()) this.set({ model }, rows);
+    },
+  });
 }

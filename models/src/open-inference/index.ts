@@ -7,4 +7,9 @@ export type {
   ServedAnswer,
   ServedModel,
 } from './served-model.ts';
-export { createModelStatistics, failReasonOf, type ModelStatistics } from './statistics.ts';
+export {
+  createModelStatistics,
+  failReasonOf,
+  type ModelStatistics,
+  type StatisticsReading,
+} from './statistics.ts';

@@ -3,7 +3,13 @@
 
 import { err, failure, ok, type Result } from '@skerry/shared';
 import { joinBytes } from '../bytes-tensor.ts';
-import { bytesPerElement, type Tensor, type TensorSpec, tensorFromBytes } from '../tensor.ts';
+import {
+  bytesPerElement,
+  isBatched,
+  type Tensor,
+  type TensorSpec,
+  tensorFromBytes,
+} from '../tensor.ts';
 
 /** Fails with `invalid_argument` for a model that cannot be asked so, `invalid_tensor` for a body that does not fit. */
 export function readRawTensor(
@@ -28,9 +34,8 @@ export function readRawTensor(
   return tensor.ok ? ok({ [spec.name]: tensor.value }) : tensor;
 }
 
-/** The first dimension, where it may vary and others follow, is the batch's. */
-const batchOfOne = ([first = -1, ...others]: readonly number[]): number[] =>
-  first === -1 && others.length > 0 ? [1, ...others] : [first, ...others];
+const batchOfOne = (shape: readonly number[]): readonly number[] =>
+  isBatched(shape) ? [1, ...shape.slice(1)] : shape;
 
 const fixed = (shape: readonly number[], size: number): number[] =>
   shape.map((known) => (known === -1 ? size : known));

@@ -88,8 +88,7 @@ export function createModelStatistics(): ModelStatistics {
 }
 
 export function failReasonOf(code: FailureCode): FailReason {
-  if (code === 'overloaded') return 'REJECTED';
-  if (code === 'deadline_exceeded') return 'CANCELED';
+  if (code === 'overloaded' || code === 'deadline_exceeded') return 'REJECTED';
   return code === 'runtime_failed' ? 'BACKEND' : 'OTHER';
 }
 
