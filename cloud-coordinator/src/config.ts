@@ -37,6 +37,9 @@ export const coordinatorConfigSchema = z.object({
   blobBytesMax: countSchema(1, 1024 ** 3)
     .default(1024 ** 3)
     .describe('bytes of one blob'),
+  blobDeviceBytesMax: countSchema(1, 2 ** 50)
+    .default(1024 ** 3)
+    .describe('disk for what one device has put, where devices have certificates'),
   blobTransfersMax: countSchema(1, 10_000)
     .default(256)
     .describe('devices that move blobs at once, by each wire'),

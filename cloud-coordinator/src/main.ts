@@ -63,7 +63,8 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
   const database = await openSqlite(databaseFile(config.dataDir));
   if (!database.ok) return database;
   opened.push(() => database.value.destroy());
-  const security = await openSecurity(config, createSqlCredentialTable(database.value), log);
+  const credentials = createSqlCredentialTable(database.value);
+  const security = await openSecurity(config, credentials, log);
   if (!security.ok) return security;
   const { tls, isRefused, revocations, clientTls } = security.value;
   opened.push(revocations.close);
@@ -89,8 +90,14 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
   opened.push(() => transport.close());
   const http = createHttpTransport(clock, config.devicesMax);
   opened.push(() => http.transport.close());
-  const blobPorts = { pipe: transport.blobs, clock, log, onDropped: metrics.failed };
-  const blobs = await openBlobs(config, blobPorts);
+  const blobs = await openBlobs(config, {
+    certified: plan.value.certified,
+    siteOf: (device) => credentials.siteOf(device, clock.nowMs()),
+    pipe: transport.blobs,
+    clock,
+    log,
+    onDropped: metrics.failed,
+  });
   if (!blobs.ok) return blobs;
   opened.push(blobs.value.close);
   const commits = createGroupCommit(database.value, commitGapMs);
@@ -126,7 +133,7 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
     .route('/v1/enrol', enrolmentRoutes(security.value))
     .all('/v1/exchange', exchange)
     .all('/v1/hints', exchange)
-    .all('/v1/blobs/:digest', pass(blobRoutes(blobs.value.serveBlob, httpTls)))
+    .all('/v1/blobs/:digest', pass(blobRoutes(blobs.value, httpTls)))
     .all('*', (c) => fetch(c.req.raw));
   const server = createHttpServer(app.fetch, httpTls ? { tls, isRefused } : undefined);
   const listening = await listenHttp(server.server, config.httpHost, config.httpPort);

@@ -130,5 +130,10 @@ export function migrations(types: ColumnTypes): Record<string, Migration> {
           .execute();
       },
     },
+    '0005-site-of-certificate': {
+      async up(db: Kysely<unknown>) {
+        await db.schema.alterTable('certificate').addColumn('site', 'text').execute();
+      },
+    },
   };
 }

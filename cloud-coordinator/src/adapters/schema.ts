@@ -108,6 +108,8 @@ interface JoinTokenTable {
 interface CertificateTable {
   serial: string;
   device: string;
+  /** Of those issued before it was kept: none. */
+  site: string | null;
   key_sha256: string;
   not_after_ms: number;
   revoked_ms: number | null;

@@ -49,11 +49,18 @@ export function createSqlCredentialTable(db: Kysely<Schema>): CredentialTable {
       });
     },
 
-    addCertificate: ({ serial, device, key, notAfterMs }) =>
+    addCertificate: ({ serial, device, site, key, notAfterMs }) =>
       attempt(async () => {
         await db
           .insertInto('certificate')
-          .values({ serial, device, key_sha256: key, not_after_ms: notAfterMs, revoked_ms: null })
+          .values({
+            serial,
+            device,
+            site: site ?? null,
+            key_sha256: key,
+            not_after_ms: notAfterMs,
+            revoked_ms: null,
+          })
           .execute();
       }),
 
@@ -70,6 +77,21 @@ export function createSqlCredentialTable(db: Kysely<Schema>): CredentialTable {
           .executeTakeFirst(),
       );
       return row.ok ? ok(row.value !== undefined) : row;
+    },
+
+    async siteOf(device, nowMs) {
+      const row = await attempt(() =>
+        db
+          .selectFrom('certificate')
+          .select('site')
+          .where('device', '=', device)
+          .where('not_after_ms', '>', nowMs)
+          .where('revoked_ms', 'is', null)
+          .orderBy('not_after_ms', 'desc')
+          .limit(1)
+          .executeTakeFirst(),
+      );
+      return row.ok ? ok(row.value?.site ?? undefined) : row;
     },
 
     revoke: (device, nowMs) =>

@@ -70,9 +70,12 @@ export interface CredentialTable {
   addCertificate(certificate: {
     readonly serial: string;
     readonly device: string;
+    readonly site: string | undefined;
     readonly key: string;
     readonly notAfterMs: number;
   }): Promise<Result<void>>;
+  /** The site in a device's good certificate, where it has one. */
+  siteOf(device: string, nowMs: number): Promise<Result<string | undefined>>;
   /** Whether a device has a certificate that is neither expired nor revoked, for another key. */
   isTaken(device: string, key: string, nowMs: number): Promise<Result<boolean>>;
   /** Revokes all certificates that a device has; how many. */
@@ -111,7 +114,7 @@ export function createEnrolment(certificateLifeMs: number, ports: EnrolmentPorts
     const nowMs = clock.nowMs();
     const issued = await authority.issueDevice(request, subject, certificateLifeMs, nowMs);
     const { certificate, serial, notAfterMs } = issued;
-    const added = await table.addCertificate({ serial, device: subject.device, key, notAfterMs });
+    const added = await table.addCertificate({ ...subject, serial, key, notAfterMs });
     return added.ok ? ok({ certificate, authority: authority.certificate }) : added;
   };
 

@@ -29,6 +29,19 @@ describe('where TLS is', () => {
     });
   });
 
+  it('[BLA5] a device is known by certificate only where both ways ask for one', () => {
+    const certified = (change: Parameters<typeof plan>[0]) => {
+      const planned = plan(change);
+      return planned.ok && planned.value.certified;
+    };
+    expect(certified({})).toBe(false);
+    expect(certified({ tls: 'on' })).toBe(true);
+    expect(certified({ httpHost: '0.0.0.0' })).toBe(false);
+    expect(certified({ tls: 'on', broker: 'mqtts://b' })).toBe(true);
+    expect(certified({ tls: 'on', broker: 'mqtts://u:p@b' })).toBe(false);
+    expect(certified({ tls: 'on', broker: 'mqtt://127.0.0.1' })).toBe(false);
+  });
+
   it('a broker knows us by certificate, or by a user name', () => {
     expect(plan({ broker: 'mqtts://b' })).toMatchObject({ value: { brokerIdentity: true } });
     expect(plan({ broker: 'mqtts://u:p@b' })).toMatchObject({

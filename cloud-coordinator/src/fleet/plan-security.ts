@@ -10,6 +10,8 @@ export interface SecurityPlan {
   readonly mqttTls: boolean;
   /** Whether a broker of the operator's knows us by our certificate: an mqtts URL without a user name. */
   readonly brokerIdentity: boolean;
+  /** Whether a device is known by its certificate whichever way it comes. */
+  readonly certified: boolean;
 }
 
 type Wanted = Pick<CoordinatorConfig, 'httpHost' | 'mqttHost' | 'broker' | 'tls' | 'insecure'>;
@@ -24,9 +26,9 @@ export function planSecurity(config: Wanted): Result<SecurityPlan> {
     return err(
       failure('invalid_config', 'broker is not loopback: use mqtts://, or --insecure plaintext'),
     );
-  return ok({
-    httpTls: isTls(httpHost),
-    mqttTls: isTls(mqttHost),
-    brokerIdentity: broker?.protocol === 'mqtts:' && broker.username === '',
-  });
+  const httpTls = isTls(httpHost);
+  const mqttTls = isTls(mqttHost);
+  const brokerIdentity = broker?.protocol === 'mqtts:' && broker.username === '';
+  const certified = httpTls && (broker === undefined ? mqttTls : brokerIdentity);
+  return ok({ httpTls, mqttTls, brokerIdentity, certified });
 }

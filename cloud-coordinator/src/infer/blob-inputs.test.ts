@@ -21,7 +21,6 @@ async function fresh() {
         owners.get(digest)?.delete(owner);
         return { ok: true, value: undefined };
       },
-      has: (digest) => (owners.get(digest)?.size ?? 0) > 0,
     },
     log: silentLog,
   });

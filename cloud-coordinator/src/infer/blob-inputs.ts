@@ -18,7 +18,7 @@ export interface BlobInputs {
 export interface BlobInputsPorts {
   /** The blobs that a device may read. */
   readonly blobsOf: (device: string) => Pick<BlobStore, 'holding' | 'read'>;
-  readonly references: BlobReferences;
+  readonly references: Pick<BlobReferences, 'add' | 'drop'>;
   readonly log: Log;
 }
 

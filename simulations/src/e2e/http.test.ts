@@ -46,7 +46,7 @@ async function openPipe(scheme: 'http' | 'https') {
   const store = createMemoryBlobStore();
   const exchange = createExchangeRoutes(pipe, certified);
   const serveBlob = createServeBlob(store, { bytesMax: 1_000_000, uploadsMax: 2 });
-  const blobs = blobRoutes(serveBlob, certified);
+  const blobs = blobRoutes({ serveBlob, storeOf: () => store }, certified);
   const { server, review } = createHttpServer(
     (request, env) => {
       seen.push(env.peer?.serial);

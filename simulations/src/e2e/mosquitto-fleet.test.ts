@@ -59,16 +59,19 @@ async function fresh() {
   return { folder, startAgent, token };
 }
 
-async function move(agent: SkerryProcess, ref: object, direction: 'send' | 'fetch') {
+async function move(
+  agent: SkerryProcess,
+  ref: object,
+  direction: 'send' | 'fetch',
+  end: object = { phase: 'done', wire: 'chunks' },
+) {
   const ask = { method: 'POST', body: JSON.stringify({ ...ref, direction }) };
   expect((await fetch(`${agent.httpUrl}/v1/transfers`, ask)).status).toBe(202);
   await vi.waitFor(async () => {
     const { transfers } = (await (await fetch(`${agent.httpUrl}/v1/transfers`)).json()) as {
       transfers: object[];
     };
-    expect(transfers).toContainEqual(
-      expect.objectContaining({ direction, phase: 'done', wire: 'chunks' }),
-    );
+    expect(transfers).toContainEqual(expect.objectContaining({ direction, ...end }));
   }, soon);
 }
 
@@ -96,5 +99,22 @@ describe.skipIf(!hasMosquitto())('over Mosquitto with certificates', () => {
     await move(again, ref, 'fetch');
     const arrived = await fetch(urlOn(again));
     expect(Buffer.from(await arrived.arrayBuffer()).equals(data)).toBe(true);
+  });
+
+  it('[BLA1] a blob that a device has put is for another as if it were not there, over both wires', {
+    timeout: 60_000,
+  }, async () => {
+    const { startAgent, token } = await fresh();
+    const owner = await startAgent('owner', await token());
+    const { ref, data } = sampleBlob(100_000);
+    const local = `${owner.httpUrl}/v1/blobs/${ref.digest}`;
+    const put = { method: 'PUT', body: new Uint8Array(data) };
+    expect((await fetch(local, put)).status).toBe(201);
+    await move(owner, ref, 'send', { phase: 'done', wire: 'http' });
+    const refused = { phase: 'failed', reason: expect.objectContaining({ code: 'not_found' }) };
+    const thief = await startAgent('thief', await token());
+    await move(thief, ref, 'fetch', { ...refused, wire: 'http' });
+    await thief.stop();
+    await move(await startAgent('thief'), ref, 'fetch', { ...refused, wire: 'chunks' });
   });
 });

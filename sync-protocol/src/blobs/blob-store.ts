@@ -2,6 +2,7 @@
 // The contract suite is testing/blob-store-contract.ts.
 
 import type { Result } from '@skerry/shared';
+import { z } from 'zod';
 import type { BlobRef } from './blob.ts';
 
 export type Holding =
@@ -41,4 +42,12 @@ export interface BlobReferences {
   /** Drop a reference after the last durable thing that named the blob has gone. */
   drop(digest: string, owner: string): Promise<Result<void>>;
   has(digest: string): boolean;
+  owners(digest: string): readonly string[];
+  /** All that anybody refers to. */
+  digests(): readonly string[];
 }
+
+/** Of a reference: safe in a file name. */
+export const blobOwnerSchema = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9._-]{0,127}$/, 'expected 1–128 of a–z 0–9 . _ -');

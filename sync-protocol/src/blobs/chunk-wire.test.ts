@@ -30,7 +30,7 @@ function world(fate: Fate = () => [0], stores: { device?: BlobStore; cloud?: Blo
   const listening = pipe.listen();
   const server = createChunkServer(
     {
-      store: cloud,
+      storeOf: () => cloud,
       sha256,
       send: listening.send,
       log: silentLog,

@@ -4,6 +4,12 @@ export { type BlobRef, blobBytesMax, blobRefSchema, chunkBytes, chunkCount } fro
 export type { BlobRecord, BlobReferences, BlobStore, Holding } from './blob-store.ts';
 export type { BlobWire } from './blob-wire.ts';
 export { type ChunkPipe, createChunkWire } from './chunk-wire.ts';
+export {
+  audiences,
+  createDeviceBlobs,
+  type DeviceBlobStore,
+  forgetClaims,
+} from './device-blobs.ts';
 export { createPacer, type Pacer } from './pacer.ts';
 export { type BlobBounds, blobBoundsDefaults } from './plan-eviction.ts';
 export { type CreateHash, scrubBlobs } from './scrub.ts';

@@ -9,8 +9,9 @@
 import { err, type Failure, failure, httpStatusOf, ok, type Result } from '@skerry/shared';
 import { missingChunks } from './bitmap.ts';
 import { type BlobRef, blobRefSchema, chunkBytes, chunkCount } from './blob.ts';
-import type { BlobStore, Holding } from './blob-store.ts';
+import type { Holding } from './blob-store.ts';
 import { type ByteSpan, parseContentRange, parseRange } from './byte-range.ts';
+import type { DeviceBlobStore } from './device-blobs.ts';
 import { storeStream } from './store-stream.ts';
 
 export interface ServeBlobConfig {
@@ -20,17 +21,25 @@ export interface ServeBlobConfig {
   readonly uploadsMax: number;
 }
 
-/** Answers GET, HEAD and PUT of one blob. */
-export type ServeBlob = (request: Request, digest: string) => Promise<Response>;
+/** Answers GET, HEAD and PUT of one blob; of `view` where whoever asks does not see all there is. */
+export type ServeBlob = (
+  request: Request,
+  digest: string,
+  view?: DeviceBlobStore,
+) => Promise<Response>;
 
 const readBytesMax = 262_144;
 const retryAfterMs = 1_000;
 const statusOf = { mismatch: 422, rangeNotSatisfiable: 416 } as const;
 
-export function createServeBlob(store: BlobStore, config: ServeBlobConfig): ServeBlob {
+export function createServeBlob(all: DeviceBlobStore, config: ServeBlobConfig): ServeBlob {
   let uploads = 0;
 
-  const put = async (request: Request, digest: string): Promise<Response> => {
+  const put = async (
+    store: DeviceBlobStore,
+    request: Request,
+    digest: string,
+  ): Promise<Response> => {
     const upload = uploadOf(request, digest, config.bytesMax);
     if (!upload.ok) return refuse(upload.error);
     const { ref, span } = upload.value;
@@ -41,10 +50,10 @@ export function createServeBlob(store: BlobStore, config: ServeBlobConfig): Serv
       const stored = await storeStream(store, ref, chunks, bodyOf(request));
       if (!stored.ok) return refuse(stored.error, await offsetFields(store, digest));
     }
-    return confirm(digest);
+    return confirm(store, digest);
   };
 
-  const confirm = async (digest: string): Promise<Response> => {
+  const confirm = async (store: DeviceBlobStore, digest: string): Promise<Response> => {
     const held = await store.holding(digest);
     if (!held.ok) return refuse(held.error);
     if (held.value.kind === 'partial' && missingChunks(held.value.missing, 1).length > 0)
@@ -55,7 +64,7 @@ export function createServeBlob(store: BlobStore, config: ServeBlobConfig): Serv
     return new Response(null, { status: 201, headers });
   };
 
-  return async (request, digest) => {
+  return async (request, digest, store = all) => {
     if (!blobRefSchema.shape.digest.safeParse(digest).success)
       return refuse(failure('invalid_argument', 'expected sha256: and 64 hex digits'));
     if (request.method === 'GET' || request.method === 'HEAD') return get(store, request, digest);
@@ -64,7 +73,7 @@ export function createServeBlob(store: BlobStore, config: ServeBlobConfig): Serv
       return refuse(failure('overloaded', `${uploads} uploads are under way`, { retryAfterMs }));
     uploads += 1;
     try {
-      return await put(request, digest);
+      return await put(store, request, digest);
     } finally {
       uploads -= 1;
     }
@@ -73,7 +82,7 @@ export function createServeBlob(store: BlobStore, config: ServeBlobConfig): Serv
 
 const allowed = { Allow: 'GET, HEAD, PUT' };
 
-async function get(store: BlobStore, request: Request, digest: string): Promise<Response> {
+async function get(store: DeviceBlobStore, request: Request, digest: string): Promise<Response> {
   const held = await store.holding(digest);
   if (!held.ok) return refuse(held.error);
   if (held.value.kind !== 'whole')
@@ -149,7 +158,10 @@ function fieldsOf(held: Holding): Record<string, string> {
   };
 }
 
-async function offsetFields(store: BlobStore, digest: string): Promise<Record<string, string>> {
+async function offsetFields(
+  store: DeviceBlobStore,
+  digest: string,
+): Promise<Record<string, string>> {
   const held = await store.holding(digest);
   return held.ok ? fieldsOf(held.value) : {};
 }
@@ -165,7 +177,7 @@ async function* bodyOf({ body }: Request): AsyncGenerator<Uint8Array> {
 }
 
 function streamOf(
-  store: BlobStore,
+  store: DeviceBlobStore,
   digest: string,
   { offset, length }: ByteSpan,
 ): ReadableStream<Uint8Array> {

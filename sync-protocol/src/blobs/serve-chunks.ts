@@ -21,11 +21,12 @@ import {
   encodeBlobMessage,
   refusalOf,
 } from './blob-messages.ts';
-import type { BlobStore } from './blob-store.ts';
 import { headerOf, sendChunk, storeChunk } from './chunk-wire.ts';
+import type { DeviceBlobStore } from './device-blobs.ts';
 
 export interface ChunkServerPorts {
-  readonly store: BlobStore;
+  /** What a device sees. */
+  readonly storeOf: (device: string) => DeviceBlobStore;
   readonly sha256: (bytes: Uint8Array) => string;
   readonly send: (device: string, message: Uint8Array) => Promise<Result<void>>;
   readonly log: Log;
@@ -45,7 +46,7 @@ export const queuedMessagesMax = 2 * chunksInFlightMax;
 const retryAfterMs = 5_000;
 
 export function createChunkServer(
-  { store, sha256, send, log, onDropped = () => {} }: ChunkServerPorts,
+  { storeOf, sha256, send, log, onDropped = () => {} }: ChunkServerPorts,
   { bytesMax, devicesMax }: ChunkServerConfig,
 ): { handle(device: string, bytes: Uint8Array): void } {
   const queues = new Map<string, Uint8Array[]>();
@@ -86,7 +87,9 @@ export function createChunkServer(
       case 'offer':
         return tell(device, message);
       case 'chunk':
-        return message.bytes > bytesMax ? tooLarge(message) : storeChunk(store, sha256, message);
+        return message.bytes > bytesMax
+          ? tooLarge(message)
+          : storeChunk(storeOf(device), sha256, message);
       case 'holding':
       case 'refusal':
         return err(failure('malformed_message', `a ${message.type}, from a device`));
@@ -94,6 +97,7 @@ export function createChunkServer(
   };
 
   const serve = async (device: string, want: BlobMessageOf<'want'>): Promise<Result<void>> => {
+    const store = storeOf(device);
     const held = await store.holding(want.digest);
     if (!held.ok) return held;
     if (held.value.kind !== 'whole' || held.value.bytes !== want.bytes)
@@ -107,6 +111,7 @@ export function createChunkServer(
 
   const tell = async (device: string, offer: BlobMessageOf<'offer'>): Promise<Result<void>> => {
     if (offer.bytes > bytesMax) return tooLarge(offer);
+    const store = storeOf(device);
     const held = await store.holding(offer.digest);
     if (!held.ok) return held;
     if (held.value.kind !== 'none' && held.value.bytes !== offer.bytes)

@@ -2,8 +2,8 @@
 
 import { mkdir, open, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { digestSchema, err, failure, messageOf, nameSchema, ok, type Result } from '@skerry/shared';
-import type { BlobReferences } from '../blobs/blob-store.ts';
+import { digestSchema, err, failure, messageOf, ok, type Result } from '@skerry/shared';
+import { type BlobReferences, blobOwnerSchema } from '../blobs/blob-store.ts';
 
 const ownersMax = 100_000;
 
@@ -11,7 +11,7 @@ export async function openFileBlobReferences(folder: string): Promise<Result<Blo
   const owners = new Map<string, Set<string>>();
   let count = 0;
   const pathOf = (digest: string, owner: string): string | undefined =>
-    digestSchema.safeParse(digest).success && nameSchema.safeParse(owner).success
+    digestSchema.safeParse(digest).success && blobOwnerSchema.safeParse(owner).success
       ? join(folder, digest.slice('sha256:'.length), owner)
       : undefined;
   const refuseName = err(failure('invalid_argument', 'expected a digest and the name of an owner'));
@@ -51,6 +51,8 @@ export async function openFileBlobReferences(folder: string): Promise<Result<Blo
     },
 
     has: (digest) => owners.has(digest),
+    owners: (digest) => [...(owners.get(digest) ?? [])],
+    digests: () => [...owners.keys()],
   });
 }
 
