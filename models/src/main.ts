@@ -3,11 +3,17 @@
 
 import { failure, messageOf } from '@skerry/shared';
 import type { Command } from './commands/command.ts';
+import { importModels } from './commands/import.ts';
 import { inspect } from './commands/inspect.ts';
 import { quantize } from './commands/quantize.ts';
 import { split } from './commands/split.ts';
 
-const commands: Readonly<Record<string, Command>> = { inspect, quantize, split };
+const commands: Readonly<Record<string, Command>> = {
+  import: importModels,
+  inspect,
+  quantize,
+  split,
+};
 
 const exitCodes = { ok: 0, failed: 1, usage: 2 } as const;
 

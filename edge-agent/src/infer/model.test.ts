@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createResidency, type Manifest, tensorOf } from '@skerry/models';
 import { createOnnxNativePool, createOnnxNativeRuntime, readBundle } from '@skerry/models/node';
-import { writeSampleBundle } from '@skerry/models/testing';
+import { writeSampleBundle, writeSampleCascade } from '@skerry/models/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { loadModel, selfTest } from './model.ts';
 
@@ -144,5 +144,51 @@ describe('models that share one worker and one memory', () => {
         message: expect.stringMatching(/^sample: stage edge: takes .* models may take 0\.0 MiB$/),
       },
     });
+  });
+});
+
+describe('a cascade', () => {
+  it('gives the next model the input, and the cloud too', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'skerry-cascade-'));
+    onTestFinished(() => rm(folder, { recursive: true, force: true }));
+    await writeSampleCascade(folder);
+    const bundle = await readBundle(folder, ['edge']);
+    if (!bundle.ok) throw new Error(bundle.error.message);
+    const model = await loadModel(bundle.value, createOnnxNativeRuntime, { threads: 1 });
+    if (!model.ok) throw new Error(model.error.message);
+    onTestFinished(() => model.value.unload());
+    const data = Uint8Array.from({ length: 48 }, (_, i) => (i < 16 ? 255 : 0));
+    const outcome = await model.value.runStage(0, {
+      datatype: 'UINT8',
+      shape: [1, 3, 4, 4],
+      data: data.slice(),
+    });
+    expect(outcome).toMatchObject({
+      value: {
+        exit: 1,
+        threshold: null,
+        prediction: { index: 0 },
+        cut: { stage: 'cloud', name: 'image', tensor: { shape: [1, 3, 4, 4], data } },
+        hasCloudStage: true,
+      },
+    });
+  });
+
+  it('that lies on the device alone runs model after model', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'skerry-cascade-'));
+    onTestFinished(() => rm(folder, { recursive: true, force: true }));
+    await writeSampleCascade(folder, false);
+    const bundle = await readBundle(folder, ['edge']);
+    if (!bundle.ok) throw new Error(bundle.error.message);
+    const model = await loadModel(bundle.value, createOnnxNativeRuntime, { threads: 1 });
+    if (!model.ok) throw new Error(model.error.message);
+    onTestFinished(() => model.value.unload());
+    const data = new Uint8Array(48).fill(255, 0, 16);
+    const first = await model.value.runStage(0, { datatype: 'UINT8', shape: [1, 3, 4, 4], data });
+    const input = first.ok ? first.value.cut?.tensor : undefined;
+    if (input === undefined) throw new Error('no input for the next');
+    const second = await model.value.runStage(1, input);
+    expect(second).toMatchObject({ value: { exit: 2, threshold: 0, hasNextEdgeStage: false } });
+    expect(second.ok && second.value.logits[0]).toBeCloseTo(8, 3);
   });
 });

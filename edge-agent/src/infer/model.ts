@@ -9,6 +9,7 @@ import {
   predict,
   type Runtime,
   type Session,
+  type Stage,
   type StageOptions,
   type Tensor,
   type TensorSpec,
@@ -24,7 +25,7 @@ export interface StageOutcome {
   readonly threshold: number | null;
   readonly logits: Float32Array;
   readonly prediction: Prediction;
-  /** The tensor that the next stage takes; undefined after the last. */
+  /** The tensor that the next stage takes, of a cascade the input itself; undefined after the last. */
   readonly cut?: { readonly stage: string; readonly name: string; readonly tensor: Tensor };
   readonly hasNextEdgeStage: boolean;
   readonly hasCloudStage: boolean;
@@ -98,7 +99,7 @@ interface StagePlan
   readonly input: string;
   readonly logits: string;
   readonly temperature: number;
-  readonly cut?: { readonly stage: string; readonly name: string };
+  readonly cut?: { readonly stage: string; readonly name: string; readonly isInput: boolean };
 }
 
 function planStages(manifest: Manifest, variant: Variant): Result<StagePlan[]> {
@@ -120,12 +121,17 @@ function planStages(manifest: Manifest, variant: Variant): Result<StagePlan[]> {
         logits: exit.logits,
         threshold: calibration?.threshold ?? null,
         temperature: calibration?.temperature ?? 1,
-        ...(next && stage.cut !== undefined ? { cut: { stage: next.name, name: stage.cut } } : {}),
+        ...(next ? { cut: cutBefore(next, stage) } : {}),
         hasNextEdgeStage: place < edge.length - 1,
         hasCloudStage: edge.length < stages.length,
       });
     }),
   );
+}
+
+function cutBefore(next: Stage, { cut }: Stage): NonNullable<StagePlan['cut']> {
+  const { name } = defined(next.inputs[0], 'a stage’s input');
+  return { stage: next.name, name: cut ?? name, isInput: cut === undefined };
 }
 
 /** The graph's own inputs and outputs against the plan. */
@@ -135,7 +141,7 @@ function checkSession({ name, input, logits, cut }: StagePlan, session: Session)
   const fits =
     has(session.inputs, input) &&
     has(session.outputs, logits) &&
-    (cut === undefined || has(session.outputs, cut.name));
+    (cut === undefined || cut.isInput || has(session.outputs, cut.name));
   if (fits) return ok(undefined);
   return err(failure('invalid_bundle', `the graph of stage ${name} is not what the manifest says`));
 }
@@ -145,10 +151,12 @@ async function runStage(
   session: Session,
   input: Tensor,
 ): Promise<Result<StageOutcome>> {
+  // A run may move the buffers that it is given.
+  const kept = plan.cut?.isInput ? { ...input, data: input.data.slice() } : undefined;
   const ran = await session.run({ [plan.input]: input });
   if (!ran.ok) return ran;
   const logits = ran.value[plan.logits]?.data;
-  const tensor = plan.cut && ran.value[plan.cut.name];
+  const tensor = kept ?? (plan.cut && ran.value[plan.cut.name]);
   if (!(logits instanceof Float32Array) || (plan.cut && !tensor))
     return err(failure('runtime_failed', `stage ${plan.name} gave no FP32 logits, or no cut`));
   const { exit, threshold, hasNextEdgeStage, hasCloudStage } = plan;
@@ -157,7 +165,7 @@ async function runStage(
     threshold,
     logits,
     prediction: predict(logits, plan.temperature),
-    ...(plan.cut && tensor ? { cut: { ...plan.cut, tensor } } : {}),
+    ...(plan.cut && tensor ? { cut: { stage: plan.cut.stage, name: plan.cut.name, tensor } } : {}),
     hasNextEdgeStage,
     hasCloudStage,
   });

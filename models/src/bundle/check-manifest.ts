@@ -36,7 +36,12 @@ function* stageProblems({ stages, inputs }: Manifest): Generator<string> {
       continue;
     }
     const cut = stage.outputs.find((o) => o.name === stage.cut);
-    if (cut === undefined) yield `stage ${stage.name} has no output '${stage.cut}' to cut at`;
+    if (stage.cut === undefined) {
+      // A cascade: the next is a model of its own.
+      if (next.inputs.map(({ name }) => name).join() !== inputs.map(({ name }) => name).join())
+        yield `stage ${stage.name} has no cut, and ${next.name} does not take the bundle’s input`;
+    } else if (cut === undefined)
+      yield `stage ${stage.name} has no output '${stage.cut}' to cut at`;
     else if (!next.inputs.some((input) => input.name === cut.name))
       yield `stage ${next.name} does not take the cut '${cut.name}'`;
     if (stage.side === 'cloud' && next.side === 'edge')

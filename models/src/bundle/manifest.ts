@@ -18,13 +18,16 @@ const fileSchema = z.strictObject({
   sha256: digestSchema,
 });
 
-/** A contiguous part of the network that one side runs. Stages run in order; `cut` joins one to the next. */
+/**
+ * A contiguous part of the network that one side runs. Stages run in order; `cut` joins one to the next. Of a cascade
+ * each stage is a model of its own: it has no cut, and the next takes the bundle's input again.
+ */
 const stageSchema = z.strictObject({
   name: nameSchema,
   side: z.enum(['edge', 'cloud']),
   inputs: z.array(tensorSpecSchema).min(1),
   outputs: z.array(tensorSpecSchema).min(1),
-  /** The output that the next stage takes as its input of the same name; the last stage has none. */
+  /** The output that the next stage takes as its input of the same name. */
   cut: z.string().optional(),
 });
 

@@ -1,5 +1,6 @@
 // Stages of one bundle run in sequence, in one runtime: the tensors that a stage gives are what the next
-// one takes. A run may start at any stage, so that a cut which a device computed can be continued.
+// one takes. A run may start at any stage, so that a cut which a device computed can be continued. Of a cascade, whose
+// stages all take the bundle's input, the last answers alone: the others are there to spare it.
 
 import { defined, err, failure, ok, type Result } from '@skerry/shared';
 import type { Stage } from '../bundle/manifest.ts';
@@ -35,7 +36,10 @@ export async function openPipeline(
     close,
     async run(feeds, place = 0) {
       let values = feeds;
-      for (const session of sessions.slice(place)) {
+      const ready = sessions.findLastIndex(({ inputs }) =>
+        inputs.every(({ name }) => name in feeds),
+      );
+      for (const session of sessions.slice(Math.max(place, ready))) {
         const taken = pick(values, session.inputs);
         if (!taken.ok) return taken;
         const ran = await session.run(taken.value);
