@@ -7,6 +7,7 @@ export default defineConfig({
     globalSetup: './build.setup.ts',
     pool: 'forks',
     testTimeout: 20_000,
+    hookTimeout: 60_000,
   },
   // Not `import` among them: Node would apply it to CommonJS packages' requires too.
   ssr: { resolve: { conditions: ['source', 'node'] } },
