@@ -14,6 +14,11 @@ const share = new Intl.NumberFormat(undefined, {
   minimumFractionDigits: 1,
   maximumFractionDigits: 1,
 });
+const fineShare = new Intl.NumberFormat(undefined, {
+  style: 'percent',
+  minimumFractionDigits: 2,
+  maximumFractionDigits: 2,
+});
 const wholeShare = new Intl.NumberFormat(undefined, { style: 'percent' });
 const clockTime = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' });
 const dateTime = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
@@ -41,14 +46,15 @@ function showState(state, text) {
 
 async function refresh() {
   try {
-    const [health, devices, models] = await Promise.all(
-      ['/healthz', '/v1/devices', '/v1/models'].map(getJson),
+    const [health, devices, models, risks] = await Promise.all(
+      ['/healthz', '/v1/devices', '/v1/models', '/v1/risks'].map(getJson),
     );
     if (health.body.ready) showState('ready', 'ready');
     else showState('waiting', 'broker unreachable');
     showModels(models.body.models);
     showTotals(devices.body);
     showDevices(devices.body);
+    showRisks(risks.body);
   } catch {
     showState('lost', 'coordinator unreachable');
   }
@@ -82,6 +88,38 @@ function showTotals({ devices, totals: { known, online } }) {
   };
   for (const [name, text] of Object.entries(totals))
     document.querySelector(`[data-total="${name}"]`).textContent = text;
+}
+
+function showRisks({ risks, windowDays }) {
+  byId('no-risks').hidden = risks.length > 0;
+  byId('risks-window').textContent =
+    `Confident answers that the cloud has checked, ${windowDays} days`;
+  byId('risks').replaceChildren(...risks.map(riskRow));
+}
+
+function riskRow(risk) {
+  const { model, version, exit, audited, epsilon, alarm } = risk;
+  const cell = (text, notable = false) => el('td', `number ${notable ? 'notable' : ''}`, text);
+  const name = el('th', '', `${model} `, el('small', '', `${version} · exit ${exit}`));
+  name.scope = 'row';
+  return el(
+    'tr',
+    '',
+    name,
+    cell(count.format(audited)),
+    cell(fineShare.format(risk.risk)),
+    cell(`${fineShare.format(risk.lower)} – ${fineShare.format(risk.upper)}`),
+    cell(epsilon === undefined ? '–' : fineShare.format(epsilon)),
+    cell(fineShare.format(risk.effectiveRisk)),
+    el('td', alarm ? 'notable' : '', riskState(risk)),
+  );
+}
+
+/** An interval that reaches over what is promised proves neither. */
+function riskState({ alarm, epsilon, upper }) {
+  if (epsilon === undefined) return 'not calibrated here';
+  if (alarm) return 'broken';
+  return upper <= epsilon ? 'holds' : 'not yet certain';
 }
 
 function showDevices({ devices, totals: { known } }) {

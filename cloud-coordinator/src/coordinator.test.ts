@@ -9,6 +9,7 @@ import { createWorkerEngine } from '@skerry/sync-protocol/automerge';
 import { createMemoryPipe, sampleExchange } from '@skerry/sync-protocol/testing';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { openSqlite } from './adapters/open-sqlite.ts';
+import { createSqlAuditTable } from './adapters/sql-audit-table.ts';
 import { createSqlCoordinatorStore } from './adapters/sql-coordinator-store.ts';
 import { createSqlDeviceTable } from './adapters/sql-device-table.ts';
 import { createSqlDocumentStore } from './adapters/sql-document-store.ts';
@@ -34,6 +35,7 @@ async function fresh() {
       metrics: createMetrics(),
       store: createSqlCoordinatorStore(db.value),
       devices: createSqlDeviceTable(db.value),
+      audits: createSqlAuditTable(db.value),
       documents: createSqlDocumentStore(db.value),
       documentEngine: createWorkerEngine(),
       readBundles: async () => ok([bundle.value]),
@@ -88,6 +90,7 @@ describe('a coordinator', () => {
     const get = async (path: string) =>
       (await coordinator.fetch(new Request(`http://localhost${path}`))).text();
     expect(JSON.parse(await get('/v1/devices'))).toMatchObject({ devices: [{ device }] });
+    expect(JSON.parse(await get('/v1/risks'))).toEqual({ windowDays: 7, risks: [] });
     expect(await get('/metrics')).toMatch(/skerry_failures_total\{code="malformed_message"\} 1/);
     expect(await get('/metrics')).toMatch(/skerry_failures_total\{code="too_large"\} 1/);
   });

@@ -28,7 +28,8 @@ import { createCloudModels } from './infer/cloud-models.ts';
 import { type ModelHost, openModelHost } from './infer/model-host.ts';
 import { createServe } from './infer/serve.ts';
 import { createDecisionFeed } from './observe/decision-feed.ts';
-import type { Metrics } from './observe/metrics.ts';
+import { type Metrics, watchRisks } from './observe/metrics.ts';
+import { type Audits, type AuditTable, createAudits } from './route/audits.ts';
 
 export interface CoordinatorAdapters {
   readonly clock: Clock;
@@ -36,6 +37,7 @@ export interface CoordinatorAdapters {
   readonly log: Log;
   readonly store: CoordinatorStore;
   readonly devices: DeviceTable;
+  readonly audits: AuditTable;
   readonly documents: DocumentLog & { readonly members: MemberStore };
   readonly documentEngine: DocumentEngine;
   /** What this coordinator hosts, as it lies on disk now: read at start, and when a model is loaded anew. */
@@ -100,7 +102,14 @@ export async function createCoordinator(
     return shared;
   }
   const documents = shared.value;
-  const infer = createInfer(config, adapters, host.value, (device) => handler.news(device));
+  const audits = createAudits({
+    ...adapters,
+    table: adapters.audits,
+    halves: host.value.halves,
+    statuses: (device) =>
+      device === undefined ? devices.statuses() : [devices.get(device)?.status ?? []].flat(),
+  });
+  const infer = createInfer(config, adapters, host.value, audits, (device) => handler.news(device));
   const handler = createExchangeHandler(
     {
       store: adapters.store,
@@ -130,6 +139,7 @@ export async function createCoordinator(
     config,
   );
   watchFleet(metrics, devices);
+  watchRisks(metrics, audits.latest);
   transport.onPresence(devices.linked);
   serveExchanges(transport, countExchanges(handler, metrics), log);
   void infer.serve.catchUp(); // What a start before this one left open.
@@ -137,6 +147,7 @@ export async function createCoordinator(
   const consoleFiles = readConsoleFiles();
   const app = createApp({
     devices,
+    audits,
     store: adapters.store,
     models,
     openInference: createRestHandler(host.value.server, config.bodyBytesMax),
@@ -156,6 +167,7 @@ export async function createCoordinator(
       handler.close();
       await documents.close();
       await infer.close();
+      await audits.close();
       await devices.close();
     },
   });
@@ -201,6 +213,7 @@ function createInfer(
   config: CoordinatorConfig,
   { store, inputs, clock, random, log, metrics }: CoordinatorAdapters,
   host: ModelHost,
+  audits: Audits,
   onAnswer: (device: string) => void,
 ) {
   const models = createCloudModels(host.halves);
@@ -214,7 +227,8 @@ function createInfer(
       clock,
       random,
       log,
-      onAnswer(device, outcome) {
+      onAnswer(device, outcome, body) {
+        audits.answered(device, body, outcome);
         metrics.answers.inc({ outcome: outcome.kind === 'failed' ? outcome.code : 'answered' });
         onAnswer(device);
       },

@@ -27,6 +27,7 @@ import { createMqttCoordinatorTransport } from './adapters/mqtt-transport.ts';
 import { openBlobs } from './adapters/open-blobs.ts';
 import { openSqlite } from './adapters/open-sqlite.ts';
 import { databaseFile, hashText, operatorCommands } from './adapters/operator-commands.ts';
+import { createSqlAuditTable } from './adapters/sql-audit-table.ts';
 import { createSqlCoordinatorStore } from './adapters/sql-coordinator-store.ts';
 import { createSqlCredentialTable } from './adapters/sql-credential-table.ts';
 import { createSqlDeviceTable } from './adapters/sql-device-table.ts';
@@ -110,6 +111,7 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
     metrics,
     store: createSqlCoordinatorStore(database.value, commits),
     devices: createSqlDeviceTable(database.value),
+    audits: createSqlAuditTable(database.value),
     documents: createSqlDocumentStore(database.value, commits),
     documentEngine,
     inputs: blobs.value.inputs,

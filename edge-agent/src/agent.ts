@@ -166,6 +166,7 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
         name: manifest.name,
         version: manifest.version,
         variant,
+        counts: tally.countsOf(manifest.name),
       })),
       counts: tally.counts(),
       queue: { ops: store.position().ops, bytes: store.position().bytes },

@@ -9,6 +9,7 @@ export {
 } from './bundle/manifest.ts';
 export { exampleBytes, sessionMemoryBytes } from './bundle/session-memory.ts';
 export { bytesElements, joinBytes, textTensor } from './bytes-tensor.ts';
+export { clopperPearson } from './calibration/clopper-pearson.ts';
 export { type Prediction, predict, softmax } from './confidence.ts';
 export { type LastingSession, openLastingSession } from './runtime/lasting-session.ts';
 export { createOnnxWasmRuntime } from './runtime/onnx-wasm.ts';

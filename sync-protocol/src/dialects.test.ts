@@ -14,7 +14,7 @@ import {
 } from './testing/memory-coordinator-store.ts';
 import { createMemoryDeviceDisk, createMemoryDeviceStore } from './testing/memory-device-store.ts';
 import { createMemoryPipe } from './testing/memory-pipe.ts';
-import { sampleEscalation, sampleExchange } from './testing/samples.ts';
+import { sampleEscalation, sampleExchange, sampleStatus } from './testing/samples.ts';
 
 const one: Dialect = { toWire: (message) => message, fromWire: (wire) => wire };
 const renamed: Dialect = {
@@ -89,13 +89,21 @@ describe('versions', () => {
 
   it('[VER3] an audit goes to an old coordinator as an escalation, and to a new one as what it is', () => {
     const audit = { seq: 1, atMs: 0, body: { ...sampleEscalation('a'), audit: true as const } };
+    const counts = { answered: 2, atExit: { 'exit:1': 1 }, degraded: 1 };
+    const model = { name: 'digits', version: '1.0.0', variant: `sha256:${'a'.repeat(64)}` };
+    const status = { ...sampleStatus(), models: [{ ...model, counts }] };
     const sentIn = (v: number) => {
-      const bytes = encodeMessage(sampleExchange({ v, oldest: 1, ops: [audit] }));
+      const bytes = encodeMessage(sampleExchange({ v, oldest: 1, ops: [audit], status }));
       const message = bytes.ok ? decodeMessage(bytes.value) : bytes;
-      return message.ok && message.value.type === 'exchange' ? message.value.ops : message;
+      return message.ok && message.value.type === 'exchange'
+        ? { ops: message.value.ops, models: message.value.status?.models }
+        : message;
     };
-    expect(sentIn(1)).toEqual([{ ...audit, body: sampleEscalation('a') }]);
-    expect(sentIn(2)).toEqual([audit]);
+    expect(sentIn(1)).toEqual({
+      ops: [{ ...audit, body: sampleEscalation('a') }],
+      models: [model],
+    });
+    expect(sentIn(2)).toEqual({ ops: [audit], models: status.models });
   });
 
   it('[VER2] without a common version nothing is taken, and the device keeps its op', async () => {

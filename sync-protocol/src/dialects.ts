@@ -2,7 +2,7 @@
 // current form; a dialect turns it into what its version puts on the wire, and back. An optional field makes a new
 // version too, for who does not know it refuses the message. [COD4]
 
-import type { Message, UpBody } from './messages.ts';
+import type { DeviceStatus, Message, UpBody } from './messages.ts';
 
 export interface Dialect {
   toWire(message: Message): unknown;
@@ -15,14 +15,24 @@ export type Dialects = ReadonlyMap<number, Dialect>;
 
 const asIs: Dialect = { toWire: (message) => message, fromWire: (wire) => wire };
 
-/** Without `audit`: such an op is an escalation like another, whose answer nobody waits for. */
+/** Without `audit`, which makes it an escalation like another, whose answer nobody waits for; and without counts of models. */
 const versionOne: Dialect = {
-  toWire: (message) =>
-    message.type === 'exchange'
-      ? { ...message, ops: message.ops.map((op) => ({ ...op, body: withoutAudit(op.body) })) }
-      : message,
+  toWire(message) {
+    if (message.type !== 'exchange') return message;
+    const { status } = message;
+    return {
+      ...message,
+      ops: message.ops.map((op) => ({ ...op, body: withoutAudit(op.body) })),
+      ...(status === undefined ? {} : { status: withoutModelCounts(status) }),
+    };
+  },
   fromWire: (wire) => wire,
 };
+
+const withoutModelCounts = (status: DeviceStatus): DeviceStatus => ({
+  ...status,
+  models: status.models.map(({ counts: _, ...rest }) => rest),
+});
 
 function withoutAudit(body: UpBody): UpBody {
   if (body.kind !== 'escalation') return body;

@@ -128,7 +128,21 @@ export const deviceStatusSchema = z.strictObject({
   /** The place whose devices share a document with it. */
   site: nameSchema.optional(),
   models: z
-    .array(z.strictObject({ name: nameSchema, version: z.string(), variant: digestSchema }))
+    .array(
+      z.strictObject({
+        name: nameSchema,
+        version: z.string(),
+        variant: digestSchema,
+        /** Since the agent has started; `atExit` those that its calibration covers. Since version 2. */
+        counts: z
+          .strictObject({
+            answered: countSchema,
+            atExit: z.record(z.string().max(32), countSchema),
+            degraded: countSchema,
+          })
+          .optional(),
+      }),
+    )
     .max(64),
   counts: z.strictObject({
     answered: countSchema,

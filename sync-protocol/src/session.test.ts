@@ -4,36 +4,20 @@ import { createVirtualClock } from '@skerry/shared/testing';
 import { describe, expect, it } from 'vitest';
 import { buildExchange } from './build-exchange.ts';
 import { decodeMessage, encodeMessage } from './codec.ts';
-import {
-  type DeviceStatus,
-  type Exchange,
-  epochsBackMax,
-  type Message,
-  type Reply,
-} from './messages.ts';
+import { type Exchange, epochsBackMax, type Message, type Reply } from './messages.ts';
 import { createSession, type SessionPorts } from './session.ts';
 import { nextExchangeMinMs, pauseMaxMs } from './session-state.ts';
 import { createMemoryDeviceDisk, createMemoryDeviceStore } from './testing/memory-device-store.ts';
 import { createMemoryPipe } from './testing/memory-pipe.ts';
-import { sampleAcks, sampleAnswer, sampleEscalation, sampleReply } from './testing/samples.ts';
+import {
+  sampleAcks,
+  sampleAnswer,
+  sampleEscalation,
+  sampleReply,
+  sampleStatus,
+} from './testing/samples.ts';
 
-const status: DeviceStatus = {
-  agentVersion: '0.1.0',
-  target: 'linux-x64',
-  models: [],
-  counts: {
-    answered: 1,
-    atExit: { 1: 1 },
-    escalated: 0,
-    cloudInTime: 0,
-    degraded: 0,
-    late: 0,
-    failed: 0,
-  },
-  queue: { ops: 0, bytes: 0 },
-  recent: [],
-};
-
+const status = sampleStatus();
 const statusIntervalMs = 5_000;
 
 const answerAt = (position: number) => ({

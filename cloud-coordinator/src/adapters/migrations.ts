@@ -135,5 +135,21 @@ export function migrations(types: ColumnTypes): Record<string, Migration> {
         await db.schema.alterTable('certificate').addColumn('site', 'text').execute();
       },
     },
+    '0006-audits': {
+      async up(db: Kysely<unknown>) {
+        await db.schema
+          .createTable('audit')
+          .addColumn('day', 'integer', (c) => c.notNull())
+          .addColumn('device', 'text', (c) => c.notNull())
+          .addColumn('model', 'text', (c) => c.notNull())
+          .addColumn('version', 'text', (c) => c.notNull())
+          .addColumn('variant', 'text', (c) => c.notNull())
+          .addColumn('exit', 'integer', (c) => c.notNull())
+          .addColumn('audited', 'bigint', (c) => c.notNull())
+          .addColumn('disagreed', 'bigint', (c) => c.notNull())
+          .addPrimaryKeyConstraint('audit_key', ['day', 'device', 'variant', 'exit'])
+          .execute();
+      },
+    },
   };
 }

@@ -115,6 +115,19 @@ interface CertificateTable {
   revoked_ms: number | null;
 }
 
+/** Audits of one day, counted. */
+interface AuditTable {
+  /** Since the Unix epoch. */
+  day: number;
+  device: string;
+  model: string;
+  version: string;
+  variant: string;
+  exit: number;
+  audited: number;
+  disagreed: number;
+}
+
 export interface Schema extends DocumentSchema {
   join_token: JoinTokenTable;
   certificate: CertificateTable;
@@ -128,4 +141,5 @@ export interface Schema extends DocumentSchema {
   down_position: DownPositionTable;
   down_op: DownOpTable;
   device: DeviceTable;
+  audit: AuditTable;
 }

@@ -49,6 +49,8 @@ export interface DeviceRegistry {
   /** By name, from the one after `after` on. */
   list(devicesMax: number, after?: string): readonly DeviceView[];
   get(device: string): DeviceView | undefined;
+  /** The latest of each device that has sent one. */
+  statuses(): readonly DeviceStatus[];
   totals(): { readonly known: number; readonly online: number };
   close(): Promise<void>;
 }
@@ -132,6 +134,7 @@ export async function openDeviceRegistry(
       const entry = entries.get(device);
       return entry && view(entry);
     },
+    statuses: () => [...entries.values()].flatMap(({ record }) => record.status ?? []),
     totals() {
       let online = 0;
       for (const entry of entries.values()) if (isOnline(entry)) online += 1;

@@ -46,6 +46,7 @@ function fresh(change: Partial<AppPorts> = {}) {
       get: (id) => (id === device.device ? device : undefined),
       totals: () => ({ known: 1, online: 1 }),
     },
+    audits: { report: async () => ok([]) },
     store: { suspicions: async () => ok([suspicion]) },
     models: { list: () => [] },
     openInference: openInferenceOf(change.ready ?? (() => true)),

@@ -20,6 +20,7 @@ import type { DeviceRegistry } from '../fleet/device-registry.ts';
 import type { CloudModels } from '../infer/cloud-models.ts';
 import type { DecisionFeed } from '../observe/decision-feed.ts';
 import type { Metrics } from '../observe/metrics.ts';
+import { type Audits, auditWindowDays } from '../route/audits.ts';
 import type { ConsoleFile } from './console-files.ts';
 import { streamDecisions } from './decision-stream.ts';
 import { documentRoutes } from './documents.ts';
@@ -27,6 +28,7 @@ import { openInferenceRoutes } from './open-inference.ts';
 
 export interface AppPorts {
   readonly devices: Pick<DeviceRegistry, 'list' | 'get' | 'totals'>;
+  readonly audits: Pick<Audits, 'report'>;
   readonly store: Pick<CoordinatorStore, 'suspicions'>;
   readonly models: Pick<CloudModels, 'list'>;
   readonly openInference: RestHandler;
@@ -46,6 +48,9 @@ const pageSchema = z.strictObject({
   limit: z.coerce.number().int().min(1).max(1_000).default(500),
   after: nameSchema.optional(),
 });
+
+/** Of the fleet where no device is named. */
+const riskQuerySchema = z.strictObject({ device: nameSchema.optional() });
 
 export function createApp(ports: AppPorts): Hono {
   const { devices, store, models, metrics, log } = ports;
@@ -113,6 +118,14 @@ export function createApp(ports: AppPorts): Hono {
       }),
     }),
   );
+  app.get('/v1/risks', async (c) => {
+    const query = riskQuerySchema.safeParse(c.req.query());
+    if (!query.success) return respondFailure(c, invalidQuery(query.error));
+    const risks = await ports.audits.report(query.data.device);
+    return risks.ok
+      ? c.json({ windowDays: auditWindowDays, risks: risks.value })
+      : respondFailure(c, risks.error);
+  });
   app.get('/v1/decisions/stream', (c) => {
     // A HEAD runs this handler too, and nobody reads, or ends, the stream that it would open.
     if (c.req.method === 'HEAD') return c.body(null, 200, { 'Content-Type': 'text/event-stream' });

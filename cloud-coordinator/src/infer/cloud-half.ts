@@ -1,6 +1,6 @@
 // The cloud's half of one variant: from a device's cut tensor to the last exit's logits.
 
-import type { Tensor, TensorSpec } from '@skerry/models';
+import type { Calibration, Tensor, TensorSpec } from '@skerry/models';
 import type { Bundle } from '@skerry/models/node';
 import { defined, err, failure, ok, type Result } from '@skerry/shared';
 import type { ServingEntry } from './serving-entry.ts';
@@ -15,6 +15,8 @@ export interface CloudHalf {
   readonly input: TensorSpec;
   readonly exit: number;
   readonly temperature: number;
+  /** Of the variant: what its exits promise. */
+  readonly calibration: Calibration;
   /** One row's logits. */
   run(row: Tensor): Promise<Result<Float32Array>>;
 }
@@ -51,6 +53,7 @@ export function planCloudHalf({ manifest, variant }: Bundle): Result<HalfPlan | 
     input: { ...spec, shape: [1, ...row] },
     exit: exit.index,
     temperature: calibrated?.temperature ?? 1,
+    calibration: variant.calibration,
     place,
     logits: exit.logits,
     classes: manifest.labels.length,

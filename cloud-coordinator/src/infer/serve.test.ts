@@ -27,6 +27,7 @@ function halfOf(run?: CloudHalf['run']): CloudHalf {
     input: { name: 'cut', datatype: 'UINT8', shape: [1, 1] },
     exit: 2,
     temperature: 1,
+    calibration: { variant, exits: [] },
     run: run ?? answer,
   };
 }

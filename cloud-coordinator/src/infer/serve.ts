@@ -33,7 +33,7 @@ export interface ServePorts {
   readonly random: Random;
   readonly log: Log;
   /** An answer has become durable. */
-  onAnswer(device: string, outcome: Outcome): void;
+  onAnswer(device: string, outcome: Outcome, asked: OpenEscalation['body']): void;
 }
 
 export interface Serve {
@@ -91,7 +91,7 @@ export function createServe(limits: ServeLimits, ports: ServePorts): Serve {
     const position = await untilStored('store an answer', () =>
       store.appendDown(device, { kind: 'answer', requestId, outcome }, clock.nowMs()),
     );
-    if (position !== undefined) ports.onAnswer(device, outcome);
+    if (position !== undefined) ports.onAnswer(device, outcome, open.body);
     await inputs.release(open);
   };
 

@@ -3,6 +3,7 @@
 import type { OpenInferenceServer, StatisticsReading } from '@skerry/models/open-inference';
 import type { FailureCode } from '@skerry/shared';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { RiskReport } from '../route/audits.ts';
 
 export type Metrics = ReturnType<typeof createMetrics>;
 
@@ -64,6 +65,24 @@ export function createMetrics() {
         },
       });
     },
+    /** The same for one value of each of several things. */
+    watchEach(
+      name: string,
+      help: string,
+      labelNames: readonly string[],
+      read: () => readonly (readonly [labels: Record<string, string | number>, value: number])[],
+    ): void {
+      new Gauge({
+        name,
+        help,
+        labelNames: [...labelNames],
+        registers,
+        collect() {
+          this.reset();
+          for (const [labels, value] of read()) this.set(labels, value);
+        },
+      });
+    },
     contentType: registry.contentType,
     text: () => registry.metrics(),
   };
@@ -119,4 +138,29 @@ function watchModels({ server, waiting }: WatchedModels, registers: Registry[]):
       for (const [model, rows] of waiting()) this.set({ model }, rows);
     },
   });
+}
+
+/** What audits tell of the fleet. */
+export function watchRisks(metrics: Metrics, latest: () => readonly RiskReport[]): void {
+  const each = (name: string, help: string, value: (report: RiskReport) => number): void =>
+    metrics.watchEach(name, help, ['model', 'variant', 'exit'], () =>
+      latest().map((report) => {
+        const { model, variant, exit } = report;
+        return [{ model, variant, exit }, value(report)];
+      }),
+    );
+  each('skerry_audits', 'Audits in the window', ({ audited }) => audited);
+  each(
+    'skerry_risk',
+    'Share of requests answered at this exit and not as the cloud would',
+    (r) => r.risk,
+  );
+  each('skerry_risk_lower', 'Its exact lower bound', ({ lower }) => lower);
+  each('skerry_risk_upper', 'Its exact upper bound', ({ upper }) => upper);
+  each('skerry_risk_effective', 'The upper bound and the degraded share', (r) => r.effectiveRisk);
+  each(
+    'skerry_guarantee_broken',
+    '1 where the calibration’s epsilon is exceeded for certain',
+    (r) => Number(r.alarm),
+  );
 }

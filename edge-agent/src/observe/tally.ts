@@ -5,6 +5,7 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { InferenceAnswer } from '../infer/request.ts';
 
 type Counts = DeviceStatus['counts'];
+type ModelCounts = NonNullable<DeviceStatus['models'][number]['counts']>;
 type RecentDecision = DeviceStatus['recent'][number];
 
 export interface Tally {
@@ -14,6 +15,8 @@ export interface Tally {
   late(answers: number): void;
   failed(code: string): void;
   counts(): Counts;
+  /** Of one model, by its name; `atExit` without the degraded. */
+  countsOf(model: string): ModelCounts;
   /** The decisions since the last call, newest last, as many as a status takes. */
   takeRecent(): RecentDecision[];
   metrics(): Promise<string>;
@@ -41,6 +44,7 @@ export function createTally(gauges: TallyGauges): Tally {
     late: 0,
     failed: 0,
   };
+  const byModel = new Map<string, ModelCounts>();
   let recent: RecentDecision[] = [];
   const answers = new Counter({
     name: 'skerry_answers_total',
@@ -100,7 +104,9 @@ export function createTally(gauges: TallyGauges): Tally {
       if (source === 'cloud') counts.cloudInTime += 1;
       else counts.atExit[source] = (counts.atExit[source] ?? 0) + 1;
       if (degraded) counts.degraded += 1;
-      answers.inc({ model: model.manifest.name, source, degraded: String(degraded) });
+      const { name } = model.manifest;
+      byModel.set(name, countOne(byModel.get(name) ?? noneCounted, source, degraded));
+      answers.inc({ model: name, source, degraded: String(degraded) });
       latency.observe({ source }, latencyMs / 1000);
       recent = [...recent.slice(1 - recentMax), decisionOf(answer, nowMs)];
     },
@@ -120,12 +126,25 @@ export function createTally(gauges: TallyGauges): Tally {
       failures.inc({ code });
     },
     counts: () => ({ ...counts, atExit: { ...counts.atExit } }),
+    countsOf: (model) => byModel.get(model) ?? noneCounted,
     takeRecent() {
       const taken = recent;
       recent = [];
       return taken;
     },
     metrics: () => registry.metrics(),
+  };
+}
+
+const noneCounted: ModelCounts = { answered: 0, atExit: {}, degraded: 0 };
+
+function countOne(counts: ModelCounts, source: string, degraded: boolean): ModelCounts {
+  const { answered, atExit } = counts;
+  if (degraded) return { ...counts, answered: answered + 1, degraded: counts.degraded + 1 };
+  return {
+    ...counts,
+    answered: answered + 1,
+    atExit: { ...atExit, [source]: (atExit[source] ?? 0) + 1 },
   };
 }
 

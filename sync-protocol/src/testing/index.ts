@@ -36,6 +36,7 @@ export {
   sampleEscalation,
   sampleExchange,
   sampleReply,
+  sampleStatus,
   sampleTelemetry,
   sampleUpOp,
 } from './samples.ts';

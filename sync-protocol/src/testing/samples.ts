@@ -3,6 +3,7 @@
 import type {
   Ack,
   Answer,
+  DeviceStatus,
   DocumentChange,
   Escalation,
   Exchange,
@@ -97,5 +98,24 @@ export function sampleReply(more: Partial<Reply> = {}): Reply {
     nextExchangeMs: 30_000,
     pauseMs: 0,
     ...more,
+  };
+}
+
+export function sampleStatus(): DeviceStatus {
+  return {
+    agentVersion: '0.1.0',
+    target: 'linux-x64',
+    models: [],
+    counts: {
+      answered: 1,
+      atExit: { 1: 1 },
+      escalated: 0,
+      cloudInTime: 0,
+      degraded: 0,
+      late: 0,
+      failed: 0,
+    },
+    queue: { ops: 0, bytes: 0 },
+    recent: [],
   };
 }
