@@ -4,7 +4,7 @@
 import type { Runtime } from '@skerry/models';
 import type { Bundle } from '@skerry/models/node';
 import { createRestHandler } from '@skerry/models/open-inference';
-import { type Clock, type Log, ok, type Random, type Result } from '@skerry/shared';
+import { type Clock, type Log, ok, type Random, type Result, type Timer } from '@skerry/shared';
 import { sha256 } from '@skerry/shared/node';
 import {
   type CoordinatorStore,
@@ -64,6 +64,8 @@ export interface Coordinator {
 const coordinatorVersion = '0.1.0';
 const serveBackoff = { initialMs: 100, maxMs: 10_000 };
 const deviceSaveEveryMs = 5_000;
+/** How long a question waits, at most twice, when the coordinator that took it has died and another runs. */
+const adoptEveryMs = 5_000;
 const decisionsKeptMax = 100;
 
 /** Fails where a bundle cannot be loaded or the store cannot be read. */
@@ -234,11 +236,22 @@ function createInfer(
       },
     },
   );
+  let timer: Timer | undefined;
+  const adopt = (): void => {
+    timer = clock.after(adoptEveryMs, () => {
+      void serve.adopt();
+      adopt();
+    });
+  };
+  adopt();
   return {
     models,
     serve,
     // Together: `serve` waits for what runs, and the models let go of what waits.
-    close: () => Promise.all([serve.close(), host.close()]),
+    close: () => {
+      timer?.cancel();
+      return Promise.all([serve.close(), host.close()]);
+    },
   };
 }
 

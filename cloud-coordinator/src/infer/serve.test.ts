@@ -181,4 +181,16 @@ describe('serving escalations', () => {
     await after.settle();
     expect((await after.answers()).map((answer) => answer.requestId)).toEqual(['r1', 'r2']);
   });
+
+  it('[REP7] what another coordinator left open is answered, once it was seen twice', async () => {
+    const { serve, accept, settle, answers } = fresh();
+    await accept(escalation('left'));
+    await serve.adopt();
+    await settle();
+    expect(await answers()).toEqual([]);
+    await serve.adopt();
+    await serve.adopt();
+    await settle();
+    expect(await answers()).toMatchObject([{ requestId: 'left' }]);
+  });
 });

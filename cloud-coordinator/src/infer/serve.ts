@@ -41,6 +41,11 @@ export interface Serve {
   take(open: OpenEscalation): void;
   /** Takes up what the store holds open. */
   catchUp(): Promise<void>;
+  /**
+   * Looks for what is open and not in this window: taken by a coordinator that died. Takes what it has seen at the last
+   * look already, for another may be busy with what is new. Call it from time to time.
+   */
+  adopt(): Promise<void>;
   /** Waits for what a model has begun; what is not answered stays open in the store. */
   close(): Promise<void>;
 }
@@ -56,10 +61,12 @@ export function createServe(limits: ServeLimits, ports: ServePorts): Serve {
   let behind = false;
   let catchingUp = false;
 
+  let strays: ReadonlySet<string> = new Set();
+
   const hasRoom = (): boolean => window.size <= limits.windowMax / 2;
 
   const start = (open: OpenEscalation): void => {
-    const key = `${open.device}/${open.body.requestId}`;
+    const key = keyOf(open);
     if (window.has(key) || window.size >= limits.windowMax) return;
     const done = finish(open).then(() => {
       window.delete(key);
@@ -80,6 +87,20 @@ export function createServe(limits: ServeLimits, ports: ServePorts): Serve {
       behind ||= open?.length === limits.windowMax;
     } while (behind && hasRoom() && !signal.aborted);
     catchingUp = false;
+  };
+
+  const adopt = async (): Promise<void> => {
+    if (behind || signal.aborted) return; // Then all goes through the store anyway.
+    const open = await store.openEscalations(limits.windowMax);
+    if (!open.ok) {
+      log.warn({ code: open.error.code }, 'cannot look for what another left open');
+      return;
+    }
+    const others = open.value.filter((one) => !window.has(keyOf(one)));
+    const left = others.filter((one) => strays.has(keyOf(one)));
+    strays = new Set(others.map(keyOf));
+    if (left.length > 0) log.info({ escalations: left.length }, 'took what another left open');
+    for (const one of left) start(one);
   };
 
   const finish = async (open: OpenEscalation): Promise<void> => {
@@ -132,12 +153,15 @@ export function createServe(limits: ServeLimits, ports: ServePorts): Serve {
       else start(open);
     },
     catchUp,
+    adopt,
     async close() {
       closing.abort();
       await Promise.all(window.values());
     },
   };
 }
+
+const keyOf = ({ device, body }: OpenEscalation): string => `${device}/${body.requestId}`;
 
 function failed({ code, message }: Failure): Outcome {
   return { kind: 'failed', code, message: message.slice(0, failureMessageCharsMax) };
