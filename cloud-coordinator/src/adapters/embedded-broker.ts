@@ -46,6 +46,8 @@ export interface BrokerBounds {
 const packetOverheadBytesMax = 4_096;
 const clientIdCharsMax = 128;
 const connectTimeoutMs = 10_000;
+/** Connections that the kernel keeps until we take them: after a cut a whole fleet comes back at once. */
+const backlogConnections = 4_096;
 /** MQTT 3.1.1 §3.2.2.3. */
 const notAuthorized = 5;
 const topicCharsShownMax = 128;
@@ -144,7 +146,7 @@ export async function openEmbeddedBroker(
   server.maxConnections = bounds.connectionsMax;
   try {
     await aedes.listen();
-    server.listen(port, host);
+    server.listen({ port, host, backlog: backlogConnections });
     await once(server, 'listening');
   } catch (thrown) {
     aedes.close();

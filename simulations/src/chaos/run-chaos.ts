@@ -1,39 +1,49 @@
-// Real processes under a link that is cut every 120 ms, with the broker and the agent killed twice each while an app
-// asks: what the agent has taken is answered, each question once.
+// Real processes under a link that is cut every 120 ms, and repeats and reorders messages between two cuts, beside a
+// subscriber that never reads, with the broker and the agent killed twice each while an app asks: what the agent has
+// taken is answered, each question once.
 
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openDatabase } from '@skerry/edge-agent';
+import { createRandom } from '@skerry/shared';
 import { followAnswers, inferDigit } from '../fleet/agent-client.ts';
+import {
+  type QuestionsAtAgent,
+  type QuestionsAtCoordinator,
+  questionsAtAgent,
+  questionsAtCoordinator,
+  readAgent,
+} from '../fleet/databases.ts';
 import { type SkerryProcess, startProcess } from '../fleet/process.ts';
 import { freePort, type Mosquitto, startMosquitto } from '../net/mosquitto.ts';
+import { createMqttDisorder, usualDisorder } from '../net/mqtt-disorder.ts';
+import { startSlowSubscriber } from '../net/slow-subscriber.ts';
 import { createTcpProxy } from '../net/tcp-proxy.ts';
 
 export interface ChaosOptions {
   readonly broker: 'aedes' | 'mosquitto';
   readonly ops: number;
+  readonly seed: number;
 }
 
-export interface ChaosResult {
-  /** Escalations that the agent has made durable, and their answers that it has applied. */
-  readonly taken: number;
-  readonly answered: number;
+export interface ChaosResult extends QuestionsAtAgent, QuestionsAtCoordinator {
   /** Answers that came on the stream twice. */
   readonly repeated: number;
   readonly cuts: number;
+  /** Messages that the link has repeated and held back. */
+  readonly disorder: { readonly repeated: number; readonly delayed: number };
+  /** How often the subscriber that never reads was cut off. */
+  readonly slowCutOffs: number;
   readonly seconds: number;
 }
 
 const cutEveryMs = 120;
 const askedAtOnce = 8;
 const settleTimeoutMs = 120_000;
-const lockedTriesMax = 50;
-const lockedWaitMs = 100;
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const portOf = (url: string | undefined) => Number(new URL(url ?? '').port);
 
-export async function runChaos({ broker, ops }: ChaosOptions): Promise<ChaosResult> {
+export async function runChaos({ broker, ops, seed }: ChaosOptions): Promise<ChaosResult> {
   const startedMs = performance.now();
   const folder = await mkdtemp(join(tmpdir(), 'skerry-chaos-'));
   const abort = new AbortController();
@@ -68,8 +78,16 @@ export async function runChaos({ broker, ops }: ChaosOptions): Promise<ChaosResu
       await startCoordinator();
     };
     await startBroker();
-    const proxy = await createTcpProxy({ host: '127.0.0.1', port: brokerPort });
+    const disorder = { repeated: 0, delayed: 0 };
+    const proxy = await createTcpProxy(
+      { host: '127.0.0.1', port: brokerPort },
+      createMqttDisorder(createRandom(seed), usualDisorder, (what) => {
+        disorder[what] += 1;
+      }),
+    );
     closing.push(() => proxy.close());
+    const slow = startSlowSubscriber(brokerPort);
+    closing.push(slow.close);
     const startAgent = async () => {
       const before = agent;
       await before?.kill();
@@ -110,39 +128,26 @@ export async function runChaos({ broker, ops }: ChaosOptions): Promise<ChaosResu
       await Promise.all(failed);
     }
     const deadlineMs = performance.now() + settleTimeoutMs;
-    let counts = await countOf(folder);
+    const count = async () => ({
+      ...(await questionsAtAgent(join(folder, 'agent'))),
+      ...(await questionsAtCoordinator(join(folder, 'coordinator'))),
+    });
+    let counts = await count();
     while (counts.answered < counts.taken && performance.now() < deadlineMs) {
       await sleep(200);
-      counts = await countOf(folder);
+      counts = await count();
     }
     await sleep(1_000); // For what should not come.
     const repeated = streamed.length - new Set(streamed).size;
     const seconds = (performance.now() - startedMs) / 1_000;
-    return { ...(await countOf(folder)), repeated, cuts, seconds };
+    const slowCutOffs = slow.cutOffs();
+    return { ...(await count()), repeated, cuts, disorder, slowCutOffs, seconds };
   } finally {
     for (const close of closing.reverse()) await close();
   }
 }
 
-/** Retries while the agent that starts again recovers its file, which locks it. */
-async function query<T>(folder: string, sql: string, ...values: string[]): Promise<T> {
-  for (let left = lockedTriesMax; ; left--) {
-    const database = openDatabase(join(folder, 'agent', 'agent.db'));
-    if (database.ok)
-      try {
-        return database.value.prepare(sql).get(...values) as T;
-      } finally {
-        database.value.close();
-      }
-    if (left === 0) throw new Error(database.error.message);
-    await sleep(lockedWaitMs);
-  }
-}
-
 const isTaken = async (folder: string, id: string): Promise<boolean> => {
   const sql = 'SELECT count(*) AS n FROM escalations WHERE client_id = ?';
-  return (await query<{ n: number }>(folder, sql, id)).n > 0;
+  return (await readAgent<{ n: number }>(join(folder, 'agent'), sql, id)).n > 0;
 };
-
-const countOf = (folder: string): Promise<{ taken: number; answered: number }> =>
-  query(folder, 'SELECT count(*) AS taken, count(answer) AS answered FROM escalations');

@@ -13,7 +13,10 @@ it.for(['aedes', 'mosquitto'] as const)(
   },
   async (broker, { skip }) => {
     if (broker === 'mosquitto' && !hasMosquitto()) skip('Mosquitto is not installed');
-    const result = await runChaos({ broker, ops });
-    expect(result).toMatchObject({ taken: ops, answered: ops, repeated: 0 });
+    const result = await runChaos({ broker, ops, seed: 1 });
+    const exactly = { taken: ops, answered: ops, accepted: ops, open: 0, repeated: 0 };
+    expect(result).toMatchObject(exactly);
+    expect(result.disorder.repeated).toBeGreaterThan(0);
+    expect(result.disorder.delayed).toBeGreaterThan(0);
   },
 );

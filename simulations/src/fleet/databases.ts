@@ -32,7 +32,7 @@ export const questionsAtAgent = (dataDir: string): Promise<QuestionsAtAgent> =>
   readAgent(dataDir, 'SELECT count(*) AS taken, count(answer) AS answered FROM escalations');
 
 export interface QuestionsAtCoordinator {
-  /** As the marks say: of each epoch, the questions up to the last one were each accepted once. */
+  /** Of one device: the seq of the last that was accepted. An agent's seqs go on over restarts, and have no gap. */
   readonly accepted: number;
   /** Accepted and without an answer. */
   readonly open: number;
@@ -44,7 +44,7 @@ export async function questionsAtCoordinator(dataDir: string): Promise<Questions
   try {
     const { accepted } = await database.value
       .selectFrom('mark')
-      .select((e) => e.fn.sum<number | null>('seq').as('accepted'))
+      .select((e) => e.fn.max<number | null>('seq').as('accepted'))
       .where('lane', '=', 'urgent')
       .executeTakeFirstOrThrow();
     const { open } = await database.value

@@ -14,6 +14,8 @@ export interface SkerryProcess {
   /** SIGKILL, now. */
   kill(): Promise<void>;
   exited(): boolean;
+  /** What it has said last. */
+  lastWords(): string;
 }
 
 const startTimeoutMs = 30_000;
@@ -44,7 +46,8 @@ export async function startProcess(
   });
   running.add(child);
   child.once('exit', () => running.delete(child));
-  const { httpUrl, mqttUrl } = await listening(child, name);
+  const kept: string[] = [];
+  const { httpUrl, mqttUrl } = await listening(child, name, kept);
   const end = async (signal: NodeJS.Signals): Promise<void> => {
     if (!running.has(child)) return;
     const gone = once(child, 'exit');
@@ -60,6 +63,7 @@ export async function startProcess(
     stop: () => end('SIGTERM'),
     kill: () => end('SIGKILL'),
     exited: () => !running.has(child),
+    lastWords: () => kept.join('\n'),
   };
 }
 
@@ -68,9 +72,8 @@ interface Listening {
   readonly mqttUrl?: string;
 }
 
-function listening(child: ChildProcess, name: string): Promise<Listening> {
+function listening(child: ChildProcess, name: string, kept: string[]): Promise<Listening> {
   return new Promise((resolve, reject) => {
-    const kept: string[] = [];
     const timer = setTimeout(() => fail('did not listen in time'), startTimeoutMs);
     const fail = (why: string): void => {
       clearTimeout(timer);

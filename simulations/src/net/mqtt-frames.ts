@@ -2,6 +2,7 @@
 
 import { assert } from '@skerry/shared';
 
+const publishType = 3;
 /** A length takes four bytes at most. */
 const lengthBytesMax = 4;
 
@@ -22,6 +23,8 @@ export function createFrameCutter(): (chunk: Uint8Array) => readonly Uint8Array[
     return frames;
   };
 }
+
+export const isPublish = (frame: Uint8Array): boolean => (frame[0] ?? 0) >> 4 === publishType;
 
 /** Of the packet that begins at `at`, its header included; undefined while that cannot be told. */
 function frameLength(bytes: Uint8Array, at: number): number | undefined {

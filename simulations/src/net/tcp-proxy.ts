@@ -17,10 +17,18 @@ export interface TcpProxy {
   close(): Promise<void>;
 }
 
-export async function createTcpProxy(target: {
-  readonly host: string;
-  readonly port: number;
-}): Promise<TcpProxy> {
+export type Direction = 'up' | 'down';
+
+/** What becomes of the bytes of one connection in one direction: whatever is forwarded arrives, in that order. */
+export type Shaper = (chunk: Uint8Array, forward: (bytes: Uint8Array) => void) => void;
+
+const asIs: Shaper = (chunk, forward) => forward(chunk);
+
+/** @param shaperOf asked for each direction of each connection */
+export async function createTcpProxy(
+  target: { readonly host: string; readonly port: number },
+  shaperOf: (direction: Direction) => Shaper = () => asIs,
+): Promise<TcpProxy> {
   const bytes = { up: 0, down: 0 };
   const open = new Set<Socket>();
   let mode: LinkMode = 'pass';
@@ -35,14 +43,17 @@ export async function createTcpProxy(target: {
     socket.on('close', () => open.delete(socket));
     return socket;
   };
-  const carry = (from: Socket, to: Socket, direction: keyof typeof bytes): void => {
+  const carry = (from: Socket, to: Socket, direction: Direction): void => {
+    const shape = shaperOf(direction);
+    const forward = (part: Uint8Array): void => {
+      if (to.destroyed || to.write(part)) return;
+      from.pause();
+      to.once('drain', () => from.resume());
+    };
     from.on('data', (chunk) => {
       if (mode !== 'pass') return; // The black hole swallows.
       bytes[direction] += chunk.byteLength;
-      if (!to.write(chunk)) {
-        from.pause();
-        to.once('drain', () => from.resume());
-      }
+      shape(chunk, forward);
     });
     from.on('close', () => to.destroy());
   };

@@ -80,7 +80,10 @@ export async function fleetLoad(options: FleetLoadOptions): Promise<FleetLoad> {
   const [parted, { cpuSeconds, residentBytes }] = await Promise.all([
     Promise.all(running),
     observed,
-  ]);
+  ]).catch((thrown: unknown) => {
+    const how = coordinator.exited() ? 'has ended' : 'does not answer';
+    throw new Error(`the coordinator ${how}: ${coordinator.lastWords()}`, { cause: thrown });
+  });
   await coordinator.stop();
   const latenciesMs = parted.flatMap((part) => part.latenciesMs);
   const sum = (of: (part: (typeof parted)[number]) => number): number =>
