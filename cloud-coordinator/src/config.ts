@@ -57,6 +57,13 @@ export const coordinatorConfigSchema = z.object({
   certificateLifeMs: countSchema(60_000, 397 * dayMs)
     .default(30 * dayMs)
     .describe('how long a device’s certificate is good'),
+  mosquittoDir: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'what mosquitto-config has made, where that Mosquitto runs here: it hears of revocations',
+    ),
   revocationReadMs: countSchema(100, hourMs)
     .default(2_000)
     .describe('how often revocations are read'),

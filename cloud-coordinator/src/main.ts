@@ -23,6 +23,7 @@ import {
 import { Hono } from 'hono';
 import { type EmbeddedBroker, openEmbeddedBroker } from './adapters/embedded-broker.ts';
 import { createGroupCommit } from './adapters/group-commit.ts';
+import { createMosquittoRevocations } from './adapters/mosquitto-revocations.ts';
 import { createMqttCoordinatorTransport } from './adapters/mqtt-transport.ts';
 import { openBlobs } from './adapters/open-blobs.ts';
 import { openSqlite } from './adapters/open-sqlite.ts';
@@ -67,7 +68,7 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
   const credentials = createSqlCredentialTable(database.value);
   const security = await openSecurity(config, credentials, log);
   if (!security.ok) return security;
-  const { tls, isRefused, revocations, clientTls } = security.value;
+  const { tls, isRefused, revocations, clientTls, authority } = security.value;
   opened.push(revocations.close);
   const broker = await chooseBroker(
     config,
@@ -132,7 +133,7 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
   const { httpTls } = plan.value;
   const exchange = pass(createExchangeRoutes(http.pipe, httpTls));
   const app = new Hono<{ Bindings: PeerEnvironment }>()
-    .route('/v1/enrol', enrolmentRoutes(security.value))
+    .route('/v1/enrol', enrolmentRoutes({ ...security.value, authority: authority.certificate }))
     .all('/v1/exchange', exchange)
     .all('/v1/hints', exchange)
     .all('/v1/blobs/:digest', pass(blobRoutes(blobs.value, httpTls)))
@@ -141,9 +142,15 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
   const listening = await listenHttp(server.server, config.httpHost, config.httpPort);
   if (!listening.ok) return listening;
   opened.push(listening.value.close);
-  revocations.onRead(() => {
+  const { mosquittoDir: folder } = config;
+  const tellMosquitto =
+    folder === undefined
+      ? undefined
+      : createMosquittoRevocations({ folder, brokerUrl }, { authority, clock, random, log });
+  revocations.onRead((revoked) => {
     broker.value.review();
     server.review();
+    void tellMosquitto?.(revoked);
   });
   await Promise.race([transport.firstConnected, sleep(clock, firstConnectionMs)]);
   log.info({ httpUrl: listening.value.url, mqttUrl: withoutPassword(brokerUrl) }, 'listening');
@@ -197,7 +204,7 @@ async function openSecurity(config: CoordinatorConfig, table: CredentialTable, l
     clientTls: await authority.issueClient(instanceName(config.instance), nowMs),
     isRefused,
     revocations: revocations.value,
-    authority: authority.certificate,
+    authority,
     enrolment: createEnrolment(config.certificateLifeMs, {
       authority,
       table,

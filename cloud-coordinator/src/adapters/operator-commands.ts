@@ -23,8 +23,9 @@ import {
 import { z } from 'zod';
 import { dataDirSchema, instanceName, instancesMax } from '../config.ts';
 import { type CredentialTable, createJoinToken } from '../fleet/enrolment.ts';
-import { mosquittoAccessList, mosquittoConfig } from '../fleet/mosquitto-config.ts';
+import { mosquittoAccessList, mosquittoConfig, mosquittoFiles } from '../fleet/mosquitto-config.ts';
 import { attempt } from './attempt.ts';
+import { reloadMosquitto } from './mosquitto-revocations.ts';
 import { openSqlite } from './open-sqlite.ts';
 import { createSqlCredentialTable } from './sql-credential-table.ts';
 import { openAuthority, type X509Authority } from './x509-authority.ts';
@@ -82,17 +83,19 @@ export const operatorCommands = {
           isLoopback(host) ? [...names, host] : names,
           nowMs,
         );
-        writePrivateFile(join(out, 'server.key'), server.key);
+        const at = mosquittoFiles;
+        writePrivateFile(join(out, at.key), server.key);
         const open = {
-          'authority.pem': authority.certificate,
-          'server.pem': server.cert,
-          'revoked.pem': await authority.revocationList(revoked.value, nowMs),
-          acl: mosquittoAccessList(settings),
-          'mosquitto.conf': mosquittoConfig(settings),
+          [at.authority]: authority.certificate,
+          [at.certificate]: server.cert,
+          [at.revoked]: await authority.revocationList(revoked.value, nowMs),
+          [at.accessList]: mosquittoAccessList(settings),
+          [at.config]: mosquittoConfig(settings),
         };
         for (const [name, text] of Object.entries(open)) writeFileSync(join(out, name), text);
-        chmodSync(join(out, 'acl'), 0o644);
-        return join(settings.folder, 'mosquitto.conf');
+        chmodSync(join(out, at.accessList), 0o644);
+        reloadMosquitto(out); // Where one runs by it already.
+        return join(settings.folder, at.config);
       });
     }),
 } as const;

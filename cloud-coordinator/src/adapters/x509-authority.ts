@@ -26,7 +26,7 @@ export interface X509Authority extends Authority {
   /** For a listener that is reached under these host names and addresses. */
   issueServer(names: readonly string[], nowMs: number): Promise<TlsMaterial>;
   /** For a client with a key of our own making, such as the coordinator at a broker. */
-  issueClient(commonName: string, nowMs: number): Promise<TlsMaterial>;
+  issueClient(commonName: string, nowMs: number, lifeMs?: number): Promise<TlsMaterial>;
   /** A certificate revocation list, as PEM, for brokers that are not ours. */
   revocationList(revoked: readonly Revoked[], nowMs: number): Promise<string>;
 }
@@ -99,11 +99,11 @@ function authorityOf(
 
   const material = async (
     subject: string,
-    nowMs: number,
+    [nowMs, lifeMs]: readonly [number, number],
     extensions: x509.Extension[],
   ): Promise<TlsMaterial> => {
     const keys = await subtle.generateKey(algorithm, true, ['sign', 'verify']);
-    const life = [nowMs - backdateMs, nowMs + serverLifeMs] as const;
+    const life = [nowMs - backdateMs, nowMs + lifeMs] as const;
     const issued = await sign(subject, keys.publicKey, life, extensions);
     const chain = `${issued.toString('pem')}\n${certificate}`;
     return { key: await exportKey(keys.privateKey), cert: chain, ca: certificate };
@@ -148,17 +148,23 @@ function authorityOf(
     },
 
     issueServer: (names, nowMs) =>
-      material('CN=Skerry coordinator', nowMs, [
-        new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
-        new x509.SubjectAlternativeNameExtension(
-          names.map((value) => ({ type: isIP(value) === 0 ? 'dns' : 'ip', value })),
-        ),
-      ]),
+      material(
+        'CN=Skerry coordinator',
+        [nowMs, serverLifeMs],
+        [
+          new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
+          new x509.SubjectAlternativeNameExtension(
+            names.map((value) => ({ type: isIP(value) === 0 ? 'dns' : 'ip', value })),
+          ),
+        ],
+      ),
 
-    issueClient: (commonName, nowMs) =>
-      material(`CN=${commonName}`, nowMs, [
-        new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth]),
-      ]),
+    issueClient: (commonName, nowMs, lifeMs = serverLifeMs) =>
+      material(
+        `CN=${commonName}`,
+        [nowMs, lifeMs],
+        [new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth])],
+      ),
 
     async revocationList(revoked, nowMs) {
       const list = await x509.X509CrlGenerator.create({
@@ -176,6 +182,12 @@ function authorityOf(
     },
   };
 }
+
+/** The serials in a list that `revocationList` has made. */
+export const listedSerials = (pem: string): readonly string[] =>
+  new x509.X509Crl(x509.PemConverter.decodeFirst(pem)).entries.map(({ serialNumber }) =>
+    normalSerial(serialNumber),
+  );
 
 const nameOf = ({ device, site }: Subject): string =>
   site === undefined ? `CN=${device}` : `CN=${device}, OU=${site}`;

@@ -139,7 +139,7 @@ describe('enrolment', () => {
     assert(revocations.ok, 'opened');
     onTestFinished(revocations.value.close);
     expect(revocations.value.has(serial)).toBe(false);
-    const read = new Promise<void>((resolve) => revocations.value.onRead(resolve));
+    const read = new Promise<void>((resolve) => revocations.value.onRead(() => resolve()));
     expect(await table.revoke('box-1', clock.nowMs())).toEqual({ ok: true, value: 1 });
     advance(clock, 1_000);
     await read;

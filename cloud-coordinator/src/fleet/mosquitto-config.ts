@@ -9,6 +9,17 @@ const packetOverheadBytesMax = 4_096;
 /** For one client that does not read: what is dropped is sent again from the stores. */
 const queuedMessagesMax = 1_000;
 
+/** What lies in the folder, beside Mosquitto's own key. */
+export const mosquittoFiles = {
+  config: 'mosquitto.conf',
+  accessList: 'acl',
+  authority: 'authority.pem',
+  certificate: 'server.pem',
+  key: 'server.key',
+  revoked: 'revoked.pem',
+  pid: 'mosquitto.pid',
+} as const;
+
 export interface MosquittoSettings {
   /** Where the files will lie. */
   readonly folder: string;
@@ -19,17 +30,20 @@ export interface MosquittoSettings {
 }
 
 export function mosquittoConfig({ folder, host, port }: MosquittoSettings): string {
-  return `# Made by skerry-coordinator mosquitto-config. After 'revoke' make it again, and start Mosquitto anew.
+  const at = mosquittoFiles;
+  return `# Made by skerry-coordinator mosquitto-config. The folder must be Mosquitto's to read, and to write its pid in. Revocations
+# come by a coordinator with --mosquitto-dir; or make this again, which is a SIGHUP, and what is open stays open.
 listener ${port} ${host}
-cafile ${folder}/authority.pem
-certfile ${folder}/server.pem
-keyfile ${folder}/server.key
-crlfile ${folder}/revoked.pem
+pid_file ${folder}/${at.pid}
+cafile ${folder}/${at.authority}
+certfile ${folder}/${at.certificate}
+keyfile ${folder}/${at.key}
+crlfile ${folder}/${at.revoked}
 require_certificate true
 use_identity_as_username true
 use_username_as_clientid true
 allow_anonymous false
-acl_file ${folder}/acl
+acl_file ${folder}/${at.accessList}
 # A pipe: nothing is kept for those who left.
 persistence false
 retain_available false

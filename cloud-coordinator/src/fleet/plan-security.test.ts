@@ -42,6 +42,12 @@ describe('where TLS is', () => {
     expect(certified({ tls: 'on', broker: 'mqtt://127.0.0.1' })).toBe(false);
   });
 
+  it('a Mosquitto that is told of revocations is one that knows certificates', () => {
+    const mosquittoDir = '/etc/mosquitto/skerry';
+    expect(plan({ mosquittoDir })).toMatchObject({ error: { code: 'invalid_config' } });
+    expect(plan({ mosquittoDir, broker: 'mqtts://b' })).toMatchObject({ ok: true });
+  });
+
   it('a broker knows us by certificate, or by a user name', () => {
     expect(plan({ broker: 'mqtts://b' })).toMatchObject({ value: { brokerIdentity: true } });
     expect(plan({ broker: 'mqtts://u:p@b' })).toMatchObject({

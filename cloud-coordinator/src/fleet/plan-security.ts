@@ -14,7 +14,10 @@ export interface SecurityPlan {
   readonly certified: boolean;
 }
 
-type Wanted = Pick<CoordinatorConfig, 'httpHost' | 'mqttHost' | 'broker' | 'tls' | 'insecure'>;
+type Wanted = Pick<
+  CoordinatorConfig,
+  'httpHost' | 'mqttHost' | 'broker' | 'tls' | 'insecure' | 'mosquittoDir'
+>;
 
 /** Fails with `invalid_config` for a broker that would be spoken to in the clear. */
 export function planSecurity(config: Wanted): Result<SecurityPlan> {
@@ -26,6 +29,8 @@ export function planSecurity(config: Wanted): Result<SecurityPlan> {
     return err(
       failure('invalid_config', 'broker is not loopback: use mqtts://, or --insecure plaintext'),
     );
+  if (config.mosquittoDir !== undefined && broker?.protocol !== 'mqtts:')
+    return err(failure('invalid_config', 'mosquittoDir needs a broker by mqtts://'));
   const httpTls = isTls(httpHost);
   const mqttTls = isTls(mqttHost);
   const brokerIdentity = broker?.protocol === 'mqtts:' && broker.username === '';

@@ -3,12 +3,12 @@
 
 import type { Clock, Log, Result, Timer } from '@skerry/shared';
 import { ok } from '@skerry/shared';
-import type { CredentialTable } from './enrolment.ts';
+import type { CredentialTable, Revoked } from './enrolment.ts';
 
 export interface Revocations {
   has(serial: string): boolean;
   /** After each reading: what is connected is looked at again. At most one listener. */
-  onRead(listener: () => void): void;
+  onRead(listener: (revoked: readonly Revoked[]) => void): void;
   close(): void;
 }
 
@@ -19,7 +19,7 @@ export async function openRevocations(
   { clock, log }: { readonly clock: Clock; readonly log: Log },
 ): Promise<Result<Revocations>> {
   let serials: ReadonlySet<string> = new Set();
-  let onRead = (): void => {};
+  let onRead = (_revoked: readonly Revoked[]): void => {};
   let timer: Timer | undefined;
   let closed = false;
 
@@ -27,7 +27,7 @@ export async function openRevocations(
     const revoked = await table.revoked(clock.nowMs());
     if (!revoked.ok) return revoked;
     serials = new Set(revoked.value.map(({ serial }) => serial));
-    onRead();
+    onRead(revoked.value);
     return ok(undefined);
   };
   const again = (): void => {

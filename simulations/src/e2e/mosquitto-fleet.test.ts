@@ -3,7 +3,11 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { operatorCommands } from '@skerry/cloud-coordinator';
+import { openAuthority, operatorCommands } from '@skerry/cloud-coordinator';
+import { createRandom, silentLog } from '@skerry/shared';
+import { systemClock } from '@skerry/shared/node';
+import { topicsOf } from '@skerry/sync-protocol';
+import { openMqttConnection } from '@skerry/sync-protocol/mqtt';
 import { sampleBlob } from '@skerry/sync-protocol/testing';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { inferDigit } from '../fleet/agent-client.ts';
@@ -21,7 +25,8 @@ async function fresh() {
     await rm(folder, { recursive: true, force: true });
   });
   const dataDir = join(folder, 'coordinator');
-  const mosquitto = await startSecureMosquitto(dataDir, join(folder, 'mosquitto'));
+  const mosquittoDir = join(folder, 'mosquitto');
+  const mosquitto = await startSecureMosquitto(dataDir, mosquittoDir);
   onTestFinished(mosquitto.kill);
   const start: typeof startProcess = async (...of) => {
     const started = await startProcess(...of);
@@ -33,11 +38,13 @@ async function fresh() {
     'http-port': 0,
     broker: mosquitto.url,
     tls: 'on',
+    'mosquitto-dir': mosquittoDir,
+    'revocation-read-ms': 100,
   });
   /** Enrols where it has a token; without one it has no way to the coordinator but MQTT. */
-  const startAgent = async (name: string, token?: string) => {
+  const startAgent = async (name: string, token?: string, dataFolder = name) => {
     const agent = await start('agent', name, {
-      'data-dir': join(folder, name),
+      'data-dir': join(folder, dataFolder),
       device: name,
       'http-port': 0,
       broker: mosquitto.url,
@@ -45,19 +52,47 @@ async function fresh() {
         ? {}
         : { 'coordinator-url': coordinator.httpUrl, 'join-token': token }),
     });
-    await vi.waitFor(async () => {
-      const health = await (await fetch(`${agent.httpUrl}/healthz`)).json();
-      expect(health).toMatchObject({ link: { state: 'up' } });
-    }, soon);
+    await vi.waitFor(async () => expect(await linkOf(agent)).toBe('up'), soon);
     return agent;
   };
-  const token = async (): Promise<string> => {
-    const made = await operatorCommands.token(['--data-dir', dataDir]);
-    if (!made.ok) throw new Error(made.error.message);
-    return made.value;
+  const command = async (name: 'token' | 'revoke', ...flags: string[]): Promise<string> => {
+    const done = await operatorCommands[name](['--data-dir', dataDir, ...flags]);
+    if (!done.ok) throw new Error(done.error.message);
+    return done.value;
   };
-  return { folder, startAgent, token };
+  /** A bare client with a device's certificate, as somebody has who copied the device's files. */
+  const connectAs = async (device: string) => {
+    const authority = await openAuthority(dataDir, Date.now());
+    if (!authority.ok) throw new Error(authority.error.message);
+    const tls = await authority.value.issueClient(device, Date.now());
+    const connections: boolean[] = [];
+    const connection = openMqttConnection(
+      {
+        brokerUrl: mosquitto.url,
+        clientId: device,
+        subscriptions: [topicsOf(device).down],
+        inFlightMax: 1,
+        tls: () => tls,
+      },
+      {
+        clock: systemClock,
+        random: createRandom(1),
+        log: silentLog,
+        onMessage() {},
+        onConnection: (connected) => connections.push(connected),
+      },
+    );
+    onTestFinished(connection.close);
+    await vi.waitUntil(connection.connected, soon);
+    return { ...connection, connections };
+  };
+  return { folder, startAgent, token: () => command('token'), command, connectAs };
 }
+
+const linkOf = async (agent: SkerryProcess): Promise<string> => {
+  const health = await (await fetch(`${agent.httpUrl}/healthz`)).json();
+  return (health as { link: { state: string } }).link.state;
+};
 
 async function move(
   agent: SkerryProcess,
@@ -116,5 +151,24 @@ describe.skipIf(!hasMosquitto())('over Mosquitto with certificates', () => {
     await move(thief, ref, 'fetch', { ...refused, wire: 'http' });
     await thief.stop();
     await move(await startAgent('thief'), ref, 'fetch', { ...refused, wire: 'chunks' });
+  });
+
+  it('[IDN5] a device is out as soon as it is revoked, without a restart: others notice nothing', {
+    timeout: 60_000,
+  }, async () => {
+    const { startAgent, command, connectAs } = await fresh();
+    const agent = await startAgent('lost', await command('token', '--device', 'lost'));
+    const kept = await connectAs('kept');
+    expect(await command('revoke', '--device', 'lost')).toContain('1 certificates');
+    await vi.waitFor(async () => expect(await linkOf(agent)).not.toBe('up'), soon);
+    await new Promise((resolve) => setTimeout(resolve, 3_000)); // Some redials, on both wires.
+    expect(await linkOf(agent)).not.toBe('up');
+    expect(kept.connections).toEqual([true]);
+    expect(await kept.publish(topicsOf('kept').up, Uint8Array.of(1))).toMatchObject({ ok: true });
+
+    // A token that is bound to the name gives it to another machine. [IDN4]
+    const token = await command('token', '--device', 'lost');
+    await startAgent('lost', token, 'found');
+    expect(kept.connections).toEqual([true]);
   });
 });
