@@ -1,6 +1,6 @@
+export type { Calibration, ExitCalibration } from './bundle/calibration.ts';
 export { checkManifest } from './bundle/check-manifest.ts';
 export {
-  type Calibration,
   type Exit,
   type Manifest,
   manifestSchema,
@@ -10,6 +10,13 @@ export {
 export { exampleBytes, sessionMemoryBytes } from './bundle/session-memory.ts';
 export { bytesElements, joinBytes, textTensor } from './bytes-tensor.ts';
 export { clopperPearson } from './calibration/clopper-pearson.ts';
+export {
+  type ExitRule,
+  isOutOfDomain,
+  isTrusted,
+  neverTrusted,
+  thresholdOf,
+} from './calibration/exit-rule.ts';
 export { type Prediction, predict, softmax } from './confidence.ts';
 export { type LastingSession, openLastingSession } from './runtime/lasting-session.ts';
 export { createOnnxWasmRuntime } from './runtime/onnx-wasm.ts';

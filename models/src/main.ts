@@ -2,6 +2,7 @@
 // `npm run models -- COMMAND …`: what is done to models before a device gets them.
 
 import { failure, messageOf } from '@skerry/shared';
+import { calibrate } from './commands/calibrate.ts';
 import type { Command } from './commands/command.ts';
 import { importModels } from './commands/import.ts';
 import { inspect } from './commands/inspect.ts';
@@ -9,6 +10,7 @@ import { quantize } from './commands/quantize.ts';
 import { split } from './commands/split.ts';
 
 const commands: Readonly<Record<string, Command>> = {
+  calibrate,
   import: importModels,
   inspect,
   quantize,

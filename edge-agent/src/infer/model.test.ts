@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createResidency, type Manifest, tensorOf } from '@skerry/models';
+import { createResidency, type ExitCalibration, type Manifest, tensorOf } from '@skerry/models';
 import { createOnnxNativePool, createOnnxNativeRuntime, readBundle } from '@skerry/models/node';
 import { writeSampleBundle, writeSampleCascade } from '@skerry/models/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -82,6 +82,10 @@ describe('a bundle', () => {
   });
 });
 
+const calibrateFirst = (m: Manifest, change: Partial<ExitCalibration>): void => {
+  Object.assign(m.variants[0]?.calibration.exits[0] ?? {}, change);
+};
+
 describe('a stage', () => {
   it('comes with its exit, its threshold and its cut', async () => {
     const model = await loaded();
@@ -96,6 +100,42 @@ describe('a stage', () => {
         hasNextEdgeStage: false,
         hasCloudStage: true,
       },
+    });
+  });
+
+  it.each<[string, (m: Manifest) => void, Uint8Array<ArrayBuffer>]>([
+    [
+      'whose energy is that of no known input',
+      (m) => calibrateFirst(m, { domain: { energyMax: -3 } }),
+      Uint8Array.of(32, 0, 5, 6),
+    ],
+    [
+      'whose cut is far from that of the answered class',
+      (m) =>
+        calibrateFirst(m, {
+          domain: {
+            energyMax: 0,
+            distance: { means: [[5, 6], null], precision: [1, 0, 0, 1], max: 1 },
+          },
+        }),
+      Uint8Array.of(32, 0, 5, 200),
+    ],
+  ])('is not trusted with an input %s', async (_, change, data) => {
+    const model = await loaded(change);
+    const outcome = await model.runStage(0, { datatype: 'UINT8', shape: [1, 1, 2, 2], data });
+    expect(outcome).toMatchObject({ value: { threshold: null, outOfDomain: true } });
+    const familiar = await loaded((m) => calibrateFirst(m, { domain: { energyMax: 0 } }));
+    const trusted = await familiar.runStage(0, { datatype: 'UINT8', shape: [1, 1, 2, 2], data });
+    expect(trusted).toMatchObject({ value: { threshold: 0.9, outOfDomain: false } });
+  });
+
+  it('has the threshold of the class that it answers, where classes have their own', async () => {
+    const model = await loaded((m) => calibrateFirst(m, { thresholds: [0.7, null] }));
+    const runWith = (...data: number[]) =>
+      model.runStage(0, { datatype: 'UINT8', shape: [1, 1, 2, 2], data: Uint8Array.from(data) });
+    expect(await runWith(32, 0, 5, 6)).toMatchObject({ value: { threshold: 0.7 } });
+    expect(await runWith(0, 32, 5, 6)).toMatchObject({
+      value: { threshold: null, outOfDomain: false },
     });
   });
 

@@ -1,7 +1,10 @@
 // A bundle as the device runs it: its edge stages loaded, each with the exit that leaves from it.
 
 import {
+  type ExitRule,
+  isOutOfDomain,
   type Manifest,
+  neverTrusted,
   type OpenStages,
   openReloadable,
   openStages,
@@ -14,6 +17,7 @@ import {
   type Tensor,
   type TensorSpec,
   tensorOf,
+  thresholdOf,
   type Variant,
 } from '@skerry/models';
 import type { Bundle } from '@skerry/models/node';
@@ -21,8 +25,10 @@ import { collect, defined, err, failure, ok, type Result } from '@skerry/shared'
 
 export interface StageOutcome {
   readonly exit: number;
-  /** From the calibration; null: this exit is never to be trusted. */
+  /** From the calibration, for this very answer; null: it is not to be trusted here, as `outOfDomain` may say. */
   readonly threshold: number | null;
+  /** The input is not of the kind that calibrated this exit. */
+  readonly outOfDomain: boolean;
   readonly logits: Float32Array;
   readonly prediction: Prediction;
   /** The tensor that the next stage takes, of a cascade the input itself; undefined after the last. */
@@ -93,12 +99,11 @@ export async function loadModel(
 }
 
 /** What is to be known of a stage at each run, looked up once. */
-interface StagePlan
-  extends Pick<StageOutcome, 'exit' | 'threshold' | 'hasNextEdgeStage' | 'hasCloudStage'> {
+interface StagePlan extends Pick<StageOutcome, 'exit' | 'hasNextEdgeStage' | 'hasCloudStage'> {
   readonly name: string;
   readonly input: string;
   readonly logits: string;
-  readonly temperature: number;
+  readonly rule: ExitRule;
   readonly cut?: { readonly stage: string; readonly name: string; readonly isInput: boolean };
 }
 
@@ -112,15 +117,13 @@ function planStages(manifest: Manifest, variant: Variant): Result<StagePlan[]> {
       const exit = exits.find((e) => e.stage === stage.name);
       if (exit === undefined)
         return err(failure('invalid_bundle', `no exit leaves from stage ${stage.name} of ${name}`));
-      const calibration = variant.calibration.exits.find((c) => c.exit === exit.index);
       const next = stages[place + 1];
       return ok({
         name: stage.name,
         input: defined(stage.inputs[0], 'a stage’s input').name,
         exit: exit.index,
         logits: exit.logits,
-        threshold: calibration?.threshold ?? null,
-        temperature: calibration?.temperature ?? 1,
+        rule: variant.calibration.exits.find((c) => c.exit === exit.index) ?? neverTrusted,
         ...(next ? { cut: cutBefore(next, stage) } : {}),
         hasNextEdgeStage: place < edge.length - 1,
         hasCloudStage: edge.length < stages.length,
@@ -159,12 +162,15 @@ async function runStage(
   const tensor = kept ?? (plan.cut && ran.value[plan.cut.name]);
   if (!(logits instanceof Float32Array) || (plan.cut && !tensor))
     return err(failure('runtime_failed', `stage ${plan.name} gave no FP32 logits, or no cut`));
-  const { exit, threshold, hasNextEdgeStage, hasCloudStage } = plan;
+  const { exit, rule, hasNextEdgeStage, hasCloudStage } = plan;
+  const prediction = predict(logits, rule.temperature);
+  const outOfDomain = isOutOfDomain(rule, { logits, prediction, cut: tensor });
   return ok({
     exit,
-    threshold,
+    threshold: outOfDomain ? null : thresholdOf(rule, prediction),
+    outOfDomain,
     logits,
-    prediction: predict(logits, plan.temperature),
+    prediction,
     ...(plan.cut && tensor ? { cut: { stage: plan.cut.stage, name: plan.cut.name, tensor } } : {}),
     hasNextEdgeStage,
     hasCloudStage,

@@ -1,6 +1,7 @@
 // The rules of a manifest that hold between its parts; zod has checked each part alone.
 
 import { err, failure, ok, type Result } from '@skerry/shared';
+import { calibrationProblems } from './calibration.ts';
 import type { Manifest } from './manifest.ts';
 
 export function checkManifest(manifest: Manifest): Result<Manifest> {
@@ -60,7 +61,13 @@ function* exitProblems({ exits, stages }: Manifest): Generator<string> {
     yield 'the last exit is not of the last stage';
 }
 
-function* variantProblems({ variants, stages, exits, golden }: Manifest): Generator<string> {
+function* variantProblems({
+  variants,
+  stages,
+  exits,
+  labels,
+  golden,
+}: Manifest): Generator<string> {
   for (const { name, digest, files, calibration, golden: own } of variants) {
     if (own !== undefined && own.length !== golden.length)
       yield `variant ${name} speaks of ${own.length} golden inputs, there are ${golden.length}`;
@@ -74,7 +81,10 @@ function* variantProblems({ variants, stages, exits, golden }: Manifest): Genera
       yield `variant ${name} does not hold exactly one file a stage`;
     if (calibration.variant !== digest)
       yield `variant ${name} carries the calibration of another build`;
-    for (const { exit } of calibration.exits)
-      if (!exits.some((e) => e.index === exit)) yield `variant ${name} calibrates no exit ${exit}`;
+    for (const calibrated of calibration.exits) {
+      if (!exits.some((e) => e.index === calibrated.exit))
+        yield `variant ${name} calibrates no exit ${calibrated.exit}`;
+      yield* calibrationProblems(calibrated, labels.length);
+    }
   }
 }

@@ -4,6 +4,7 @@
 import { digestSchema, labelCharsMax, nameSchema, tensorRankMax } from '@skerry/shared';
 import { z } from 'zod';
 import { datatypes } from '../tensor.ts';
+import { calibrationSchema } from './calibration.ts';
 
 const tensorSpecSchema = z.strictObject({
   name: z.string().min(1).max(256),
@@ -37,28 +38,6 @@ const exitSchema = z.strictObject({
   stage: nameSchema,
   /** The stage's output that holds this exit's logits, FP32 [−1, classes]. */
   logits: z.string(),
-});
-
-/** When an exit may be trusted, for one variant and no other. */
-export const calibrationSchema = z.strictObject({
-  /** The variant's digest: thresholds of another build mean nothing. */
-  variant: digestSchema,
-  exits: z.array(
-    z.strictObject({
-      exit: z.int().positive(),
-      temperature: z.number().positive(),
-      /** Answer here when confidence ≥ threshold; null: this exit is never to be trusted. */
-      threshold: z.number().min(0).max(1).nullable(),
-      method: z.enum(['learn-then-test', 'none']),
-      /** P(risk ≤ epsilon) ≥ 1 − delta, risk = P(answered at this exit and wrong). */
-      epsilon: z.number().min(0).max(1),
-      delta: z.number().min(0).max(1),
-      /** Held-out examples. */
-      n: z.int().nonnegative(),
-      /** Where there is no threshold: why. */
-      reason: z.string().optional(),
-    }),
-  ),
 });
 
 /** Logits at each exit, by exit index, and the largest absolute difference that passes. */
@@ -120,4 +99,3 @@ export type Manifest = z.infer<typeof manifestSchema>;
 export type Variant = Manifest['variants'][number];
 export type Stage = Manifest['stages'][number];
 export type Exit = Manifest['exits'][number];
-export type Calibration = z.infer<typeof calibrationSchema>;

@@ -1,7 +1,7 @@
 // What a calibrated variant does on examples that neither trained nor calibrated it, whatever the number of its exits.
 
-import type { ExitCalibration } from '../calibration/calibrate-exit.ts';
-import type { Scored } from '../calibration/temperature.ts';
+import { type ExitRule, isTrusted, neverTrusted } from '../calibration/exit-rule.ts';
+import { cutAt, logitsAt, type Observed } from '../calibration/observed.ts';
 import { predict } from '../confidence.ts';
 
 export interface ExitsMeasured {
@@ -11,25 +11,25 @@ export interface ExitsMeasured {
   readonly accuracyEndToEnd: number;
 }
 
-/** Both lists in the order of the exits; an example leaves at the first exit that trusts itself, or at the last. */
+/** Both lists in the order of the exits; an example leaves at the first exit that may be trusted, or at the last. */
 export function measureExits(
-  scored: readonly Scored[],
-  calibration: readonly Pick<ExitCalibration, 'temperature' | 'threshold'>[],
+  observed: readonly Observed[],
+  rules: readonly ExitRule[],
 ): ExitsMeasured {
-  const labels = scored[0]?.labels ?? [];
-  const right = scored.map(() => 0);
-  const left = scored.map(() => 0);
+  const labels = observed[0]?.labels ?? [];
+  const right = observed.map(() => 0);
+  const left = observed.map(() => 0);
   let rightEndToEnd = 0;
   for (let i = 0; i < labels.length; i++) {
     let gone = false;
-    for (const [place, { logits, classes }] of scored.entries()) {
-      const row = Array.prototype.slice.call(logits, i * classes, (i + 1) * classes) as number[];
-      const { temperature = 1, threshold = null } = calibration[place] ?? {};
-      const { index, confidence } = predict(row, temperature);
-      const isRight = index === labels[i];
+    for (const [place, exit] of observed.entries()) {
+      const rule = rules[place] ?? neverTrusted;
+      const logits = logitsAt(exit, i);
+      const prediction = predict(logits, rule.temperature);
+      const isRight = prediction.index === labels[i];
       if (isRight) right[place] = (right[place] as number) + 1;
-      const leaves = (threshold !== null && confidence >= threshold) || place === scored.length - 1;
-      if (gone || !leaves) continue;
+      const trusted = isTrusted(rule, { logits, prediction, cut: cutAt(exit, i) });
+      if (gone || !(trusted || place === observed.length - 1)) continue;
       gone = true;
       left[place] = (left[place] as number) + 1;
       if (isRight) rightEndToEnd += 1;

@@ -2,7 +2,7 @@
 // and quantization look at.
 
 import { collect, defined, err, failure, ok, type Result } from '@skerry/shared';
-import type { Scored } from '../calibration/temperature.ts';
+import type { Observed } from '../calibration/observed.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { Tensor, TensorMap } from '../tensor.ts';
 import { batchesOf, concatRows } from '../tensor-rows.ts';
@@ -56,27 +56,30 @@ export async function runRows(
   }
 }
 
-/** The logits of each exit, in the order of the manifest's exits. Fails as the runtime does. */
+/** What each exit gives, in the order of the manifest's exits, with the last one's logits beside it. Fails as the runtime does. */
 export async function runStages(
   { stages, exits, labels }: Pick<Manifest, 'stages' | 'exits' | 'labels'>,
   bytes: StageBytes,
   examples: Examples,
   runtime: Runtime,
-): Promise<Result<readonly Scored[]>> {
-  const scored: Scored[] = [];
+): Promise<Result<readonly Observed[]>> {
+  const observed: Observed[] = [];
   let input = examples.input;
   for (const stage of stages) {
     const ran = await runRows(defined(bytes.get(stage.name), stage.name), input, runtime);
     if (!ran.ok) return ran;
+    const cut = stage.cut === undefined ? undefined : defined(ran.value[stage.cut], stage.cut);
     for (const { logits } of exitsOf(stage, exits))
-      scored.push({
+      observed.push({
         classes: labels.length,
         logits: defined(ran.value[logits], logits).data as Float32Array,
         labels: examples.labels,
+        cut,
       });
-    input = stage.cut === undefined ? examples.input : defined(ran.value[stage.cut], stage.cut);
+    input = cut ?? examples.input;
   }
-  return ok(scored);
+  const whole = observed.at(-1)?.logits;
+  return ok(observed.map((exit) => ({ ...exit, whole })));
 }
 
 const exitsOf = (stage: Stage, exits: readonly Exit[]): Exit[] =>

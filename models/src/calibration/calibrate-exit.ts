@@ -1,34 +1,80 @@
-// Calibration of one exit of one variant, from the logits that this very variant gave on held-out examples.
+// Calibration of one exit of one variant, from what this very variant gave on held-out examples. One part of them chooses
+// the temperature and the domain, the other proves the threshold: what a proof rests on must not have been fitted to it.
 
-import type { Calibration } from '../bundle/manifest.ts';
-import { predict } from '../confidence.ts';
-import { learnThenTest, type Outcome, type RiskBound } from './learn-then-test.ts';
+import { assert } from '@skerry/shared';
+import type { ExitCalibration } from '../bundle/calibration.ts';
+import { predict, softmax } from '../confidence.ts';
+import { expectedCalibrationError } from './calibration-error.ts';
+import {
+  type ChooseOptions,
+  chooseThreshold,
+  type MethodName,
+  neverAnswered,
+  type Outcome,
+  type RiskBound,
+} from './choose-threshold.ts';
+import { clopperPearson } from './clopper-pearson.ts';
+import { type Domain, isInDomain } from './domain.ts';
+import { fitDomain } from './fit-domain.ts';
+import { type LossName, losses } from './loss.ts';
+import { cutAt, logitsAt, type Observed, wholeAt } from './observed.ts';
+import { areaUnder, excessArea, riskCoverage, thinned } from './risk-coverage.ts';
 import { fitTemperature, type Scored } from './temperature.ts';
 
-export type ExitCalibration = Calibration['exits'][number];
+/** Points of a manifest's risk–coverage curve. */
+const curvePointsMax = 33;
 
 export interface CalibrationData {
-  /** Fits the temperature. */
-  readonly tuning: Scored;
-  /** Other examples, which prove the threshold: the guarantee needs candidates that were fixed before them. */
-  readonly proving: Scored;
+  readonly tuning: Observed;
+  readonly proving: Observed;
+}
+
+/** What is to be bounded, and how. */
+export interface Criterion {
   readonly bound: RiskBound;
+  readonly method?: MethodName | undefined;
+  readonly loss?: LossName | undefined;
+  /** A threshold for each answered class, all of whose risks are bounded at once. */
+  readonly perClass?: boolean | undefined;
 }
 
 export function calibrateExit(
   exit: number,
-  { tuning, proving, bound }: CalibrationData,
+  { tuning, proving }: CalibrationData,
+  { bound, method = 'learn-then-test', loss = 'error', perClass = false }: Criterion,
 ): ExitCalibration {
   const temperature = fitTemperature(tuning);
-  const found = learnThenTest(outcomesOf(proving, temperature), bound);
+  const domain = fitDomain(tuning, temperature);
+  const judged = judge(proving, { temperature, domain, loss });
+  const options: ChooseOptions = { ...bound, method, binary: losses[loss].binary };
+  const found = chooseThreshold(judged, options);
+  const thresholds = perClass ? thresholdsByClass(judged, options, proving.classes) : undefined;
+  const curve = riskCoverage(judged);
   return {
     exit,
     temperature,
     threshold: found.threshold,
-    method: 'learn-then-test',
-    ...bound,
+    ...(thresholds ? { thresholds } : {}),
+    domain,
+    method,
+    loss,
+    epsilon: bound.epsilon,
+    // The other methods say nothing that holds with a known probability.
+    delta: method === 'learn-then-test' ? bound.delta : 1,
     n: proving.labels.length,
     ...(found.threshold === null ? { reason: found.reason } : {}),
+    curve: thinned(
+      curve.filter(({ threshold }) => threshold >= 0),
+      curvePointsMax,
+    ),
+    metrics: {
+      ...atThreshold(judged, found.threshold, thresholds, options),
+      outOfDomain: judged.filter((o) => o.confidence === neverAnswered).length / judged.length,
+      eceBefore: calibrationErrorOf(proving, 1),
+      eceAfter: calibrationErrorOf(proving, temperature),
+      aurc: areaUnder(curve),
+      excessAurc: excessArea(curve),
+    },
   };
 }
 
@@ -45,10 +91,79 @@ export function calibrateLastExit(exit: number, scored: Scored): ExitCalibration
   };
 }
 
-export function outcomesOf({ classes, logits, labels }: Scored, temperature: number): Outcome[] {
-  return Array.from(labels, (label, i) => {
-    const row = Array.prototype.slice.call(logits, i * classes, (i + 1) * classes) as number[];
-    const { index, confidence } = predict(row, temperature);
-    return { confidence, correct: index === label };
+export interface Judged extends Outcome {
+  /** The class that the exit answers. */
+  readonly index: number;
+}
+
+/** What answering each example at this exit would cost, and how sure the exit is of it. */
+export function judge(
+  observed: Observed,
+  rule: {
+    readonly temperature: number;
+    readonly domain?: Domain | undefined;
+    readonly loss: LossName;
+  },
+): Judged[] {
+  const { temperature, domain, loss } = rule;
+  return Array.from(observed.labels, (label, i) => {
+    const logits = logitsAt(observed, i);
+    const here = predict(logits, temperature);
+    const whole = wholeAt(observed, i);
+    assert(
+      whole !== undefined || loss === 'error',
+      `the loss ${loss} compares with the whole network`,
+    );
+    const seen = { logits, temperature, index: here.index, cut: cutAt(observed, i) };
+    return {
+      index: here.index,
+      confidence: domain && !isInDomain(domain, seen) ? neverAnswered : here.confidence,
+      loss: losses[loss].of({ here, whole: whole ? predict(whole) : here, label }),
+    };
   });
+}
+
+/**
+ * A threshold for each answered class, from that class's examples alone: with probability 1 − δ the risk within every
+ * class is at most ε, all at once, since each sequence of tests has δ / classes (Bonferroni). Where a class has too few
+ * examples for that, null: escalate it.
+ */
+function thresholdsByClass(
+  judged: readonly Judged[],
+  options: ChooseOptions,
+  classes: number,
+): (number | null)[] {
+  return Array.from({ length: classes }, (_, c) => {
+    const ofClass = judged.filter(({ index }) => index === c);
+    return chooseThreshold(ofClass, { ...options, delta: options.delta / classes }).threshold;
+  });
+}
+
+function atThreshold(
+  judged: readonly Judged[],
+  threshold: number | null,
+  thresholds: readonly (number | null)[] | undefined,
+  { method, binary, delta }: ChooseOptions,
+) {
+  const answered = judged.filter(({ confidence, index }) => {
+    const limit = thresholds ? thresholds[index] : threshold;
+    return limit !== null && limit !== undefined && confidence >= limit;
+  });
+  const loss = answered.reduce((sum, outcome) => sum + outcome.loss, 0);
+  return {
+    coverage: answered.length / judged.length,
+    risk: loss / judged.length,
+    ...(binary && method === 'learn-then-test'
+      ? { riskBound: clopperPearson(loss, judged.length, delta).upper }
+      : {}),
+  };
+}
+
+function calibrationErrorOf(observed: Observed, temperature: number): number {
+  const examples = Array.from(observed.labels, (label, i) => {
+    const p = softmax(logitsAt(observed, i), temperature);
+    const confidence = Math.max(...p);
+    return { confidence, correct: p.indexOf(confidence) === label };
+  });
+  return expectedCalibrationError(examples);
 }

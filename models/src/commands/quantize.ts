@@ -13,7 +13,7 @@ import type { Runtime } from '../runtime/runtime.ts';
 import { writeBundle } from '../training/write-bundle.ts';
 import { defineCommand, percent, table } from './command.ts';
 import { compareSpeed } from './compare-speed.ts';
-import { dataSets, openDataSet } from './data-sets.ts';
+import { dataDescription, openDataSet } from './data-sets.ts';
 
 const schema = z.object({
   variant: z
@@ -21,7 +21,11 @@ const schema = z.object({
     .optional()
     .describe('the variant to quantize; the first, where none is named'),
   as: z.string().default('int8').describe('the new variant’s name'),
-  data: z.enum(dataSets).default('mnist').describe('examples to calibrate and to judge with'),
+  data: z
+    .string()
+    .min(1)
+    .default('mnist')
+    .describe(`to calibrate and to judge with: ${dataDescription}`),
   method: z.enum(rangeMethods).default('min-max').describe('how an activation’s range is chosen'),
   activations: z.enum(['UINT8', 'INT8']).default('UINT8').describe('bytes of activations'),
   weightBits: countSchema(7, 8)

@@ -96,6 +96,28 @@ describe('a bundle', () => {
       'invalid_bundle',
     ],
     [
+      'the calibration of another build',
+      (m) =>
+        Object.assign(m.variants[0]?.calibration ?? {}, { variant: `sha256:${'0'.repeat(64)}` }),
+      'invalid_bundle',
+    ],
+    [
+      'thresholds of fewer classes than it answers',
+      (m) => Object.assign(m.variants[0]?.calibration.exits[0] ?? {}, { thresholds: [0.5] }),
+      'invalid_bundle',
+    ],
+    [
+      'a domain of another size than its classes',
+      (m) =>
+        Object.assign(m.variants[0]?.calibration.exits[0] ?? {}, {
+          domain: {
+            energyMax: 0,
+            distance: { means: [[1, 2], [1]], precision: [1, 0, 0, 1], max: 1 },
+          },
+        }),
+      'invalid_bundle',
+    ],
+    [
       'an unknown key',
       (m) => {
         Object.assign(m, { colour: 'blue' });

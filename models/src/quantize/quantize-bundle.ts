@@ -3,6 +3,8 @@
 
 import { defined, err, failure, ok, type Result } from '@skerry/shared';
 import { sha256 } from '@skerry/shared/node';
+import { calibrateVariant } from '../bundle/calibrate-variant.ts';
+import type { ExitCalibration } from '../bundle/calibration.ts';
 import type { Manifest, Variant } from '../bundle/manifest.ts';
 import { type ExitsMeasured, measureExits, metricsOf } from '../bundle/measure-exits.ts';
 import {
@@ -12,11 +14,8 @@ import {
   runStages,
   type StageBytes,
 } from '../bundle/run-stages.ts';
-import {
-  calibrateExit,
-  calibrateLastExit,
-  type ExitCalibration,
-} from '../calibration/calibrate-exit.ts';
+import type { Criterion } from '../calibration/calibrate-exit.ts';
+import { examplesDigest } from '../node/examples-digest.ts';
 import type { Bundle } from '../node/read-bundle.ts';
 import { variantDigest } from '../node/variant-digest.ts';
 import { decodeModel, encodeModel, type ModelProto } from '../onnx/model-proto.ts';
@@ -77,7 +76,7 @@ export async function quantizeBundle(
     ]),
   );
   const digest = variantDigest(manifest.stages, named);
-  const exits = await calibrate(bundle, bytes, data, runtime);
+  const exits = await calibrateVariant(manifest, bytes, data, criterionOf(bundle), runtime);
   if (!exits.ok) return exits;
   const before = await measure(
     manifest,
@@ -97,7 +96,11 @@ export async function quantizeBundle(
     name: options.name,
     digest,
     files: named,
-    calibration: { variant: digest, exits: exits.value },
+    calibration: {
+      variant: digest,
+      data: examplesDigest(data.tuning, data.proving),
+      exits: exits.value,
+    },
     golden: golden.value,
     metrics: metricsOf(after.value),
   };
@@ -140,32 +143,15 @@ async function quantizeStages(
   return ok({ bytes, nodes, skipped, samples });
 }
 
-/** The risk bounds are those of the variant it was made from. */
-async function calibrate(
-  { manifest, variant }: Bundle,
-  bytes: StageBytes,
-  { tuning, proving }: CalibrationExamples,
-  runtime: Runtime,
-): Promise<Result<ExitCalibration[]>> {
-  const tuned = await runStages(manifest, bytes, tuning, runtime);
-  const proven = await runStages(manifest, bytes, proving, runtime);
-  if (!tuned.ok) return tuned;
-  if (!proven.ok) return proven;
-  return ok(
-    manifest.exits.map(({ index }, place) => {
-      const forTuning = defined(tuned.value[place], `exit ${index}`);
-      const bound = variant.calibration.exits.find((e) => e.exit === index);
-      if (place === manifest.exits.length - 1 || bound === undefined)
-        return calibrateLastExit(index, forTuning);
-      const { epsilon, delta } = bound;
-      return calibrateExit(index, {
-        tuning: forTuning,
-        proving: defined(proven.value[place], `exit ${index}`),
-        bound: { epsilon, delta },
-      });
-    }),
-  );
-}
+/** What is bounded, and how, is what it was in the variant it is made from. */
+const criterionOf =
+  ({ variant }: Bundle) =>
+  (exit: number): Criterion | undefined => {
+    const of = variant.calibration.exits.find((e) => e.exit === exit);
+    if (of === undefined || of.method === 'none') return undefined;
+    const { epsilon, delta, method, loss, thresholds } = of;
+    return { bound: { epsilon, delta }, method, loss, perClass: thresholds !== undefined };
+  };
 
 async function measure(
   manifest: Manifest,

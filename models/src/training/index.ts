@@ -1,10 +1,11 @@
+export type { LabelledImages } from './labelled-images.ts';
 export { conv } from './layers/conv.ts';
 export { dense } from './layers/dense.ts';
 export { flatten } from './layers/flatten.ts';
 export type { Layer, ParameterSpec, Shape } from './layers/layer.ts';
 export { maxPool } from './layers/max-pool.ts';
 export { relu } from './layers/relu.ts';
-export { type LabelledImages, readMnist } from './mnist.ts';
+export { readMnist } from './mnist.ts';
 export { type Network, type Parameter, parametersOf, type Segment } from './network.ts';
 export { createStepGraph, type StepOptions, stepNames } from './step-graph.ts';
 export { type Batch, createTrainer, type Trainer, type TrainerOptions } from './trainer.ts';

@@ -1,19 +1,18 @@
 // npm run train -- digits --seed 1 [--epochs n] [--threads n] [--out directory]
-// Trains a model of the zoo from scratch, calibrates and measures it, and writes its bundle.
+// Trains a model from scratch, calibrates and measures it, and writes its bundle.
 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { digitsNetwork, digitsRecipe } from './digits.ts';
-import { buildDigitsBundle, type DigitsBundle } from './digits-bundle.ts';
-import { readMnist } from './mnist.ts';
+import { buildImageBundle, type ImageBundle } from './image-bundle.ts';
+import { imageModels } from './image-models.ts';
 import { createProgress } from './progress.ts';
 import { splitImages } from './split-images.ts';
 import { trainNetwork } from './train-network.ts';
 import { writeBundle } from './write-bundle.ts';
 
 const usage =
-  'usage: npm run train -- digits [--seed 1] [--epochs 14] [--threads 2] [--out directory]\n';
+  'usage: npm run train -- digits|fashion [--seed 1] [--epochs n] [--threads 2] [--out directory]\n';
 
 async function main(): Promise<number> {
   const chosen = readOptions();
@@ -21,15 +20,16 @@ async function main(): Promise<number> {
     process.stderr.write(usage);
     return 2;
   }
-  const { seed, epochs, threads, out } = chosen;
-  const mnist = await readMnist();
-  const { training, ...data } = splitImages(mnist, seed);
-  process.stdout.write(`digits: ${training.count} images, ${epochs} epochs, seed ${seed}\n`);
+  const { model, seed, epochs, threads, out } = chosen;
+  const images = splitImages(await model.readImages(), seed);
+  const { training } = images;
+  process.stdout.write(`${model.name}: ${training.count} images, ${epochs} epochs, seed ${seed}\n`);
 
   const onStep = createProgress(process.stdout, () => performance.now());
-  const recipe = { ...digitsRecipe, epochs };
-  const weights = await trainNetwork(digitsNetwork, training, recipe, { seed, threads, onStep });
-  const bundle = await buildDigitsBundle({ weights, ...data, seed, epochs });
+  const recipe = { ...model.recipe, epochs };
+  const weights = await trainNetwork(model.network, training, recipe, { seed, threads, onStep });
+  const inputs = { weights, images, seed, epochs };
+  const bundle = await buildImageBundle(model, inputs);
   process.stdout.write(report(bundle));
   await writeBundle(out, bundle);
   process.stdout.write(`bundle: ${out}\n`);
@@ -38,26 +38,30 @@ async function main(): Promise<number> {
 
 const options = {
   seed: { type: 'string', default: '1' },
-  epochs: { type: 'string', default: String(digitsRecipe.epochs) },
+  epochs: { type: 'string' },
   threads: { type: 'string', default: '2' },
-  out: { type: 'string', default: join(tmpdir(), 'skerry-digits') },
+  out: { type: 'string' },
 } as const;
 
 /** Undefined for a command line that is not one of ours. */
 function readOptions() {
   try {
     const { positionals, values } = parseArgs({ allowPositionals: true, options });
-    const numbers = [values.seed, values.epochs, values.threads].map(Number);
+    const [name, ...more] = positionals;
+    const model = Object.values(imageModels).find((m) => m.name === name);
+    if (model === undefined || more.length > 0) return undefined;
+    const numbers = [values.seed, values.epochs ?? model.recipe.epochs, values.threads].map(Number);
     const [seed = 0, epochs = 0, threads = 0] = numbers;
     const valid = numbers.every(Number.isInteger) && seed >= 0 && epochs > 0 && threads > 0;
-    if (positionals.join() === 'digits' && valid) return { seed, epochs, threads, out: values.out };
+    const out = values.out ?? join(tmpdir(), `skerry-${model.name}`);
+    if (valid) return { model, seed, epochs, threads, out };
   } catch {
     // An unknown flag, or one without its value: the usage says which there are.
   }
   return undefined;
 }
 
-function report({ manifest, measurement: m }: DigitsBundle): string {
+function report({ manifest, measurement: m }: ImageBundle): string {
   const [exit1] = manifest.variants[0]?.calibration.exits ?? [];
   const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
   return [

@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { type ExitOutputs, measure } from './measure.ts';
+import type { Observed } from '../calibration/observed.ts';
+import { measure } from './measure.ts';
 
 /** Three examples of two classes: sure and right, sure and wrong, unsure and wrong; the cloud is always right. */
-const outputs: ExitOutputs = {
-  edgeLogits: { datatype: 'FP32', shape: [3, 2], data: Float32Array.of(9, 0, 9, 0, 0.1, 0) },
-  cloudLogits: { datatype: 'FP32', shape: [3, 2], data: Float32Array.of(1, 0, 0, 1, 0, 1) },
+const outputs: Observed = {
+  classes: 2,
+  logits: Float32Array.of(9, 0, 9, 0, 0.1, 0),
+  whole: Float32Array.of(1, 0, 0, 1, 0, 1),
   cut: { datatype: 'UINT8', shape: [3, 4], data: new Uint8Array(12) },
   labels: Uint8Array.of(0, 1, 1),
 };
@@ -21,6 +23,20 @@ describe('measure', () => {
       cutBytes: 4,
     });
     expect(measured.cutBytesDeflated).toBeGreaterThan(0);
+  });
+
+  it('escalates what is out of domain, however sure the exit is', () => {
+    const measured = measure(outputs, {
+      temperature: 1,
+      threshold: 0.9,
+      domain: { energyMax: -100 },
+    });
+    expect(measured).toMatchObject({ shareAtEdge: 0, accuracyEndToEnd: 1 });
+  });
+
+  it('asks the answered class’s own threshold where there is one', () => {
+    const thresholds = [null, 0.9];
+    expect(measure(outputs, { temperature: 1, threshold: 0.9, thresholds }).shareAtEdge).toBe(0);
   });
 
   it('escalates everything without a threshold', () => {

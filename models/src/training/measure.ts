@@ -1,22 +1,10 @@
 // What a calibrated two-exit model does on images that neither trained nor calibrated it.
 
 import { deflateRawSync } from 'node:zlib';
+import { defined } from '@skerry/shared';
+import { type ExitRule, isTrusted } from '../calibration/exit-rule.ts';
+import { cutAt, logitsAt, type Observed, wholeAt } from '../calibration/observed.ts';
 import { predict } from '../confidence.ts';
-import type { Tensor } from '../tensor.ts';
-
-export interface ExitOutputs {
-  /** FP32 [examples, classes]. */
-  readonly edgeLogits: Tensor;
-  readonly cloudLogits: Tensor;
-  /** UINT8 [examples, …]. */
-  readonly cut: Tensor;
-  readonly labels: Uint8Array;
-}
-
-export interface EdgeRule {
-  readonly temperature: number;
-  readonly threshold: number | null;
-}
 
 export interface Measurement {
   readonly accuracyAtExit1: number;
@@ -31,23 +19,23 @@ export interface Measurement {
   readonly cutBytesDeflated: number;
 }
 
-export function measure(outputs: ExitOutputs, rule: EdgeRule): Measurement {
-  const { edgeLogits, cloudLogits, cut, labels } = outputs;
-  const examples = labels.length;
-  const cutBytes = cut.data.length / examples;
+/** `edge` is the first exit's, with the whole network's logits and the cut. */
+export function measure(edge: Observed, rule: ExitRule): Measurement {
+  const examples = edge.labels.length;
+  const cutBytes = defined(edge.cut, 'cut').data.length / examples;
   let [right1, right2, rightEndToEnd, atEdge, wrongAtEdge, deflated] = [0, 0, 0, 0, 0, 0];
-  for (const [i, label] of labels.entries()) {
-    const edge = predict(row(edgeLogits, i), rule.temperature);
-    const cloud = predict(row(cloudLogits, i));
-    if (edge.index === label) right1++;
-    if (cloud.index === label) right2++;
-    if (isAnswered(edge.confidence, rule)) {
+  for (let i = 0; i < examples; i++) {
+    const label = edge.labels[i];
+    const { first, whole, cut, trusted } = answersAt(edge, rule, i);
+    if (first === label) right1++;
+    if (whole === label) right2++;
+    if (trusted) {
       atEdge++;
-      if (edge.index === label) rightEndToEnd++;
+      if (first === label) rightEndToEnd++;
       else wrongAtEdge++;
     } else {
-      if (cloud.index === label) rightEndToEnd++;
-      deflated += deflateRawSync(row(cut, i) as Uint8Array).byteLength;
+      if (whole === label) rightEndToEnd++;
+      deflated += deflateRawSync(cut).byteLength;
     }
   }
   return {
@@ -61,11 +49,15 @@ export function measure(outputs: ExitOutputs, rule: EdgeRule): Measurement {
   };
 }
 
-export const isAnswered = (confidence: number, { threshold }: EdgeRule): boolean =>
-  threshold !== null && confidence >= threshold;
-
-/** One example of a tensor, without a copy. */
-export function row(tensor: Tensor, index: number): Float32Array | Uint8Array {
-  const size = tensor.data.length / (tensor.shape[0] as number);
-  return (tensor.data as Float32Array).subarray(index * size, (index + 1) * size);
+/** What each exit answers one example, and whether the first may be trusted. */
+export function answersAt(edge: Observed, rule: ExitRule, example: number) {
+  const logits = logitsAt(edge, example);
+  const cut = defined(cutAt(edge, example), 'cut');
+  const prediction = predict(logits, rule.temperature);
+  return {
+    first: prediction.index,
+    whole: predict(defined(wholeAt(edge, example), 'the whole network’s logits')).index,
+    cut: cut.data as Uint8Array,
+    trusted: isTrusted(rule, { logits, prediction, cut }),
+  };
 }

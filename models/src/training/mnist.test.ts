@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { parseIdx, readMnist, selectImages } from './mnist.ts';
+import { parseIdx, selectImages } from './labelled-images.ts';
+import { readMnist } from './mnist.ts';
 
 describe('mnist', () => {
   it('reads 60 000 and 10 000 labelled images', async () => {

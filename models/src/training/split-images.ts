@@ -2,11 +2,11 @@
 // another variant of it later takes images that its training has not seen.
 
 import { createRandom, shuffle } from '@skerry/shared';
-import { type LabelledImages, type Mnist, selectImages } from './mnist.ts';
+import { type ImageSet, type LabelledImages, selectImages } from './labelled-images.ts';
 
 export interface ImageSplit {
   readonly training: LabelledImages;
-  /** Chooses temperatures, and the scales of what is quantized. */
+  /** Chooses temperatures and domains, and the scales of what is quantized. */
   readonly tuning: LabelledImages;
   /** Proves the thresholds: images that nothing was fitted to. */
   readonly proving: LabelledImages;
@@ -16,7 +16,7 @@ export interface ImageSplit {
 const tuningImages = 1000;
 const provingImages = 4000;
 
-export function splitImages({ train, test }: Mnist, seed: number): ImageSplit {
+export function splitImages({ train, test }: ImageSet, seed: number): ImageSplit {
   const order = shuffle(
     Uint32Array.from({ length: train.count }, (_, i) => i),
     createRandom(seed),

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { digitsNetwork, digitsRecipe } from './digits.ts';
-import { readMnist, selectImages } from './mnist.ts';
+import { selectImages } from './labelled-images.ts';
+import { readMnist } from './mnist.ts';
 import { type StepProgress, trainNetwork } from './train-network.ts';
 
 const batch = 32;

@@ -1,8 +1,8 @@
 // Seeded training of a network: the same seed, data and thread count give the same weights on the same machine.
 
 import { createRandom, type Random, shuffle } from '@skerry/shared';
+import type { LabelledImages } from './labelled-images.ts';
 import { type LearningRateSchedule, learningRateAt } from './learning-rate.ts';
-import type { LabelledImages } from './mnist.ts';
 import { type Network, parametersOf } from './network.ts';
 import type { StepOptions } from './step-graph.ts';
 import { type Batch, createTrainer } from './trainer.ts';

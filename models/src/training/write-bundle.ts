@@ -1,6 +1,6 @@
 // A bundle to disk: its ONNX files, then its manifest, so that a manifest never names a file that is not there.
 
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Manifest, manifestSchema } from '../bundle/manifest.ts';
 
@@ -8,10 +8,17 @@ export async function writeBundle(
   directory: string,
   { manifest, files }: { manifest: Manifest; files: ReadonlyMap<string, Uint8Array> },
 ): Promise<void> {
-  const checked = manifestSchema.parse(manifest);
+  manifestSchema.parse(manifest);
   await mkdir(directory, { recursive: true });
   for (const [name, bytes] of files) await writeFile(join(directory, name), bytes);
-  await writeFile(join(directory, 'manifest.json'), formatJson(checked));
+  await writeManifest(directory, manifest);
+}
+
+/** Into place by a rename: whoever reads it meanwhile finds the old one whole. */
+export async function writeManifest(directory: string, manifest: Manifest): Promise<void> {
+  const path = join(directory, 'manifest.json');
+  await writeFile(`${path}.new`, formatJson(manifestSchema.parse(manifest)));
+  await rename(`${path}.new`, path);
 }
 
 /** Indented, with each list of numbers on one line: 784 pixels are one thing to a reader. */

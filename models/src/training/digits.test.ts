@@ -1,18 +1,23 @@
 import { join } from 'node:path';
-import { defined } from '@skerry/shared';
+import { createRandom, defined } from '@skerry/shared';
 import * as ort from 'onnxruntime-node';
 import { beforeAll, describe, expect, it } from 'vitest';
+import type { Observed } from '../calibration/observed.ts';
 import { predict } from '../confidence.ts';
 import { type Bundle, readBundle, zooDirectory } from '../node/read-bundle.ts';
 import { decodeModel } from '../onnx/model-proto.ts';
 import { elementTypes } from '../onnx/tensor-proto.ts';
-import { runExits } from './evaluate.ts';
+import { observeExits } from './evaluate.ts';
 import { expectOk } from './expect-ok.ts';
-import { isAnswered, measure } from './measure.ts';
+import { type LabelledImages, selectImages } from './labelled-images.ts';
+import { measure } from './measure.ts';
 import { readMnist } from './mnist.ts';
 
 let bundle: Bundle;
+const noise = createRandom(1);
 const stage = (name: string): Uint8Array => defined(bundle.stages.get(name), name);
+const edgeExit = async (images: LabelledImages, stages = bundle.stages): Promise<Observed> =>
+  defined((await observeExits(bundle.manifest, stages, images))[0], 'exit 1');
 const edgeRule = () => defined(bundle.variant.calibration.exits[0], 'calibration of exit 1');
 
 beforeAll(async () => {
@@ -30,7 +35,7 @@ describe('zoo/digits in bytes', () => {
     );
     const { test } = await readMnist();
     const rule = defined(variant.calibration.exits[0], 'calibration of exit 1');
-    const measured = measure(await runExits(stages, test), rule);
+    const measured = measure(await edgeExit(test, stages), rule);
     const { accuracyEndToEnd = 0, shareAtExit1 = 0 } = variant.metrics ?? {};
     expect(Math.abs(measured.accuracyEndToEnd - accuracyEndToEnd)).toBeLessThanOrEqual(1e-3);
     expect(Math.abs(measured.shareAtEdge - shareAtExit1)).toBeLessThanOrEqual(1e-3);
@@ -64,8 +69,9 @@ describe('zoo/digits', () => {
 
   it('has golden inputs on both sides of the threshold', () => {
     const answered = bundle.manifest.golden.map(({ logits }) => {
-      const { confidence } = predict(logits['1'] ?? [], edgeRule().temperature);
-      return isAnswered(confidence, edgeRule());
+      const row = logits['1'] ?? [];
+      const { confidence } = predict(row, edgeRule().temperature);
+      return confidence >= (edgeRule().threshold ?? 1);
     });
     expect(answered.length).toBeGreaterThanOrEqual(3);
     expect(new Set(answered)).toEqual(new Set([true, false]));
@@ -73,7 +79,7 @@ describe('zoo/digits', () => {
 
   it('does on the 10 000 test images what its card says', { timeout: 60_000 }, async () => {
     const { test } = await readMnist();
-    const measured = measure(await runExits(bundle.stages, test), edgeRule());
+    const measured = measure(await edgeExit(test), edgeRule());
     const { metrics } = bundle.manifest.card;
     // One image in a thousand may fall to the other side of a tie on another CPU.
     for (const key of ['accuracyEndToEnd', 'accuracyAtExit1', 'shareAtEdge'] as const)
@@ -81,5 +87,27 @@ describe('zoo/digits', () => {
     expect(measured.accuracyEndToEnd).toBeGreaterThanOrEqual(0.9925);
     expect(measured.shareAtEdge).toBeGreaterThanOrEqual(0.943);
     expect(measured.riskAtEdge).toBeLessThanOrEqual(edgeRule().epsilon);
+  });
+
+  it.each<[string, (digit: Uint8Array) => Uint8Array]>([
+    ['an empty image', (digit) => digit.fill(0)],
+    ['a white one', (digit) => digit.fill(255)],
+    ['noise', (digit) => digit.map(() => noise.below(256))],
+    ['an inverted digit', (digit) => digit.map((pixel) => 255 - pixel)],
+  ])('escalates %s, however sure its softmax is', async (_, alter) => {
+    const { test } = await readMnist();
+    const images = selectImages(
+      test,
+      Array.from({ length: 500 }, (_, i) => i),
+    );
+    const altered = { ...images, pixels: alter(images.pixels) as Uint8Array<ArrayBuffer> };
+    expect(measure(await edgeExit(altered), edgeRule()).shareAtEdge).toBe(0);
+  });
+
+  it('would answer some of them by confidence alone', async () => {
+    const { test } = await readMnist();
+    const inverted = { ...test, pixels: test.pixels.map((pixel) => 255 - pixel) };
+    const { domain: _, ...confidenceAlone } = edgeRule();
+    expect(measure(await edgeExit(inverted), confidenceAlone).shareAtEdge).toBeGreaterThan(0.3);
   });
 });
