@@ -276,6 +276,99 @@ describe('a request', () => {
   });
 });
 
+describe('a stage that ran elsewhere, in a browser', () => {
+  const logits = (...data: number[]) => ({
+    name: 'logits',
+    shape: [1, 2],
+    datatype: 'FP32',
+    data,
+  });
+  const cut = { name: 'cut', shape: [1, 2], datatype: 'UINT8', data: [0, 16] };
+  const stage = '/v1/escalations/sample/edge';
+
+  it('is decided on as if it had run here, whatever the browser thinks of it', async () => {
+    const { start } = await createWorld();
+    const agent = await start();
+    const unsureThere = await post(agent, { inputs: [logits(0.1, 0), cut] }, stage);
+    expect(await unsureThere.json()).toMatchObject({ source: 'cloud', label: 1, degraded: false });
+    const sureThere = await post(agent, { inputs: [logits(0, 9), cut] }, stage);
+    expect(await sureThere.json()).toMatchObject({
+      source: 'exit:1',
+      label: 1,
+      reason: 'confident',
+    });
+    expect(await health(agent)).toMatchObject({ queue: { ops: 0 } });
+  });
+
+  it('is passed on, and announced as pending, where nobody waits', async () => {
+    const { start } = await createWorld();
+    const agent = await start();
+    const parameters = { skerry_policy: 'edge-then-async' };
+    const told = await post(agent, { id: 'page', parameters, inputs: [logits(0, 0), cut] }, stage);
+    expect(await told.json()).toMatchObject({ source: 'exit:1', degraded: true, pending: true });
+    const [late] = await events(agent, 1, '0');
+    expect(late).toMatchObject({ id: 'page', delivery: 'late', answer: { label: 'right' } });
+  });
+
+  it.each<[string, unknown, string, number]>([
+    ['a stage that is not', { inputs: [logits(0, 0), cut] }, '/v1/escalations/sample/cloud', 404],
+    ['a missing cut', { inputs: [logits(0, 0)] }, stage, 400],
+    ['logits of another size', { inputs: [{ ...logits(0), shape: [1, 1] }, cut] }, stage, 400],
+    ['a policy that is not', { parameters: { skerry_policy: 'x' }, inputs: [cut] }, stage, 400],
+    ['no tensors', {}, stage, 400],
+  ])('is refused for %s', async (_, body, path, status) => {
+    const { start } = await createWorld();
+    const response = await post(await start(), body, path);
+    expect(response.status).toBe(status);
+    expect(await response.json()).toMatchObject({ code: expect.any(String) });
+  });
+});
+
+describe('the page', () => {
+  it('finds every module that its modules import, and nothing else of the disk', async () => {
+    const { start } = await createWorld();
+    const agent = await start();
+    const html = await (await get(agent, '/app')).text();
+    const map = JSON.parse(/importmap">([\s\S]*?)<\/script>/.exec(html)?.[1] ?? '');
+    const seen = new Set<string>();
+    const follow = async (url: string): Promise<void> => {
+      if (seen.has(url)) return;
+      seen.add(url);
+      const response = await get(agent, url);
+      expect(`${url}: ${response.status}`).toBe(`${url}: 200`);
+      if (url.includes('onnxruntime')) return;
+      for (const [, from = ''] of (await response.text()).matchAll(/ from ['"](.+?)['"]/g))
+        await follow(map.imports[from] ?? new URL(from, `http://page${url}`).pathname);
+    };
+    await follow('/app/app.js');
+    expect(seen.size).toBeGreaterThan(10);
+    expect((await get(agent, '/app/modules/edge-agent/main.js')).status).toBe(404);
+    expect((await get(agent, '/app/modules/../../package.json')).status).toBe(404);
+  });
+
+  it('allows no script, style or connection from elsewhere', async () => {
+    const { start } = await createWorld();
+    const policy = (await get(await start(), '/app')).headers.get('content-security-policy');
+    expect(policy).toContain("default-src 'none'");
+    expect(policy).not.toContain('unsafe-inline');
+    expect(policy).not.toContain('http');
+  });
+
+  it('takes the bundle from this device: its manifest, its variant, and the device’s stages alone', async () => {
+    const { start, manifest } = await createWorld();
+    const agent = await start();
+    const bundle = (await (await get(agent, '/v1/bundles/sample')).json()) as {
+      variant: { digest: string };
+    };
+    expect(bundle).toMatchObject({ manifest: { name: 'sample' } });
+    expect(bundle.variant.digest).toBe(manifest.variants[0]?.digest);
+    const edge = await get(agent, '/v1/bundles/sample/stages/edge');
+    expect((await edge.arrayBuffer()).byteLength).toBe(manifest.variants[0]?.files['edge']?.bytes);
+    expect((await get(agent, '/v1/bundles/sample/stages/cloud')).status).toBe(404);
+    expect((await get(agent, '/v1/bundles/other')).status).toBe(404);
+  });
+});
+
 describe('a late answer', () => {
   it('comes on the stream and by id, once, after the local one was given at the deadline', async () => {
     const world = await createWorld();

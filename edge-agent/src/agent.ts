@@ -195,7 +195,9 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
   const server = createModelServer(agentVersion, deviceModels, config.modelControl);
   const app = createApp({
     openInference: createRestHandler(server, config.bodyBytesMax),
+    bundles: ports.bundles,
     models,
+    inference,
     answers,
     escalations,
     documents,

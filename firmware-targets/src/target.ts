@@ -25,9 +25,9 @@ const agentSchema = z.record(z.string(), z.unknown()).transform((given, context)
 const profileSchema = z.strictObject({
   name: nameSchema,
   description: z.string().min(1),
-  /** As Node's `process.arch` and `process.platform` have them. */
-  arch: z.enum(['x64', 'arm64']),
-  os: z.enum(['linux']),
+  /** As Node's `process.arch` and `process.platform` have them; a page has neither. */
+  arch: z.enum(['x64', 'arm64', 'wasm32']),
+  os: z.enum(['linux', 'browser']),
   cores: z.int().positive(),
   /** In the order of preference. */
   executionProviders: z.array(z.enum(executionProviders)).min(1),

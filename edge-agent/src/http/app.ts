@@ -4,11 +4,19 @@ import { failure, type Log, messageOf } from '@skerry/shared';
 import { Hono } from 'hono';
 import { type AnswerRoutes, answerRoutes } from './answers.ts';
 import { boundBody } from './bound-body.ts';
+import { type BundleRoutes, bundleRoutes } from './bundles.ts';
 import { type DocumentRoutes, documentRoutes } from './documents.ts';
+import { type EscalationRoutes, escalationRoutes } from './escalations.ts';
 import { type OpenInferenceRoutes, openInferenceRoutes } from './open-inference.ts';
+import { pageRoutes } from './page.ts';
 import { refuse } from './refuse.ts';
 
-export interface AppPorts extends OpenInferenceRoutes, AnswerRoutes, DocumentRoutes {
+export interface AppPorts
+  extends OpenInferenceRoutes,
+    AnswerRoutes,
+    DocumentRoutes,
+    BundleRoutes,
+    EscalationRoutes {
   readonly bodyBytesMax: number;
   readonly log: Log;
   /** A request was refused with this code. */
@@ -33,6 +41,9 @@ export function createApp(ports: AppPorts): Hono {
   app.route('/v2', openInferenceRoutes(ports));
   app.route('/v1/answers', answerRoutes(ports));
   app.route('/v1/documents', documentRoutes(ports));
+  app.route('/v1/bundles', bundleRoutes(ports));
+  app.route('/v1/escalations', escalationRoutes(ports));
+  app.route('/app', pageRoutes());
   app.notFound((c) => refuse(c, failure('not_found', `no such path: ${c.req.path}`)));
   app.onError((thrown, c) => {
     ports.log.error({ path: c.req.path, reason: messageOf(thrown) }, 'request failed');

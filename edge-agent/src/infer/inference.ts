@@ -1,6 +1,7 @@
 // One request, from its tensor to its answer: admit, run stage by stage, decide after each; escalate.ts asks the cloud
 // where the device is unsure. Whatever happens, the caller hears of it by its deadline.
 
+import type { TensorMap } from '@skerry/models';
 import {
   assert,
   type Clock,
@@ -17,7 +18,16 @@ import type { Admission } from './admission.ts';
 import type { Escalator } from './escalate.ts';
 import { inTime } from './in-time.ts';
 import type { Model, StageOutcome } from './model.ts';
-import type { Admitted, Asked, Ending, InferenceAnswer, InferenceRequest } from './request.ts';
+import type {
+  Admitted,
+  Asked,
+  Ending,
+  InferenceAnswer,
+  InferenceRequest,
+  Question,
+} from './request.ts';
+
+type MaybePromise<T> = T | Promise<T>;
 
 export interface InferencePorts {
   readonly models: ReadonlyMap<string, Model>;
@@ -40,6 +50,15 @@ export interface Inference {
    * itself could not compute in time.
    */
   infer(request: InferenceRequest): Promise<Result<InferenceAnswer>>;
+  /**
+   * As `infer`, from what the edge stage at `place` gave to somebody who ran it elsewhere: a browser. Fails with
+   * `invalid_tensor` where that stage gives something else.
+   */
+  inferFrom(
+    question: Question,
+    place: number,
+    results: TensorMap,
+  ): Promise<Result<InferenceAnswer>>;
 }
 
 /** What has been computed, and what to do with it. */
@@ -50,48 +69,61 @@ interface Verdict {
 
 export function createInference(ports: InferencePorts, defaults: InferenceDefaults): Inference {
   const { models, clock, random } = ports;
+  const answer = async (
+    request: Question,
+    place: number,
+    first: (model: Model) => MaybePromise<Result<StageOutcome>>,
+  ): Promise<Result<InferenceAnswer>> => {
+    const startedMs = clock.monotonicMs();
+    const model = models.get(request.model);
+    if (model === undefined)
+      return err(failure('model_not_found', `no model '${request.model}' on this device`));
+    const admitted: Admitted = {
+      request,
+      model,
+      policy: request.policy ?? defaults.policy,
+      startedMs,
+      deadlineAtMs: startedMs + (request.deadlineMs ?? defaults.deadlineMs),
+    };
+    const running = inTime(clock, admitted.deadlineAtMs, () =>
+      runStages(ports, admitted, place, () => first(model)),
+    );
+    // Only now: what does not take part in the run is done while the worker runs.
+    const asked: Asked = { ...admitted, requestId: createId(clock.nowMs(), random) };
+    const ran = await running;
+    if (!ran.ok) return ran;
+    const { outcome } = ran.value;
+    const ending = await end(ports, asked, ran.value);
+    const answered: InferenceAnswer = {
+      ...answerAt(outcome),
+      ...ending,
+      requestId: asked.requestId,
+      model,
+      latencyMs: clock.monotonicMs() - startedMs,
+    };
+    ports.onAnswer(answered);
+    return ok(answered);
+  };
   return {
-    async infer(request) {
-      const startedMs = clock.monotonicMs();
-      const model = models.get(request.model);
-      if (model === undefined)
-        return err(failure('model_not_found', `no model '${request.model}' on this device`));
-      const admitted: Admitted = {
-        request,
-        model,
-        policy: request.policy ?? defaults.policy,
-        startedMs,
-        deadlineAtMs: startedMs + (request.deadlineMs ?? defaults.deadlineMs),
-      };
-      const running = inTime(clock, admitted.deadlineAtMs, () => runStages(ports, admitted));
-      // Only now: what does not take part in the run is done while the worker runs.
-      const asked: Asked = { ...admitted, requestId: createId(clock.nowMs(), random) };
-      const ran = await running;
-      if (!ran.ok) return ran;
-      const { outcome } = ran.value;
-      const ending = await end(ports, asked, ran.value);
-      const answer: InferenceAnswer = {
-        ...answerAt(outcome),
-        ...ending,
-        requestId: asked.requestId,
-        model,
-        latencyMs: clock.monotonicMs() - startedMs,
-      };
-      ports.onAnswer(answer);
-      return ok(answer);
-    },
+    infer: (request) => answer(request, 0, (model) => model.runStage(0, request.input)),
+    inferFrom: (question, place, results) =>
+      answer(question, place, (model) => model.readStage(place, results)),
   };
 }
 
-async function runStages(ports: InferencePorts, asked: Admitted): Promise<Result<Verdict>> {
+async function runStages(
+  ports: InferencePorts,
+  asked: Admitted,
+  place: number,
+  first: () => MaybePromise<Result<StageOutcome>>,
+): Promise<Result<Verdict>> {
   const { admission, clock, router } = ports;
   const leftMs = (): number => asked.deadlineAtMs - clock.monotonicMs();
   const ticket = admission.enter(leftMs());
   if (!ticket.ok) return ticket;
   try {
-    let { input } = asked.request;
-    for (let place = 0; ; place++) {
-      const ran = await asked.model.runStage(place, input);
+    let ran = await first();
+    for (let next = place + 1; ; next++) {
       if (!ran.ok) return ran;
       const outcome = ran.value;
       const decision = router.decide({
@@ -105,7 +137,7 @@ async function runStages(ports: InferencePorts, asked: Admitted): Promise<Result
       });
       if (decision.kind !== 'next-stage') return ok({ outcome, decision });
       assert(outcome.cut !== undefined, 'a stage that another follows has a cut');
-      input = outcome.cut.tensor;
+      ran = await asked.model.runStage(next, outcome.cut.tensor);
     }
   } finally {
     ticket.value.leave();

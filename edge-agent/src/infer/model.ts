@@ -1,6 +1,7 @@
 // A bundle as the device runs it: its edge stages loaded, each with the exit that leaves from it.
 
 import {
+  checkTensor,
   type ExitRule,
   isOutOfDomain,
   type Manifest,
@@ -15,6 +16,7 @@ import {
   type Stage,
   type StageOptions,
   type Tensor,
+  type TensorMap,
   type TensorSpec,
   tensorOf,
   thresholdOf,
@@ -46,6 +48,8 @@ export interface Model {
   ready(): boolean;
   /** Runs the edge stage at `place` (0 is the first) on the input or the cut before it. */
   runStage(place: number, input: Tensor): Promise<Result<StageOutcome>>;
+  /** What `runStage` would tell, had it run here: `results` are what the stage gave elsewhere, to one example. */
+  readStage(place: number, results: TensorMap): Result<StageOutcome>;
   /** Loads it again, from the same bytes. */
   load(): Promise<Result<void>>;
   /** Until it is loaded again, a run fails with `unavailable`. */
@@ -93,9 +97,30 @@ export async function loadModel(
         input,
       );
     },
+    readStage(place, results) {
+      const plan = defined(plans.value[place], `edge stage ${place}`);
+      const { inputs, outputs } = defined(edge[place], `edge stage ${place}`);
+      const given = plan.cut?.isInput ? [...inputs, ...outputs] : outputs;
+      const taken = given.filter(({ name }) => name === plan.logits || name === plan.cut?.name);
+      const checked = checkResults(taken, results);
+      return checked.ok ? outcomeOf(plan, results) : checked;
+    },
     load,
     unload,
   });
+}
+
+/** Results that came from somebody else, against the manifest; one example of them. */
+function checkResults(specs: readonly TensorSpec[], results: TensorMap): Result<void> {
+  for (const spec of specs) {
+    const tensor = results[spec.name];
+    if (tensor === undefined)
+      return err(failure('invalid_tensor', `output '${spec.name}' is missing`));
+    const shape = spec.shape.map((size) => (size === -1 ? 1 : size));
+    const checked = checkTensor({ ...spec, shape }, tensor);
+    if (!checked.ok) return checked;
+  }
+  return ok(undefined);
 }
 
 /** What is to be known of a stage at each run, looked up once. */
@@ -155,11 +180,15 @@ async function runStage(
   input: Tensor,
 ): Promise<Result<StageOutcome>> {
   // A run may move the buffers that it is given.
-  const kept = plan.cut?.isInput ? { ...input, data: input.data.slice() } : undefined;
+  const kept = plan.cut?.isInput && { [plan.cut.name]: { ...input, data: input.data.slice() } };
   const ran = await session.run({ [plan.input]: input });
   if (!ran.ok) return ran;
-  const logits = ran.value[plan.logits]?.data;
-  const tensor = kept ?? (plan.cut && ran.value[plan.cut.name]);
+  return outcomeOf(plan, kept ? { ...ran.value, ...kept } : ran.value);
+}
+
+function outcomeOf(plan: StagePlan, results: TensorMap): Result<StageOutcome> {
+  const logits = results[plan.logits]?.data;
+  const tensor = plan.cut && results[plan.cut.name];
   if (!(logits instanceof Float32Array) || (plan.cut && !tensor))
     return err(failure('runtime_failed', `stage ${plan.name} gave no FP32 logits, or no cut`));
   const { exit, rule, hasNextEdgeStage, hasCloudStage } = plan;

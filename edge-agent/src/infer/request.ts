@@ -4,14 +4,18 @@ import type { Tensor } from '@skerry/models';
 import type { Policy } from '../route/decide.ts';
 import type { Model } from './model.ts';
 
-export interface InferenceRequest {
+/** What is asked, but for what it is asked of. */
+export interface Question {
   readonly model: string;
-  readonly input: Tensor;
   readonly clientId?: string;
   readonly deadlineMs?: number;
   readonly policy?: Policy;
   /** Aborts when the app has gone; asked for only where somebody waits. */
   readonly signal?: () => AbortSignal;
+}
+
+export interface InferenceRequest extends Question {
+  readonly input: Tensor;
 }
 
 export interface InferenceAnswer {
@@ -32,7 +36,7 @@ export interface InferenceAnswer {
 
 /** A request under way. Times are monotonic. */
 export interface Admitted {
-  readonly request: InferenceRequest;
+  readonly request: Question;
   readonly model: Model;
   readonly policy: Policy;
   readonly startedMs: number;

@@ -20,7 +20,7 @@ import type { Model } from './model.ts';
 import type { InferenceAnswer, InferenceRequest } from './request.ts';
 
 /** Parameters of others pass; one that looks like ours and is not is a typo. */
-const parametersSchema = z.looseObject({
+export const parametersSchema = z.looseObject({
   skerry_deadline_ms: z.number().positive().max(600_000).optional(),
   skerry_policy: z.enum(policies).optional(),
 });

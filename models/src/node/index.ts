@@ -3,5 +3,6 @@ export {
   createOnnxNativeRuntime,
   type OnnxNativePool,
 } from '../runtime/onnx-native.ts';
+export { browserModules } from './browser-modules.ts';
 export { type Bundle, readBundle, readVariants, zooDirectory } from './read-bundle.ts';
 export { variantDigest } from './variant-digest.ts';

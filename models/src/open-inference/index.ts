@@ -1,4 +1,4 @@
-export type { InferRequest } from './request.ts';
+export { type InferRequest, parseInferRequest } from './request.ts';
 export { createRestHandler, type RestHandler } from './rest.ts';
 export type {
   Caller,

@@ -1,3 +1,4 @@
+export { browserModule } from './browser-module.ts';
 export { listenHttp } from './listen-http.ts';
 export { loadProcessConfig } from './load-process-config.ts';
 export { memoryLimitBytes } from './memory-limit.ts';
