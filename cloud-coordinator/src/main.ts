@@ -111,7 +111,7 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
     log,
     metrics,
     store: createSqlCoordinatorStore(database.value, commits),
-    devices: createSqlDeviceTable(database.value),
+    devices: createSqlDeviceTable(database.value, commits),
     audits: createSqlAuditTable(database.value),
     documents: createSqlDocumentStore(database.value, commits),
     documentEngine,

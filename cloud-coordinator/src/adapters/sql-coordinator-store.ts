@@ -27,6 +27,7 @@ import {
 } from '@skerry/sync-protocol';
 import type { Kysely, Selectable, Transaction } from 'kysely';
 import { attempt } from './attempt.ts';
+import { builtOnce } from './built-once.ts';
 import { createGroupCommit, type GroupCommit } from './group-commit.ts';
 import type { Schema } from './schema.ts';
 
@@ -56,16 +57,7 @@ export function createSqlCoordinatorStore(
     },
 
     async downOpsAfter(device, cursor, opsMax, bytesMax) {
-      const rows = await attempt(() =>
-        db
-          .selectFrom('down_op')
-          .select(['position', 'at_ms', 'bytes', 'body'])
-          .where('device', '=', device)
-          .where('position', '>', cursor)
-          .orderBy('position')
-          .limit(opsMax + 1)
-          .execute(),
-      );
+      const rows = await attempt(() => downOpsAfter(db, device, cursor, opsMax + 1));
       if (!rows.ok) return rows;
       const taken = rows.value.slice(0, countWithin(rows.value, opsMax, bytesMax));
       const ops = every(taken, ({ position, at_ms, body }): Result<DownOp> => {
@@ -212,7 +204,7 @@ async function acceptRepeated(
   exchange: Exchange,
 ): Promise<Accepted | undefined> {
   if (exchange.ops.length > 0) return undefined;
-  const last = await lastSighting(db, exchange.device);
+  const [last] = await sightingsOf(db, exchange.device);
   if (last?.epoch !== exchange.epoch) return undefined;
   const { sighting } = judge(sightingOf(last), exchange, true);
   if (tellsNews(sightingRow(exchange.device, sighting), last)) return undefined;
@@ -276,7 +268,7 @@ async function look(
   exchange: Exchange,
   isKnown: boolean,
 ): Promise<Suspicion | undefined> {
-  const last = await lastSighting(tx, exchange.device);
+  const [last] = await sightingsOf(tx, exchange.device);
   const { sighting, suspicion } = judge(last && sightingOf(last), exchange, isKnown);
   const row = sightingRow(exchange.device, sighting);
   if (tellsNews(row, last))
@@ -290,8 +282,27 @@ async function look(
 
 type SightingRow = Selectable<Schema['sighting']>;
 
-const lastSighting = (db: Kysely<Schema>, device: string): Promise<SightingRow | undefined> =>
-  db.selectFrom('sighting').selectAll().where('device', '=', device).executeTakeFirst();
+const sightingsOf = builtOnce((db, device: string) =>
+  db.selectFrom('sighting').selectAll().where('device', '=', device),
+);
+
+const marksOfEpoch = builtOnce((db, device: string, epoch: string) =>
+  db
+    .selectFrom('mark')
+    .select(['epoch', 'lane', 'seq'])
+    .where('device', '=', device)
+    .where('epoch', '=', epoch),
+);
+
+const downOpsAfter = builtOnce((db, device: string, cursor: number, opsMax: number) =>
+  db
+    .selectFrom('down_op')
+    .select(['position', 'at_ms', 'bytes', 'body'])
+    .where('device', '=', device)
+    .where('position', '>', cursor)
+    .orderBy('position')
+    .limit(opsMax),
+);
 
 const sightingRow = (device: string, { assigned, ...rest }: Sighting): SightingRow => {
   return { device, ...rest, ...assigned };
@@ -302,12 +313,9 @@ const tellsNews = (row: SightingRow, last: SightingRow | undefined): boolean =>
 
 /** How far the lanes of the epochs that an Exchange speaks of have been read. */
 async function marksOf(db: Kysely<Schema>, exchange: Exchange): Promise<ReadonlyMap<string, Ack>> {
-  const marks = await db
-    .selectFrom('mark')
-    .select(['epoch', 'lane', 'seq'])
-    .where('device', '=', exchange.device)
-    .where('epoch', 'in', epochsOf(exchange))
-    .execute();
+  const marks: Ack[] = [];
+  for (const epoch of epochsOf(exchange))
+    marks.push(...(await marksOfEpoch(db, exchange.device, epoch)));
   return new Map(marks.map((mark) => [markKey(mark.epoch, mark.lane), mark]));
 }
 

@@ -1,17 +1,20 @@
 // DeviceTable in SQL.
 
-import { setImmediate } from 'node:timers/promises';
 import { ok } from '@skerry/shared';
 import { deviceStatusSchema } from '@skerry/sync-protocol';
-import type { Kysely } from 'kysely';
+import type { Kysely, Transaction } from 'kysely';
 import type { DeviceRecord, DeviceTable } from '../fleet/device-registry.ts';
 import { attempt } from './attempt.ts';
+import { createGroupCommit, type GroupCommit } from './group-commit.ts';
 import type { Schema } from './schema.ts';
 
 /** A statement stops SQLite's caller until it is done: this many rows take it some milliseconds. */
 const rowsPerStatementMax = 200;
 
-export function createSqlDeviceTable(db: Kysely<Schema>): DeviceTable {
+export function createSqlDeviceTable(
+  db: Kysely<Schema>,
+  commits: GroupCommit = createGroupCommit(db),
+): DeviceTable {
   return {
     async load(devicesMax) {
       const rows = await attempt(() =>
@@ -36,10 +39,8 @@ export function createSqlDeviceTable(db: Kysely<Schema>): DeviceTable {
 
     async save(records) {
       for (let at = 0; at < records.length; at += rowsPerStatementMax) {
-        if (at > 0) await setImmediate(); // So that devices are answered in between.
-        const saved = await attempt(() =>
-          saveRows(db, records.slice(at, at + rowsPerStatementMax)),
-        );
+        const slice = records.slice(at, at + rowsPerStatementMax);
+        const saved = await commits.run((tx) => saveRows(tx, slice));
         if (!saved.ok) return saved;
       }
       return ok(undefined);
@@ -47,7 +48,7 @@ export function createSqlDeviceTable(db: Kysely<Schema>): DeviceTable {
   };
 }
 
-async function saveRows(db: Kysely<Schema>, records: readonly DeviceRecord[]): Promise<void> {
+async function saveRows(tx: Transaction<Schema>, records: readonly DeviceRecord[]): Promise<void> {
   const rows = records.map((record) => ({
     device: record.device,
     epoch: record.epoch,
@@ -55,7 +56,7 @@ async function saveRows(db: Kysely<Schema>, records: readonly DeviceRecord[]): P
     last_seen_ms: record.lastSeenMs,
     status: record.status === undefined ? null : JSON.stringify(record.status),
   }));
-  await db
+  await tx
     .insertInto('device')
     .values(rows)
     .onConflict((c) =>
