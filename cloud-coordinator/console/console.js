@@ -100,7 +100,12 @@ function showRisks({ risks, windowDays }) {
 function riskRow(risk) {
   const { model, version, exit, audited, epsilon, alarm } = risk;
   const cell = (text, notable = false) => el('td', `number ${notable ? 'notable' : ''}`, text);
-  const name = el('th', '', `${model} `, el('small', '', `${version} · exit ${exit}`));
+  const name = el(
+    'th',
+    '',
+    `${model} `,
+    el('small', '', `${version} · ${exit === 0 ? 'cache' : `exit ${exit}`}`),
+  );
   name.scope = 'row';
   return el(
     'tr',

@@ -103,7 +103,7 @@ async function createWorld(): Promise<World> {
           residency: createResidency(1024 * 1024),
           store: unwrap(createSqliteDeviceStore(database, 'device-1', () => 'epoch-1', config)),
           escalations: createSqliteEscalationStore(database, config),
-          budgets: createSqliteRouteStore(database),
+          routeStore: createSqliteRouteStore(database),
           documents: createSqliteDocumentStore(database),
           documentEngine,
           transport: pipe.connect('device-1'),
@@ -194,6 +194,48 @@ describe('an audit', () => {
     const agent = await start({ auditShare: 1, policy: 'edge-only' });
     await infer(agent, sure);
     expect(await health(agent)).toMatchObject({ queue: { ops: 0 } });
+  });
+});
+
+describe('a look-alike', () => {
+  /** Alike in the cut, which is the last two pixels. */
+  const alike = [1, 0, 0, 250];
+
+  it('is answered by what the cloud said, also after a restart, until an audit contradicts it', async () => {
+    const world = await createWorld();
+    const config = { answerCache: 'on', cacheAuditShare: 0 };
+    const agent = await world.start(config);
+    await infer(agent, unsure, { id: 'first' });
+    const first = await (await get(agent, '/v1/answers/first')).json();
+    const { request_id } = first as { request_id: string };
+    const cached = { source: 'cache', label: 'right', confidence: 0.99, degraded: true };
+    expect(await infer(agent, alike)).toMatchObject({
+      ...cached,
+      pending: false,
+      reason: expect.stringContaining(`look-alike of ${request_id}`),
+    });
+    world.outcome = { ...answered, label: 0 };
+    const checking = await world.start({ ...config, cacheAuditShare: 1 });
+    expect(await infer(checking, alike)).toMatchObject(cached);
+    // The cloud has changed its mind: the next look-alike is asked, and learned anew.
+    await vi.waitFor(async () =>
+      expect(await infer(checking, alike)).toMatchObject({ source: 'cloud', label: 'left' }),
+    );
+    expect(await infer(checking, unsure)).toMatchObject({ source: 'cache', label: 'left' });
+  });
+
+  it('is not asked again within its cooldown', async () => {
+    const { start } = await createWorld();
+    const agent = await start({ lookAlikeCooldownMs: 60_000 });
+    expect(await infer(agent, unsure)).toMatchObject({ source: 'cloud' });
+    expect(await infer(agent, alike)).toMatchObject({
+      source: 'exit:1',
+      degraded: true,
+      pending: false,
+      reason: expect.stringContaining('just asked'),
+    });
+    const parameters = { skerry_policy: 'cloud-only' };
+    expect(await infer(agent, alike, { parameters })).toMatchObject({ source: 'cloud' });
   });
 });
 

@@ -41,6 +41,7 @@ import { countRuns, serveClassifier } from './infer/served-classifier.ts';
 import { openTensorModel, type TensorModel } from './infer/tensor-model.ts';
 import { createTally } from './observe/tally.ts';
 import type { BudgetStore } from './route/budgets.ts';
+import { createLookAlikes, type LearnedStore } from './route/look-alikes.ts';
 import { openRouter } from './route/open-router.ts';
 import { fitsMessage, type LargeInputs } from './sync/large-inputs.ts';
 
@@ -56,7 +57,7 @@ export interface AgentPorts {
   readonly documents: DocumentLog & FollowerStore;
   readonly documentEngine: DocumentEngine;
   readonly transport: DeviceTransport;
-  readonly budgets: BudgetStore;
+  readonly routeStore: { readonly budgets: BudgetStore; readonly learned: LearnedStore };
   readonly pack: EscalatorPorts['pack'];
   /** For inputs that do not fit a message; without it they are not escalated. */
   readonly largeInputs?: LargeInputs;
@@ -93,15 +94,28 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
   });
   const router = openRouter(config, {
     link: () => session.link(),
-    store: ports.budgets,
+    store: ports.routeStore.budgets,
     strain: () => undefined,
     clock,
     random: ports.random,
   });
+  const lookAlikes = createLookAlikes(
+    {
+      cache: config.answerCache,
+      similarityMin: config.similarityMin,
+      ttlMs: config.cacheTtlMs,
+      entriesMax: config.cacheEntriesMax,
+      cooldownMs: config.lookAlikeCooldownMs,
+    },
+    ports.routeStore.learned,
+    new Set([...models.values()].map(({ variant }) => variant)),
+    clock.nowMs(),
+  );
   const escalator = createEscalator(
     {
       escalations,
       router,
+      lookAlikes,
       pack: ports.pack,
       clock,
       log,

@@ -69,6 +69,23 @@ export const agentConfigSchema = z.object({
     .describe(
       'how far below its threshold an answer may be to race the cloud against a tight deadline',
     ),
+  answerCache: z
+    .enum(['off', 'on'])
+    .default('off')
+    .describe('on: a look-alike of what the cloud has answered is answered by that'),
+  similarityMin: shareSchema
+    .default(0.98)
+    .describe('correlation of two cut tensors from which they are look-alikes'),
+  cacheTtlMs: countSchema(1_000, 31_536_000_000)
+    .default(86_400_000)
+    .describe('how long a learned answer serves'),
+  cacheEntriesMax: countSchema(1, 10_000).default(1_000).describe('learned answers kept'),
+  cacheAuditShare: shareSchema
+    .default(0.05)
+    .describe('of the answers from the cache, those that the cloud checks afterwards'),
+  lookAlikeCooldownMs: countSchema(0, 3_600_000)
+    .default(0)
+    .describe('for so long a look-alike of a question is not asked again; 0: each is asked'),
   escalationsPerHour: perHourSchema.describe(
     'questions to the cloud in an hour; 0: as many as come',
   ),

@@ -106,7 +106,7 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
     residency: createResidency(config.memoryBytesMax ?? memoryLimitBytes() * modelsMemoryShare),
     store: store.value,
     escalations: createSqliteEscalationStore(database.value, config),
-    budgets: createSqliteRouteStore(database.value),
+    routeStore: createSqliteRouteStore(database.value),
     documents: createSqliteDocumentStore(database.value),
     documentEngine,
     transport,

@@ -88,7 +88,7 @@ describe('versions', () => {
   });
 
   it('[VER3] an audit goes to an old coordinator as an escalation, and to a new one as what it is', () => {
-    const audit = { seq: 1, atMs: 0, body: { ...sampleEscalation('a'), audit: true as const } };
+    const audit = { seq: 1, atMs: 0, body: { ...sampleEscalation('a'), audit: 'exit' as const } };
     const counts = { answered: 2, atExit: { 'exit:1': 1 }, degraded: 1 };
     const model = { name: 'digits', version: '1.0.0', variant: `sha256:${'a'.repeat(64)}` };
     const status = { ...sampleStatus(), models: [{ ...model, counts }] };

@@ -42,8 +42,11 @@ const escalationSchema = z.strictObject({
   local: z.strictObject({ exit: z.int().positive(), label: countSchema, confidence: z.number() }),
   /** Time the app has left; answers after it are late but still wanted. In the outbox: when appended. [EXC5] */
   deadlineLeftMs: z.number().nonnegative(),
-  /** The device has answered for good and was confident: how often the cloud disagrees is the true risk's measure. Since version 2. */
-  audit: z.literal(true).optional(),
+  /**
+   * The device has answered for good, from this exit or from what it has learned: how often the cloud disagrees measures
+   * the true risk. Since version 2.
+   */
+  audit: z.enum(['exit', 'cache']).optional(),
 });
 export type Escalation = z.infer<typeof escalationSchema>;
 

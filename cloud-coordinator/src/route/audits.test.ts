@@ -22,7 +22,7 @@ const half = { variant, calibration: { variant, exits: [calibrated] } };
 const agrees: Answer['outcome'] = sampleAnswer('a').outcome;
 const audit = (agreed: boolean): Escalation => ({
   ...sampleEscalation('a'),
-  audit: true,
+  audit: 'exit',
   local: { exit: 1, label: agreed ? 1 : 0, confidence: 0.99 },
 });
 /** Of 100 requests, 80 left at the exit and 5 were degraded. */
@@ -85,6 +85,20 @@ describe('audits', () => {
     audits.answered('device-1', sampleEscalation('a'), agrees);
     audits.answered('device-1', audit(true), { kind: 'failed', code: 'unavailable', message: '' });
     expect(await audits.report()).toEqual(ok([]));
+  });
+
+  it('of the cache are told apart from those of the exit', async () => {
+    const { coordinator } = await open();
+    const audits = coordinator();
+    audits.answered('device-1', { ...audit(false), audit: 'cache' }, agrees);
+    audits.answered('device-1', audit(true), agrees);
+    const reports = await audits.report();
+    expect(reports.ok && reports.value.map(({ exit, disagreed }) => [exit, disagreed])).toEqual(
+      expect.arrayContaining([
+        [0, 1],
+        [1, 0],
+      ]),
+    );
   });
 
   it('of days beyond the window count no more', async () => {

@@ -12,6 +12,7 @@ export interface AuditKey {
   readonly model: string;
   readonly version: string;
   readonly variant: string;
+  /** 0: the device's cache. */
   readonly exit: number;
 }
 
@@ -131,7 +132,8 @@ export function createAudits({ table, halves, statuses, clock, log }: AuditsPort
       if (body.audit === undefined || outcome.kind !== 'answered') return;
       const { model, version, variant, local } = body;
       const disagreed = outcome.label === local.label ? 0 : 1;
-      note({ device, model, version, variant, exit: local.exit, audited: 1, disagreed });
+      const exit = body.audit === 'cache' ? 0 : local.exit;
+      note({ device, model, version, variant, exit, audited: 1, disagreed });
     },
     async report(device) {
       await flush();
@@ -177,7 +179,7 @@ function sharesOf(known: readonly DeviceStatus[], variant: string, exit: number)
     for (const { variant: its, counts } of models) {
       if (its !== variant || counts === undefined) continue;
       answered += counts.answered;
-      here += counts.atExit[`exit:${exit}`] ?? 0;
+      here += counts.atExit[exit === 0 ? 'cache' : `exit:${exit}`] ?? 0;
       degraded += counts.degraded;
     }
   return answered === 0

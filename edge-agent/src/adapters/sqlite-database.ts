@@ -90,6 +90,17 @@ const migrations = [
      tokens REAL NOT NULL,
      at_ms REAL NOT NULL
    );`,
+  `CREATE TABLE learned (
+     request_id TEXT PRIMARY KEY,
+     variant TEXT NOT NULL,
+     embedding BLOB NOT NULL,
+     answer TEXT NOT NULL,
+     learned_ms REAL NOT NULL,
+     expires_ms REAL NOT NULL
+   );
+   CREATE TABLE webhook (
+     settled INTEGER NOT NULL
+   );`,
 ];
 
 /** `path` may be ':memory:'. Fails with `storage_failed`, also for a file that a newer agent has written. */

@@ -4,6 +4,7 @@
 import type { Tensor } from '@skerry/models';
 import { assert, type Clock, type Log, ok, type Result } from '@skerry/shared';
 import type { Answer, Escalation } from '@skerry/sync-protocol';
+import { embed, type LookAlikes, type Recall } from '../route/look-alikes.ts';
 import type { Router } from '../route/router.ts';
 import type { EscalationStore } from './escalation-store.ts';
 import type { StageOutcome } from './model.ts';
@@ -20,6 +21,7 @@ export interface EscalatorPorts {
   readonly escalations: EscalationStore;
   readonly queue: EscalationQueue;
   readonly router: Omit<Router, 'decide' | 'breaker'>;
+  readonly lookAlikes: LookAlikes;
   /** Packs the cut tensor for the wire. */
   readonly pack: (name: string, tensor: Tensor) => Promise<Escalation['input']>;
   readonly clock: Clock;
@@ -42,26 +44,71 @@ export interface Escalator {
   close(): void;
 }
 
+/** What an app has been told, and now is checked. */
+interface Audited {
+  readonly label: number;
+  readonly confidence: number;
+  readonly exit: number;
+  /** It was what the cloud once said of this look-alike. */
+  readonly learnedFrom?: string;
+}
+
 /** Audits under way that are remembered; a restart forgets them, and the coordinator counts them all the same. */
 const auditsMax = 1_024;
 
 export function createEscalator(ports: EscalatorPorts, waitersMax: number): Escalator {
-  const { escalations, router, clock, log } = ports;
+  const { escalations, router, lookAlikes, clock, log } = ports;
   const waiters = createWaiters(clock);
   /** Between a record and its delivery: answers that were news, and that nobody waited for. */
   const late = new Set<string>();
-  /** By request: the label that the device has given. */
-  const audits = new Map<string, number>();
+  const audits = new Map<string, Audited>();
 
   const checkAudit = ({ requestId, outcome }: Answer): void => {
-    const label = audits.get(requestId);
-    if (label === undefined) return;
+    const audited = audits.get(requestId);
+    if (audited === undefined) return;
     audits.delete(requestId);
-    if (outcome.kind === 'answered') ports.onAudit(outcome.label === label);
+    if (outcome.kind !== 'answered') return;
+    const agrees = outcome.label === audited.label;
+    ports.onAudit(agrees);
+    if (!agrees && audited.learnedFrom !== undefined) lookAlikes.contradict(audited.learnedFrom);
+  };
+
+  const audit = async (asked: Asked, outcome: StageOutcome, told: Audited): Promise<void> => {
+    const last = await toTheCut(asked, outcome);
+    if (!last.ok) return;
+    const { requestId } = asked;
+    const [oldest] = audits.keys();
+    if (audits.size >= auditsMax && oldest !== undefined) audits.delete(oldest);
+    audits.set(requestId, told);
+    const appended = await append(ports, asked, last.value, told);
+    if (appended.ok) return;
+    audits.delete(requestId);
+    log.warn({ requestId, code: appended.error.code }, `not audited: ${appended.error.message}`);
+  };
+
+  /** What was learned from a look-alike, or that one was asked a moment ago. */
+  const recalled = (asked: Asked, outcome: StageOutcome, recall: Recall): Ending => {
+    const { requestId } = recall.kind === 'asked' ? recall : recall.learned;
+    if (recall.kind === 'asked')
+      return { degraded: true, reason: `look-alike of ${requestId}, just asked`, pending: false };
+    const { answer } = recall.learned;
+    const { label, confidence } = answer;
+    if (router.auditsCache())
+      void audit(asked, outcome, { label, confidence, exit: outcome.exit, learnedFrom: requestId });
+    const reason = `look-alike of ${requestId}, correlation ${recall.similarity.toFixed(3)}`;
+    // No calibration speaks of it: the audits do.
+    return { ...answerOf(answer), source: 'cache', degraded: true, reason, pending: false };
   };
 
   return {
     async ask(asked, outcome, reason, waitMs) {
+      if (lookAlikes.enabled && outcome.cut !== undefined && asked.policy !== 'cloud-only') {
+        const nowMs = clock.nowMs();
+        const embedding = embed(outcome.cut.tensor.data);
+        const recall = lookAlikes.recall(asked.model.variant, embedding, nowMs);
+        if (recall !== undefined) return recalled(asked, outcome, recall);
+        lookAlikes.asked(asked.requestId, asked.model.variant, embedding, nowMs);
+      }
       const local = (why: string, pending: boolean): Ending => {
         return { degraded: true, reason: why, pending };
       };
@@ -80,22 +127,15 @@ export function createEscalator(ports: EscalatorPorts, waitersMax: number): Esca
       return { ...answerOf(cloud), degraded: false, reason, pending: false };
     },
 
-    async audit(asked, exit) {
-      const outcome = await toTheCut(asked, exit);
-      if (!outcome.ok) return;
-      const { requestId } = asked;
-      const [oldest] = audits.keys();
-      if (audits.size >= auditsMax && oldest !== undefined) audits.delete(oldest);
-      audits.set(requestId, exit.prediction.index);
-      const appended = await append(ports, asked, outcome.value, exit);
-      if (appended.ok) return;
-      audits.delete(requestId);
-      log.warn({ requestId, code: appended.error.code }, `not audited: ${appended.error.message}`);
+    audit: (asked, exit) => {
+      const { index: label, confidence } = exit.prediction;
+      return audit(asked, exit, { label, confidence, exit: exit.exit });
     },
 
     waiting: waiters.size,
     close: waiters.releaseAll,
     record(answer) {
+      lookAlikes.answered(answer.requestId, answer.outcome, clock.nowMs());
       const delivery = waiters.has(answer.requestId) ? 'in-time' : 'late';
       if (escalations.settle(answer, delivery) && delivery === 'late') late.add(answer.requestId);
     },
@@ -117,11 +157,16 @@ async function append(
   { queue, escalations, router, pack, clock }: EscalatorPorts,
   asked: Asked,
   { cut, ...last }: StageOutcome,
-  audited?: StageOutcome,
+  audited?: Audited,
 ): Promise<Result<unknown>> {
   assert(cut !== undefined, 'a stage that the cloud follows has a cut');
   const { requestId, model, request, deadlineAtMs } = asked;
-  const { exit, prediction } = audited ?? last;
+  const { exit, prediction } = last;
+  const local = audited && {
+    exit: audited.exit,
+    label: audited.label,
+    confidence: audited.confidence,
+  };
   const body: Escalation = {
     kind: 'escalation',
     requestId,
@@ -130,9 +175,9 @@ async function append(
     variant: model.variant,
     stage: cut.stage,
     input: await pack(cut.name, cut.tensor),
-    local: { exit, label: prediction.index, confidence: prediction.confidence },
+    local: local ?? { exit, label: prediction.index, confidence: prediction.confidence },
     deadlineLeftMs: audited ? 0 : Math.max(0, deadlineAtMs - clock.monotonicMs()),
-    ...(audited ? { audit: true } : {}),
+    ...(audited ? { audit: audited.learnedFrom === undefined ? 'exit' : 'cache' } : {}),
   };
   return queue.append(body, () => {
     router.spent(requestId, cut.tensor.data.byteLength, body.input.data.byteLength);

@@ -15,7 +15,7 @@ export interface Tally {
   late(answers: number): void;
   failed(code: string): void;
   counts(): Counts;
-  /** Of one model, by its name; `atExit` without the degraded. */
+  /** Of one model, by its name; `atExit` without the degraded, but for the cache's. */
   countsOf(model: string): ModelCounts;
   /** The decisions since the last call, newest last, as many as a status takes. */
   takeRecent(): RecentDecision[];
@@ -140,11 +140,12 @@ const noneCounted: ModelCounts = { answered: 0, atExit: {}, degraded: 0 };
 
 function countOne(counts: ModelCounts, source: string, degraded: boolean): ModelCounts {
   const { answered, atExit } = counts;
-  if (degraded) return { ...counts, answered: answered + 1, degraded: counts.degraded + 1 };
+  // No calibration covers the cache, but its audits tell its risk.
+  const isCounted = !degraded || source === 'cache';
   return {
-    ...counts,
     answered: answered + 1,
-    atExit: { ...atExit, [source]: (atExit[source] ?? 0) + 1 },
+    atExit: isCounted ? { ...atExit, [source]: (atExit[source] ?? 0) + 1 } : atExit,
+    degraded: counts.degraded + Number(degraded),
   };
 }
 

@@ -25,7 +25,7 @@ function open(auditShare = 0) {
   );
   const router = createRouter(
     { link: () => link.current, budgets, strain: () => undefined, clock, random: createRandom(1) },
-    { auditShare, raceMargin: 0 },
+    { auditShare, cacheAuditShare: 0, raceMargin: 0 },
   );
   let asked = 0;
   const answer = (tookMs: number, bytes = 500): void => {

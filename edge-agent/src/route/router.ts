@@ -17,6 +17,8 @@ export type Exit = Pick<
 
 export interface Router {
   decide(exit: Exit): Decision;
+  /** Whether chance has drawn this answer from the cache to be checked. */
+  auditsCache(): boolean;
   /** Inside the transaction that makes an escalation durable. `cutBytes` before, `bytes` after it was packed. */
   spent(requestId: string, cutBytes: number, bytes: number): void;
   /** Whether somebody may wait for the cloud now. Whoever does says how it ended. */
@@ -39,12 +41,14 @@ export interface RouterPorts {
 export interface RouterTerms {
   /** Of the confident answers, those that the cloud checks. */
   readonly auditShare: number;
+  /** Of the answers from the cache. */
+  readonly cacheAuditShare: number;
   readonly raceMargin: number;
 }
 
 export function createRouter(
   { link, budgets, strain, clock, random }: RouterPorts,
-  { auditShare, raceMargin }: RouterTerms,
+  { auditShare, cacheAuditShare, raceMargin }: RouterTerms,
 ): Router {
   const breaker = createBreaker(clock);
   const estimator = createCloudEstimator(clock);
@@ -71,6 +75,7 @@ export function createRouter(
       budgets.spend(bytes, clock.nowMs());
       if (link().state === 'up') estimator.asked(requestId, bytes);
     },
+    auditsCache: () => random.next() < cacheAuditShare,
     mayWait: breaker.admits,
     waited: (inTime) => (inTime ? breaker.succeeded() : breaker.failed()),
     answered: (requestId) => estimator.answered(requestId, link()),

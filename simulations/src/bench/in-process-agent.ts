@@ -57,7 +57,7 @@ export async function openInProcessAgent(
       residency: createResidency(memoryLimitBytes()),
       store,
       escalations: createSqliteEscalationStore(database, config),
-      budgets: createSqliteRouteStore(database),
+      routeStore: createSqliteRouteStore(database),
       documents: createSqliteDocumentStore(database),
       documentEngine,
       transport: neverConnected,
