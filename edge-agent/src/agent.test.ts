@@ -24,6 +24,7 @@ import { createSqliteDeviceStore } from './adapters/sqlite-device-store.ts';
 import { createSqliteDocumentStore } from './adapters/sqlite-document-store.ts';
 import { createSqliteEscalationStore } from './adapters/sqlite-escalation-store.ts';
 import { createSqliteRouteStore } from './adapters/sqlite-route-store.ts';
+import { createSqliteWebhookCursor } from './adapters/sqlite-webhook-cursor.ts';
 import { type Agent, createAgent } from './agent.ts';
 import { agentConfigSchema } from './config.ts';
 
@@ -55,6 +56,8 @@ interface World {
   answerAll(): Promise<void>;
   setLink(up: boolean): void;
   readonly manifest: Manifest;
+  /** What the webhook was sent. */
+  readonly pushed: { readonly type: string; readonly data: unknown }[];
 }
 
 async function createWorld(): Promise<World> {
@@ -82,6 +85,7 @@ async function createWorld(): Promise<World> {
   const world: World = {
     outcome: answered,
     manifest,
+    pushed: [],
     async answerAll() {
       for (const { device, body } of unwrap(await cloud.openEscalations(1000))) {
         const { requestId } = body;
@@ -106,6 +110,13 @@ async function createWorld(): Promise<World> {
           routeStore: createSqliteRouteStore(database),
           documents: createSqliteDocumentStore(database),
           documentEngine,
+          webhook: {
+            cursor: createSqliteWebhookCursor(database),
+            async send(_, type, data) {
+              world.pushed.push({ type, data });
+              return { ok: true, value: undefined };
+            },
+          },
           transport: pipe.connect('device-1'),
           pack: packTensor,
           clock: systemClock,
@@ -236,6 +247,22 @@ describe('a look-alike', () => {
     });
     const parameters = { skerry_policy: 'cloud-only' };
     expect(await infer(agent, alike, { parameters })).toMatchObject({ source: 'cloud' });
+  });
+});
+
+describe('a webhook', () => {
+  it('is told of a late answer, with what the stream says', async () => {
+    const world = await createWorld();
+    const agent = await world.start();
+    world.setLink(false);
+    await infer(agent, unsure, { id: 'late' });
+    world.setLink(true);
+    await vi.waitFor(() =>
+      expect(world.pushed).toMatchObject([
+        { type: 'answer.late', data: { id: 'late', delivery: 'late', answer: { label: 'right' } } },
+      ]),
+    );
+    expect(await events(agent, 1, '0')).toEqual([world.pushed[0]?.data]);
   });
 });
 

@@ -32,6 +32,7 @@ import { createDocuments } from './documents/documents.ts';
 import { createApp } from './http/app.ts';
 import { type Admission, createAdmission } from './infer/admission.ts';
 import { createAnswerStream } from './infer/answer-stream.ts';
+import { describeRecord } from './infer/describe-record.ts';
 import { createEscalator, type EscalatorPorts } from './infer/escalate.ts';
 import type { EscalationStore } from './infer/escalation-store.ts';
 import { createInference, type Inference } from './infer/inference.ts';
@@ -39,6 +40,7 @@ import { loadModel, type Model, selfTest } from './infer/model.ts';
 import { createModelServer, type DeviceModel } from './infer/model-server.ts';
 import { countRuns, serveClassifier } from './infer/served-classifier.ts';
 import { openTensorModel, type TensorModel } from './infer/tensor-model.ts';
+import { startWebhook, type WebhookCursor } from './infer/webhook.ts';
 import { createTally } from './observe/tally.ts';
 import type { BudgetStore } from './route/budgets.ts';
 import { createLookAlikes, type LearnedStore } from './route/look-alikes.ts';
@@ -61,6 +63,16 @@ export interface AgentPorts {
   readonly pack: EscalatorPorts['pack'];
   /** For inputs that do not fit a message; without it they are not escalated. */
   readonly largeInputs?: LargeInputs;
+  /** Where late answers are pushed to. */
+  readonly webhook?: {
+    readonly cursor: WebhookCursor;
+    readonly send: (
+      id: string,
+      type: 'answer.late',
+      data: unknown,
+      signal: AbortSignal,
+    ) => Promise<Result<void>>;
+  };
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -195,10 +207,26 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
       const bodies = ops.map(({ body }) => body);
       const late = escalator.deliver(bodies.filter((body) => body.kind === 'answer'));
       tally.late(late);
-      if (late > 0) answers.wake();
+      if (late > 0) {
+        answers.wake();
+        webhook?.wake();
+      }
       documents.deliver(ops);
     },
   });
+  const { send, cursor } = ports.webhook ?? {};
+  const webhook =
+    send &&
+    cursor &&
+    startWebhook({
+      escalations,
+      cursor,
+      push: (id, record, signal) => send(id, 'answer.late', describeRecord(record, models), signal),
+      clock,
+      random: ports.random,
+      log,
+      onPushed: tally.pushed,
+    });
   const deviceModels: DeviceModel[] = [
     ...classifiers.map(({ model, statistics }) => ({
       ...model,
@@ -236,6 +264,7 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
     drain: escalator.close,
     async close() {
       session.close();
+      await webhook?.close();
       await documents.close();
       await Promise.all(deviceModels.map((model) => model.unload()));
     },

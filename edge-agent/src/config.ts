@@ -106,6 +106,20 @@ export const agentConfigSchema = z.object({
     .default(256 * 1024 * 1024)
     .describe('their bytes'),
   answersMax: countSchema(1, 10_000_000).default(100_000).describe('answered escalations kept'),
+  // The URL may hold a password.
+  webhookUrl: secret(
+    z
+      .url({ protocol: /^https?$/ })
+      .optional()
+      .describe('where late answers are pushed to, as Standard Webhooks has it'),
+  ),
+  webhookSecret: secret(
+    z
+      .string()
+      .regex(/^whsec_[A-Za-z0-9+/]{32,88}={0,2}$/, 'expected whsec_ and 24 to 64 bytes in base64')
+      .optional()
+      .describe('what they are signed with'),
+  ),
   bodyBytesMax: countSchema(1024, 2 ** 30)
     .default(4 * 1024 * 1024)
     .describe('bytes of one request'),

@@ -27,11 +27,13 @@ import { createIdentityFiles } from './adapters/identity-files.ts';
 import { createMqttDeviceTransport } from './adapters/mqtt-transport.ts';
 import { openBlobs } from './adapters/open-blobs.ts';
 import { packTensor } from './adapters/pack-tensor.ts';
-import { openDatabase } from './adapters/sqlite-database.ts';
+import { openDatabase, type SqliteDatabase } from './adapters/sqlite-database.ts';
 import { createSqliteDeviceStore } from './adapters/sqlite-device-store.ts';
 import { createSqliteDocumentStore } from './adapters/sqlite-document-store.ts';
 import { createSqliteEscalationStore } from './adapters/sqlite-escalation-store.ts';
 import { createSqliteRouteStore } from './adapters/sqlite-route-store.ts';
+import { createSqliteWebhookCursor } from './adapters/sqlite-webhook-cursor.ts';
+import { createWebhookClient } from './adapters/webhook-client.ts';
 import { createAgent } from './agent.ts';
 import { type AgentConfig, agentConfigSchema } from './config.ts';
 import { type Identity, type IdentityKeeper, openIdentity } from './fleet/identity.ts';
@@ -47,6 +49,8 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
   const random = createSystemRandom();
   const wanted = refusePlaintext(config);
   if (!wanted.ok) return wanted;
+  if (config.webhookUrl !== undefined && config.webhookSecret === undefined)
+    return err(failure('invalid_config', 'a webhook needs --webhook-secret'));
   const bundles = collect(
     await Promise.all(
       config.bundles.map((directory) => readBundle(directory, ['edge'], config.variant)),
@@ -112,6 +116,7 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
     transport,
     pack: packTensor,
     largeInputs: blobs.value.largeInputs,
+    ...openWebhook(config, database.value),
     clock,
     random,
     log,
@@ -124,6 +129,15 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
   fetch = async (request) => app.fetch(request);
   log.info({ device: config.device, httpUrl: http.value.url }, 'listening');
   return ok(undefined);
+}
+
+function openWebhook(
+  { webhookUrl: url, webhookSecret: secret }: AgentConfig,
+  database: SqliteDatabase,
+) {
+  if (url === undefined || secret === undefined) return {};
+  const send = createWebhookClient({ url, secret }, systemClock);
+  return { webhook: { send, cursor: createSqliteWebhookCursor(database) } };
 }
 
 function openDeviceIdentity(config: AgentConfig, log: Log): Result<IdentityKeeper> {

@@ -4,7 +4,10 @@ import { err, failure, ok, type Result } from '@skerry/shared';
 import { isLoopback } from '@skerry/shared/node';
 import type { AgentConfig } from '../config.ts';
 
-type Wanted = Pick<AgentConfig, 'broker' | 'httpHost' | 'coordinatorUrl' | 'insecure'>;
+type Wanted = Pick<
+  AgentConfig,
+  'broker' | 'httpHost' | 'coordinatorUrl' | 'webhookUrl' | 'insecure'
+>;
 
 /** Fails with `invalid_config`, naming the key. */
 export function refusePlaintext(config: Wanted): Result<void> {
@@ -17,6 +20,9 @@ export function refusePlaintext(config: Wanted): Result<void> {
   const coordinator = config.coordinatorUrl && new URL(config.coordinatorUrl);
   if (coordinator && coordinator.protocol === 'http:' && !isLoopback(coordinator.hostname))
     return refuse('coordinatorUrl', 'use https://');
+  const webhook = config.webhookUrl && new URL(config.webhookUrl);
+  if (webhook && webhook.protocol === 'http:' && !isLoopback(webhook.hostname))
+    return refuse('webhookUrl', 'use https://');
   if (!isLoopback(config.httpHost))
     return refuse('httpHost', 'put a proxy with TLS before the local API');
   return ok(undefined);

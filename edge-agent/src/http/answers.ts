@@ -4,6 +4,7 @@ import { type Clock, failure } from '@skerry/shared';
 import { Hono } from 'hono';
 import { streamSSE } from 'hono/streaming';
 import type { AnswerStream } from '../infer/answer-stream.ts';
+import { describeRecord } from '../infer/describe-record.ts';
 import type { EscalationRecord, EscalationStore } from '../infer/escalation-store.ts';
 import type { Model } from '../infer/model.ts';
 import { keepAlive } from './keep-alive.ts';
@@ -18,10 +19,7 @@ export interface AnswerRoutes {
 
 export function answerRoutes({ answers, escalations, models, clock }: AnswerRoutes): Hono {
   const app = new Hono();
-  const describe = (record: EscalationRecord) => {
-    const labels = models.get(record.model)?.manifest.labels;
-    return describeRecord(record, (index) => labels?.[index] ?? String(index));
-  };
+  const describe = (record: EscalationRecord) => describeRecord(record, models);
 
   // `Last-Event-ID` is what an EventSource sends when it reconnects; `?after=0` asks for all that are kept.
   app.get('/stream', (c) => {
@@ -57,29 +55,4 @@ export function answerRoutes({ answers, escalations, models, clock }: AnswerRout
       : c.json(describe(record));
   });
   return app;
-}
-
-function describeRecord(record: EscalationRecord, label: (index: number) => string) {
-  const { requestId, clientId, model, version, local, delivery, answer } = record;
-  return {
-    request_id: requestId,
-    ...(clientId === undefined ? {} : { id: clientId }),
-    model_name: model,
-    model_version: version,
-    delivery,
-    local: { ...local, label: label(local.label) },
-    ...(answer === undefined
-      ? {}
-      : answer.kind === 'failed'
-        ? { failed: { code: answer.code, message: answer.message } }
-        : {
-            answer: {
-              source: 'cloud',
-              exit: answer.exit,
-              label: label(answer.label),
-              confidence: answer.confidence,
-              model_digest: answer.variant,
-            },
-          }),
-  };
 }

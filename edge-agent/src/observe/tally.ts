@@ -13,6 +13,7 @@ export interface Tally {
   escalated(): void;
   audited(agrees: boolean): void;
   late(answers: number): void;
+  pushed(outcome: 'delivered' | 'passed-over'): void;
   failed(code: string): void;
   counts(): Counts;
   /** Of one model, by its name; `atExit` without the degraded, but for the cache's. */
@@ -75,6 +76,12 @@ export function createTally(gauges: TallyGauges): Tally {
     help: 'Answers that came after the app had its local one',
     registers,
   });
+  const pushes = new Counter({
+    name: 'skerry_webhook_answers_total',
+    help: 'Late answers that the webhook is done with',
+    labelNames: ['outcome'],
+    registers,
+  });
   const failures = new Counter({
     name: 'skerry_failures_total',
     help: 'Requests refused, by code',
@@ -120,6 +127,9 @@ export function createTally(gauges: TallyGauges): Tally {
     late(many) {
       counts.late += many;
       lateAnswers.inc(many);
+    },
+    pushed(outcome) {
+      pushes.inc({ outcome });
     },
     failed(code) {
       counts.failed += 1;
