@@ -106,6 +106,21 @@ describe('versions', () => {
     expect(sentIn(2)).toEqual({ ops: [audit], models: status.models });
   });
 
+  it('[VER3] to an old coordinator an input that is a blob comes without bytes', () => {
+    const { input, ...body } = sampleEscalation('a');
+    const blob = { digest: `sha256:${'b'.repeat(64)}`, bytes: 1 };
+    const named = { ...input, data: new Uint8Array(), blob };
+    const op = { seq: 1, atMs: 0, body: { ...body, input: named } };
+    const inputIn = (v: number) => {
+      const bytes = encodeMessage(sampleExchange({ v, oldest: 1, ops: [op] }));
+      const message = bytes.ok ? decodeMessage(bytes.value) : bytes;
+      return message.ok && message.value.type === 'exchange' && message.value.ops[0]?.body;
+    };
+    expect(inputIn(1)).toMatchObject({ input: { ...input, data: new Uint8Array() } });
+    expect(inputIn(1)).not.toHaveProperty('input.blob');
+    expect(inputIn(2)).toEqual(op.body);
+  });
+
   it('[VER2] without a common version nothing is taken, and the device keeps its op', async () => {
     const { versions, delivered } = await versionsSpoken(speaks(2, 3), speaks(1));
     expect(delivered).toBe(false);

@@ -15,14 +15,17 @@ export type Dialects = ReadonlyMap<number, Dialect>;
 
 const asIs: Dialect = { toWire: (message) => message, fromWire: (wire) => wire };
 
-/** Without `audit`, which makes it an escalation like another, whose answer nobody waits for; and without counts of models. */
+/**
+ * Without `audit`, which makes it an escalation like another, whose answer nobody waits for; without an input's blob, which
+ * leaves it without bytes, so that it is answered `failed`; and without counts of models.
+ */
 const versionOne: Dialect = {
   toWire(message) {
     if (message.type !== 'exchange') return message;
     const { status } = message;
     return {
       ...message,
-      ops: message.ops.map((op) => ({ ...op, body: withoutAudit(op.body) })),
+      ops: message.ops.map((op) => ({ ...op, body: asVersionOne(op.body) })),
       ...(status === undefined ? {} : { status: withoutModelCounts(status) }),
     };
   },
@@ -34,10 +37,11 @@ const withoutModelCounts = (status: DeviceStatus): DeviceStatus => ({
   models: status.models.map(({ counts: _, ...rest }) => rest),
 });
 
-function withoutAudit(body: UpBody): UpBody {
+function asVersionOne(body: UpBody): UpBody {
   if (body.kind !== 'escalation') return body;
-  const { audit: _, ...rest } = body;
-  return rest;
+  const { audit: _, input, ...rest } = body;
+  const { blob: __, ...inline } = input;
+  return { ...rest, input: inline };
 }
 
 export const spokenDialects: Dialects = new Map([

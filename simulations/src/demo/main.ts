@@ -1,5 +1,5 @@
 // `npm start`: watch three devices answer real images, lose a link, and catch up.
-// Flags: --keep (leave it running afterwards), --images N, --seconds N.
+// Flags: --keep (leave it running afterwards), --tls (devices enrol and are known by certificate), --images N, --seconds N.
 
 import { parseArgs } from 'node:util';
 import { readMnist } from '@skerry/models/training';
@@ -11,6 +11,7 @@ import { promisesOf, totalsOf } from './verdict.ts';
 const { values } = parseArgs({
   options: {
     keep: { type: 'boolean', default: false },
+    tls: { type: 'boolean', default: false },
     images: { type: 'string', default: '10000' },
     seconds: { type: 'string', default: '30' },
   },
@@ -27,16 +28,22 @@ async function main(): Promise<number> {
   const count = Number(values.images);
   const seconds = Number(values.seconds);
   if (!(Number.isInteger(count) && count >= imagesMin && count <= 10_000 && seconds > 0)) {
-    write(`usage: npm start -- [--keep] [--images ${imagesMin}…10000] [--seconds N]\n`);
+    write(`usage: npm start -- [--keep] [--tls] [--images ${imagesMin}…10000] [--seconds N]\n`);
     return 2;
   }
   const abort = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => abort.abort());
 
-  write(`Skerry: one coordinator, ${deviceCount} devices, ${count} MNIST test images.\n\n`);
+  write(`Skerry: one coordinator, ${deviceCount} devices, ${count} MNIST test images.\n`);
+  if (values.tls)
+    write(
+      'Devices enrol by token and show their certificates; to device-2 MQTT is blocked, so it exchanges over HTTPS.\n',
+    );
+  write('\n');
   const story = await playStory({
     images: await testImages(count),
     devices: deviceCount,
+    tls: values.tls,
     seconds,
     signal: abort.signal,
     onProgress: createPainter(),

@@ -5,13 +5,16 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type SkerryProcess, startProcess } from '../fleet/process.ts';
-import { createTcpProxy, type LinkMode, type TcpProxy } from '../net/tcp-proxy.ts';
+import type { LinkMode } from '../net/tcp-proxy.ts';
+import { type DeviceLink, openPlainLink, openSecureLink } from './device-link.ts';
 import { feed, type LabelledImage } from './feed.ts';
 import { createScoreboard, type Scoreboard } from './scoreboard.ts';
 
 export interface StoryOptions {
   readonly images: readonly LabelledImage[];
   readonly devices: number;
+  /** Devices enrol and are known by certificate; the second one reaches the coordinator over HTTPS alone. */
+  readonly tls: boolean;
   /** How long the feeding should take. */
   readonly seconds: number;
   readonly signal: AbortSignal;
@@ -43,11 +46,14 @@ const cutUntil = 0.65;
 /** How long the last late answers may take after the feeding. */
 const settleTimeoutMs = 45_000;
 const frameMs = 250;
+/** Of the devices, counted from one, in the story with TLS. */
+const withoutMqtt = 2;
+const upTimeoutMs = 60_000;
 
 interface Device {
   readonly name: string;
   readonly board: Scoreboard;
-  readonly proxy: TcpProxy;
+  readonly wires: DeviceLink;
   readonly agent: SkerryProcess;
   link: LinkMode;
 }
@@ -65,11 +71,19 @@ export async function playStory(options: StoryOptions): Promise<Story> {
       'mqtt-port': 0,
       'data-dir': join(folder, 'coordinator'),
       'next-exchange-ms': 1000,
+      ...(options.tls ? { tls: 'on' } : {}),
     });
     closers.push(() => coordinator.stop());
     const devices: Device[] = [];
-    for (let i = 1; i <= options.devices; i++)
-      devices.push(await startDevice(`device-${i}`, folder, coordinator, closers));
+    for (let i = 1; i <= options.devices; i++) {
+      const name = `device-${i}`;
+      const wires = options.tls
+        ? await openSecureLink(name, coordinator, join(folder, 'coordinator'), i === withoutMqtt)
+        : await openPlainLink(coordinator);
+      closers.push(wires.close);
+      devices.push(await startDevice(name, folder, wires, closers));
+    }
+    if (options.tls) await Promise.all(devices.map(({ agent }) => untilUp(agent, signal)));
     const abort = new AbortController();
     closers.push(async () => abort.abort());
     const done = AbortSignal.any([signal, abort.signal]);
@@ -77,10 +91,10 @@ export async function playStory(options: StoryOptions): Promise<Story> {
       event,
       progress: devices.reduce((sum, { board }) => sum + board.asked, 0) / images.length,
       consoleUrl: coordinator.httpUrl,
-      devices: devices.map(({ board, link, proxy, agent }) => ({
+      devices: devices.map(({ board, link, wires, agent }) => ({
         board,
         link,
-        bytesUp: proxy.bytes.up,
+        bytesUp: wires.bytesUp(),
         httpUrl: agent.httpUrl,
       })),
     });
@@ -96,24 +110,32 @@ export async function playStory(options: StoryOptions): Promise<Story> {
 async function startDevice(
   name: string,
   folder: string,
-  coordinator: SkerryProcess,
+  wires: DeviceLink,
   closers: (() => Promise<unknown>)[],
 ): Promise<Device> {
-  const { hostname, port } = new URL(coordinator.mqttUrl ?? '');
-  const proxy = await createTcpProxy({ host: hostname, port: Number(port) });
-  closers.push(() => proxy.close());
   const agent = await startProcess('agent', name, {
     device: name,
     target: 'linux-x64',
     'http-port': 0,
     'data-dir': join(folder, name),
-    broker: `mqtt://127.0.0.1:${proxy.port}`,
+    ...wires.flags,
     'status-interval-ms': 1000,
     // Ample: five processes share what may be two busy cores.
     'deadline-ms': 1000,
   });
   closers.push(() => agent.stop());
-  return { name, board: createScoreboard(name), proxy, agent, link: 'pass' };
+  return { name, board: createScoreboard(name), wires, agent, link: 'pass' };
+}
+
+/** A device tries MQTT for a while before it falls back. */
+async function untilUp(agent: SkerryProcess, signal: AbortSignal): Promise<void> {
+  const deadlineMs = performance.now() + upTimeoutMs;
+  while (!signal.aborted && performance.now() < deadlineMs) {
+    const health = await (await fetch(`${agent.httpUrl}/healthz`)).json();
+    if ((health as { link: { state: string } }).link.state === 'up') return;
+    await new Promise((resolve) => setTimeout(resolve, frameMs));
+  }
+  if (!signal.aborted) throw new Error(`${agent.name} does not reach the coordinator`);
 }
 
 async function play(
@@ -142,7 +164,7 @@ async function play(
     const link = progress >= cutFrom && progress < cutUntil ? 'cut' : 'pass';
     if (unlucky !== undefined && unlucky.link !== link) {
       unlucky.link = link;
-      unlucky.proxy.set(link);
+      unlucky.wires.set(link);
     }
     const waiting = devices.reduce((sum, { board }) => sum + board.pending.size, 0);
     onProgress(scene(eventOf(progress, waiting, unlucky?.name ?? '')));

@@ -16,6 +16,16 @@ it('plays to its end, keeps its promises and leaves nothing running', {
   expect(stdout).not.toContain('✗');
 });
 
+it('[IDN9] plays the same story with devices that enrol, over MQTT and over HTTPS alone', {
+  timeout: 120_000,
+}, async () => {
+  const flags = ['--tls', '--images', '2400', '--seconds', '8'];
+  const { stdout } = await promisify(execFile)(process.execPath, [main, ...flags]);
+  expect(stdout).toContain('the link of device-3 is cut');
+  expect(stdout.match(/^✓/gm)).toHaveLength(4);
+  expect(stdout).not.toContain('✗');
+});
+
 it('says how it is used when a flag makes no sense', async () => {
   const run = promisify(execFile)(process.execPath, [main, '--images', '0']);
   await expect(run).rejects.toMatchObject({ code: 2 });
