@@ -1,4 +1,5 @@
-// models quantize BUNDLE: a further variant of a bundle, in bytes inside.
+// models quantize BUNDLE: a further variant of a bundle, in bytes inside, calibrated anew and judged by its accuracy.
+// models quantize FILE.onnx --out FILE: a graph, judged by how close its outputs stay.
 
 import { basename, join } from 'node:path';
 import { countSchema, defined, listSchema, ok, type Result } from '@skerry/shared';
@@ -6,71 +7,89 @@ import { systemClock } from '@skerry/shared/node';
 import { z } from 'zod';
 import { type Bundle, readBundle, zooDirectory } from '../node/read-bundle.ts';
 import { rangeMethods } from '../quantize/choose-range.ts';
-import { type QuantizedBundle, quantizeBundle } from '../quantize/quantize-bundle.ts';
-import { quantizeStatic } from '../quantize/quantize-static.ts';
+import {
+  type BundleQuantization,
+  type QuantizedBundle,
+  quantizeBundle,
+} from '../quantize/quantize-bundle.ts';
+import { type QuantizeOptions, quantizeModel, quantizeModes } from '../quantize/quantize-model.ts';
 import { createOnnxDirectRuntime } from '../runtime/onnx-direct.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import { writeBundle } from '../training/write-bundle.ts';
 import { defineCommand, percent, table } from './command.ts';
 import { compareSpeed } from './compare-speed.ts';
 import { dataDescription, openDataSet } from './data-sets.ts';
+import { leftText, quantizeFile } from './quantize-file.ts';
+
+const shareSchema = z.coerce.number().min(0).max(1);
 
 const schema = z.object({
-  variant: z
-    .string()
-    .optional()
-    .describe('the variant to quantize; the first, where none is named'),
-  as: z.string().default('int8').describe('the new variant’s name'),
+  mode: z
+    .enum(quantizeModes)
+    .default('static')
+    .describe('static for convolutions, dynamic for transformers, weights for small files alone'),
+  weightBits: countSchema(4, 8)
+    .refine((bits) => bits === 4 || bits >= 7, 'expected 4, 7 or 8')
+    .default(7)
+    .describe('7 is the same on x86 without VNNI, where 8 saturates; 4 for mode weights'),
+  activations: z.enum(['UINT8', 'INT8']).default('UINT8').describe('bytes of activations'),
+  method: z.enum(rangeMethods).default('min-max').describe('how an activation’s range is chosen'),
+  exclude: listSchema.optional().describe('nodes, or operators, that stay as they are'),
+  variant: z.string().optional().describe('of a bundle, the one to quantize; else the first'),
+  as: z.string().default('int8').describe('of a bundle, the new variant’s name'),
   data: z
     .string()
     .min(1)
     .default('mnist')
-    .describe(`to calibrate and to judge with: ${dataDescription}`),
-  method: z.enum(rangeMethods).default('min-max').describe('how an activation’s range is chosen'),
-  activations: z.enum(['UINT8', 'INT8']).default('UINT8').describe('bytes of activations'),
-  weightBits: countSchema(7, 8)
-    .default(7)
-    .describe('8 is finer; 7 is the same on x86 without VNNI, where 8 saturates'),
-  exclude: listSchema.optional().describe('nodes, or operators, that stay as they are'),
-  accuracyDropMax: z.coerce
-    .number()
-    .min(0)
-    .max(1)
+    .describe(`of a bundle, what calibrates and judges it: ${dataDescription}`),
+  accuracyDropMax: shareSchema
     .default(0.002)
-    .describe('share of the examples that may be lost at an exit'),
+    .describe('of a bundle, the share of the examples that may be lost at an exit'),
+  samples: z
+    .string()
+    .optional()
+    .describe('of a file, its inputs: one Open Inference Protocol request a line'),
+  cosineMin: shareSchema.default(0.98).describe('of a file, how close its outputs must stay'),
+  out: z.string().optional().describe('of a file, the file that is written'),
+});
+type Options = z.output<typeof schema>;
+
+export const quantize = defineCommand('BUNDLE|FILE.onnx', schema, (subject, options) => {
+  const { weightBits, exclude, ...rest } = options;
+  const how = {
+    ...rest,
+    weightBits: weightBits === 4 || weightBits === 8 ? weightBits : 7,
+    excluded: new Set(exclude ?? []),
+  } as const;
+  const runtime = createOnnxDirectRuntime();
+  return subject.endsWith('.onnx')
+    ? quantizeFile(subject, { ...how, out: how.out, samples: how.samples }, runtime)
+    : quantizeBundleAt(subject, options, how, runtime);
 });
 
-export const quantize = defineCommand('BUNDLE', schema, async (subject, options) => {
+async function quantizeBundleAt(
+  subject: string,
+  { variant, data: dataName, as: name, accuracyDropMax }: Options,
+  how: QuantizeOptions,
+  runtime: Runtime,
+): Promise<Result<string>> {
   const folder = basename(subject) === subject ? join(zooDirectory, subject) : subject;
-  const bundle = await readBundle(folder, ['edge', 'cloud'], options.variant);
+  const bundle = await readBundle(folder, ['edge', 'cloud'], variant);
   if (!bundle.ok) return bundle;
-  const data = await openDataSet(options.data, bundle.value.manifest.lineage.seed);
+  const data = await openDataSet(dataName, bundle.value.manifest.lineage.seed);
   if (!data.ok) return data;
-  const runtime = createOnnxDirectRuntime();
-  const how = {
-    ...options,
-    weightBits: options.weightBits === 8 ? 8 : 7,
-    excluded: new Set(options.exclude ?? []),
-  } as const;
-  const quantized = await quantizeBundle(
-    bundle.value,
-    data.value,
-    {
-      name: options.as,
-      accuracyDropMax: options.accuracyDropMax,
-      quantize: (model, runs) => {
-        const input = defined(model.graph.input[0], 'a stage’s input').name;
-        const feeds = runs.map((run) => ({ [input]: run }));
-        return quantizeStatic(model, feeds, how, runtime);
-      },
-    },
-    runtime,
-  );
+  const quantize: BundleQuantization['quantize'] = (model, runs) => {
+    const input = defined(model.graph.input[0], 'a stage’s input').name;
+    const feeds = runs.map((run) => ({ [input]: run }));
+    return quantizeModel(model, feeds, how, runtime);
+  };
+  const wanted = { name, accuracyDropMax, quantize };
+  const quantized = await quantizeBundle(bundle.value, data.value, wanted, runtime);
   if (!quantized.ok) return quantized;
   await writeBundle(folder, quantized.value);
   const speed = await speedRows(bundle.value, quantized.value, runtime);
   return speed.ok ? ok(report(bundle.value, quantized.value, speed.value)) : speed;
-});
+}
 
 async function speedRows(
   { manifest, stages }: Bundle,
@@ -119,6 +138,5 @@ function report(
     percent(before.accuracyEndToEnd),
     percent(after.accuracyEndToEnd),
   ]);
-  const left = skipped.map(({ node, reason }) => `\nnot in bytes: ${node}, ${reason}`);
-  return `${table(rows)}\n${nodes} nodes compute in bytes${left.join('')}`;
+  return `${table(rows)}\n${nodes} nodes have weights in bytes${leftText(skipped)}`;
 }

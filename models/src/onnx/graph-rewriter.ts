@@ -16,7 +16,7 @@ import { encodeTensor } from './tensor-proto.ts';
 export interface AddOptions {
   readonly attributes?: Attributes;
   /** The name of what it makes; made from the operator's where it is missing. */
-  readonly output?: string;
+  readonly output?: string | undefined;
   readonly domain?: string;
 }
 

@@ -95,7 +95,7 @@ function planNode(index: GraphIndex, node: NodeProto): NodePlan | string {
   return { activation, weights, bias: { name: biasName, tensor: bias.value } };
 }
 
-function planWeights(index: GraphIndex, node: NodeProto, name: string): WeightPlan | string {
+export function planWeights(index: GraphIndex, node: NodeProto, name: string): WeightPlan | string {
   const made = index.producerOf(name);
   if (made?.opType === 'DequantizeLinear') return bytesBehind(index, made);
   const weights = index.constantOf(name);

@@ -19,7 +19,7 @@ export interface StaticOptions extends QdqOptions {
 
 export interface Quantized {
   readonly model: ModelProto;
-  /** Nodes that compute in bytes now. */
+  /** Nodes whose weights are bytes now. */
   readonly nodes: number;
   readonly skipped: readonly Skipped[];
 }
