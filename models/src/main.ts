@@ -6,6 +6,7 @@ import { calibrate } from './commands/calibrate.ts';
 import type { Command } from './commands/command.ts';
 import { importModels } from './commands/import.ts';
 import { inspect } from './commands/inspect.ts';
+import { pull } from './commands/pull.ts';
 import { quantize } from './commands/quantize.ts';
 import { split } from './commands/split.ts';
 
@@ -13,6 +14,7 @@ const commands: Readonly<Record<string, Command>> = {
   calibrate,
   import: importModels,
   inspect,
+  pull,
   quantize,
   split,
 };
