@@ -51,8 +51,9 @@ const backlogConnections = 4_096;
 /** MQTT 3.1.1 §3.2.2.3. */
 const notAuthorized = 5;
 const topicCharsShownMax = 128;
-/** A subscriber that does not read is cut off, or it would stall all others. */
+/** A subscriber that does not read is cut off, by time or by what waits for it, or it would stall all others. */
 const drainTimeoutMs = 10_000;
+const unreadBytesMax = 4 * 1024 * 1024;
 
 /** Port 0 takes a free one. */
 export async function openEmbeddedBroker(
@@ -112,6 +113,11 @@ export async function openEmbeddedBroker(
       // An error ends the connection: whoever tries this is not one of ours.
       if (problem === undefined) done(null, subscription);
       else done(refuse(problem));
+    },
+    authorizeForward(client, packet) {
+      if (client.conn.writableLength <= unreadBytesMax) return packet;
+      client.conn.destroy(refuse('a subscriber that does not read'));
+      return null;
     },
   });
   aedes.on('clientError', (_client, error) =>

@@ -13,8 +13,8 @@ export interface Disorder {
 }
 
 export const usualDisorder: Disorder = {
-  repeatedShare: 0.2,
-  delayedShare: 0.2,
+  repeatedShare: 0.5,
+  delayedShare: 0.5,
   delayMsMax: 60,
 };
 

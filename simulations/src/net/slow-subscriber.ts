@@ -14,13 +14,12 @@ export interface SlowSubscriber {
 }
 
 const payload = Buffer.alloc(64 * 1024);
-const floodEveryMs = 50;
 const pingEveryMs = 500;
 const againMs = 200;
 const keepaliveSeconds = 600;
 
 /** On a broker that lets anybody in. */
-export function startSlowSubscriber(port: number): SlowSubscriber {
+export function startSlowSubscriber(port: number, floodEveryMs = 50): SlowSubscriber {
   const topic = topicsOf('slow').down;
   let flooded = 0;
   let cutOffs = 0;
