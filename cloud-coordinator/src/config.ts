@@ -6,6 +6,7 @@ import { countSchema, listSchema, portSchema, secret } from '@skerry/shared';
 import { logLevelSchema } from '@skerry/shared/node';
 import { exchangeHandlerDefaults } from '@skerry/sync-protocol';
 import { z } from 'zod';
+import { upstreamsSchema } from './infer/upstreams/upstreams-config.ts';
 
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
@@ -83,6 +84,19 @@ export const coordinatorConfigSchema = z.object({
   publishesMax: countSchema(1, 65_535)
     .default(4_096)
     .describe('messages that the broker has not acknowledged'),
+  // An upstream may have an API key.
+  upstreams: secret(
+    upstreamsSchema.describe(
+      'servers that compute for this coordinator, as JSON: name, kind, url, models, tier, weight',
+    ),
+  ),
+  upstreamTimeoutMs: countSchema(1, hourMs)
+    .default(30_000)
+    .describe('how long an upstream may take, all tries together'),
+  balancing: z
+    .enum(['least-loaded', 'weighted'])
+    .default('least-loaded')
+    .describe('which of several upstreams is asked'),
   modelControl: z
     .enum(['none', 'explicit'])
     .default('none')

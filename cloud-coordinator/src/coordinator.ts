@@ -27,6 +27,13 @@ import type { BlobInputs } from './infer/blob-inputs.ts';
 import { createCloudModels } from './infer/cloud-models.ts';
 import { type ModelHost, openModelHost } from './infer/model-host.ts';
 import { createServe } from './infer/serve.ts';
+import { embeddedMember } from './infer/upstreams/embedded-upstream.ts';
+import { createTensorRoute, type TensorRoute } from './infer/upstreams/tensor-route.ts';
+import {
+  createUpstreamPool,
+  type PoolMember,
+  poolDefaults,
+} from './infer/upstreams/upstream-pool.ts';
 import { createDecisionFeed } from './observe/decision-feed.ts';
 import { type Metrics, watchRisks } from './observe/metrics.ts';
 import { type Audits, type AuditTable, createAudits } from './route/audits.ts';
@@ -43,6 +50,8 @@ export interface CoordinatorAdapters {
   /** What this coordinator hosts, as it lies on disk now: read at start, and when a model is loaded anew. */
   readonly readBundles: () => Promise<Result<readonly Bundle[]>>;
   readonly createRuntime: () => Runtime;
+  /** Who else computes; without any, this coordinator does all itself. */
+  readonly upstreams?: readonly PoolMember[];
   readonly transport: TransportAdapter;
   /** For inputs that come as blobs. */
   readonly inputs?: BlobInputs;
@@ -75,8 +84,22 @@ export async function createCoordinator(
 ): Promise<Result<Coordinator>> {
   const { clock, log, transport, metrics } = adapters;
   const ready = (): boolean => transport.connected?.() ?? true;
-  const host = await openHost(config, adapters, ready);
-  if (!host.ok) return host;
+  const { upstreams = [] } = adapters;
+  const pool = createUpstreamPool(
+    [
+      ...upstreams,
+      embeddedMember(async (model, feeds) => (host.ok ? host.value.runHere(model, feeds) : host)),
+    ],
+    { ...poolDefaults, balancing: config.balancing },
+    adapters,
+  );
+  const route =
+    upstreams.length === 0 ? undefined : createTensorRoute(pool, config.upstreamTimeoutMs);
+  const host = await openHost(config, adapters, ready, route);
+  if (!host.ok) {
+    pool.close();
+    return host;
+  }
   const registry = await openDeviceRegistry(
     { ...config, saveEveryMs: deviceSaveEveryMs },
     adapters.devices,
@@ -85,6 +108,7 @@ export async function createCoordinator(
   );
   if (!registry.ok) {
     await host.value.close();
+    pool.close();
     return registry;
   }
   const devices = registry.value;
@@ -101,6 +125,7 @@ export async function createCoordinator(
   });
   if (!shared.ok) {
     await host.value.close();
+    pool.close();
     return shared;
   }
   const documents = shared.value;
@@ -142,6 +167,7 @@ export async function createCoordinator(
   );
   watchFleet(metrics, devices);
   watchRisks(metrics, audits.latest);
+  metrics.watchUpstreams(pool);
   transport.onPresence(devices.linked);
   serveExchanges(transport, countExchanges(handler, metrics), log);
   void infer.serve.catchUp(); // What a start before this one left open.
@@ -154,6 +180,7 @@ export async function createCoordinator(
     models,
     openInference: createRestHandler(host.value.server, config.bodyBytesMax),
     bodyBytesMax: config.bodyBytesMax,
+    upstreams: pool,
     documents,
     decisions,
     metrics,
@@ -170,6 +197,7 @@ export async function createCoordinator(
       await documents.close();
       await infer.close();
       await audits.close();
+      pool.close();
       await devices.close();
     },
   });
@@ -179,6 +207,7 @@ async function openHost(
   config: CoordinatorConfig,
   { readBundles, createRuntime, clock, log, metrics }: CoordinatorAdapters,
   ready: () => boolean,
+  route: TensorRoute | undefined,
 ): Promise<Result<ModelHost>> {
   const bundles = await readBundles();
   if (!bundles.ok) return bundles;
@@ -203,6 +232,7 @@ async function openHost(
       clock,
       log,
       ready,
+      route,
       onBatch(model, rows, computeMs) {
         metrics.batchRows.observe({ model }, rows);
         metrics.inferSeconds.observe({ model }, computeMs / 1_000);

@@ -27,6 +27,7 @@ import { createMosquittoRevocations } from './adapters/mosquitto-revocations.ts'
 import { createMqttCoordinatorTransport } from './adapters/mqtt-transport.ts';
 import { openBlobs } from './adapters/open-blobs.ts';
 import { openSqlite } from './adapters/open-sqlite.ts';
+import { openUpstreams } from './adapters/open-upstreams.ts';
 import { databaseFile, hashText, operatorCommands } from './adapters/operator-commands.ts';
 import { createSqlAuditTable } from './adapters/sql-audit-table.ts';
 import { createSqlCoordinatorStore } from './adapters/sql-coordinator-store.ts';
@@ -105,6 +106,8 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
   const commits = createGroupCommit(database.value, commitGapMs);
   const documentEngine = createWorkerEngine();
   opened.push(() => documentEngine.close());
+  const upstreams = await openUpstreams(config.upstreams);
+  if (!upstreams.ok) return upstreams;
   const coordinator = await createCoordinator(config, {
     clock,
     random,
@@ -122,6 +125,7 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
       return read.ok ? ok(read.value.flat()) : read;
     },
     createRuntime: createOnnxNativeRuntime,
+    upstreams: upstreams.value,
     transport: {
       ...joinTransports([transport, http.transport], config.devicesMax),
       connected: transport.connected,

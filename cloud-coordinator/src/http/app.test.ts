@@ -51,6 +51,7 @@ function fresh(change: Partial<AppPorts> = {}) {
     models: { list: () => [] },
     openInference: openInferenceOf(change.ready ?? (() => true)),
     bodyBytesMax: 1_024,
+    upstreams: { status: () => [] },
     documents: {
       read: async (document) => err(failure('not_found', document)),
       patch: async (document) => err(failure('not_found', document)),

@@ -18,6 +18,7 @@ import { z } from 'zod';
 import type { Documents } from '../documents/documents.ts';
 import type { DeviceRegistry } from '../fleet/device-registry.ts';
 import type { CloudModels } from '../infer/cloud-models.ts';
+import type { UpstreamPool } from '../infer/upstreams/upstream-pool.ts';
 import type { DecisionFeed } from '../observe/decision-feed.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import { type Audits, auditWindowDays } from '../route/audits.ts';
@@ -33,6 +34,7 @@ export interface AppPorts {
   readonly models: Pick<CloudModels, 'list'>;
   readonly openInference: RestHandler;
   readonly bodyBytesMax: number;
+  readonly upstreams: Pick<UpstreamPool, 'status'>;
   readonly documents: Pick<Documents, 'read' | 'patch'>;
   readonly decisions: DecisionFeed;
   readonly metrics: Pick<Metrics, 'text' | 'contentType'>;
@@ -111,6 +113,7 @@ export function createApp(ports: AppPorts): Hono {
       ? c.json({ ...device, suspicions: suspicionsOf(id, suspicions.value) })
       : respondFailure(c, suspicions.error);
   });
+  app.get('/v1/upstreams', (c) => c.json({ upstreams: ports.upstreams.status() }));
   app.get('/v1/models', (c) =>
     c.json({
       models: models.list().map(({ model, version, variant, stage, exit, input }) => {

@@ -19,6 +19,8 @@ import {
   type ServingEntry,
   type ServingLimits,
 } from './serving-entry.ts';
+import type { RunHere } from './upstreams/embedded-upstream.ts';
+import type { TensorRoute } from './upstreams/tensor-route.ts';
 
 export interface HostedModel {
   readonly name: string;
@@ -27,6 +29,8 @@ export interface HostedModel {
   /** The whole network by the model's name, and its cloud stage by `NAME.STAGE`. */
   readonly entries: readonly ServingEntry[];
   readonly half?: CloudHalf;
+  /** An entry's run, in this process. */
+  readonly runHere: RunHere;
   load(): Promise<Result<void>>;
   unload(): Promise<void>;
   close(): Promise<void>;
@@ -37,6 +41,8 @@ export interface HostPorts {
   readonly clock: Clock;
   readonly log: Log;
   onBatch(model: string, rows: number, computeMs: number): void;
+  /** Who computes a batch, where it is not simply this process. */
+  readonly route?: TensorRoute | undefined;
 }
 
 export type HostLimits = ServingLimits & Pick<InstanceOptions, 'threads'>;
@@ -61,21 +67,27 @@ export async function openHostedModel(
   if (!opened.ok) return opened;
   const { current, load, unload } = opened.value;
 
+  /** By the name of an entry: the stage that it begins at. */
+  const places = new Map<string, number>();
+  const runHere: RunHere = async (name, feeds) => {
+    const [instances, place] = [current(), places.get(name)];
+    return instances === undefined || place === undefined
+      ? err(failure('unavailable', `Model with name ${name} is not ready.`))
+      : instances.run(place, feeds);
+  };
   const entryAt = (
     place: number,
     name: string,
     present?: (outputs: TensorMap) => Result<TensorMap>,
   ) => {
+    places.set(name, place);
     const description = describe(bundle, place, name, present !== undefined);
-    const batchable = isBatchable(graphOf(held.slice(place)));
+    const graph = graphOf(held.slice(place));
+    const wanted = graph.outputs.map((output) => output.name);
+    const batchable = isBatchable(graph);
     return createServingEntry(description, batchable, limits, {
       clock: ports.clock,
-      async execute(feeds) {
-        const instances = current();
-        return instances === undefined
-          ? err(failure('unavailable', `Model with name ${name} is not ready.`))
-          : instances.run(place, feeds);
-      },
+      execute: (feeds) => ports.route?.(name, feeds, wanted) ?? runHere(name, feeds),
       ready: () => current()?.alive() ?? false,
       ...(present === undefined ? {} : { present }),
       onBatch: (rows, computeMs) => ports.onBatch(name, rows, computeMs),
@@ -94,6 +106,7 @@ export async function openHostedModel(
     version: manifest.version,
     variant: variant.digest,
     entries,
+    runHere,
     ...(half === undefined ? {} : { half: createCloudHalf(half.plan, half.entry) }),
     load,
     unload,
@@ -120,6 +133,7 @@ function describe({ manifest, variant }: Bundle, place: number, name: string, la
     inputs,
     outputs: labelled
       ? [
+          ...outputs,
           { name: 'label', datatype: 'BYTES' as const, shape: [batch] },
           {
             name: 'probabilities',
@@ -136,7 +150,7 @@ function describe({ manifest, variant }: Bundle, place: number, name: string, la
   };
 }
 
-/** A classifier's last logits as what its device would say: each row's label, and the classes' probabilities. */
+/** A classifier's last logits and what its device would say: each row's label, and the classes' probabilities. */
 function labeller({ manifest, variant }: Bundle) {
   const exit = defined(manifest.exits.at(-1), 'the last exit');
   const temperature =
@@ -158,6 +172,7 @@ function labeller({ manifest, variant }: Bundle) {
       data.set(probabilities, row * classes);
     }
     return ok({
+      ...outputs,
       label: textTensor([rows], labels),
       probabilities: { datatype: 'FP32', shape: [rows, classes], data },
     });

@@ -11,9 +11,13 @@ import {
   openHostedModel,
 } from './hosted-model.ts';
 
+import type { RunHere } from './upstreams/embedded-upstream.ts';
+
 export interface ModelHost {
   readonly server: OpenInferenceServer;
   halves(): readonly CloudHalf[];
+  /** In this process, whoever else has the model. */
+  readonly runHere: RunHere;
   /** Rows that wait for a model, by what it is asked as. */
   waiting(): ReadonlyMap<string, number>;
   close(): Promise<void>;
@@ -79,6 +83,12 @@ export async function openModelHost(
       ...(config.modelControl === 'explicit' ? { repository: { load, unload } } : {}),
     },
     halves: () => hosted.flatMap(({ half }) => (half === undefined ? [] : [half])),
+    async runHere(name, feeds) {
+      const model = shown().find(({ entries }) =>
+        entries.some(({ served }) => served.description.name === name),
+      );
+      return model === undefined ? unknown(name) : model.runHere(name, feeds);
+    },
     waiting() {
       const rows = new Map<string, number>();
       for (const { served, waiting } of hosted.flatMap(({ entries }) => entries)) {

@@ -3,6 +3,7 @@
 import type { OpenInferenceServer, StatisticsReading } from '@skerry/models/open-inference';
 import type { FailureCode } from '@skerry/shared';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { UpstreamPool } from '../infer/upstreams/upstream-pool.ts';
 import type { RiskReport } from '../route/audits.ts';
 
 export type Metrics = ReturnType<typeof createMetrics>;
@@ -51,6 +52,7 @@ export function createMetrics() {
       registers,
     }),
     watchModels: (models: WatchedModels) => watchModels(models, registers),
+    watchUpstreams: (pool: Pick<UpstreamPool, 'status'>) => watchUpstreams(pool, registers),
     failed(code: FailureCode): void {
       failures.inc({ code });
     },
@@ -163,4 +165,29 @@ export function watchRisks(metrics: Metrics, latest: () => readonly RiskReport[]
     '1 where the calibration’s epsilon is exceeded for certain',
     (r) => Number(r.alarm),
   );
+}
+
+function watchUpstreams({ status }: Pick<UpstreamPool, 'status'>, registers: Registry[]): void {
+  new Gauge({
+    name: 'skerry_upstream_available',
+    help: 'Whether an upstream would be asked now',
+    labelNames: ['upstream'],
+    registers,
+    collect() {
+      for (const { name, available } of status()) this.set({ upstream: name }, available ? 1 : 0);
+    },
+  });
+  new Counter({
+    name: 'skerry_upstream_calls_total',
+    help: 'Calls of an upstream, by whether it answered',
+    labelNames: ['upstream', 'outcome'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { name, succeeded, failed } of status()) {
+        this.inc({ upstream: name, outcome: 'succeeded' }, succeeded);
+        this.inc({ upstream: name, outcome: 'failed' }, failed);
+      }
+    },
+  });
 }

@@ -1,3 +1,4 @@
+export { encodeInferRequest, parseInferResponse } from './client.ts';
 export { type InferRequest, parseInferRequest } from './request.ts';
 export { createRestHandler, type RestHandler } from './rest.ts';
 export type {

@@ -9,6 +9,7 @@ import { documentSection } from './document-section.ts';
 import { fleetSection } from './fleet-section.ts';
 import { measure } from './measure.ts';
 import { type Bench, cloudSections, type Effort, inferSection, loopSection } from './sections.ts';
+import { servingSection } from './serving-section.ts';
 import { prepareWorkload } from './workload.ts';
 
 const thorough: Effort = {
@@ -28,6 +29,7 @@ const thorough: Effort = {
     windowMs: 30_000,
     triesMax: 6,
   },
+  serving: { firstPerSecond: 200, mostPerSecond: 8_000, windowMs: 4_000, triesMax: 8 },
 };
 const quick: Effort = {
   rounds: 1,
@@ -46,6 +48,7 @@ const quick: Effort = {
     windowMs: 2_000,
     triesMax: 2,
   },
+  serving: { firstPerSecond: 100, mostPerSecond: 200, windowMs: 1_000, triesMax: 2 },
 };
 
 const sections = {
@@ -55,6 +58,7 @@ const sections = {
   cloud: cloudSections,
   documents: documentSection,
   fleet: fleetSection,
+  serving: servingSection,
 } as const satisfies Record<string, (bench: Bench) => Promise<string>>;
 
 const write = (text: string): void => void process.stdout.write(text);

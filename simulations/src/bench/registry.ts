@@ -8,6 +8,7 @@ import type { FleetDevicesOptions } from './measurements/fleet-devices.ts';
 import type { FleetLoadOptions } from './measurements/fleet-load.ts';
 import type { InferOptions } from './measurements/infer-latency.ts';
 import type { LoopLagOptions } from './measurements/loop-lag.ts';
+import type { ServingLoadOptions } from './measurements/serving-load.ts';
 
 export const measurements = {
   'infer-raw': async (options: InferOptions) =>
@@ -18,6 +19,8 @@ export const measurements = {
     (await import('./measurements/infer-http.ts')).inferHttp(options),
   'loop-lag': async (options: LoopLagOptions) =>
     (await import('./measurements/loop-lag.ts')).loopLag(options),
+  'serving-load': async (options: ServingLoadOptions) =>
+    (await import('./measurements/serving-load.ts')).servingLoad(options),
   'cut-off': async (options: CutOffOptions) =>
     (await import('./measurements/cut-off.ts')).cutOff(options),
   'escalation-bytes': async (options: EscalationBytesOptions) =>

@@ -21,6 +21,14 @@ export interface Effort {
   readonly escalationImages: number;
   readonly documentChanges: number;
   readonly fleet: FleetEffort;
+  readonly serving: ServingEffort;
+}
+
+export interface ServingEffort {
+  readonly firstPerSecond: number;
+  readonly mostPerSecond: number;
+  readonly windowMs: number;
+  readonly triesMax: number;
 }
 
 export interface FleetEffort {

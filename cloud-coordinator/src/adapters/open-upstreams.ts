@@ -1,0 +1,43 @@
+// The upstreams of the configuration, each by the adapter of its kind.
+
+import { readFile } from 'node:fs/promises';
+import { collect, err, failure, messageOf, ok, type Result } from '@skerry/shared';
+import { createPrecomputedUpstream } from '../infer/upstreams/precomputed-upstream.ts';
+import type { Upstream } from '../infer/upstreams/upstream.ts';
+import type { PoolMember } from '../infer/upstreams/upstream-pool.ts';
+import type { UpstreamConfig } from '../infer/upstreams/upstreams-config.ts';
+import { createOpenInferenceUpstream } from './open-inference-upstream.ts';
+import { createOpenAiUpstream } from './openai-upstream.ts';
+
+/** Fails with `invalid_config` where a file of answers is none. A server that is away is no error: it may come. */
+export async function openUpstreams(
+  configs: readonly UpstreamConfig[],
+): Promise<Result<readonly PoolMember[]>> {
+  return collect(
+    await Promise.all(
+      configs.map(async (config): Promise<Result<PoolMember>> => {
+        const upstream = await openUpstream(config);
+        if (!upstream.ok) return upstream;
+        const { models, tier, weight, concurrentMax, kind } = config;
+        const always = kind === 'precomputed';
+        return ok({ upstream: upstream.value, models, tier, weight, concurrentMax, always });
+      }),
+    ),
+  );
+}
+
+async function openUpstream(config: UpstreamConfig): Promise<Result<Upstream>> {
+  const { name } = config;
+  switch (config.kind) {
+    case 'open-inference':
+      return ok(createOpenInferenceUpstream(name, config.url));
+    case 'openai':
+      return ok(createOpenAiUpstream(name, config.url, config.apiKey));
+    case 'precomputed':
+      try {
+        return createPrecomputedUpstream(name, await readFile(config.file));
+      } catch (thrown) {
+        return err(failure('invalid_config', `${name}: ${messageOf(thrown)}`));
+      }
+  }
+}

@@ -1,0 +1,243 @@
+import { createRandom, err, type FailureCode, failure, ok, type Result } from '@skerry/shared';
+import { createVirtualClock } from '@skerry/sync-protocol/testing';
+import fc from 'fast-check';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { type Candidate, chooseUpstream } from './choose-upstream.ts';
+import {
+  envoyOutlierLimits,
+  freshOutlier,
+  isEjected,
+  mayEject,
+  type OutlierState,
+  transitionOutlier,
+} from './outlier.ts';
+import type { ChatReply, Upstream } from './upstream.ts';
+import { createUpstreamPool, type PoolMember, poolDefaults } from './upstream-pool.ts';
+
+const candidate = (more: Partial<Candidate> = {}): Candidate => ({
+  tier: 0,
+  weight: 1,
+  underWay: 0,
+  available: true,
+  ...more,
+});
+
+describe('chooseUpstream', () => {
+  it('takes the lowest tier that has one available', () => {
+    const [away, last] = [candidate({ available: false }), candidate({ tier: 2 })];
+    const first = candidate({ tier: 1 });
+    for (const balancing of ['weighted', 'least-loaded'] as const)
+      expect(chooseUpstream([away, last, first], balancing, 0)).toBe(first);
+    expect(chooseUpstream([away], 'weighted', 0)).toBeUndefined();
+  });
+
+  it('takes who has the least to do for its weight', () => {
+    const [busy, strong] = [candidate({ underWay: 1 }), candidate({ underWay: 2, weight: 4 })];
+    expect(chooseUpstream([busy, strong], 'least-loaded', 0.5)).toBe(strong);
+  });
+
+  it('gives each its share by weight', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 5 }),
+        (weights) => {
+          const candidates = weights.map((weight) => candidate({ weight }));
+          const total = weights.reduce((sum, weight) => sum + weight, 0);
+          const chosen = Array.from({ length: total }, (_, i) =>
+            chooseUpstream(candidates, 'weighted', (i + 0.5) / total),
+          );
+          for (const [i, one] of candidates.entries())
+            expect(chosen.filter((some) => some === one)).toHaveLength(weights[i] ?? 0);
+        },
+      ),
+    );
+  });
+});
+
+describe('outlier detection', () => {
+  const fail = (state: OutlierState, times: number, nowMs: number): OutlierState =>
+    Array.from({ length: times }).reduce<OutlierState>(
+      (now) => transitionOutlier(now, 'failed', nowMs, true),
+      state,
+    );
+
+  it('leaves out after five failures in a row, for thirty seconds, and longer each time up to five minutes', () => {
+    expect(isEjected(fail(freshOutlier, 4, 0), 0)).toBe(false);
+    const broken = transitionOutlier(fail(freshOutlier, 4, 0), 'succeeded', 0, true);
+    expect(isEjected(fail(broken, 4, 0), 0)).toBe(false);
+    let state = freshOutlier;
+    let nowMs = 0;
+    for (const times of [1, 2, 3, 10, 10, 10]) {
+      const before = { ...state, ejections: times - 1 };
+      state = fail(before, 5, nowMs);
+      const outMs = Math.min(30_000 * times, 300_000);
+      expect(state.ejectedUntilMs - nowMs).toBe(outMs);
+      expect(isEjected(state, nowMs + outMs - 1)).toBe(true);
+      expect(isEjected(state, nowMs + outMs)).toBe(false);
+      nowMs += outMs;
+    }
+  });
+
+  it('forgives one ejection for each ten seconds in which it behaves', () => {
+    const out = fail(freshOutlier, 5, 0);
+    const later = transitionOutlier(out, 'succeeded', 40_000, true);
+    expect(later.ejections).toBe(0);
+  });
+
+  it('brings back whom a health check finds well', () => {
+    const out = fail(freshOutlier, 5, 0);
+    expect(isEjected(transitionOutlier(out, 'healthy', 1, true), 1)).toBe(false);
+  });
+
+  it('leaves out no more than a tenth, and one always', () => {
+    expect(mayEject(0, 2)).toBe(true);
+    expect(mayEject(1, 2)).toBe(false);
+    expect(mayEject(1, 20)).toBe(true);
+    const spared = transitionOutlier({ ...freshOutlier, failures: 9 }, 'failed', 0, false);
+    expect(isEjected(spared, 0)).toBe(false);
+    expect(envoyOutlierLimits.ejectedShareMax).toBe(0.1);
+  });
+});
+
+interface Scripted {
+  readonly member: PoolMember;
+  calls: number;
+  answer: () => Promise<Result<ChatReply>>;
+  well: boolean;
+}
+
+const no = (code: FailureCode) => async () => err(failure(code, 'no'));
+
+function scripted(name: string, more: Partial<PoolMember> = {}): Scripted {
+  const script: Scripted = {
+    calls: 0,
+    well: true,
+    answer: async () => ok({ text: name, finishReason: 'stop' }),
+    member: {
+      upstream: {
+        name,
+        health: async () => (script.well ? ok(undefined) : err(failure('unavailable', 'ill'))),
+        chat() {
+          script.calls += 1;
+          return script.answer();
+        },
+      } satisfies Upstream,
+      models: { '*': '*' },
+      tier: 0,
+      weight: 1,
+      concurrentMax: 4,
+      ...more,
+    },
+  };
+  return script;
+}
+
+function fresh(...scripts: Scripted[]) {
+  const clock = createVirtualClock();
+  const ports = { clock, random: createRandom(1) };
+  const pool = createUpstreamPool(
+    scripts.map(({ member }) => member),
+    poolDefaults,
+    ports,
+  );
+  onTestFinished(pool.close);
+  const ask = (leftMs = 1_000, model = 'm') =>
+    pool.ask(model, 'chat', { leftMs }, (upstream, theirs, terms) =>
+      upstream.chat
+        ? upstream.chat({ model: theirs, messages: [] }, terms)
+        : Promise.resolve(err(failure('internal', 'cannot chat'))),
+    );
+  const pass = async (ms: number) => {
+    const untilMs = clock.nowMs() + ms;
+    for (let quiet = 0; quiet < 3; ) {
+      await new Promise((resolve) => setImmediate(resolve));
+      quiet = clock.runNext(untilMs) ? 0 : quiet + 1;
+    }
+  };
+  return { pool, ask, pass };
+}
+
+describe('a pool of upstreams', () => {
+  it('asks another where one cannot answer, down to the last', async () => {
+    const [first, second, last] = [
+      scripted('a'),
+      scripted('b', { tier: 1 }),
+      scripted('c', { tier: 2 }),
+    ];
+    const { ask } = fresh(first, second, last);
+    first.answer = no('unavailable');
+    expect(await ask()).toMatchObject({ value: { text: 'b' } });
+    second.answer = no('overloaded');
+    expect(await ask()).toMatchObject({ value: { text: 'c' } });
+    last.answer = no('runtime_failed');
+    expect(await ask()).toMatchObject({ error: { code: 'runtime_failed' } });
+  });
+
+  it('asks nobody else what nobody could answer, but another who may know the model', async () => {
+    const [first, second] = [scripted('a'), scripted('b', { tier: 1 })];
+    const { ask } = fresh(first, second);
+    first.answer = no('invalid_argument');
+    expect(await ask()).toMatchObject({ error: { code: 'invalid_argument' } });
+    expect(second.calls).toBe(0);
+    first.answer = no('model_not_found');
+    expect(await ask()).toMatchObject({ value: { text: 'b' } });
+  });
+
+  it('asks only who offers the model, by its own name for it', async () => {
+    const [first, second] = [
+      scripted('a', { models: { mine: 'theirs' } }),
+      scripted('b', { models: {} }),
+    ];
+    const { pool, ask } = fresh(first, second);
+    expect(pool.offers('mine', 'chat')).toBe(true);
+    expect(pool.offers('mine', 'infer')).toBe(false);
+    expect(await ask(1_000, 'mine')).toMatchObject({ value: { text: 'a' } });
+    expect(await ask(1_000, 'other')).toMatchObject({ error: { code: 'unavailable' } });
+  });
+
+  it('leaves out who keeps failing, until a health check finds it well', async () => {
+    const [bad, good] = [scripted('bad'), scripted('good', { tier: 1 })];
+    const { pool, ask, pass } = fresh(bad, good);
+    bad.answer = no('unavailable');
+    bad.well = false;
+    for (let i = 0; i < 8; i++) expect(await ask()).toMatchObject({ value: { text: 'good' } });
+    expect(bad.calls).toBe(envoyOutlierLimits.consecutiveFailuresMax);
+    expect(pool.status()[0]).toMatchObject({ ejected: true, available: false });
+    bad.answer = async () => ok({ text: 'bad', finishReason: 'stop' });
+    bad.well = true;
+    await pass(poolDefaults.healthEveryMs);
+    expect(await ask()).toMatchObject({ value: { text: 'bad' } });
+  });
+
+  it('shares one deadline over all tries', async () => {
+    const [slow, other] = [scripted('slow'), scripted('other', { tier: 1 })];
+    const { ask, pass } = fresh(slow, other);
+    slow.answer = () => new Promise(() => {});
+    const asking = ask(500);
+    await pass(500);
+    expect(await asking).toMatchObject({ error: { code: 'deadline_exceeded' } });
+    expect(other.calls).toBe(0);
+  });
+
+  it('pays a second try at one tier from tokens, which run out', async () => {
+    const scripts = ['a', 'b', 'c'].map((name) => scripted(name));
+    const { ask } = fresh(...scripts);
+    for (const script of scripts) script.answer = no('runtime_failed');
+    const calls = () => scripts.reduce((sum, script) => sum + script.calls, 0);
+    await ask();
+    expect(calls()).toBe(3);
+    await ask();
+    const after = calls();
+    await ask();
+    expect(calls() - after).toBe(1);
+  });
+
+  it('gives one upstream no more at once than it may have', async () => {
+    const [one, spare] = [scripted('one', { concurrentMax: 2 }), scripted('spare', { tier: 1 })];
+    const { ask } = fresh(one, spare);
+    one.answer = () => new Promise(() => {});
+    void ask();
+    void ask();
+    expect(await ask()).toMatchObject({ value: { text: 'spare' } });
+  });
+});

@@ -1,0 +1,56 @@
+// The port to whoever computes for this coordinator: the models it hosts itself, a server of the Open Inference Protocol,
+// one with OpenAI's API, or a file of answers. An upstream has a method for what it can do. One contract suite runs
+// against each. All fail with `model_not_found` or an argument's code for what it will never answer, and retryably for
+// what it cannot answer now.
+
+import type { TensorMap } from '@skerry/models';
+import type { Result } from '@skerry/shared';
+
+/** How long the answer is of use, and whether somebody still waits for it. */
+export interface Terms {
+  readonly leftMs: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface TensorAsk {
+  readonly model: string;
+  readonly inputs: TensorMap;
+  /** Outputs that are wanted; all where it is absent. */
+  readonly outputs?: readonly string[];
+}
+
+export interface ChatMessage {
+  readonly role: 'system' | 'user' | 'assistant';
+  readonly content: string;
+}
+
+export interface ChatAsk {
+  readonly model: string;
+  readonly messages: readonly ChatMessage[];
+  readonly tokensMax?: number;
+  readonly temperature?: number;
+  /** Each piece of the text as it comes; asks the upstream to stream. */
+  readonly onDelta?: (text: string) => void;
+}
+
+export interface ChatReply {
+  readonly text: string;
+  readonly finishReason: string;
+  /** From the tokens' probabilities, where the upstream gives them; see confidenceOf. */
+  readonly confidence?: number;
+  readonly tokens?: { readonly prompt: number; readonly completion: number };
+}
+
+export interface EmbedAsk {
+  readonly model: string;
+  readonly texts: readonly string[];
+}
+
+export interface Upstream {
+  readonly name: string;
+  /** Whether it takes requests now. */
+  health(terms: Terms): Promise<Result<void>>;
+  infer?(ask: TensorAsk, terms: Terms): Promise<Result<TensorMap>>;
+  chat?(ask: ChatAsk, terms: Terms): Promise<Result<ChatReply>>;
+  embed?(ask: EmbedAsk, terms: Terms): Promise<Result<readonly Float32Array[]>>;
+}
