@@ -7,28 +7,21 @@ import {
   createRestHandler,
   type ModelStatistics,
 } from '@skerry/models/open-inference';
-import {
-  type Clock,
-  err,
-  exchangeOpsMax,
-  failure,
-  type Log,
-  ok,
-  type Random,
-  type Result,
-} from '@skerry/shared';
+import { type Clock, err, failure, type Log, ok, type Random, type Result } from '@skerry/shared';
 import { sha256 } from '@skerry/shared/node';
 import {
   createSession,
   type DeviceStatus,
   type DeviceStore,
   type DeviceTransport,
-  opsBytesMax,
 } from '@skerry/sync-protocol';
 import type { DocumentEngine, DocumentLog, FollowerStore } from '@skerry/sync-protocol/documents';
 import type { Hono } from 'hono';
 import type { AgentConfig } from './config.ts';
+import { acknowledgedBy } from './documents/acknowledged.ts';
 import { createDocuments } from './documents/documents.ts';
+import type { RelayPorts } from './documents/relay.ts';
+import type { RelayLinkPorts } from './documents/relay-link.ts';
 import { createApp } from './http/app.ts';
 import { type Admission, createAdmission } from './infer/admission.ts';
 import { createAnswerStream } from './infer/answer-stream.ts';
@@ -58,6 +51,10 @@ export interface AgentPorts {
   readonly escalations: EscalationStore;
   readonly documents: DocumentLog & FollowerStore;
   readonly documentEngine: DocumentEngine;
+  /** Where this device is its site's relay. */
+  readonly relay?: RelayPorts | undefined;
+  /** Where its site has one. */
+  readonly relayLink?: RelayLinkPorts | undefined;
   readonly transport: DeviceTransport;
   readonly routeStore: { readonly budgets: BudgetStore; readonly learned: LearnedStore };
   readonly pack: EscalatorPorts['pack'];
@@ -168,15 +165,12 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
       if (appended.ok) session.notifyAppended();
       return appended;
     },
-    // Of the few that one Exchange carries: what lies behind them has not been acknowledged either.
-    acknowledged: (seq) =>
-      !store
-        .unacknowledged(exchangeOpsMax, opsBytesMax)
-        .some((op) => op.body.kind === 'document-change' && op.seq <= seq),
+    acknowledged: acknowledgedBy(store),
     digestOf: sha256,
     clock,
     random: ports.random,
     log,
+    relayLink: ports.relayLink,
   });
   const session = createSession({
     store,
@@ -235,6 +229,10 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
     ...tensorModels,
   ];
   const server = createModelServer(agentVersion, deviceModels, config.modelControl);
+  if (ports.relay !== undefined) {
+    const relaying = await documents.relaySite(ports.relay);
+    if (!relaying.ok) return relaying;
+  }
   const app = createApp({
     openInference: createRestHandler(server, config.bodyBytesMax),
     bundles: ports.bundles,
@@ -254,6 +252,7 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
       link: session.link(),
       breaker: router.breaker(),
       queue: { ops: store.position().ops, bytes: store.position().bytes },
+      site: documents.relaying(),
       models: server.models().map(({ description }) => description.name),
     }),
   });

@@ -43,6 +43,14 @@ export const agentConfigSchema = z.object({
   blobBytesPerSecond: countSchema(0, 2 ** 40)
     .default(0)
     .describe('cap on moving blobs; 0 is none'),
+  relayPort: portSchema
+    .optional()
+    .describe('makes this agent its site’s relay, for neighbours on this port; 0 takes a free one'),
+  relayHost: z.string().default('0.0.0.0').describe('address that the relay’s neighbours reach'),
+  relayUrl: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe('the site’s relay, which keeps the site’s document in step while the cloud is away'),
   joinToken: secret(z.string().optional().describe('an operator’s token, for the first start')),
   insecure: z.enum(['plaintext']).optional().describe('lets traffic off loopback be read'),
   bundles: listSchema

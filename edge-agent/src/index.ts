@@ -7,7 +7,10 @@ export { openDatabase, type SqliteDatabase } from './adapters/sqlite-database.ts
 export { createSqliteDeviceStore } from './adapters/sqlite-device-store.ts';
 export { createSqliteDocumentStore } from './adapters/sqlite-document-store.ts';
 export { createSqliteEscalationStore } from './adapters/sqlite-escalation-store.ts';
+export { createSqliteRelayStore } from './adapters/sqlite-relay-store.ts';
 export { createSqliteRouteStore } from './adapters/sqlite-route-store.ts';
 export { type Agent, type AgentPorts, createAgent } from './agent.ts';
 export { type AgentConfig, agentConfigSchema } from './config.ts';
+export { acknowledgedBy } from './documents/acknowledged.ts';
+export { createDocuments, type Documents } from './documents/documents.ts';
 export { decide, unconstrained } from './route/decide.ts';

@@ -26,6 +26,8 @@ import { createHttpDeviceTransport } from './adapters/http-transport.ts';
 import { createIdentityFiles } from './adapters/identity-files.ts';
 import { createMqttDeviceTransport } from './adapters/mqtt-transport.ts';
 import { openBlobs } from './adapters/open-blobs.ts';
+import { openRelay } from './adapters/open-relay.ts';
+import { openRelayLink } from './adapters/open-relay-link.ts';
 import { packTensor } from './adapters/pack-tensor.ts';
 import { openDatabase, type SqliteDatabase } from './adapters/sqlite-database.ts';
 import { createSqliteDeviceStore } from './adapters/sqlite-device-store.ts';
@@ -36,7 +38,7 @@ import { createSqliteWebhookCursor } from './adapters/sqlite-webhook-cursor.ts';
 import { createWebhookClient } from './adapters/webhook-client.ts';
 import { createAgent } from './agent.ts';
 import { type AgentConfig, agentConfigSchema } from './config.ts';
-import { type Identity, type IdentityKeeper, openIdentity } from './fleet/identity.ts';
+import { type IdentityKeeper, openIdentity, tlsOf } from './fleet/identity.ts';
 import { refusePlaintext } from './fleet/plaintext.ts';
 
 /** The rest is the agent itself, its store's pages, and the app beside it. */
@@ -76,7 +78,10 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
   opened.push(identity.value.close);
   const { device, broker: brokerUrl } = config;
   // A broker that knows us by a user name's password has a certificate that the system's authorities know.
-  const ourTls = (): TlsMaterial | undefined => tlsOf(identity.value.current());
+  const ourTls = (): TlsMaterial | undefined => {
+    const current = identity.value.current();
+    return current && tlsOf(current);
+  };
   const tls = isMutual(brokerUrl) ? ourTls : undefined;
   const mqtt = createMqttDeviceTransport({ device, brokerUrl, tls }, { clock, random, log });
   const { coordinatorUrl } = config;
@@ -104,6 +109,21 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
   opened.push(blobs.value.close);
   const documentEngine = createWorkerEngine();
   opened.push(() => documentEngine.close());
+  const relay = await openRelay(config, {
+    identity: identity.value,
+    database: database.value,
+    clock,
+    log,
+  });
+  if (!relay.ok) return relay;
+  if (relay.value !== undefined) opened.push(relay.value.close);
+  const { relayUrl } = config;
+  const relayLink =
+    relayUrl === undefined
+      ? ok(undefined)
+      : openRelayLink({ ...config, relayUrl }, { tls: ourTls, clock, random, log });
+  if (!relayLink.ok) return relayLink;
+  if (relayLink.value !== undefined) opened.push(relayLink.value.close);
   const agent = await createAgent(config, {
     bundles: bundles.value,
     createRuntime: createOnnxNativePool(config.workers).createRuntime,
@@ -113,6 +133,8 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
     routeStore: createSqliteRouteStore(database.value),
     documents: createSqliteDocumentStore(database.value),
     documentEngine,
+    relay: relay.value,
+    relayLink: relayLink.value,
     transport,
     pack: packTensor,
     largeInputs: blobs.value.largeInputs,
@@ -127,7 +149,8 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
   const app = new Hono().route('/v1', blobs.value.routes);
   app.all('*', (c) => agent.value.app.fetch(c.req.raw, c.env));
   fetch = async (request) => app.fetch(request);
-  log.info({ device: config.device, httpUrl: http.value.url }, 'listening');
+  const relayed = relay.value === undefined ? {} : { relayUrl: relay.value.url };
+  log.info({ device: config.device, httpUrl: http.value.url, ...relayed }, 'listening');
   return ok(undefined);
 }
 
@@ -159,10 +182,6 @@ function openDeviceIdentity(config: AgentConfig, log: Log): Result<IdentityKeepe
 function isMutual(url: string): boolean {
   const { protocol, username } = new URL(url);
   return protocol === 'mqtts:' && username === '';
-}
-
-function tlsOf(identity: Identity | undefined): TlsMaterial | undefined {
-  return identity && { key: identity.key, cert: identity.certificate, ca: identity.authority };
 }
 
 async function starting(): Promise<Response> {

@@ -20,7 +20,7 @@ import type { Exchange, UpOp } from './messages.ts';
 import type { Accepted, CoordinatorStore, CoordinatorTransport, Suspicion } from './ports.ts';
 
 export interface ExchangeHandlerPorts {
-  readonly store: CoordinatorStore;
+  readonly store: Pick<CoordinatorStore, 'accept' | 'downOpsAfter'>;
   readonly clock: Clock;
   /** Ops that are durable now and were not before. Called once for each; must not throw. */
   readonly onAccepted: (device: string, fresh: readonly UpOp[]) => void;

@@ -136,8 +136,12 @@ function authorityOf(
         publicKey,
         [nowMs - backdateMs, notAfterMs],
         [
-          new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth]),
-          new x509.SubjectAlternativeNameExtension([{ type: 'dns', value: device }]),
+          // A site's relay is a server too, to who knows it by this name alone: no host of ours ends like that (RFC 6761).
+          new x509.ExtendedKeyUsageExtension([
+            x509.ExtendedKeyUsage.clientAuth,
+            x509.ExtendedKeyUsage.serverAuth,
+          ]),
+          new x509.SubjectAlternativeNameExtension([{ type: 'dns', value: `${device}.invalid` }]),
         ],
       );
       return {

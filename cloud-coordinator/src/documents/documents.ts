@@ -4,6 +4,7 @@
 import type { Clock, Log, Random, Result } from '@skerry/shared';
 import type { CoordinatorStore } from '@skerry/sync-protocol';
 import {
+  createFrameTaker,
   createReplica,
   type DocumentEngine,
   type DocumentLog,
@@ -37,8 +38,6 @@ export interface Documents {
   close(): Promise<void>;
 }
 
-const opsPerRead = 64;
-const retryMs = 5_000;
 /** What every actor of the coordinator's begins with; a device's begins with a digest, never with this. */
 const cloudAuthor = '0000000000000000';
 
@@ -60,6 +59,7 @@ export async function openDocuments(ports: DocumentsPorts): Promise<Result<Docum
       if (appended.ok) ports.news(device);
       return appended;
     },
+    nudge: ports.news,
     digestOf: ports.digestOf,
     clock,
     trace: log,
@@ -67,53 +67,18 @@ export async function openDocuments(ports: DocumentsPorts): Promise<Result<Docum
   });
   if (!opened.ok) return opened;
   const hub: Hub = opened.value;
-  let closed = false;
-  let more = false;
-  let working: Promise<void> | undefined;
-
-  /** Takes what waits, oldest first. What a crash leaves is taken again: integrating is idempotent. */
-  const work = async (): Promise<void> => {
-    for (;;) {
-      more = false;
-      const ops = await store.openOps('document-change', opsPerRead);
-      if (!ops.ok) {
-        log.error({ code: ops.error.code }, ops.error.message);
-        clock.after(retryMs, wake);
-        return;
-      }
-      for (const { device, body } of ops.value) {
-        if (closed) return;
-        if (body.kind === 'document-change') await hub.receive(device, body);
-      }
-      const done = await store.closeOps(ops.value.map(({ id }) => id));
-      if (!done.ok) log.error({ code: done.error.code }, done.error.message);
-      if (!done.ok || (ops.value.length < opsPerRead && !more)) return;
-    }
-  };
-  const wake = (): void => {
-    more = true;
-    if (closed) return;
-    working ??= work().finally(() => {
-      working = undefined;
-    });
-  };
-
-  wake(); // What the last start left.
+  const taker = createFrameTaker({ hub, store, clock, log });
   return {
     ok: true,
     value: {
-      arrived: wake,
+      arrived: taker.arrived,
       heard: hub.heard,
       read: hub.read,
       async patch(document, patch) {
         const patched = await hub.patch(document, patch);
         return patched.ok ? hub.read(document) : patched;
       },
-      async close() {
-        closed = true;
-        await working;
-        await hub.idle();
-      },
+      close: taker.close,
     },
   };
 }

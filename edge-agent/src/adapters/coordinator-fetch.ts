@@ -2,6 +2,7 @@
 // certificate is shown from the next request on, and what is under way ends on the connection that it has. By undici,
 // Node's own fetch as a package: the built-in one cannot be told who we are.
 
+import type { PeerCertificate } from 'node:tls';
 import type { TlsMaterial } from '@skerry/shared/node';
 import { Agent, fetch as undiciFetch } from 'undici';
 
@@ -16,7 +17,11 @@ export interface CoordinatorFetch {
 
 const connectTimeoutMs = 10_000;
 
-export function createCoordinatorFetch(identity: () => TlsMaterial | undefined): CoordinatorFetch {
+/** @param checkServer in place of the host name: a relay is known by its certificate, under whatever address */
+export function createCoordinatorFetch(
+  identity: () => TlsMaterial | undefined,
+  checkServer?: (host: string, certificate: PeerCertificate) => Error | undefined,
+): CoordinatorFetch {
   let shown: { readonly cert: string; readonly agent: Agent } | undefined;
   let closed = false;
 
@@ -27,7 +32,15 @@ export function createCoordinatorFetch(identity: () => TlsMaterial | undefined):
     if (shown?.cert === current.cert) return shown.agent;
     const { key, cert, ca } = current;
     // A new one for each certificate, so that no TLS session of the old one is resumed.
-    const agent = new Agent({ connect: { key, cert, ca, timeout: connectTimeoutMs } });
+    const agent = new Agent({
+      connect: {
+        key,
+        cert,
+        ca,
+        timeout: connectTimeoutMs,
+        ...(checkServer === undefined ? {} : { checkServerIdentity: checkServer }),
+      },
+    });
     void shown?.agent.close();
     shown = { cert, agent };
     return agent;

@@ -22,7 +22,9 @@ const goodbyeMs = 500;
 
 export interface HttpTransportConfig {
   readonly device: string;
+  /** Whoever answers Exchanges: the coordinator, or a site's relay under its `path`. */
   readonly coordinatorUrl: string;
+  readonly path?: string;
 }
 
 export interface HttpTransportPorts {
@@ -34,9 +36,10 @@ export interface HttpTransportPorts {
 }
 
 export function createHttpDeviceTransport(
-  { device, coordinatorUrl }: HttpTransportConfig,
+  { device, coordinatorUrl, path = '/v1' }: HttpTransportConfig,
   { fetch, clock, random, log }: HttpTransportPorts,
 ): DeviceTransport {
+  const urlOf = (at: string): URL => new URL(`${path}/${at}`, coordinatorUrl);
   const headers = { 'skerry-device': device };
   const closing = new AbortController();
   let onMessage: (message: Uint8Array) => void = () => {};
@@ -53,14 +56,14 @@ export function createHttpDeviceTransport(
   /** Throws where there is no answer in time, or none that is ours. */
   const request = async (
     method: string,
-    path: string,
+    at: string,
     body?: Uint8Array<ArrayBuffer>,
   ): Promise<void> => {
     const late = new AbortController();
     const timer = clock.after(patienceMs, () => late.abort());
     try {
       const signal = AbortSignal.any([closing.signal, current.signal, late.signal]);
-      const response = await fetch(new URL(path, coordinatorUrl), {
+      const response = await fetch(urlOf(at), {
         method,
         headers,
         signal,
@@ -84,10 +87,10 @@ export function createHttpDeviceTransport(
     for (let attempt = 0; !closing.signal.aborted; attempt++) {
       current = new AbortController();
       try {
-        await request('GET', '/v1/hints?hold=0');
+        await request('GET', 'hints?hold=0');
         attempt = 0;
         setOnline(true);
-        while (!current.signal.aborted) await request('GET', '/v1/hints');
+        while (!current.signal.aborted) await request('GET', 'hints');
       } catch (thrown) {
         hangUp(thrown);
       }
@@ -101,7 +104,7 @@ export function createHttpDeviceTransport(
     async send(message) {
       if (!online) return err(failure('unavailable', 'not connected'));
       // Not awaited: the response is the coordinator's word, and may take its time.
-      void request('POST', '/v1/exchange', new Uint8Array(message)).catch(hangUp);
+      void request('POST', 'exchange', new Uint8Array(message)).catch(hangUp);
       return ok(undefined);
     },
     onMessage(listener) {
@@ -116,7 +119,7 @@ export function createHttpDeviceTransport(
       online = false;
       closing.abort();
       if (!wasOnline) return;
-      const goodbye = fetch(new URL('/v1/hints', coordinatorUrl), { method: 'DELETE', headers });
+      const goodbye = fetch(urlOf('hints'), { method: 'DELETE', headers });
       await Promise.race([goodbye.catch(() => undefined), sleep(clock, goodbyeMs)]);
     },
   };

@@ -101,6 +101,43 @@ const migrations = [
    CREATE TABLE webhook (
      settled INTEGER NOT NULL
    );`,
+  // Of a site's relay.
+  `CREATE TABLE relay_neighbour (
+     device TEXT PRIMARY KEY,
+     position INTEGER NOT NULL,
+     heard_ms REAL NOT NULL
+   );
+   CREATE TABLE relay_mark (
+     device TEXT NOT NULL,
+     epoch TEXT NOT NULL,
+     lane TEXT NOT NULL,
+     seq INTEGER NOT NULL,
+     PRIMARY KEY (device, epoch, lane)
+   );
+   CREATE TABLE relay_frame (
+     id INTEGER PRIMARY KEY AUTOINCREMENT,
+     device TEXT NOT NULL,
+     at_ms REAL NOT NULL,
+     body BLOB NOT NULL
+   );
+   CREATE TABLE relay_down (
+     device TEXT NOT NULL,
+     position INTEGER NOT NULL,
+     at_ms REAL NOT NULL,
+     bytes INTEGER NOT NULL,
+     body BLOB NOT NULL,
+     PRIMARY KEY (device, position)
+   );
+   CREATE TABLE document_member (
+     document TEXT NOT NULL,
+     device TEXT NOT NULL,
+     epoch INTEGER NOT NULL,
+     heads TEXT NOT NULL,
+     basis_epoch INTEGER NOT NULL,
+     basis TEXT NOT NULL,
+     position INTEGER NOT NULL,
+     PRIMARY KEY (document, device)
+   );`,
 ];
 
 /** `path` may be ':memory:'. Fails with `storage_failed`, also for a file that a newer agent has written. */

@@ -1,9 +1,11 @@
 // The documents that this device shares: its twin, its site's and the fleet's policy. Apps read and change them here, with
-// or without a link; the follower keeps them in step with the coordinator.
+// or without a link; the follower keeps them in step with the coordinator. Through
+// the site's relay its document has a second way; this device may be that relay.
 
-import { type Clock, err, failure, type Log, type Random, type Result } from '@skerry/shared';
-import type { DocumentChange, DownOp } from '@skerry/sync-protocol';
+import { type Clock, err, failure, type Log, ok, type Random, type Result } from '@skerry/shared';
+import type { DocumentChange, DownOp, Link } from '@skerry/sync-protocol';
 import {
+  authorOf,
   createFollower,
   createReplica,
   type DocumentEngine,
@@ -18,6 +20,8 @@ import {
   writableBy,
 } from '@skerry/sync-protocol/documents';
 import { createDocumentStream, type DocumentStream } from './document-stream.ts';
+import { openRelay, type Relay, type RelayPorts } from './relay.ts';
+import { createRelayLink, type RelayLink, type RelayLinkPorts } from './relay-link.ts';
 
 export interface DocumentsPorts {
   readonly engine: DocumentEngine;
@@ -28,6 +32,8 @@ export interface DocumentsPorts {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** Where its site has one. */
+  readonly relayLink?: RelayLinkPorts | undefined;
 }
 
 export interface Documents {
@@ -39,6 +45,10 @@ export interface Documents {
   record(op: DownOp): void;
   /** After that transaction. */
   deliver(ops: readonly DownOp[]): void;
+  /** Makes this device its site's relay. Fails where its neighbours cannot be read. */
+  relaySite(ports: RelayPorts): Promise<Result<void>>;
+  /** How the site is without the cloud, as far as this device has to do with it. */
+  relaying(): { readonly neighbours?: number; readonly relay?: Link };
   close(): Promise<void>;
 }
 
@@ -46,12 +56,14 @@ export function createDocuments(
   { device, site }: { readonly device: string; readonly site: string },
   ports: DocumentsPorts,
 ): Documents {
-  const { engine, store, digestOf, random } = ports;
+  const { engine, store, digestOf, random, clock, log: trace } = ports;
   const names: Readonly<Record<DocumentScope, string>> = {
     device: twinOf(device),
     site: siteDocument(site),
     fleet: fleetDocument,
   };
+  let relay: Relay | undefined;
+  let relayLink: RelayLink | undefined;
   const replica = createReplica({
     engine,
     log: store,
@@ -59,6 +71,8 @@ export function createDocuments(
     author: authorOf(device, digestOf),
     onChanged(document) {
       follower.changed(document);
+      relayLink?.changed(document);
+      relay?.changed(document);
       stream.wake(document);
     },
   });
@@ -67,13 +81,17 @@ export function createDocuments(
     log: store,
     store,
     documents: Object.values(names),
+    of: 'coordinator',
     append: ports.append,
     acknowledged: ports.acknowledged,
     digestOf,
-    clock: ports.clock,
+    clock,
     frameId: () => random.uint32(),
-    trace: ports.log,
+    trace,
   });
+  const shared = { replica, log: store, digestOf, clock, random, trace };
+  if (ports.relayLink !== undefined)
+    relayLink = createRelayLink(names.site, ports.relayLink, shared);
   const read = (scope: DocumentScope) => replica.read(names[scope]);
   const stream = createDocumentStream((document) => replica.read(document), names);
 
@@ -94,16 +112,20 @@ export function createDocuments(
     deliver(ops) {
       if (ops.some(({ body }) => body.kind === 'document-change')) follower.arrived();
     },
+    async relaySite(relayPorts) {
+      const opened = await openRelay(names.site, relayPorts, shared);
+      if (opened.ok) relay = opened.value;
+      return opened.ok ? ok(undefined) : opened;
+    },
+    relaying: () => ({
+      ...(relay === undefined ? {} : { neighbours: relay.neighbours() }),
+      ...(relayLink === undefined ? {} : { relay: relayLink.link() }),
+    }),
     async close() {
+      await relayLink?.close();
+      await relay?.close();
       follower.close();
       await follower.idle();
     },
   };
-}
-
-/** What every actor of this device's begins with; the rest is new with each start. */
-function authorOf(device: string, digestOf: DocumentsPorts['digestOf']): string {
-  const authorDigits = 16;
-  const digest = digestOf(new TextEncoder().encode(device));
-  return digest.slice('sha256:'.length, 'sha256:'.length + authorDigits);
 }

@@ -11,6 +11,7 @@ import {
   type Result,
   type Timer,
 } from '@skerry/shared';
+import type { TlsMaterial } from '@skerry/shared/node';
 
 export interface Identity {
   /** PEM, as are the others. */
@@ -52,7 +53,13 @@ export interface IdentityPorts {
 
 export interface IdentityKeeper {
   current(): Identity | undefined;
+  /** Called with each certificate that comes from now on. At most one listener; it must not throw. */
+  onObtained(listener: (identity: Identity) => void): void;
   close(): void;
+}
+
+export function tlsOf({ key, certificate, authority }: Identity): TlsMaterial {
+  return { key, cert: certificate, ca: authority };
 }
 
 const retryBackoff: Backoff = { initialMs: 1_000, maxMs: 300_000 };
@@ -81,6 +88,7 @@ export function openIdentity(
   let timer: Timer | undefined;
   let attempt = 0;
   let closed = false;
+  let onObtained: (identity: Identity) => void = () => {};
 
   const obtain = async (): Promise<Result<Identity>> => {
     const key = await store.pendingKey();
@@ -102,6 +110,7 @@ export function openIdentity(
     if (obtained.ok) {
       attempt = 0;
       identity = obtained.value;
+      onObtained(identity);
       log.info({ untilMs: identity.notAfterMs }, 'certificate obtained');
       schedule(identity);
     } else {
@@ -123,6 +132,9 @@ export function openIdentity(
   else if (joinToken !== undefined) void keep();
   return ok({
     current: () => identity,
+    onObtained(listener) {
+      onObtained = listener;
+    },
     close() {
       closed = true;
       timer?.cancel();

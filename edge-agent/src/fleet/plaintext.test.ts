@@ -15,6 +15,7 @@ describe('plaintext', () => {
     { broker: 'mqtt://broker.example' },
     { httpHost: '0.0.0.0' },
     { coordinatorUrl: 'http://cloud.example' },
+    { relayUrl: 'http://relay.example' },
   ])('[IDN8] off loopback is asked for by name: %o', (changed) => {
     const config = { ...local, ...changed };
     expect(refusePlaintext(config)).toMatchObject({ error: { code: 'invalid_config' } });

@@ -6,7 +6,7 @@ import type { AgentConfig } from '../config.ts';
 
 type Wanted = Pick<
   AgentConfig,
-  'broker' | 'httpHost' | 'coordinatorUrl' | 'webhookUrl' | 'insecure'
+  'broker' | 'httpHost' | 'coordinatorUrl' | 'relayUrl' | 'webhookUrl' | 'insecure'
 >;
 
 /** Fails with `invalid_config`, naming the key. */
@@ -23,6 +23,9 @@ export function refusePlaintext(config: Wanted): Result<void> {
   const webhook = config.webhookUrl && new URL(config.webhookUrl);
   if (webhook && webhook.protocol === 'http:' && !isLoopback(webhook.hostname))
     return refuse('webhookUrl', 'use https://');
+  const relay = config.relayUrl && new URL(config.relayUrl);
+  if (relay && relay.protocol === 'http:' && !isLoopback(relay.hostname))
+    return refuse('relayUrl', 'use https://');
   if (!isLoopback(config.httpHost))
     return refuse('httpHost', 'put a proxy with TLS before the local API');
   return ok(undefined);

@@ -9,6 +9,8 @@ export interface SkerryProcess {
   readonly httpUrl: string;
   /** Set for a coordinator with its own broker. */
   readonly mqttUrl?: string;
+  /** Set for an agent that is its site's relay. */
+  readonly relayUrl?: string;
   /** SIGTERM, and SIGKILL after a while. */
   stop(): Promise<void>;
   /** SIGKILL, now. */
@@ -47,7 +49,7 @@ export async function startProcess(
   running.add(child);
   child.once('exit', () => running.delete(child));
   const kept: string[] = [];
-  const { httpUrl, mqttUrl } = await listening(child, name, kept);
+  const { httpUrl, mqttUrl, relayUrl } = await listening(child, name, kept);
   const end = async (signal: NodeJS.Signals): Promise<void> => {
     if (!running.has(child)) return;
     const gone = once(child, 'exit');
@@ -60,6 +62,7 @@ export async function startProcess(
     name,
     httpUrl,
     ...(mqttUrl === undefined ? {} : { mqttUrl }),
+    ...(relayUrl === undefined ? {} : { relayUrl }),
     stop: () => end('SIGTERM'),
     kill: () => end('SIGKILL'),
     exited: () => !running.has(child),
@@ -70,6 +73,7 @@ export async function startProcess(
 interface Listening {
   readonly httpUrl: string;
   readonly mqttUrl?: string;
+  readonly relayUrl?: string;
 }
 
 function listening(child: ChildProcess, name: string, kept: string[]): Promise<Listening> {

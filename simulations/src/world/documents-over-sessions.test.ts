@@ -101,6 +101,7 @@ it.each([1, 2, 3])('[DOC1] converges over a pipe that loses a third, seed %i', a
       log: createMemoryDocumentLog(mine),
       store: kept,
       documents: [site],
+      of: 'coordinator',
       append(body) {
         const appended = deviceStore.append(body, clock.nowMs());
         session.notifyAppended();

@@ -2,6 +2,7 @@
 // npm run sim -- --seed 17               replays one, with its trace
 // npm run sim -- --bug deleteOnSend      plants a bug, which must be found
 // npm run sim -- --disks sqlite          over the production stores instead of memory
+// npm run sim -- --site --seeds 50       a site with its relay; takes --from, --seed and --bug too
 // npm run sim -- --catch-up              thirty days offline, then 10 000 changes at once
 
 import { parseArgs } from 'node:util';
@@ -9,16 +10,19 @@ import { err, failure, messageOf, ok, type Result } from '@skerry/shared';
 import { catchUp } from './catch-up.ts';
 import { type PlantedBug, plantedBugs } from './planted-bugs.ts';
 import { shrink } from './shrink.ts';
+import { type SiteBug, siteBugs, siteStorm } from './site-world.ts';
 import { withSqliteDisks } from './sqlite-disks.ts';
 import { type Outcome, type RunOptions, storm } from './storm.ts';
 import { tell } from './weather.ts';
 
 interface Command {
+  /** A site with its relay, in place of devices and a coordinator. */
+  readonly site: boolean;
   readonly from: number;
   readonly seeds: number;
   /** Only this one, with its trace. */
   readonly replay: boolean;
-  readonly bug: PlantedBug | undefined;
+  readonly bug: PlantedBug | SiteBug | undefined;
   readonly disks: 'memory' | 'sqlite';
 }
 
@@ -42,14 +46,32 @@ const command = readCommand();
 if (process.argv.includes('--catch-up')) {
   await catchUp(print);
 } else if (command.ok) {
-  process.exitCode = (await run(command.value)) ? exitCodes.passed : exitCodes.violated;
+  const { value } = command;
+  process.exitCode = (await (value.site ? runSite(value) : run(value)))
+    ? exitCodes.passed
+    : exitCodes.violated;
 } else {
   process.stderr.write(`${command.error.message}\n`);
   process.exitCode = exitCodes.misused;
 }
 
 /** Whether all seeds passed. */
-async function run({ from, seeds, replay, bug, disks }: Command): Promise<boolean> {
+async function runSite({ from, seeds, bug }: Command): Promise<boolean> {
+  for (let seed = from; seed < from + seeds; seed++) {
+    const { violation, counts } = await siteStorm(
+      seed,
+      siteBugs.find((each) => each === bug),
+    );
+    const verdict = violation === undefined ? 'passed' : `${violation.rule}: ${violation.detail}`;
+    print(`seed ${seed}: ${verdict} (${JSON.stringify(counts)})`);
+    if (violation !== undefined) return false;
+  }
+  return true;
+}
+
+/** Whether all seeds passed. */
+async function run({ from, seeds, replay, bug: planted, disks }: Command): Promise<boolean> {
+  const bug = bugs.find((each) => each === planted);
   const startedAtMs = performance.now();
   const total = { ...nothing };
   const progressEvery = Math.max(1, Math.floor(seeds / 10));
@@ -67,9 +89,9 @@ async function run({ from, seeds, replay, bug, disks }: Command): Promise<boolea
       total[key] += outcome.counts[key];
     if (replay || outcome.violation !== undefined) print(describe(outcome));
     if (outcome.violation !== undefined) {
-      const planted = bug === undefined ? '' : ` --bug ${bug}`;
+      const withBug = bug === undefined ? '' : ` --bug ${bug}`;
       await printShortest(outcome, rerun);
-      print(`replay: npm run sim -- --seed ${seed} --disks ${disks}${planted}`);
+      print(`replay: npm run sim -- --seed ${seed} --disks ${disks}${withBug}`);
       return false;
     }
     const done = seed - from + 1;
@@ -112,6 +134,7 @@ function readCommand(): Result<Command> {
         bug: { type: 'string' },
         'catch-up': { type: 'boolean' },
         disks: { type: 'string', default: 'memory' },
+        site: { type: 'boolean', default: false },
       },
     });
     const replay = values.seed !== undefined;
@@ -119,7 +142,11 @@ function readCommand(): Result<Command> {
       from: wholeNumber(values.seed ?? values.from),
       seeds: replay ? 1 : wholeNumber(values.seeds),
       replay,
-      bug: values.bug === undefined ? undefined : oneOf(bugs, values.bug),
+      site: values.site,
+      bug:
+        values.bug === undefined
+          ? undefined
+          : oneOf<PlantedBug | SiteBug>(values.site ? siteBugs : bugs, values.bug),
       disks: oneOf(['memory', 'sqlite'], values.disks),
     });
   } catch (thrown) {

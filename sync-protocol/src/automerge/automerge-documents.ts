@@ -123,6 +123,15 @@ export function createAutomergeDocuments() {
 
     known: (document: string, heads: Heads): Heads => knownTo(get(document), heads),
 
+    lastOfActors(document: string): ReadonlyMap<string, string> {
+      const last = new Map<string, string>();
+      for (const { actor, hash } of Automerge.getChangesMetaSince(get(document), [])) {
+        last.delete(actor); // The newest come last.
+        last.set(actor, hash);
+      }
+      return last;
+    },
+
     leaves: (document: string): readonly (readonly [string, string])[] => [
       ...leavesOf(get(document)),
     ],
@@ -207,19 +216,31 @@ function changesOf(save: Uint8Array, doc: Doc): readonly Uint8Array[] {
   }
 }
 
-/** By leaf, the last edit that changes of this author's make; changes come in an order in which each can be applied. */
+/**
+ * By leaf, the last edit that changes of this author's make; changes come in an order in which each can be applied. What
+ * somebody else has since written over is his to make again.
+ */
 function ownEdits(doc: Doc, changes: readonly Uint8Array[], author: string) {
-  const own = new Map<string, OwnEdit>();
+  const own = new Map<string, OwnEdit & { readonly id: string }>();
+  /** By op, the values that others wrote. */
+  const written = new Map<string, string>();
   for (const change of changes) {
-    const { actor, ops } = Automerge.decodeChange(change);
-    if (!actor.startsWith(author)) continue;
-    for (const { action, key, value } of ops) {
+    const { actor, startOp, ops } = Automerge.decodeChange(change);
+    for (const [place, { action, key, value, pred }] of ops.entries()) {
       const path = String(key);
-      if (action === 'set') {
+      const id = `${startOp + place}@${actor}`;
+      const before = own.get(path);
+      if (actor.startsWith(author)) {
+        const json = action === 'set' ? String(value) : undefined;
+        const upon = pred.flatMap((op) => written.get(op) ?? []);
         // Alone where it was made upon what there was; else what it stands beside shows.
         const values = Object.keys(Automerge.getConflicts(doc, path) ?? {});
-        own.set(path, { json: String(value), beside: values.length > 1 });
-      } else own.set(path, { json: undefined, beside: doc[path] !== undefined });
+        const beside = json === undefined ? doc[path] !== undefined : values.length > 1;
+        own.set(path, { id, json, beside, upon: [...(before?.upon ?? []), ...upon] });
+      } else {
+        if (action === 'set') written.set(id, String(value));
+        if (before !== undefined && pred.includes(before.id)) own.delete(path);
+      }
     }
   }
   return own;

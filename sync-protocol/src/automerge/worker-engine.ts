@@ -110,6 +110,7 @@ export function createWorkerEngine(limits: Partial<WorkerEngineLimits> = {}): Do
     integrate: (...args) => call('integrate', ...args),
     since: (...args) => call('since', ...args),
     known: (...args) => call('known', ...args),
+    lastOfActors: (...args) => call('lastOfActors', ...args),
     leaves: (...args) => call('leaves', ...args),
     read: (...args) => call('read', ...args),
     save: (...args) => call('save', ...args),

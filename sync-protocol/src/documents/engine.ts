@@ -57,6 +57,8 @@ export interface DocumentEngine {
   since(document: string, heads: Heads): Promise<Result<readonly Uint8Array[]>>;
   /** Those of `heads` that this document contains. */
   known(document: string, heads: Heads): Promise<Result<Heads>>;
+  /** By actor, its last change: those of the newest changes last. */
+  lastOfActors(document: string): Promise<Result<ReadonlyMap<string, string>>>;
   /** Path and JSON of each leaf. */
   leaves(document: string): Promise<Result<readonly (readonly [string, string])[]>>;
   /** The same with what lost: it costs several times as much. */

@@ -41,6 +41,8 @@ export interface FollowerPorts {
   readonly log: Pick<DocumentLog, 'quarantine'>;
   readonly store: FollowerStore;
   readonly documents: readonly string[];
+  /** Whom it follows. A relay only brings changes: it replaces no replica. [RLY3] */
+  readonly of: 'coordinator' | 'relay';
   /** Appends to the outbox; returns the op's seq. */
   readonly append: (body: DocumentChange) => Result<number>;
   /** Whether that op has left the outbox. */
@@ -262,6 +264,10 @@ export function createFollower(ports: FollowerPorts): Follower {
     if (state === undefined) return true; // A site that we have left.
     const mine = await replica.state(document);
     if (!mine.ok) return false;
+    if (replaces !== undefined && ports.of === 'relay') {
+      await quarantine(document, 'a relay replaces no replica', new Uint8Array());
+      return true;
+    }
     if (replaces !== undefined && content.kind === 'save' && mustReplace(frame, mine.value.epoch)) {
       const replaced = await replace(frame, content.save, state);
       if (!replaced.ok) return isRefusal(replaced.error);
@@ -318,7 +324,7 @@ export function createFollower(ports: FollowerPorts): Follower {
 
   const quarantine = async (document: string, reason: string, bytes: Uint8Array): Promise<void> => {
     trace.warn({ document, reason }, 'a document frame was refused');
-    await ports.log.quarantine({ document, source: 'cloud', reason, bytes, atMs: clock.nowMs() });
+    await ports.log.quarantine({ document, source: ports.of, reason, bytes, atMs: clock.nowMs() });
   };
 
   wake();

@@ -143,6 +143,13 @@ export function joinParts(
     : err(failure('digest_mismatch', 'the parts are not the document that was announced'));
 }
 
+/** What every actor of a device's begins with; the rest is new with each start. */
+export function authorOf(device: string, digestOf: DigestOf): string {
+  const authorDigits = 16;
+  const digest = digestOf(new TextEncoder().encode(device));
+  return digest.slice('sha256:'.length, 'sha256:'.length + authorDigits);
+}
+
 /** Changes as they are where they fit one frame; else the sender's whole save, which is smaller than many changes. */
 export async function contentOf(
   changes: readonly Uint8Array[],

@@ -4,9 +4,10 @@
 
 import { type Clock, err, failure, type Log, ok, type Result } from '@skerry/shared';
 import type { DocumentChange } from '../messages.ts';
-import { parseDocumentId, writableBy } from './document.ts';
+import { documentBounds, parseDocumentId, writableBy } from './document.ts';
 import { type Content, type Heads, isRefusal } from './engine.ts';
 import {
+  authorOf,
   contentOf,
   type DigestOf,
   decodeFrame,
@@ -46,9 +47,16 @@ export interface HubPorts {
   readonly members: MemberStore;
   /** Appends a down op; returns its position. */
   readonly append: (device: string, body: DocumentChange) => Promise<Result<number>>;
+  /** There is news for a device that has not said yet whether it took the last: ask it to exchange. */
+  readonly nudge?: (device: string) => void;
   readonly digestOf: DigestOf;
   readonly clock: Clock;
   readonly trace: Log;
+  /**
+   * Of a site's relay: the one document that it passes on. Which history goes on, and whose replica is replaced, stays
+   * the coordinator's to say. [RLY3, RLY4]
+   */
+  readonly relays?: string;
   /** A frame was refused. Must not throw. */
   readonly onRefused?: (document: string, device: string, reason: string) => void;
 }
@@ -72,6 +80,8 @@ export interface Hub {
   receive(device: string, op: DocumentChange): Promise<void>;
   /** A device has applied its down ops up to `cursor`. */
   heard(device: string, cursor: number): void;
+  /** Somebody else has written to the replica. */
+  changed(document: string): void;
   read(document: string): Promise<Result<DocumentView>>;
   /** The cloud's own edit: a JSON merge patch. */
   patch(document: string, patch: unknown): Promise<Result<DocumentState>>;
@@ -88,7 +98,8 @@ export async function openHub(
   ports: HubPorts,
   limits: Partial<HubLimits> = {},
 ): Promise<Result<Hub>> {
-  const { replica, digestOf, clock, trace } = ports;
+  const { replica, digestOf, clock, trace, relays } = ports;
+  const isRelay = relays !== undefined;
   const { historyBytesMax, membersMax, partialsMax } = { ...hubLimits, ...limits };
   const loaded = await ports.members.load();
   if (!loaded.ok) return loaded;
@@ -171,7 +182,8 @@ export async function openHub(
     if (
       frame.document !== document ||
       id === undefined ||
-      (id.scope === 'device' && id.name !== device)
+      (id.scope === 'device' && id.name !== device) ||
+      (isRelay && document !== relays)
     )
       return quarantine(document, device, 'not a document of this device', op.frame);
     const content = collect(device, frame);
@@ -180,6 +192,12 @@ export async function openHub(
     if (!joined.ok)
       return trace.warn({ document, device, code: joined.error.code }, 'not a member');
     let state = await replica.state(document);
+    if (isRelay && state.ok && frame.epoch !== state.value.epoch) {
+      // [RLY4] Until the one behind has heard the coordinator there is nothing to say.
+      trace.info({ document, device, epoch: frame.epoch }, 'a neighbour in another epoch');
+      await store({ ...joined.value, epoch: frame.epoch, heads: [], dirty: true });
+      return;
+    }
     if (state.ok && frame.epoch > state.value.epoch)
       // Our disk went back in time: what we have becomes an epoch that no device has seen.
       state = await replica.renew(document, frame.epoch + 1);
@@ -194,6 +212,7 @@ export async function openHub(
     if (!taken.ok) {
       if (!isRefusal(taken.error)) return; // Not the content's fault: its sender shows it again.
       await quarantine(document, device, taken.error.message, op.frame);
+      if (isRelay) return; // [RLY3]
       const { basisEpoch, basis } = joined.value;
       await tell(joined.value, frame.id, {
         basis: basisEpoch === frame.epoch ? [...basis] : [],
@@ -258,6 +277,7 @@ export async function openHub(
     const state = await replica.state(document);
     if (!state.ok) return trace.error({ document, code: state.error.code }, state.error.message);
     const { epoch, heads } = state.value;
+    if (isRelay && member.epoch !== epoch) return remember({ ...member, dirty: true });
     const renewed =
       member.epoch < epoch && replaces === undefined
         ? { basis: member.basisEpoch === member.epoch ? [...member.basis] : [] }
@@ -310,12 +330,35 @@ export async function openHub(
     return saved.ok ? partsOf(saved.value, digestOf) : saved;
   };
 
+  /**
+   * [DOC9] A new epoch without the past. What of each member's is in it is told by its author's own changes, for some of
+   * them may have come by way of a relay, which its own heads say nothing of.
+   */
+  const begin = async (document: string): Promise<Result<DocumentState>> => {
+    const last = await replica.lastOfActors(document);
+    const state = await replica.state(document);
+    if (!last.ok) return last;
+    if (!state.ok) return state;
+    const { epoch } = state.value;
+    for (const member of [...(byDocument.get(document)?.values() ?? [])]) {
+      const author = authorOf(member.device, digestOf);
+      const own = [...last.value].filter(([actor]) => actor.startsWith(author));
+      if (own.length === 0) continue;
+      const shown = member.basisEpoch === epoch ? member.basis : [];
+      const hashes = own.map(([, hash]) => hash).reverse();
+      const basis = [...new Set([...hashes, ...shown])].slice(0, documentBounds.headsMax);
+      const stored = await store({ ...member, basisEpoch: epoch, basis });
+      if (!stored.ok) return stored;
+    }
+    return replica.renew(document, 0);
+  };
+
   /** To all but `except`, if the document has moved on from `before`. */
   const passOn = async (document: string, before: Heads, except?: string): Promise<void> => {
     let state = await replica.state(document);
     if (!state.ok || sameHeads(before, state.value.heads)) return;
-    if (state.value.bytes > historyBytesMax) {
-      state = await replica.renew(document, 0); // [DOC9]
+    if (!isRelay && state.value.bytes > historyBytesMax) {
+      state = await begin(document);
       if (state.ok) return toAll(document);
     }
     await toAll(document, except);
@@ -324,8 +367,11 @@ export async function openHub(
   const toAll = async (document: string, except?: string): Promise<void> => {
     for (const member of [...(byDocument.get(document)?.values() ?? [])])
       if (member.device === except) continue;
-      else if (member.position > 0) remember({ ...member, dirty: true });
-      else await tell(member);
+      else if (member.position === 0) await tell(member);
+      else {
+        remember({ ...member, dirty: true });
+        ports.nudge?.(member.device);
+      }
   };
 
   return ok({
@@ -348,6 +394,10 @@ export async function openHub(
       }
     },
 
+    changed(document) {
+      void track(turns.take(document, () => toAll(document)));
+    },
+
     read: (document) => replica.read(document),
 
     patch: (document, patch) =>
@@ -366,7 +416,7 @@ export async function openHub(
     renew: (document) =>
       track(
         turns.take(document, async () => {
-          const renewed = await replica.renew(document, 0);
+          const renewed = await begin(document);
           if (renewed.ok) await toAll(document);
           return renewed;
         }),

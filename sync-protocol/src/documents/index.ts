@@ -15,7 +15,7 @@ export {
   type FollowerStore,
   inboxFramesMax,
 } from './follower.ts';
-export { decodeFrame, encodeFrame, type Frame } from './frame.ts';
+export { authorOf, decodeFrame, encodeFrame, type Frame } from './frame.ts';
 export {
   type Hub,
   type HubLimits,
@@ -38,3 +38,4 @@ export {
   type Replica,
   type ReplicaPorts,
 } from './replica.ts';
+export { createFrameTaker, type FrameTaker } from './take-frames.ts';

@@ -97,9 +97,11 @@ describe('leaves', () => {
       ['/own', '1'],
       ['/dropped', '1'],
     ]);
-    const theirs = new Map([...base, ['/both', '3']]);
+    const theirs = new Map([...base, ['/both', '3'], ['/relayed', '7']]);
     theirs.delete('/gone');
-    const edit = (json: string | undefined, beside = false) => ({ json, beside });
+    const edit = (json: string | undefined, beside = false, upon: string[] = []) => {
+      return { json, beside, upon };
+    };
     const own = new Map([
       ['/both', edit('2')],
       ['/own', edit('2')],
@@ -107,12 +109,14 @@ describe('leaves', () => {
       ['/dropped', edit(undefined)],
       ['/kept', edit('9', true)],
       ['/gone', edit('1')],
+      ['/relayed', edit(undefined, false, ['7'])],
     ]);
     expect(planReplay(own, base, theirs)).toEqual({
       plain: [
         { path: '/own', json: '2' },
         { path: '/new', json: '2' },
         { path: '/dropped', json: undefined },
+        { path: '/relayed', json: undefined },
       ],
       concurrent: [
         { path: '/both', json: '2' },

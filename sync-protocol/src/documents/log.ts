@@ -16,7 +16,7 @@ export interface SavedDocument {
 
 export interface Quarantined {
   readonly document: string;
-  /** The device it came from, or `cloud`. */
+  /** The device it came from, or `coordinator` or `relay`. */
   readonly source: string;
   readonly reason: string;
   readonly bytes: Uint8Array;

@@ -15,6 +15,8 @@ export interface OwnEdit {
   readonly json: string | undefined;
   /** Made beside what others had, not upon it. */
   readonly beside: boolean;
+  /** What others wrote that it was made upon, and what takes over need not know: a relay brought it. */
+  readonly upon: readonly string[];
 }
 
 /** [DOC10] Only what the device itself has edited: a leaf that others deleted comes back by an edit of it alone. */
@@ -25,11 +27,12 @@ export function planReplay(
 ): Replay {
   const plain: Edit[] = [];
   const concurrent: Edit[] = [];
-  for (const [path, { json, beside }] of own) {
+  for (const [path, { json, beside, upon }] of own) {
     const was = base.get(path);
     const now = theirs.get(path);
-    if (json === now || (json === was && !beside)) continue;
-    if (now === undefined || (now === was && !beside)) plain.push({ path, json });
+    if (json === now || (json === was && !beside && upon.length === 0)) continue;
+    const isKnown = now === was || (now !== undefined && upon.includes(now));
+    if (now === undefined || (isKnown && !beside)) plain.push({ path, json });
     else if (json !== undefined) concurrent.push({ path, json });
     // else: deleted here and edited there; the edit stays, as it does in any merge.
   }

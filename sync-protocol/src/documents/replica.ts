@@ -56,6 +56,7 @@ export interface Replica {
   since(document: string, heads: Heads): Promise<Result<readonly Uint8Array[]>>;
   known(document: string, heads: Heads): Promise<Result<Heads>>;
   save(document: string): Promise<Result<Uint8Array>>;
+  lastOfActors(document: string): Promise<Result<ReadonlyMap<string, string>>>;
 }
 
 export interface ReplicaPorts {
@@ -239,6 +240,7 @@ export function createReplica(ports: ReplicaPorts): Replica {
     since: (document, heads) => within(document, () => engine.since(document, heads)),
     known: (document, heads) => within(document, () => engine.known(document, heads)),
     save: (document) => within(document, () => engine.save(document)),
+    lastOfActors: (document) => within(document, () => engine.lastOfActors(document)),
   };
 }
 

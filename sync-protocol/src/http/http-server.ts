@@ -2,15 +2,18 @@
 // devices that enrol have none. One that shows a refused certificate is not served at all.
 
 import type { Server } from 'node:http';
-import { createServer as createHttpsServer } from 'node:https';
+import { createServer as createHttpsServer, type Server as HttpsServer } from 'node:https';
 import type { TLSSocket } from 'node:tls';
 import { createAdaptorServer } from '@hono/node-server';
+import type { TlsMaterial } from '@skerry/shared/node';
 import { type PeerIdentity, type PeerSecurity, peerIdentity } from './peer-identity.ts';
 
 export interface HttpServer {
   readonly server: Server;
   /** Ends the connections whose certificate is refused by now. */
   review(): void;
+  /** Shows another certificate from the next connection on. */
+  show(tls: TlsMaterial): void;
 }
 
 /** What the server hands to the app beside each request. */
@@ -24,7 +27,7 @@ export function createHttpServer(fetch: Fetch, security: PeerSecurity | undefine
   const serve = (request: Request, { incoming }: { incoming: { socket: unknown } }) =>
     fetch(request, { peer: peerIdentity(incoming.socket) });
   if (security === undefined)
-    return { server: createAdaptorServer({ fetch: serve }) as Server, review() {} };
+    return { server: createAdaptorServer({ fetch: serve }) as Server, review() {}, show() {} };
 
   const shown = new Map<TLSSocket, PeerIdentity>();
   const endIfRefused = (socket: TLSSocket, peer: PeerIdentity): void => {
@@ -34,7 +37,7 @@ export function createHttpServer(fetch: Fetch, security: PeerSecurity | undefine
     fetch: serve,
     createServer: createHttpsServer,
     serverOptions: { ...security.tls, requestCert: true, rejectUnauthorized: false },
-  }) as unknown as Server;
+  }) as unknown as HttpsServer;
   server.on('secureConnection', (socket: TLSSocket) => {
     const peer = peerIdentity(socket);
     if (peer === undefined) return;
@@ -44,6 +47,7 @@ export function createHttpServer(fetch: Fetch, security: PeerSecurity | undefine
   });
   return {
     server,
+    show: (tls) => server.setSecureContext(tls),
     review() {
       for (const [socket, peer] of shown) endIfRefused(socket, peer);
     },

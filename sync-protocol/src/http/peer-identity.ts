@@ -16,7 +16,8 @@ export interface PeerIdentity {
 
 /** What a listener shows, and whom it lets in. */
 export interface PeerSecurity {
-  readonly tls: TlsMaterial;
+  /** Absent until there is one: nobody can connect. */
+  readonly tls: TlsMaterial | undefined;
   /** Whether a certificate of ours is refused by now: revoked, or expired since its owner connected. */
   readonly isRefused: (peer: PeerIdentity) => boolean;
 }

@@ -8,6 +8,7 @@ import { createWorkerEngine, type WorkerEngineLimits } from '../automerge/worker
 import { fleetDocument, siteDocument, twinOf } from '../documents/document.ts';
 import type { DocumentEngine } from '../documents/engine.ts';
 import { createFollower, type Follower } from '../documents/follower.ts';
+import { authorOf } from '../documents/frame.ts';
 import { type Hub, type HubLimits, openHub } from '../documents/hub.ts';
 import { createReplica, type DocumentView, type Replica } from '../documents/replica.ts';
 import type { DocumentChange } from '../messages.ts';
@@ -21,9 +22,6 @@ import {
 
 export const digestOf = (bytes: Uint8Array): Digest =>
   `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
-
-export const authorOf = (name: string): string =>
-  createHash('sha256').update(name).digest('hex').slice(0, 16);
 
 export interface FleetDevice {
   readonly disk: MemoryDocumentDisk;
@@ -88,7 +86,7 @@ export async function createDocumentFleet(
       engine: engineOf(`hub${hubs++}`),
       log,
       random,
-      author: authorOf('cloud'),
+      author: authorOf('cloud', digestOf),
       onChanged() {},
     });
     return unwrap(
@@ -122,7 +120,7 @@ export async function createDocumentFleet(
       engine: engineOf(`${name}${starts++}`),
       log,
       random,
-      author: authorOf(name),
+      author: authorOf(name, digestOf),
       onChanged: (document) => device.follower?.changed(document),
     });
     const device: Device = {
@@ -156,6 +154,7 @@ export async function createDocumentFleet(
       log,
       store,
       documents: [twinOf(name), site, fleetDocument],
+      of: 'coordinator',
       append(body) {
         const owner = devices.get(name) ?? current;
         owner.outbox.push(body);
@@ -240,6 +239,7 @@ function scoped(engine: DocumentEngine, owner: string): DocumentEngine {
     integrate: (d, ...rest) => engine.integrate(in_(d), ...rest),
     since: (d, ...rest) => engine.since(in_(d), ...rest),
     known: (d, ...rest) => engine.known(in_(d), ...rest),
+    lastOfActors: (d) => engine.lastOfActors(in_(d)),
     leaves: (d) => engine.leaves(in_(d)),
     read: (d, ...rest) => engine.read(in_(d), ...rest),
     save: (d) => engine.save(in_(d)),

@@ -9,6 +9,7 @@ export {
   followerStoreContract,
   memberStoreContract,
 } from './document-stores-contract.ts';
+export { createInlineEngine } from './inline-engine.ts';
 export { createMemoryBlobStore, type MemoryBlobDisk } from './memory-blob-store.ts';
 export {
   createMemoryCoordinatorDisk,

@@ -1,0 +1,76 @@
+import { createRandom } from '@skerry/shared';
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { createSiteWorld, type SiteOutcome, siteBugs, siteStorm } from './site-world.ts';
+
+const seeds = 3;
+
+describe('a site in a storm', () => {
+  const outcomes: SiteOutcome[] = [];
+  beforeAll(async () => {
+    for (let seed = 0; seed < seeds; seed++) outcomes.push(await siteStorm(seed));
+  }, 120_000);
+  const violations = (rule: string) =>
+    outcomes.filter(({ violation }) => violation?.rule === rule).map(({ violation }) => violation);
+
+  it('[RLY1] loses nothing that a device wrote, and no op but to the coordinator', () =>
+    expect(violations('RLY1')).toEqual([]));
+  it('[RLY6] agrees without the cloud, and with it', () => expect(violations('RLY6')).toEqual([]));
+  it('[DOC10] sees nothing come back that was deleted', () =>
+    expect(violations('DOC10')).toEqual([]));
+  it('meets every fault that it is about', () => {
+    for (const key of ['edits', 'cuts', 'restarts', 'epochs', 'lost'] as const)
+      expect(
+        outcomes.reduce((sum, { counts }) => sum + counts[key], 0),
+        key,
+      ).toBeGreaterThan(0);
+  });
+  it('replays a seed exactly', async () => expect(await siteStorm(2)).toEqual(outcomes[2]));
+});
+
+/** The first seed that finds it, as `npm run sim -- --site --bug …` says. */
+const foundBy = { relayCountsAsCloud: 0, oneStore: 7 } as const;
+
+it.each(siteBugs)('finds the bug %s', { timeout: 120_000 }, async (bug) => {
+  expect((await siteStorm(foundBy[bug], bug)).violation).toBeDefined();
+  expect((await siteStorm(foundBy[bug])).violation).toBeUndefined();
+});
+
+it('[RLY4] one that missed an epoch waits for the coordinator, and its edits are there in the end', async () => {
+  const names = ['relay', 'box'];
+  const world = await createSiteWorld(names, createRandom(1));
+  onTestFinished(() => world.close());
+  await world.edit('box', { a: 1 });
+  await world.run(60_000);
+  world.setLink('cloud', 'box', false);
+  await world.renew();
+  await world.run(60_000);
+  await world.edit('box', { b: 2 });
+  await world.edit('relay', { c: 3 });
+  await world.run(60_000);
+  expect(await world.read('relay')).toMatchObject({ epoch: 2, value: { a: 1, c: 3 } });
+  expect(await world.read('box')).toMatchObject({ epoch: 1, value: { a: 1, b: 2 } });
+  world.heal('cloud');
+  await world.run(700_000);
+  for (const view of [await world.read('relay'), await world.read('box'), await world.readCloud()])
+    expect(view).toMatchObject({ epoch: 2, value: { a: 1, b: 2, c: 3 } });
+});
+
+it('[DOC10] what came to the coordinator by way of a relay is not made again over an epoch', async () => {
+  const world = await createSiteWorld(['relay', 'box'], createRandom(1));
+  onTestFinished(() => world.close());
+  await world.run(60_000);
+  world.setLink('cloud', 'box', false);
+  await world.edit('box', { once: 1 });
+  await world.run(60_000);
+  expect((await world.readCloud()).value).toEqual({ once: 1 });
+  world.setLink('site', 'box', false);
+  await world.edit('relay', { once: null });
+  await world.run(60_000);
+  await world.renew();
+  world.heal('cloud');
+  world.heal('site');
+  await world.run(700_000);
+  for (const view of [await world.read('relay'), await world.read('box'), await world.readCloud()])
+    expect(view).toMatchObject({ epoch: 2, value: {} });
+  expect((await world.readCloud()).value).toEqual({});
+});
