@@ -2,7 +2,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { findLargest } from './find-largest.ts';
-import type { FleetLoad } from './measurements/fleet-load.ts';
+import type { FleetLoad, FleetLoadOptions } from './measurements/fleet-load.ts';
 import type { Bench } from './sections.ts';
 import { number, renderTable } from './table.ts';
 
@@ -17,77 +17,88 @@ const idleWindowMs = 5_000;
 /** A fleet that connects costs more than one that is connected, and is not what is measured. */
 const rampIntervals = 2;
 
-export async function fleetSection({ measure, workload, effort, onCase }: Bench): Promise<string> {
-  const { folder, digits: bundle, images } = workload;
-  const { devicesFirst, devicesMost, idleDevices, intervalMs, windowMs, triesMax } = effort.fleet;
-  const base = { folder, bundle, images };
+type Tried = FleetLoad & { readonly devices: number };
+
+export async function fleetSection(bench: Bench): Promise<string> {
+  const { intervalMs, windowMs, devicesMost } = bench.effort.fleet;
   const descriptors = descriptorsMax();
   const most = Math.min(devicesMost, aim, descriptors - descriptorsReserved);
-  const tried: (FleetLoad & { readonly devices: number })[] = [];
-  const load = async (devices: number): Promise<boolean> => {
-    onCase(`fleet of ${devices}`);
-    const rampMs = rampIntervals * intervalMs;
-    const options = { ...base, devices, intervalMs, rampMs, windowMs, idle: false };
-    const result = await measure('fleet-load', options);
-    tried.push({ devices, ...result });
-    return result.p99Ms < p99MsMax && result.unanswered === 0 && result.away === 0;
-  };
-  const bounds = { first: Math.min(devicesFirst, most), most, precision, triesMax };
-  const largest = await findLargest(bounds, load);
-  const resident: number[] = [];
-  for (const devices of idleDevices) {
-    onCase(`idle fleet of ${devices}`);
-    const rampMs = (rampIntervals * intervalMs * devices) / most;
-    const options = { ...base, devices, intervalMs: hourMs, rampMs, windowMs: idleWindowMs };
-    resident.push((await measure('fleet-load', { ...options, idle: true })).residentBytes);
-  }
-  const rows = tried
-    .toSorted((a, b) => a.devices - b.devices)
-    .map((result) => [
-      String(result.devices),
-      number(result.exchanges / (windowMs / 1_000)),
-      number(result.p50Ms),
-      number(result.p99Ms),
-      String(result.unanswered),
-      String(result.away),
-      percent(result.coordinatorCpu),
-      number((1e6 * result.coordinatorCpu * (windowMs / 1_000)) / result.exchanges),
-      percent(result.devicesCpu),
-      number(result.loopLateP99Ms),
-    ]);
-  const capped = most < aim && largest === most ? ` (no more were tried: ${whyNoMore(most)})` : '';
+  const { largest, tried } = await largestFleet(bench, most);
+  const whyNoMore = most < devicesMost ? `ulimit -n is ${descriptors}` : 'a smoke run';
+  const isCapped = largest === most && most < aim;
   return [
     `One coordinator with its broker and its SQLite file; each device exchanges every ${intervalMs / 1_000} s, and they share these cores`,
-    renderTable(
-      [
-        'devices',
-        'exchanges/s',
-        'p50 ms',
-        'p99 ms',
-        'unanswered',
-        'not connected',
-        'its CPU',
-        'µs each',
-        'CPU of the load',
-        'load late p99 ms',
-      ],
-      rows,
-    ),
-    `Largest fleet with p99 under ${p99MsMax / 1_000} s: ${largest} devices${capped}`,
-    idleLine(idleDevices, resident),
+    loadTable(tried, windowMs / 1_000),
+    `Largest fleet with p99 under ${p99MsMax / 1_000} s: ${largest} devices${isCapped ? ` (no more were tried: ${whyNoMore})` : ''}`,
+    await idleLine(bench, most),
   ].join('\n');
-
-  function whyNoMore(devices: number): string {
-    return devices < devicesMost ? `ulimit -n is ${descriptors}` : 'a smoke run';
-  }
 }
 
-function idleLine(devices: readonly number[], resident: readonly number[]): string {
-  const [few = 0, many = 0] = devices;
-  const [before = 0, after = 0] = resident;
-  const each = (after - before) / (many - few) / 1024;
-  const bare = before / 2 ** 20 - (few * each) / 1024;
-  return `Memory of an idle, connected device: ${number(each)} KiB (resident at ${few} and ${many}), over ${number(bare)} MiB of the process itself`;
+async function largestFleet(bench: Bench, most: number) {
+  const { devicesFirst, windowMs, intervalMs, triesMax } = bench.effort.fleet;
+  const tried: Tried[] = [];
+  const bounds = { first: Math.min(devicesFirst, most), most, precision, triesMax };
+  const largest = await findLargest(bounds, async (devices) => {
+    const rampMs = rampIntervals * intervalMs;
+    const load = await loadOf(bench, { devices, intervalMs, rampMs, windowMs, idle: false });
+    tried.push({ devices, ...load });
+    return load.p99Ms < p99MsMax && load.unanswered === 0 && load.away === 0;
+  });
+  return { largest, tried: tried.toSorted((a, b) => a.devices - b.devices) };
+}
+
+function loadTable(tried: readonly Tried[], seconds: number): string {
+  return renderTable(
+    [
+      'devices',
+      'exchanges/s',
+      'p50 ms',
+      'p99 ms',
+      'unanswered',
+      'not connected',
+      'its CPU',
+      'µs each',
+      'CPU of the load',
+      'load late p99 ms',
+    ],
+    tried.map((load) => [
+      String(load.devices),
+      number(load.exchanges / seconds),
+      number(load.p50Ms),
+      number(load.p99Ms),
+      String(load.unanswered),
+      String(load.away),
+      percent(load.coordinatorCpu),
+      number((1e6 * load.coordinatorCpu * seconds) / load.exchanges),
+      percent(load.devicesCpu),
+      number(load.loopLateP99Ms),
+    ]),
+  );
+}
+
+/** The slope between two fleets that are connected, have exchanged once, and say nothing. */
+async function idleLine(bench: Bench, most: number): Promise<string> {
+  const { idleDevices, intervalMs } = bench.effort.fleet;
+  const [few, many] = idleDevices;
+  const residentOf = async (devices: number): Promise<number> => {
+    const rampMs = (rampIntervals * intervalMs * devices) / most;
+    const idle = { devices, intervalMs: hourMs, rampMs, windowMs: idleWindowMs, idle: true };
+    const { residentBytes, away } = await loadOf(bench, idle);
+    return away === 0 ? residentBytes : Number.NaN;
+  };
+  const before = await residentOf(few);
+  const each = ((await residentOf(many)) - before) / (many - few);
+  const bare = before - few * each;
+  return `Memory of an idle, connected device: ${number(each / 2 ** 10)} KiB (resident at ${few} and ${many}), over ${number(bare / 2 ** 20)} MiB of the process itself`;
+}
+
+function loadOf(
+  { measure, workload, onCase }: Bench,
+  options: Omit<FleetLoadOptions, 'folder' | 'bundle' | 'images'>,
+): Promise<FleetLoad> {
+  const { folder, digits: bundle, images } = workload;
+  onCase(`${options.idle ? 'idle fleet' : 'fleet'} of ${options.devices}`);
+  return measure('fleet-load', { folder, bundle, images, ...options });
 }
 
 /** Node raises the soft limit to the hard one by itself. */

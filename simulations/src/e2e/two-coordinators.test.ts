@@ -8,6 +8,7 @@ import { expect, it, onTestFinished, vi } from 'vitest';
 import { followAnswers, inferDigit } from '../fleet/agent-client.ts';
 import { questionsAtAgent, questionsAtCoordinator } from '../fleet/databases.ts';
 import { type SkerryProcess, startProcess } from '../fleet/process.ts';
+import { readMetrics } from '../fleet/read-metrics.ts';
 import { freePort, hasMosquitto, startMosquitto } from '../net/mosquitto.ts';
 
 const questionsEach = 32;
@@ -84,7 +85,7 @@ it.skipIf(!hasMosquitto())(
     await ask();
     await settled();
     for (const { httpUrl } of coordinators)
-      expect(await countAt(httpUrl, 'skerry_exchanges_total')).toBeGreaterThan(0);
+      expect((await readMetrics(httpUrl))('skerry_exchanges_total')).toBeGreaterThan(0);
 
     const asking = ask();
     await vi.waitFor(async () => {
@@ -98,8 +99,3 @@ it.skipIf(!hasMosquitto())(
     expect(new Set([...inTime, ...streamed]).size).toBe(asked);
   },
 );
-
-async function countAt(httpUrl: string, metric: string): Promise<number> {
-  const text = await (await fetch(`${httpUrl}/metrics`)).text();
-  return Number(new RegExp(`^${metric} (\\S+)`, 'm').exec(text)?.[1]);
-}

@@ -7,6 +7,7 @@ import { defined, sleep } from '@skerry/shared';
 import { systemClock } from '@skerry/shared/node';
 import { encodeBody, type UpBody } from '@skerry/sync-protocol';
 import { startProcess } from '../../fleet/process.ts';
+import { readMetrics } from '../../fleet/read-metrics.ts';
 import { type Image, imageTensor } from '../image.ts';
 import { expectOk, openInProcessAgent } from '../in-process-agent.ts';
 import { measure } from '../measure.ts';
@@ -57,7 +58,8 @@ export async function fleetLoad(options: FleetLoadOptions): Promise<FleetLoad> {
   const parts = Math.ceil(devices / devicesPerProcess);
   const rampAtMs = systemClock.nowMs() + startMs;
   const windowAtMs = rampAtMs + rampMs + Math.min(settleMsMax, intervalMs);
-  const signal = new AbortController().signal;
+  const abort = new AbortController();
+  process.once('exit', () => abort.abort()); // Nothing that this starts outlives it.
   const running = Array.from({ length: parts }, (_, part) =>
     measure(
       'fleet-devices',
@@ -73,7 +75,7 @@ export async function fleetLoad(options: FleetLoadOptions): Promise<FleetLoad> {
         question,
         silent: idle,
       },
-      signal,
+      abort.signal,
     ),
   );
   const observed = observe(coordinator.httpUrl, windowAtMs, windowMs);
@@ -124,11 +126,9 @@ async function observe(httpUrl: string, windowAtMs: number, windowMs: number) {
 }
 
 async function scrape(httpUrl: string) {
-  const text = await (await fetch(`${httpUrl}/metrics`)).text();
-  const value = (name: string): number =>
-    Number(new RegExp(`^${name} (\\S+)`, 'm').exec(text)?.[1] ?? Number.NaN);
+  const metric = await readMetrics(httpUrl);
   return {
-    cpuSeconds: value('process_cpu_seconds_total'),
-    residentBytes: value('process_resident_memory_bytes'),
+    cpuSeconds: metric('process_cpu_seconds_total'),
+    residentBytes: metric('process_resident_memory_bytes'),
   };
 }
