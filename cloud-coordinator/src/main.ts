@@ -181,7 +181,7 @@ async function chooseBroker(
   return openEmbeddedBroker(
     config.mqttHost,
     config.mqttPort,
-    { connectionsMax: config.mqttConnectionsMax, deliveriesMax: config.publishesMax },
+    { connectionsMax: config.mqttConnectionsMax },
     log,
     () => metrics.failed('malformed_message'),
     security,

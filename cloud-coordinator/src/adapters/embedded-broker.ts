@@ -38,8 +38,6 @@ export interface EmbeddedBroker {
 
 export interface BrokerBounds {
   readonly connectionsMax: number;
-  /** Messages on their way to subscribers at once; behind them all others wait. */
-  readonly deliveriesMax: number;
 }
 
 /** What a packet may hold beside its payload: topic, packet id, a CONNECT's client id and will. */
@@ -51,7 +49,13 @@ const backlogConnections = 4_096;
 /** MQTT 3.1.1 §3.2.2.3. */
 const notAuthorized = 5;
 const topicCharsShownMax = 128;
-/** A subscriber that does not read is cut off, by time or by what waits for it, or it would stall all others. */
+/**
+ * Of messages on their way at once. With a limit all wait behind one subscriber that does not read, in a queue that has no
+ * bound and, when it is long, is worked off by a recursion that ends the process. What waits for one subscriber is bounded
+ * below.
+ */
+const unlimited = 0;
+/** A subscriber that does not read is cut off, by time or by what waits for it. */
 const drainTimeoutMs = 10_000;
 const unreadBytesMax = 4 * 1024 * 1024;
 
@@ -92,7 +96,7 @@ export async function openEmbeddedBroker(
   };
   const isRefused = (peer: PeerIdentity): boolean => security?.isRefused(peer) ?? false;
   const aedes = new Aedes({
-    concurrency: bounds.deliveriesMax,
+    concurrency: unlimited,
     maxClientsIdLength: clientIdCharsMax,
     connectTimeout: connectTimeoutMs,
     drainTimeout: drainTimeoutMs,

@@ -16,7 +16,7 @@ async function openBroker(port = 0, onRefused = () => {}) {
   const broker = await openEmbeddedBroker(
     '127.0.0.1',
     port,
-    { connectionsMax: 100, deliveriesMax: 100 },
+    { connectionsMax: 100 },
     silentLog,
     onRefused,
   );
@@ -180,13 +180,31 @@ describe('the embedded broker', () => {
     await vi.waitFor(() => expect(dropped).toHaveBeenCalledWith('malformed_message'), soon);
   });
 
+  it('takes a burst, though each message of it is answered at once', async () => {
+    const broker = await openBroker();
+    onTestFinished(() => broker.close());
+    const transport = openTransport(broker.url, () => {}, broker.connect);
+    onTestFinished(() => transport.close());
+    let received = 0;
+    transport.onMessage((device) => {
+      received += 1;
+      void transport.send(device, Uint8Array.of(1));
+    });
+    const client = await connectAsync(broker.url, { reconnectPeriod: 0 });
+    onTestFinished(() => client.endAsync(true));
+    await client.subscribeAsync(topicsOf('box').down);
+    const messages = 5_000;
+    for (let i = 0; i < messages; i++) client.publish(topicsOf('box').up, 'x', { qos: 0 });
+    await vi.waitFor(() => expect(received).toBe(messages), soon);
+  });
+
   it('says so when its port is taken', async () => {
     const { broker } = await fresh();
     const port = Number(new URL(broker.url).port);
     const second = await openEmbeddedBroker(
       '127.0.0.1',
       port,
-      { connectionsMax: 1, deliveriesMax: 100 },
+      { connectionsMax: 1 },
       silentLog,
       () => {},
     );

@@ -44,7 +44,7 @@ async function openAedes(): Promise<SecureBroker> {
   const broker = await openEmbeddedBroker(
     '127.0.0.1',
     0,
-    { connectionsMax: 20, deliveriesMax: 100 },
+    { connectionsMax: 20 },
     silentLog,
     () => {},
     { tls, isRefused },

@@ -13,7 +13,7 @@ const ports = { clock: systemClock, random: createRandom(1), log: silentLog };
 
 it('a subscriber that never reads is cut off, and delays nobody', { timeout: 30_000 }, async () => {
   const refused = vi.fn();
-  const bounds = { connectionsMax: 10, deliveriesMax: 100 };
+  const bounds = { connectionsMax: 10 };
   const broker = await openEmbeddedBroker('127.0.0.1', 0, bounds, silentLog, refused);
   assert(broker.ok, 'the broker opens');
   onTestFinished(broker.value.close);
@@ -45,7 +45,7 @@ transportContract('MQTT over the embedded broker', async () => {
   const broker = await openEmbeddedBroker(
     '127.0.0.1',
     0,
-    { connectionsMax: 10, deliveriesMax: 100 },
+    { connectionsMax: 10 },
     silentLog,
     () => {},
   );
