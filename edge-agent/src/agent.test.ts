@@ -27,6 +27,7 @@ import { createSqliteRouteStore } from './adapters/sqlite-route-store.ts';
 import { createSqliteWebhookCursor } from './adapters/sqlite-webhook-cursor.ts';
 import { type Agent, createAgent } from './agent.ts';
 import { agentConfigSchema } from './config.ts';
+import type { PowerReading } from './route/strain.ts';
 
 /** Pixels whose first two are the edge's logits and whose last two are the cloud's; see writeSampleBundle. */
 const sure = [255, 0, 0, 255];
@@ -56,6 +57,7 @@ interface World {
   answerAll(): Promise<void>;
   setLink(up: boolean): void;
   readonly manifest: Manifest;
+  power: PowerReading;
   /** What the webhook was sent. */
   readonly pushed: { readonly type: string; readonly data: unknown }[];
 }
@@ -85,6 +87,7 @@ async function createWorld(): Promise<World> {
   const world: World = {
     outcome: answered,
     manifest,
+    power: {},
     pushed: [],
     async answerAll() {
       for (const { device, body } of unwrap(await cloud.openEscalations(1000))) {
@@ -110,6 +113,7 @@ async function createWorld(): Promise<World> {
           routeStore: createSqliteRouteStore(database),
           documents: createSqliteDocumentStore(database),
           documentEngine,
+          power: () => world.power,
           webhook: {
             cursor: createSqliteWebhookCursor(database),
             async send(_, type, data) {
@@ -263,6 +267,21 @@ describe('a webhook', () => {
       ]),
     );
     expect(await events(agent, 1, '0')).toEqual([world.pushed[0]?.data]);
+  });
+});
+
+describe('a low battery', () => {
+  it('sends nothing and says so', async () => {
+    const world = await createWorld();
+    world.power = { batteryShare: 0.1, discharging: true };
+    const agent = await world.start();
+    expect(await infer(agent, unsure)).toMatchObject({
+      degraded: true,
+      pending: false,
+      reason: 'the battery is low',
+    });
+    world.power = { batteryShare: 0.1, discharging: false };
+    expect(await infer(agent, unsure)).toMatchObject({ source: 'cloud' });
   });
 });
 

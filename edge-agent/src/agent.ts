@@ -38,6 +38,7 @@ import { createTally } from './observe/tally.ts';
 import type { BudgetStore } from './route/budgets.ts';
 import { createLookAlikes, type LearnedStore } from './route/look-alikes.ts';
 import { openRouter } from './route/open-router.ts';
+import { type PowerReading, strainOf } from './route/strain.ts';
 import { fitsMessage, type LargeInputs } from './sync/large-inputs.ts';
 
 export const agentVersion = '0.1.0';
@@ -60,6 +61,8 @@ export interface AgentPorts {
   readonly pack: EscalatorPorts['pack'];
   /** For inputs that do not fit a message; without it they are not escalated. */
   readonly largeInputs?: LargeInputs;
+  /** Battery and heat, where the target tells them. */
+  readonly power?: () => PowerReading;
   /** Where late answers are pushed to. */
   readonly webhook?: {
     readonly cursor: WebhookCursor;
@@ -104,7 +107,7 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
   const router = openRouter(config, {
     link: () => session.link(),
     store: ports.routeStore.budgets,
-    strain: () => undefined,
+    strain: () => strainOf(ports.power?.() ?? {}, config),
     clock,
     random: ports.random,
   });

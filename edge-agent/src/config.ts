@@ -77,6 +77,12 @@ export const agentConfigSchema = z.object({
     .describe(
       'how far below its threshold an answer may be to race the cloud against a tight deadline',
     ),
+  batteryShareMin: shareSchema
+    .default(0.15)
+    .describe('below it a battery that drains sends nothing to the cloud'),
+  celsiusMax: countSchema(1, 150)
+    .default(90)
+    .describe('from it on a device computes no further stage'),
   answerCache: z
     .enum(['off', 'on'])
     .default('off')

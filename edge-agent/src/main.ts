@@ -35,6 +35,7 @@ import { createSqliteDocumentStore } from './adapters/sqlite-document-store.ts';
 import { createSqliteEscalationStore } from './adapters/sqlite-escalation-store.ts';
 import { createSqliteRouteStore } from './adapters/sqlite-route-store.ts';
 import { createSqliteWebhookCursor } from './adapters/sqlite-webhook-cursor.ts';
+import { createSysfsPower } from './adapters/sysfs-power.ts';
 import { createWebhookClient } from './adapters/webhook-client.ts';
 import { createAgent } from './agent.ts';
 import { type AgentConfig, agentConfigSchema } from './config.ts';
@@ -139,6 +140,7 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
     pack: packTensor,
     largeInputs: blobs.value.largeInputs,
     ...openWebhook(config, database.value),
+    power: createSysfsPower(clock),
     clock,
     random,
     log,

@@ -6,6 +6,7 @@ import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { digitsSection } from './digits-section.ts';
 import { documentSection } from './document-section.ts';
+import { faultSection } from './fault-section.ts';
 import { fleetSection } from './fleet-section.ts';
 import { measure } from './measure.ts';
 import { type Bench, cloudSections, type Effort, inferSection, loopSection } from './sections.ts';
@@ -19,6 +20,7 @@ const thorough: Effort = {
   model5msRequests: 200,
   model200msRuns: 4,
   cutOffRequests: 2_000,
+  faults: { skerrySeconds: 8, sednaSeconds: 20 },
   escalationImages: 10_000,
   documentChanges: 10_000,
   fleet: {
@@ -38,6 +40,7 @@ const quick: Effort = {
   model5msRequests: 40,
   model200msRuns: 2,
   cutOffRequests: 600,
+  faults: { skerrySeconds: 2, sednaSeconds: 4 },
   escalationImages: 1_000,
   documentChanges: 400,
   fleet: {
@@ -56,6 +59,7 @@ const sections = {
   loop: loopSection,
   digits: digitsSection,
   cloud: cloudSections,
+  faults: faultSection,
   documents: documentSection,
   fleet: fleetSection,
   serving: servingSection,

@@ -4,6 +4,7 @@ import type { CutOffOptions } from './measurements/cut-off.ts';
 import type { DigitsOptions } from './measurements/digits.ts';
 import type { DocumentCatchUpOptions } from './measurements/document-catch-up.ts';
 import type { EscalationBytesOptions } from './measurements/escalation-bytes.ts';
+import type { FaultyCloudOptions } from './measurements/faulty-cloud.ts';
 import type { FleetDevicesOptions } from './measurements/fleet-devices.ts';
 import type { FleetLoadOptions } from './measurements/fleet-load.ts';
 import type { InferOptions } from './measurements/infer-latency.ts';
@@ -23,6 +24,8 @@ export const measurements = {
     (await import('./measurements/serving-load.ts')).servingLoad(options),
   'cut-off': async (options: CutOffOptions) =>
     (await import('./measurements/cut-off.ts')).cutOff(options),
+  'faulty-cloud': async (options: FaultyCloudOptions) =>
+    (await import('./measurements/faulty-cloud.ts')).faultyCloud(options),
   'escalation-bytes': async (options: EscalationBytesOptions) =>
     (await import('./measurements/escalation-bytes.ts')).escalationBytes(options),
   digits: async (options: DigitsOptions) =>

@@ -18,6 +18,7 @@ export interface Effort {
   readonly model5msRequests: number;
   readonly model200msRuns: number;
   readonly cutOffRequests: number;
+  readonly faults: { readonly skerrySeconds: number; readonly sednaSeconds: number };
   readonly escalationImages: number;
   readonly documentChanges: number;
   readonly fleet: FleetEffort;

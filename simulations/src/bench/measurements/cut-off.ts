@@ -1,13 +1,10 @@
 // What an app on the device notices when the cloud falls silent: the same images, asked of a real agent, with the
 // coordinator up or behind a black hole that takes every byte and returns none.
 
-import { mkdtemp } from 'node:fs/promises';
-import { join } from 'node:path';
-import { assert } from '@skerry/shared';
-import { startProcess } from '../../fleet/process.ts';
 import { createTcpProxy } from '../../net/tcp-proxy.ts';
-import { createHttpClient, type HttpClient } from '../http-client.ts';
+import type { HttpClient } from '../http-client.ts';
 import type { Image } from '../image.ts';
+import { type Asked, isUnsure, openLinkedAgent } from '../linked-agent.ts';
 import { type Latencies, latenciesOf } from '../statistics.ts';
 import { readImages } from '../workload.ts';
 
@@ -34,48 +31,18 @@ export interface CutOff {
 /** Requests under way at once: an app that asks again while one answer is awaited. */
 const concurrency = 2;
 const warmUpImages = 200;
-const connectTimeoutMs = 20_000;
-const pollMs = 20;
 
 export async function cutOff({ folder, images, requests, cloud }: CutOffOptions): Promise<CutOff> {
-  const data = await mkdtemp(join(folder, 'cut-off-'));
-  const coordinator = await startProcess('coordinator', 'coordinator', {
-    'http-port': 0,
-    'mqtt-port': 0,
-    'data-dir': join(data, 'coordinator'),
-  });
-  const { hostname, port } = new URL(coordinator.mqttUrl ?? '');
-  const proxy = await createTcpProxy({ host: hostname, port: Number(port) });
-  const agent = await startProcess('agent', 'bench', {
-    device: 'bench',
-    'http-port': 0,
-    'data-dir': join(data, 'agent'),
-    broker: `mqtt://127.0.0.1:${proxy.port}`,
-  });
-  const client = createHttpClient(agent.httpUrl);
-  await linkUp(client);
+  const { client, link: proxy, close } = await openLinkedAgent(folder, createTcpProxy);
   const all = await readImages(images);
   await ask(client, all.slice(-warmUpImages));
   if (cloud === 'black-hole') proxy.set('black-hole');
   const before = { ...proxy.bytes };
   const asked = await ask(client, all.slice(0, requests));
   const bytes = { up: proxy.bytes.up - before.up, down: proxy.bytes.down - before.down };
-  client.close();
-  await agent.kill();
-  await proxy.close();
-  await coordinator.stop();
+  await close();
   return summarize(asked, bytes);
 }
-
-async function linkUp(client: HttpClient): Promise<void> {
-  const untilMs = performance.now() + connectTimeoutMs;
-  while ((await client.linkState()) !== 'up') {
-    assert(performance.now() < untilMs, 'the agent reaches its coordinator');
-    await new Promise((resolve) => setTimeout(resolve, pollMs));
-  }
-}
-
-type Asked = Awaited<ReturnType<HttpClient['infer']>>;
 
 async function ask(client: HttpClient, images: readonly Image[]): Promise<readonly Asked[]> {
   const asked: Asked[] = [];
@@ -88,7 +55,6 @@ async function ask(client: HttpClient, images: readonly Image[]): Promise<readon
 }
 
 function summarize(asked: readonly Asked[], bytes: { up: number; down: number }): CutOff {
-  const isUnsure = ({ source, degraded }: Asked): boolean => degraded || source === 'cloud';
   const timesOf = (some: readonly Asked[]) => some.map(({ latencyMs }) => latencyMs);
   const unsure = asked.filter(isUnsure);
   return {
