@@ -13,9 +13,11 @@ import {
   type ExchangeHandler,
   serveExchanges,
 } from '@skerry/sync-protocol';
+import type { BlobReferences } from '@skerry/sync-protocol/blobs';
 import type { DocumentEngine, DocumentLog, MemberStore } from '@skerry/sync-protocol/documents';
 import type { CoordinatorConfig } from './config.ts';
 import { openDocuments } from './documents/documents.ts';
+import { referToNamedBlobs } from './documents/named-blobs.ts';
 import {
   type DeviceRegistry,
   type DeviceTable,
@@ -55,6 +57,8 @@ export interface CoordinatorAdapters {
   readonly transport: TransportAdapter;
   /** For inputs that come as blobs. */
   readonly inputs?: BlobInputs;
+  /** For blobs that documents name; without it they are kept by nobody. */
+  readonly blobReferences?: BlobReferences;
   readonly metrics: Metrics;
 }
 
@@ -128,7 +132,11 @@ export async function createCoordinator(
     pool.close();
     return shared;
   }
-  const documents = shared.value;
+  const { blobReferences } = adapters;
+  const documents =
+    blobReferences === undefined
+      ? shared.value
+      : { ...shared.value, patch: referToNamedBlobs(shared.value, blobReferences, log) };
   const audits = createAudits({
     ...adapters,
     table: adapters.audits,

@@ -119,6 +119,7 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
     documents: createSqlDocumentStore(database.value, commits),
     documentEngine,
     inputs: blobs.value.inputs,
+    blobReferences: blobs.value.references,
     readBundles: async () => {
       const reading = config.bundles.map((directory) => readVariants(directory, ['edge', 'cloud']));
       const read = collect(await Promise.all(reading));

@@ -5,6 +5,7 @@ import type { Clock, FailureCode, Log, Result } from '@skerry/shared';
 import { ok } from '@skerry/shared';
 import { sha256 } from '@skerry/shared/node';
 import {
+  type BlobReferences,
   blobBoundsDefaults,
   createChunkServer,
   createDeviceBlobs,
@@ -45,6 +46,7 @@ export interface Blobs {
   readonly serveBlob: ServeBlob;
   readonly storeOf: (device: string) => DeviceBlobStore;
   readonly inputs: BlobInputs;
+  readonly references: BlobReferences;
   close(): void;
 }
 
@@ -100,6 +102,7 @@ export async function openBlobs(config: BlobsConfig, ports: BlobsPorts): Promise
   return ok({
     serveBlob: createServeBlob(store, { ...bounds, uploadsMax: config.blobTransfersMax }),
     storeOf,
+    references: references.value,
     inputs: createBlobInputs({
       blobsOf: storeOf,
       references: references.value,

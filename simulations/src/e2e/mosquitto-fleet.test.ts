@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openAuthority, operatorCommands } from '@skerry/cloud-coordinator';
+import { createCoordinatorFetch } from '@skerry/edge-agent';
 import { createRandom, silentLog } from '@skerry/shared';
 import { systemClock } from '@skerry/shared/node';
 import { topicsOf } from '@skerry/sync-protocol';
@@ -86,7 +87,18 @@ async function fresh() {
     await vi.waitUntil(connection.connected, soon);
     return { ...connection, connections };
   };
-  return { folder, startAgent, token: () => command('token'), command, connectAs };
+  const patchTwin = async (device: string, patch: object): Promise<number> => {
+    const authority = await openAuthority(dataDir, Date.now());
+    if (!authority.ok) throw new Error(authority.error.message);
+    const tls = await authority.value.issueClient('skerry:coordinator:0', Date.now());
+    const operator = createCoordinatorFetch(() => tls);
+    onTestFinished(operator.close);
+    const url = new URL(`/v1/devices/${device}/twin`, coordinator.httpUrl);
+    const headers = { 'content-type': 'application/merge-patch+json' };
+    return (await operator.fetch(url, { method: 'PATCH', headers, body: JSON.stringify(patch) }))
+      .status;
+  };
+  return { folder, startAgent, token: () => command('token'), command, connectAs, patchTwin };
 }
 
 const linkOf = async (agent: SkerryProcess): Promise<string> => {
@@ -139,7 +151,7 @@ describe.skipIf(!hasMosquitto())('over Mosquitto with certificates', () => {
   it('[BLA1] a blob that a device has put is for another as if it were not there, over both wires', {
     timeout: 60_000,
   }, async () => {
-    const { startAgent, token } = await fresh();
+    const { startAgent, token, patchTwin } = await fresh();
     const owner = await startAgent('owner', await token());
     const { ref, data } = sampleBlob(100_000);
     const local = `${owner.httpUrl}/v1/blobs/${ref.digest}`;
@@ -150,7 +162,12 @@ describe.skipIf(!hasMosquitto())('over Mosquitto with certificates', () => {
     const thief = await startAgent('thief', await token());
     await move(thief, ref, 'fetch', { ...refused, wire: 'http' });
     await thief.stop();
-    await move(await startAgent('thief'), ref, 'fetch', { ...refused, wire: 'chunks' });
+    const again = await startAgent('thief');
+    await move(again, ref, 'fetch', { ...refused, wire: 'chunks' });
+
+    // What the operator addresses to it, it gets. [BLA6]
+    expect(await patchTwin('thief', { desired: { model: ref } })).toBe(200);
+    await move(again, ref, 'fetch');
   });
 
   it('[IDN5] a device is out as soon as it is revoked, without a restart: others notice nothing', {

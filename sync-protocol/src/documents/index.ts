@@ -3,6 +3,7 @@ export {
   documentBounds,
   documentScopes,
   fleetDocument,
+  parseDocumentId,
   siteDocument,
   twinOf,
   type Writable,
