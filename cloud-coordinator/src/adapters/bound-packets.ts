@@ -35,7 +35,7 @@ export function createPacketGauge(bytesMax: number): (chunk: Uint8Array) => bool
 
 /**
  * Ends the connection with `refuse`'s error when a packet is too long. aedes reads a connection by calling `read` and in
- * no other way, so this sees each byte before the parser does; a stream in between would cost every device 10 KiB.
+ * no other way, so this sees each byte before the parser does; a stream in between would cost every device 12 KiB.
  */
 export function boundPackets(
   connection: Duplex,

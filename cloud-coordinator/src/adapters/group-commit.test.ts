@@ -4,11 +4,11 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { createGroupCommit } from './group-commit.ts';
 import { openSqlite } from './open-sqlite.ts';
 
-async function fresh() {
+async function fresh(gapMs?: number) {
   const db = await openSqlite(':memory:');
   assert(db.ok, 'the database opens');
   onTestFinished(() => db.value.destroy());
-  const commits = createGroupCommit(db.value);
+  const commits = createGroupCommit(db.value, gapMs);
   const insert = (device: string, position = 1) =>
     commits.run((tx) => tx.insertInto('down_position').values({ device, position }).execute());
   const devices = async () =>
@@ -46,6 +46,25 @@ describe('a group commit', () => {
     const refused = results.find((result) => !result.ok);
     expect(refused).toMatchObject({ error: { message: expect.stringContaining('full') } });
   });
+
+  it.each([
+    [0, 3],
+    [100, 1],
+  ])(
+    'with a gap of %d ms makes %d transactions of what comes one after another',
+    async (gapMs, many) => {
+      const { commits } = await fresh(gapMs);
+      await commits.run(async () => {});
+      const transactions = new Set<unknown>();
+      const works: Promise<unknown>[] = [];
+      for (let i = 0; i < 3; i++) {
+        works.push(commits.run(async (tx) => transactions.add(tx)));
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      await Promise.all(works);
+      expect(transactions.size).toBe(many);
+    },
+  );
 
   it('takes more than fits into one transaction', async () => {
     const { insert, devices } = await fresh();

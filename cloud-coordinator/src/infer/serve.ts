@@ -60,7 +60,7 @@ export function createServe(limits: ServeLimits, ports: ServePorts): Serve {
   /** The store may hold open what the window does not. */
   let behind = false;
   let catchingUp = false;
-
+  /** Open at the last look, and not in the window. */
   let strays: ReadonlySet<string> = new Set();
 
   const hasRoom = (): boolean => window.size <= limits.windowMax / 2;
