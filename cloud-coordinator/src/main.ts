@@ -7,6 +7,7 @@ import {
   createSystemRandom,
   listenHttp,
   type Opened,
+  openFilesMax,
   runProcess,
   systemClock,
 } from '@skerry/shared/node';
@@ -179,6 +180,13 @@ async function chooseBroker(
   security: PeerSecurity | undefined,
 ): Promise<Result<ChosenBroker>> {
   if (config.broker !== undefined) return ok({ url: config.broker, review() {}, close() {} });
+  const filesMax = openFilesMax();
+  const { mqttConnectionsMax } = config;
+  if (filesMax < mqttConnectionsMax)
+    log.warn(
+      { filesMax, mqttConnectionsMax },
+      'ulimit -n admits fewer connections than the broker',
+    );
   return openEmbeddedBroker(
     config.mqttHost,
     config.mqttPort,

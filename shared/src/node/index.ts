@@ -2,6 +2,7 @@ export { browserModule } from './browser-module.ts';
 export { listenHttp } from './listen-http.ts';
 export { loadProcessConfig } from './load-process-config.ts';
 export { memoryLimitBytes } from './memory-limit.ts';
+export { openFilesMax } from './open-files.ts';
 export { logLevelSchema, type Opened, runProcess } from './run-process.ts';
 export { sha256 } from './sha256.ts';
 export { systemClock } from './system-clock.ts';

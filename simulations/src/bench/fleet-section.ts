@@ -1,6 +1,6 @@
 // How many devices one coordinator serves on these cores, and what a device costs it that has nothing to say.
 
-import { spawnSync } from 'node:child_process';
+import { openFilesMax } from '@skerry/shared/node';
 import { findLargest } from './find-largest.ts';
 import type { FleetLoad, FleetLoadOptions } from './measurements/fleet-load.ts';
 import type { Bench } from './sections.ts';
@@ -11,7 +11,7 @@ const p99MsMax = 1_000;
 const aim = 20_000;
 const precision = 0.1;
 /** Beside the devices' connections: the database, the listeners, the coordinator's threads. */
-const descriptorsReserved = 250;
+const filesReserved = 250;
 const hourMs = 3_600_000;
 const idleWindowMs = 5_000;
 /** A fleet that connects costs more than one that is connected, and is not what is measured. */
@@ -21,10 +21,10 @@ type Tried = FleetLoad & { readonly devices: number };
 
 export async function fleetSection(bench: Bench): Promise<string> {
   const { intervalMs, windowMs, devicesMost } = bench.effort.fleet;
-  const descriptors = descriptorsMax();
-  const most = Math.min(devicesMost, aim, descriptors - descriptorsReserved);
+  const files = openFilesMax();
+  const most = Math.min(devicesMost, aim, files - filesReserved);
   const { largest, tried } = await largestFleet(bench, most);
-  const whyNoMore = most < devicesMost ? `ulimit -n is ${descriptors}` : 'a smoke run';
+  const whyNoMore = most < devicesMost ? `ulimit -n is ${files}` : 'a smoke run';
   const isCapped = largest === most && most < aim;
   return [
     `One coordinator with its broker and its SQLite file; each device exchanges every ${intervalMs / 1_000} s, and they share these cores`,
@@ -99,12 +99,6 @@ function loadOf(
   const { folder, digits: bundle, images } = workload;
   onCase(`${options.idle ? 'idle fleet' : 'fleet'} of ${options.devices}`);
   return measure('fleet-load', { folder, bundle, images, ...options });
-}
-
-/** Node raises the soft limit to the hard one by itself. */
-function descriptorsMax(): number {
-  const limit = spawnSync('sh', ['-c', 'ulimit -Hn'], { encoding: 'utf8' }).stdout.trim();
-  return limit === 'unlimited' ? Number.POSITIVE_INFINITY : Number(limit);
 }
 
 const percent = (cores: number): string => `${number(100 * cores)} %`;
