@@ -1,3 +1,4 @@
+export { createOnnxDirectRuntime } from '../runtime/onnx-direct.ts';
 export {
   createOnnxNativePool,
   createOnnxNativeRuntime,

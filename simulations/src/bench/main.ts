@@ -4,11 +4,13 @@
 
 import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
+import { cascadeSection } from './cascade-section.ts';
 import { digitsSection } from './digits-section.ts';
 import { documentSection } from './document-section.ts';
 import { faultSection } from './fault-section.ts';
 import { fleetSection } from './fleet-section.ts';
 import { measure } from './measure.ts';
+import { quantizeSection } from './quantize-section.ts';
 import { type Bench, cloudSections, type Effort, inferSection, loopSection } from './sections.ts';
 import { servingSection } from './serving-section.ts';
 import { prepareWorkload } from './workload.ts';
@@ -58,6 +60,8 @@ const sections = {
   infer: inferSection,
   loop: loopSection,
   digits: digitsSection,
+  quantize: quantizeSection,
+  cascade: cascadeSection,
   cloud: cloudSections,
   faults: faultSection,
   documents: documentSection,

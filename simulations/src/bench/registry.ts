@@ -1,5 +1,6 @@
 // Every measurement by name. Each is loaded only by the process that runs it.
 
+import type { CascadeMemberOptions } from './measurements/cascade-member.ts';
 import type { CutOffOptions } from './measurements/cut-off.ts';
 import type { DigitsOptions } from './measurements/digits.ts';
 import type { DocumentCatchUpOptions } from './measurements/document-catch-up.ts';
@@ -9,6 +10,7 @@ import type { FleetDevicesOptions } from './measurements/fleet-devices.ts';
 import type { FleetLoadOptions } from './measurements/fleet-load.ts';
 import type { InferOptions } from './measurements/infer-latency.ts';
 import type { LoopLagOptions } from './measurements/loop-lag.ts';
+import type { SentenceEmbeddingsOptions } from './measurements/sentence-embeddings.ts';
 import type { ServingLoadOptions } from './measurements/serving-load.ts';
 
 export const measurements = {
@@ -38,6 +40,10 @@ export const measurements = {
     (await import('./measurements/fleet-devices.ts')).fleetDevices(options),
   'fleet-load': async (options: FleetLoadOptions) =>
     (await import('./measurements/fleet-load.ts')).fleetLoad(options),
+  'sentence-embeddings': async (options: SentenceEmbeddingsOptions) =>
+    (await import('./measurements/sentence-embeddings.ts')).sentenceEmbeddings(options),
+  'cascade-member': async (options: CascadeMemberOptions) =>
+    (await import('./measurements/cascade-member.ts')).cascadeMember(options),
 };
 
 export type Measurements = typeof measurements;

