@@ -239,6 +239,16 @@ describe('a look-alike', () => {
     expect(await infer(checking, unsure)).toMatchObject({ source: 'cache', label: 'left' });
   });
 
+  it('is answered so too where the cloud is not to be asked', async () => {
+    const world = await createWorld();
+    const agent = await world.start({ answerCache: 'on', cacheAuditShare: 1 });
+    await infer(agent, unsure);
+    world.power = { batteryShare: 0.01, discharging: true };
+    expect(await infer(agent, alike)).toMatchObject({ source: 'cache', label: 'right' });
+    expect(await infer(agent, [1, 0, 255, 0])).toMatchObject({ reason: 'the battery is low' });
+    expect(await health(agent)).toMatchObject({ queue: { ops: 0 } });
+  });
+
   it('is not asked again within its cooldown', async () => {
     const { start } = await createWorld();
     const agent = await start({ lookAlikeCooldownMs: 60_000 });

@@ -118,7 +118,9 @@ export function createSession(ports: SessionPorts): Session {
     inFlight = { exchange, built, bytes: sentBytes, sentAtMs, answered: false };
     if (bytes.ok) {
       void transport.send(bytes.value).then((sent) => {
-        if (!sent.ok) handle({ kind: 'unsent', exchange });
+        if (sent.ok) return;
+        if (inFlight?.exchange === exchange) inFlight.answered = true; // It was not lost on the way.
+        handle({ kind: 'unsent', exchange });
       });
     } else {
       log.error({ exchange, code: bytes.error.code }, `not sent: ${bytes.error.message}`);

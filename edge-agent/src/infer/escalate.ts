@@ -33,6 +33,8 @@ export interface EscalatorPorts {
 export interface Escalator {
   /** Asks, waits up to `waitMs` where it is given and the cloud may be waited for, and never fails: see `reason`. */
   ask(asked: Asked, outcome: StageOutcome, reason: string, waitMs?: number): Promise<Ending>;
+  /** What is known already of a look-alike, where the cloud is not to be asked. */
+  recall(asked: Asked, outcome: StageOutcome): Ending | undefined;
   /** The app has its answer. */
   audit(asked: Asked, outcome: StageOutcome): Promise<void>;
   /** Inside the transaction that applies an answer. */
@@ -51,6 +53,12 @@ interface Audited {
   readonly exit: number;
   /** It was what the cloud once said of this look-alike. */
   readonly learnedFrom?: string;
+}
+
+/** What a question looks like, to the variant that has seen it. */
+interface Sight {
+  readonly variant: string;
+  readonly embedding: Float32Array;
 }
 
 /** Audits under way that are remembered; a restart forgets them, and the coordinator counts them all the same. */
@@ -86,38 +94,40 @@ export function createEscalator(ports: EscalatorPorts, waitersMax: number): Esca
     log.warn({ requestId, code: appended.error.code }, `not audited: ${appended.error.message}`);
   };
 
-  /** What was learned from a look-alike, or that one was asked a moment ago. */
-  const recalled = (asked: Asked, outcome: StageOutcome, recall: Recall): Ending => {
-    const { requestId } = recall.kind === 'asked' ? recall : recall.learned;
-    if (recall.kind === 'asked')
-      return { degraded: true, reason: `look-alike of ${requestId}, just asked`, pending: false };
-    const { answer } = recall.learned;
-    const { label, confidence } = answer;
-    if (router.auditsCache())
-      void audit(asked, outcome, { label, confidence, exit: outcome.exit, learnedFrom: requestId });
-    const reason = `look-alike of ${requestId}, correlation ${recall.similarity.toFixed(3)}`;
-    // No calibration speaks of it: the audits do.
-    return { ...answerOf(answer), source: 'cache', degraded: true, reason, pending: false };
+  const sightOf = ({ model, policy }: Asked, outcome: StageOutcome): Sight | undefined => {
+    const { cut, hasNextEdgeStage } = outcome;
+    if (!lookAlikes.enabled || cut === undefined || hasNextEdgeStage) return undefined;
+    return policy === 'cloud-only'
+      ? undefined
+      : { variant: model.variant, embedding: embed(cut.tensor.data) };
   };
+
+  /** What was learned from a look-alike, or that one was asked a moment ago. */
+  const recall = (sight: Sight | undefined): Recall | undefined =>
+    sight && lookAlikes.recall(sight.variant, sight.embedding, clock.nowMs());
 
   return {
     async ask(asked, outcome, reason, waitMs) {
-      if (lookAlikes.enabled && outcome.cut !== undefined && asked.policy !== 'cloud-only') {
-        const nowMs = clock.nowMs();
-        const embedding = embed(outcome.cut.tensor.data);
-        const recall = lookAlikes.recall(asked.model.variant, embedding, nowMs);
-        if (recall !== undefined) return recalled(asked, outcome, recall);
-        lookAlikes.asked(asked.requestId, asked.model.variant, embedding, nowMs);
+      const { requestId } = asked;
+      const sight = sightOf(asked, outcome);
+      const recalled = recall(sight);
+      if (recalled?.kind === 'learned' && router.auditsCache()) {
+        const { answer, requestId: learnedFrom } = recalled.learned;
+        const { label, confidence } = answer;
+        void audit(asked, outcome, { label, confidence, exit: outcome.exit, learnedFrom });
       }
+      if (recalled !== undefined) return endingOf(recalled);
       const local = (why: string, pending: boolean): Ending => {
         return { degraded: true, reason: why, pending };
       };
       const appended = await append(ports, asked, outcome);
       if (!appended.ok) {
         const { code, message } = appended.error;
-        log.warn({ requestId: asked.requestId, code, reason: message }, 'not escalated');
+        log.warn({ requestId, code, reason: message }, 'not escalated');
         return local(`not escalated: ${code}`, false);
       }
+      if (sight !== undefined)
+        lookAlikes.asked(requestId, sight.variant, sight.embedding, clock.nowMs());
       if (waitMs === undefined) return local(reason, true);
       if (waiters.size() >= waitersMax) return local('too many requests wait', true);
       if (!router.mayWait()) return local('the cloud keeps missing deadlines', true);
@@ -125,6 +135,11 @@ export function createEscalator(ports: EscalatorPorts, waitersMax: number): Esca
       if (cloud === undefined) return local('deadline', true);
       if (cloud.kind === 'failed') return local(`cloud: ${cloud.code}`, false);
       return { ...answerOf(cloud), degraded: false, reason, pending: false };
+    },
+
+    recall(asked, outcome) {
+      const recalled = recall(sightOf(asked, outcome));
+      return recalled?.kind === 'learned' ? endingOf(recalled) : undefined;
     },
 
     audit: (asked, exit) => {
@@ -218,6 +233,19 @@ async function waitFor(
   // That an app has gone says nothing of the cloud.
   if (outcome !== undefined || !signal?.aborted) router.waited(outcome !== undefined);
   return outcome;
+}
+
+function endingOf(recall: Recall): Ending {
+  if (recall.kind === 'asked')
+    return {
+      degraded: true,
+      reason: `look-alike of ${recall.requestId}, just asked`,
+      pending: false,
+    };
+  const { learned, similarity } = recall;
+  const reason = `look-alike of ${learned.requestId}, correlation ${similarity.toFixed(3)}`;
+  // No calibration speaks of it: the audits do.
+  return { ...answerOf(learned.answer), source: 'cache', degraded: true, reason, pending: false };
 }
 
 const answerOf = (cloud: Extract<Answer['outcome'], { kind: 'answered' }>) => ({

@@ -154,9 +154,8 @@ async function end(
     case 'escalate':
       return escalator.ask(asked, outcome, reason, decision.waitMs);
     case 'degraded':
-      return decision.escalate
-        ? escalator.ask(asked, outcome, reason)
-        : { degraded: true, reason, pending: false };
+      if (decision.escalate) return escalator.ask(asked, outcome, reason);
+      return escalator.recall(asked, outcome) ?? { degraded: true, reason, pending: false };
     default:
       // Not awaited: the app does not wait for what it does not ask.
       if (decision.kind === 'exit' && decision.audit) void escalator.audit(asked, outcome);

@@ -18,7 +18,7 @@ export interface Learned {
   readonly expiresMs: number;
 }
 
-/** Durable; `put` and `remove` are called inside the transaction that applies an answer. */
+/** Durable; `put` is called inside the transaction that applies an answer. */
 export interface LearnedStore {
   load(): readonly Learned[];
   put(learned: Learned): void;

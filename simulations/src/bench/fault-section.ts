@@ -37,6 +37,7 @@ export async function faultSection(bench: Bench): Promise<string> {
       ratio(medianRatio(rounds.map(p99), healthy.map(p99))),
       of(({ unsureWorstMs }) => unsureWorstMs),
       of(({ answersPerSecond }) => answersPerSecond),
+      String(rounds.reduce((sum, { refused }) => sum + refused, 0)),
       worst(sedna[fault]),
       number(sedna[fault].answersPerSecond),
     ];
@@ -52,6 +53,7 @@ export async function faultSection(bench: Bench): Promise<string> {
         'over healthy',
         'unsure worst',
         'answers/s',
+        'refused',
         'as Sedna: worst',
         'answers/s',
       ],

@@ -22,7 +22,7 @@ const thorough: Effort = {
   model5msRequests: 200,
   model200msRuns: 4,
   cutOffRequests: 2_000,
-  faults: { skerrySeconds: 8, sednaSeconds: 20 },
+  faults: { skerrySeconds: 5, sednaSeconds: 16 },
   escalationImages: 10_000,
   documentChanges: 10_000,
   fleet: {

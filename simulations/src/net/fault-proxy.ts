@@ -1,9 +1,9 @@
 // A link that misbehaves as real ones do, for a kernel that has no netem: a TCP proxy on a loopback port with one fault at
 // a time. What is random comes from a seed.
 
-import { once } from 'node:events';
-import { connect, createServer, type Socket } from 'node:net';
-import { assert, type Random } from '@skerry/shared';
+import type { Socket } from 'node:net';
+import type { Random } from '@skerry/shared';
+import { openLoopback } from './loopback.ts';
 
 export const faults = {
   none: 'healthy',
@@ -42,28 +42,17 @@ export async function createFaultProxy(
   target: FaultProxyTarget,
   random: Random,
 ): Promise<FaultProxy> {
-  const open = new Set<Socket>();
   let fault: Fault = 'none';
   /** Within a spell of being away. */
   let away = false;
   let spell: NodeJS.Timeout | undefined;
 
-  const reset = (): void => {
-    for (const socket of open) socket.resetAndDestroy();
-  };
   const turn = (): void => {
     if (fault !== 'refusals' && fault !== 'flapping') return;
     away = !away;
-    if (away) reset();
+    if (away) loopback.endAll('resetAndDestroy');
     const [shortest, longest] = spellsMs[fault][away ? 'away' : 'there'];
     spell = setTimeout(turn, shortest + random.below(longest - shortest));
-  };
-  const track = (socket: Socket): Socket => {
-    open.add(socket);
-    socket.setNoDelay(true);
-    socket.on('error', () => socket.destroy());
-    socket.on('close', () => open.delete(socket));
-    return socket;
   };
   const carry = (from: Socket, to: Socket, direction: 'up' | 'down'): void => {
     from.on('data', (chunk) => {
@@ -77,32 +66,25 @@ export async function createFaultProxy(
     from.on('close', () => to.destroy());
   };
 
-  const server = createServer((client) => {
-    track(client);
+  const loopback = await openLoopback(target, (client, dial) => {
     if (away) return refuse(client, fault === 'refusals' ? target.refuses : 'reset');
-    const upstream = track(connect(target));
+    const upstream = dial();
     carry(client, upstream, 'up');
     carry(upstream, client, 'down');
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  assert(typeof address === 'object' && address !== null, 'a listening server has an address');
 
   return {
-    port: address.port,
+    port: loopback.port,
     set(next) {
       clearTimeout(spell);
       fault = next;
       away = false;
       turn();
     },
-    async close() {
+    close() {
       clearTimeout(spell);
       fault = 'none';
-      reset();
-      server.close();
-      await once(server, 'close');
+      return loopback.close();
     },
   };
 }

@@ -1,8 +1,7 @@
 // A link that can be cut: a TCP proxy on a loopback port, with faults that a kernel without netem cannot give.
 
-import { once } from 'node:events';
-import { connect, createServer, type Socket } from 'node:net';
-import { assert } from '@skerry/shared';
+import type { Socket } from 'node:net';
+import { openLoopback } from './loopback.ts';
 
 /** `cut`: refuses and resets. `black-hole`: accepts, and nothing ever comes through. */
 export type LinkMode = 'pass' | 'cut' | 'black-hole';
@@ -30,19 +29,8 @@ export async function createTcpProxy(
   shaperOf: (direction: Direction) => Shaper = () => asIs,
 ): Promise<TcpProxy> {
   const bytes = { up: 0, down: 0 };
-  const open = new Set<Socket>();
   let mode: LinkMode = 'pass';
 
-  const reset = (): void => {
-    for (const socket of open) socket.destroy();
-  };
-  const track = (socket: Socket): Socket => {
-    open.add(socket);
-    socket.setNoDelay(true);
-    socket.on('error', () => socket.destroy());
-    socket.on('close', () => open.delete(socket));
-    return socket;
-  };
   const carry = (from: Socket, to: Socket, direction: Direction): void => {
     const shape = shaperOf(direction);
     const forward = (part: Uint8Array): void => {
@@ -58,23 +46,19 @@ export async function createTcpProxy(
     from.on('close', () => to.destroy());
   };
 
-  const server = createServer((client) => {
-    track(client);
+  const loopback = await openLoopback(target, (client, dial) => {
     if (mode === 'cut') {
       client.resetAndDestroy();
       return;
     }
-    const upstream = track(connect(target));
+    const upstream = dial();
     carry(client, upstream, 'up');
     carry(upstream, client, 'down');
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  assert(typeof address === 'object' && address !== null, 'a listening server has an address');
+  const reset = (): void => loopback.endAll('destroy');
 
   return {
-    port: address.port,
+    port: loopback.port,
     bytes,
     set(next) {
       // What a black hole has swallowed is missing from the stream: such a connection can only be reset.
@@ -82,10 +66,6 @@ export async function createTcpProxy(
       mode = next;
     },
     reset,
-    async close() {
-      reset();
-      server.close();
-      await once(server, 'close');
-    },
+    close: loopback.close,
   };
 }
