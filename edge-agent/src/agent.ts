@@ -97,13 +97,16 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
   const { classifiers, tensorModels } = loaded.value;
   const models = new Map(classifiers.map(({ model }) => [model.manifest.name, model]));
   const answers = createAnswerStream(escalations);
-  const tally = createTally({
-    queueOps: () => store.position().ops,
-    queueBytes: () => store.position().bytes,
-    waitingForModel: admission.waiting,
-    waitingForCloud: () => escalator.waiting(),
-    linkUp: () => session.link().state === 'up',
-  });
+  const tally = createTally(
+    {
+      queueOps: () => store.position().ops,
+      queueBytes: () => store.position().bytes,
+      waitingForModel: admission.waiting,
+      waitingForCloud: () => escalator.waiting(),
+      linkUp: () => session.link().state === 'up',
+    },
+    clock,
+  );
   const router = openRouter(config, {
     link: () => session.link(),
     store: ports.routeStore.budgets,

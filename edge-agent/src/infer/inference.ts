@@ -167,5 +167,5 @@ const answerAt = ({ exit, prediction }: StageOutcome) => ({
   source: `exit:${exit}`,
   label: prediction.index,
   confidence: prediction.confidence,
-  probabilities: Float32Array.from(prediction.probabilities),
+  probabilities: new Float32Array(prediction.probabilities),
 });

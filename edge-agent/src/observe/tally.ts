@@ -1,5 +1,6 @@
 // What this device has answered since it started, as the coordinator and Prometheus hear of it.
 
+import type { Clock } from '@skerry/shared';
 import type { DeviceStatus } from '@skerry/sync-protocol';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { InferenceAnswer } from '../infer/request.ts';
@@ -33,7 +34,7 @@ export interface TallyGauges {
 
 const recentMax = 8;
 
-export function createTally(gauges: TallyGauges): Tally {
+export function createTally(gauges: TallyGauges, clock: Pick<Clock, 'after'>): Tally {
   const registry = new Registry();
   const registers = [registry];
   const counts = {
@@ -104,18 +105,29 @@ export function createTally(gauges: TallyGauges): Tally {
       },
     });
 
+  /** The answers of this turn of the loop; counted in the next, when they have gone out. */
+  let uncounted: (readonly [InferenceAnswer, number])[] = [];
+  const countAll = (): void => {
+    const taken = uncounted;
+    uncounted = [];
+    for (const [answer, nowMs] of taken) countAnswer(answer, nowMs);
+  };
+  const countAnswer = (answer: InferenceAnswer, nowMs: number): void => {
+    const { source, degraded, latencyMs, model } = answer;
+    counts.answered += 1;
+    if (source === 'cloud') counts.cloudInTime += 1;
+    else counts.atExit[source] = (counts.atExit[source] ?? 0) + 1;
+    if (degraded) counts.degraded += 1;
+    const { name } = model.manifest;
+    byModel.set(name, countOne(byModel.get(name) ?? noneCounted, source, degraded));
+    answers.inc({ model: name, source, degraded: String(degraded) });
+    latency.observe({ source }, latencyMs / 1000);
+    recent = [...recent.slice(1 - recentMax), decisionOf(answer, nowMs)];
+  };
+
   return {
     answered(answer, nowMs) {
-      const { source, degraded, latencyMs, model } = answer;
-      counts.answered += 1;
-      if (source === 'cloud') counts.cloudInTime += 1;
-      else counts.atExit[source] = (counts.atExit[source] ?? 0) + 1;
-      if (degraded) counts.degraded += 1;
-      const { name } = model.manifest;
-      byModel.set(name, countOne(byModel.get(name) ?? noneCounted, source, degraded));
-      answers.inc({ model: name, source, degraded: String(degraded) });
-      latency.observe({ source }, latencyMs / 1000);
-      recent = [...recent.slice(1 - recentMax), decisionOf(answer, nowMs)];
+      if (uncounted.push([answer, nowMs]) === 1) clock.after(0, countAll);
     },
     escalated() {
       counts.escalated += 1;
@@ -135,14 +147,24 @@ export function createTally(gauges: TallyGauges): Tally {
       counts.failed += 1;
       failures.inc({ code });
     },
-    counts: () => ({ ...counts, atExit: { ...counts.atExit } }),
-    countsOf: (model) => byModel.get(model) ?? noneCounted,
+    counts() {
+      countAll();
+      return { ...counts, atExit: { ...counts.atExit } };
+    },
+    countsOf(model) {
+      countAll();
+      return byModel.get(model) ?? noneCounted;
+    },
     takeRecent() {
+      countAll();
       const taken = recent;
       recent = [];
       return taken;
     },
-    metrics: () => registry.metrics(),
+    metrics() {
+      countAll();
+      return registry.metrics();
+    },
   };
 }
 

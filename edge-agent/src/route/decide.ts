@@ -99,10 +99,9 @@ export function decide(input: DecideInput): Decision {
 }
 
 /** Only where the cloud could be asked anyway, and never on what is kept for questions. */
-function isAudited({ drawn, hasCloudStage, policy, strain, price }: DecideInput): boolean {
-  return (
-    drawn && hasCloudStage && policy !== 'edge-only' && strain === undefined && price.share === 0
-  );
+function isAudited(input: DecideInput): boolean {
+  if (!input.drawn || !input.hasCloudStage || input.policy === 'edge-only') return false;
+  return input.strain === undefined && input.price.share === 0;
 }
 
 /**

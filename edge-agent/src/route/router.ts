@@ -54,17 +54,29 @@ export function createRouter(
   const estimator = createCloudEstimator(clock);
   /** Of the latest escalation: what packing makes of a cut. */
   let packedShare = 1;
+  const seen = (): LinkEstimate => {
+    const now = link();
+    if (now.state !== 'up') estimator.forget();
+    return now;
+  };
   return {
     decide({ cutBytes, ...exit }) {
-      const seen = link();
-      if (seen.state !== 'up') estimator.forget();
       const strained = strain();
+      // Worked out only when it is read: a confident exit, which most answers are, weighs next to nothing.
       return decide({
         ...exit,
-        link: seen,
-        cloud: estimator.estimate(cutBytes * packedShare, seen),
-        breakerOpen: breaker.refuses(),
-        price: budgets.price(clock.nowMs()),
+        get link() {
+          return seen();
+        },
+        get cloud() {
+          return estimator.estimate(cutBytes * packedShare, seen());
+        },
+        get breakerOpen() {
+          return breaker.refuses();
+        },
+        get price() {
+          return budgets.price(clock.nowMs());
+        },
         ...(strained === undefined ? {} : { strain: strained }),
         drawn: random.next() < auditShare,
         raceMargin,

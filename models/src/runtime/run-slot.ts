@@ -125,8 +125,11 @@ function open(memory: SlotMemory) {
       let offset = 0;
       let record: number = at.records;
       for (const name of names) {
-        const [datatype = 0, byteLength = 0, rank = 0] = control.subarray(record, record + 3);
-        const shape = [...control.subarray(record + 3, record + 3 + rank)];
+        const datatype = control[record] as number;
+        const byteLength = control[record + 1] as number;
+        const rank = control[record + 2] as number;
+        const shape: number[] = [];
+        for (let i = 0; i < rank; i++) shape.push(control[record + 3 + i] as number);
         // A copy, and of memory that is not shared: what is read here outlives the slot's next run.
         const own = bytes.slice(offset, offset + byteLength);
         const tensor = tensorFromBytes(defined(datatypes[datatype], 'a datatype'), shape, own);

@@ -19,7 +19,7 @@ const thorough: Effort = {
   rounds: 5,
   digitsRequests: 2_000,
   digitsImages: 10_000,
-  model5msRequests: 200,
+  model5msRequests: 400,
   model200msRuns: 4,
   cutOffRequests: 2_000,
   faults: { skerrySeconds: 5, sednaSeconds: 16 },

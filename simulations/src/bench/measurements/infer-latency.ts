@@ -12,8 +12,8 @@ export interface InferOptions {
   readonly requests: number;
 }
 
-/** Requests before the first that is timed, as a share of those that are. */
-const warmUpShare = 0.2;
+/** Requests before the first that is timed: Node compiles what has run often, and a device runs for weeks. */
+const warmUpRequests = 400;
 
 /** @param run makes one request, and says how long it took */
 export async function inferLatency(
@@ -22,7 +22,7 @@ export async function inferLatency(
 ): Promise<Latencies> {
   const images = await readImages(file);
   const imageAt = (i: number) => images[i % images.length] as Image;
-  for (let i = 0; i < warmUpShare * requests; i++) await run(imageAt(i));
+  for (let i = 0; i < Math.min(warmUpRequests, requests); i++) await run(imageAt(i));
   const samplesMs: number[] = [];
   for (let i = 0; i < requests; i++) samplesMs.push(await run(imageAt(i)));
   return latenciesOf(samplesMs);
