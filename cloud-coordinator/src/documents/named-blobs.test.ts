@@ -1,6 +1,7 @@
 import { err, failure, ok, silentLog } from '@skerry/shared';
-import { audiences, type BlobReferences } from '@skerry/sync-protocol/blobs';
+import { audiences } from '@skerry/sync-protocol/blobs';
 import type { DocumentView } from '@skerry/sync-protocol/documents';
+import { createMemoryBlobReferences } from '@skerry/sync-protocol/testing';
 import { describe, expect, it } from 'vitest';
 import type { Documents } from './documents.ts';
 import { referToNamedBlobs } from './named-blobs.ts';
@@ -9,20 +10,7 @@ const digest = (of: string): string => `sha256:${of.repeat(64)}`;
 const [a, b, c] = [digest('a'), digest('b'), digest('c')];
 
 function fresh() {
-  const owners = new Map<string, Set<string>>();
-  const references: BlobReferences = {
-    async add(named, owner) {
-      owners.set(named, (owners.get(named) ?? new Set()).add(owner));
-      return ok(undefined);
-    },
-    async drop(named, owner) {
-      owners.get(named)?.delete(owner);
-      return ok(undefined);
-    },
-    has: (named) => (owners.get(named)?.size ?? 0) > 0,
-    owners: (named) => [...(owners.get(named) ?? [])],
-    digests: () => [...owners.keys()],
-  };
+  const references = createMemoryBlobReferences();
   /** What the documents hold; a test may write as a device does. */
   const values = new Map<string, DocumentView['value']>();
   const view = (document: string) =>

@@ -1,5 +1,10 @@
 import { silentLog } from '@skerry/shared';
-import { createMemoryBlobStore, sampleBlob, sampleEscalation } from '@skerry/sync-protocol/testing';
+import {
+  createMemoryBlobReferences,
+  createMemoryBlobStore,
+  sampleBlob,
+  sampleEscalation,
+} from '@skerry/sync-protocol/testing';
 import { describe, expect, it } from 'vitest';
 import { createBlobInputs, inputBytesMax } from './blob-inputs.ts';
 
@@ -9,26 +14,17 @@ async function fresh() {
   const store = createMemoryBlobStore();
   for (const [index, chunk] of chunks.entries()) await store.write(ref, index, chunk);
   await store.finish(ref.digest);
-  const owners = new Map<string, Set<string>>();
+  const references = createMemoryBlobReferences();
   const inputs = createBlobInputs({
     blobsOf: (device) => (device === 'stranger' ? createMemoryBlobStore() : store),
-    references: {
-      async add(digest, owner) {
-        owners.set(digest, (owners.get(digest) ?? new Set()).add(owner));
-        return { ok: true, value: undefined };
-      },
-      async drop(digest, owner) {
-        owners.get(digest)?.delete(owner);
-        return { ok: true, value: undefined };
-      },
-    },
+    references,
     log: silentLog,
   });
   const open = (requestId: string, device = 'box', blob = ref) => {
     const body = sampleEscalation(requestId);
     return { device, body: { ...body, input: { ...body.input, data: new Uint8Array(), blob } } };
   };
-  return { inputs, open, isKept: () => (owners.get(ref.digest)?.size ?? 0) > 0 };
+  return { inputs, open, isKept: () => references.has(ref.digest) };
 }
 
 describe('inputs that came as blobs', () => {

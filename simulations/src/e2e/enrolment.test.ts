@@ -1,61 +1,33 @@
 // A device's whole life with a coordinator behind TLS, as processes: token, enrolment, work, and revocation.
 
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { request } from 'node:https';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { sampleBlob } from '@skerry/sync-protocol/testing';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { inferDigit } from '../fleet/agent-client.ts';
-import { type SkerryProcess, startProcess } from '../fleet/process.ts';
+import { linkOf, openCertifiedFleet } from '../fleet/certified-fleet.ts';
 
 const main = new URL('../../../cloud-coordinator/dist/main.js', import.meta.url).pathname;
 const soon = { timeout: 15_000, interval: 50 };
 
 async function fresh() {
-  const folder = await mkdtemp(join(tmpdir(), 'skerry-enrolment-'));
-  const processes: SkerryProcess[] = [];
-  onTestFinished(async () => {
-    for (const process of processes) await process.stop();
-    await rm(folder, { recursive: true, force: true });
-  });
-  const dataDir = join(folder, 'coordinator');
+  const { folder, dataDir, ...fleet } = await openCertifiedFleet(onTestFinished);
   const command = async (...argv: string[]) => {
     const run = promisify(execFile)(process.execPath, [main, ...argv, '--data-dir', dataDir]);
     return (await run).stdout.trim();
   };
-  const start: typeof startProcess = async (...of) => {
-    const started = await startProcess(...of);
-    processes.push(started);
-    return started;
-  };
-  const coordinator = await start('coordinator', 'coordinator', {
-    'data-dir': dataDir,
-    'http-port': 0,
-    'mqtt-port': 0,
-    tls: 'on',
-    'revocation-read-ms': 100,
-  });
+  const coordinator = await fleet.startCoordinator({ 'mqtt-port': 0 });
   const startAgent = (name: string, token: string, broker = coordinator.mqttUrl) =>
-    start('agent', name, {
-      'data-dir': join(folder, name),
-      device: name,
-      'http-port': 0,
+    fleet.startAgent(name, {
       broker: broker ?? '',
       'coordinator-url': coordinator.httpUrl,
       'join-token': token,
     });
   return { folder, coordinator, command, startAgent };
 }
-
-const linkOf = async (agent: SkerryProcess): Promise<string> => {
-  const health = (await (await fetch(`${agent.httpUrl}/healthz`)).json()) as {
-    link: { state: string };
-  };
-  return health.link.state;
-};
 
 it('[IDN5] a device enrols, works over TLS, and is out as soon as it is revoked', {
   timeout: 60_000,

@@ -1,7 +1,6 @@
 // Devices and a coordinator as processes, behind a real Mosquitto that knows them by certificate: everything over MQTT.
 
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openAuthority, operatorCommands } from '@skerry/cloud-coordinator';
 import { createCoordinatorFetch } from '@skerry/edge-agent';
@@ -12,47 +11,27 @@ import { openMqttConnection } from '@skerry/sync-protocol/mqtt';
 import { sampleBlob } from '@skerry/sync-protocol/testing';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { inferDigit } from '../fleet/agent-client.ts';
-import { type SkerryProcess, startProcess } from '../fleet/process.ts';
+import { linkOf, openCertifiedFleet } from '../fleet/certified-fleet.ts';
+import type { SkerryProcess } from '../fleet/process.ts';
 import { hasMosquitto } from '../net/mosquitto.ts';
 import { startSecureMosquitto } from '../net/secure-mosquitto.ts';
 
 const soon = { timeout: 15_000, interval: 50 };
 
 async function fresh() {
-  const folder = await mkdtemp(join(tmpdir(), 'skerry-mosquitto-fleet-'));
-  const processes: SkerryProcess[] = [];
-  onTestFinished(async () => {
-    for (const process of processes) await process.stop();
-    await rm(folder, { recursive: true, force: true });
-  });
-  const dataDir = join(folder, 'coordinator');
+  const { folder, dataDir, ...fleet } = await openCertifiedFleet(onTestFinished);
   const mosquittoDir = join(folder, 'mosquitto');
   const mosquitto = await startSecureMosquitto(dataDir, mosquittoDir);
   onTestFinished(mosquitto.kill);
-  const start: typeof startProcess = async (...of) => {
-    const started = await startProcess(...of);
-    processes.push(started);
-    return started;
-  };
-  const coordinator = await start('coordinator', 'coordinator', {
-    'data-dir': dataDir,
-    'http-port': 0,
+  const coordinator = await fleet.startCoordinator({
     broker: mosquitto.url,
-    tls: 'on',
     'mosquitto-dir': mosquittoDir,
-    'revocation-read-ms': 100,
   });
   /** Enrols where it has a token; without one it has no way to the coordinator but MQTT. */
-  const startAgent = async (name: string, token?: string, dataFolder = name) => {
-    const agent = await start('agent', name, {
-      'data-dir': join(folder, dataFolder),
-      device: name,
-      'http-port': 0,
-      broker: mosquitto.url,
-      ...(token === undefined
-        ? {}
-        : { 'coordinator-url': coordinator.httpUrl, 'join-token': token }),
-    });
+  const startAgent = async (name: string, token?: string, dataFolder?: string) => {
+    const enrols = token && { 'coordinator-url': coordinator.httpUrl, 'join-token': token };
+    const flags = { broker: mosquitto.url, ...(enrols || {}) };
+    const agent = await fleet.startAgent(name, flags, dataFolder);
     await vi.waitFor(async () => expect(await linkOf(agent)).toBe('up'), soon);
     return agent;
   };
@@ -100,11 +79,6 @@ async function fresh() {
   };
   return { folder, startAgent, token: () => command('token'), command, connectAs, patchTwin };
 }
-
-const linkOf = async (agent: SkerryProcess): Promise<string> => {
-  const health = await (await fetch(`${agent.httpUrl}/healthz`)).json();
-  return (health as { link: { state: string } }).link.state;
-};
 
 async function move(
   agent: SkerryProcess,

@@ -1,10 +1,14 @@
-// What each device sees of one store. The memory store keeps the blob store's contract, the references' disk is a map.
+// What each device sees of one store. Store and references are the ones in memory.
 
 import { ok } from '@skerry/shared';
 import { describe, expect, it } from 'vitest';
-import { createMemoryBlobStore, type SampleBlob, sampleBlob } from '../testing/index.ts';
+import {
+  createMemoryBlobReferences,
+  createMemoryBlobStore,
+  type SampleBlob,
+  sampleBlob,
+} from '../testing/index.ts';
 import { chunkBytes } from './blob.ts';
-import type { BlobReferences } from './blob-store.ts';
 import {
   audiences,
   createDeviceBlobs,
@@ -16,29 +20,11 @@ const blob = sampleBlob(3 * chunkBytes, 1);
 const other = sampleBlob(2 * chunkBytes, 2);
 const hourMs = 3_600_000;
 
-function createReferences(): BlobReferences {
-  const owners = new Map<string, Set<string>>();
-  return {
-    async add(digest, owner) {
-      owners.set(digest, (owners.get(digest) ?? new Set()).add(owner));
-      return ok(undefined);
-    },
-    async drop(digest, owner) {
-      owners.get(digest)?.delete(owner);
-      if (owners.get(digest)?.size === 0) owners.delete(digest);
-      return ok(undefined);
-    },
-    has: (digest) => owners.has(digest),
-    owners: (digest) => [...(owners.get(digest) ?? [])],
-    digests: () => [...owners.keys()],
-  };
-}
-
 function fresh(quotaBytesMax = 10 * chunkBytes) {
   let nowMs = 0;
   const disk = new Map();
   const store = createMemoryBlobStore(disk, undefined, { nowMs: () => nowMs });
-  const [references, claims] = [createReferences(), createReferences()];
+  const [references, claims] = [createMemoryBlobReferences(), createMemoryBlobReferences()];
   const siteOf = async (device: string) => (device.startsWith('north') ? 'north' : undefined);
   const of = createDeviceBlobs(
     { store, references, claims, siteOf, nowMs: () => nowMs },

@@ -8,7 +8,12 @@ import { chunkBytes } from '../blobs/blob.ts';
 import type { BlobStore } from '../blobs/blob-store.ts';
 import { blobBoundsDefaults } from '../blobs/plan-eviction.ts';
 import { scrubBlobs } from '../blobs/scrub.ts';
-import { blobStoreContract, type SampleBlob, sampleBlob } from '../testing/index.ts';
+import {
+  blobReferencesContract,
+  blobStoreContract,
+  type SampleBlob,
+  sampleBlob,
+} from '../testing/index.ts';
 import { createSha256 } from './create-sha256.ts';
 import { openFileBlobReferences } from './file-blob-references.ts';
 import { openFileBlobStore } from './file-blob-store.ts';
@@ -166,31 +171,13 @@ describe('blobs in a folder', () => {
   });
 });
 
-describe('references in a folder', () => {
-  it('[BLB8] hold a blob until the last owner drops it, over restarts', async () => {
-    const folder = await freshFolder();
-    const openReferences = async () => {
-      const opened = await openFileBlobReferences(folder);
-      assert(opened.ok, 'the references open');
-      return opened.value;
-    };
-    const { digest } = sampleBlob(1).ref;
-    const first = await openReferences();
-    for (const owner of ['op-1', 'op-2', 'op-1']) await first.add(digest, owner);
-    const second = await openReferences();
-    expect(second.has(digest)).toBe(true);
-    await second.drop(digest, 'op-1');
-    await second.drop(digest, 'op-1');
-    expect((await openReferences()).has(digest)).toBe(true);
-    await second.drop(digest, 'op-2');
-    expect(second.has(digest)).toBe(false);
-    expect((await openReferences()).has(digest)).toBe(false);
-    for (const [bad, owner] of [
-      ['sha256:../..', 'op'],
-      [digest, '../op'],
-    ] as const)
-      expect(await second.add(bad, owner)).toMatchObject({ error: { code: 'invalid_argument' } });
-  });
+blobReferencesContract('a folder', async () => {
+  const folder = await freshFolder();
+  return async () => {
+    const opened = await openFileBlobReferences(folder);
+    assert(opened.ok, 'the references open');
+    return opened.value;
+  };
 });
 
 async function flipBit(path: string, at: number): Promise<void> {

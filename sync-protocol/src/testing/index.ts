@@ -1,4 +1,5 @@
 export { createVirtualClock, type VirtualClock } from '@skerry/shared/testing';
+export { blobReferencesContract } from './blob-references-contract.ts';
 export { type BlobDisk, blobStoreContract } from './blob-store-contract.ts';
 export { type CoordinatorDisk, coordinatorStoreContract } from './coordinator-store-contract.ts';
 export { type DeviceDisk, deviceStoreContract } from './device-store-contract.ts';
@@ -10,6 +11,7 @@ export {
   memberStoreContract,
 } from './document-stores-contract.ts';
 export { createInlineEngine } from './inline-engine.ts';
+export { createMemoryBlobReferences } from './memory-blob-references.ts';
 export { createMemoryBlobStore, type MemoryBlobDisk } from './memory-blob-store.ts';
 export {
   createMemoryCoordinatorDisk,

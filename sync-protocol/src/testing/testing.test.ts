@@ -2,8 +2,10 @@
 
 import { systemClock } from '@skerry/shared/node';
 import {
+  blobReferencesContract,
   blobStoreContract,
   coordinatorStoreContract,
+  createMemoryBlobReferences,
   createMemoryBlobStore,
   createMemoryCoordinatorDisk,
   createMemoryCoordinatorStore,
@@ -68,3 +70,8 @@ documentLogContract('memory', () =>
 );
 followerStoreContract('memory', () => documentDisk(createMemoryFollowerStore));
 memberStoreContract('memory', () => documentDisk(createMemoryMemberStore));
+
+blobReferencesContract('memory', async () => {
+  const disk = new Map();
+  return async () => createMemoryBlobReferences(disk);
+});
