@@ -1,4 +1,4 @@
-import { createHash, webcrypto } from 'node:crypto';
+import { createHash, X509Certificate as NodeCertificate, webcrypto } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -84,6 +84,16 @@ describe('enrolment', () => {
     const late = await newToken();
     advance(clock, hourMs);
     expect(await enrol(late, await newRequest('box-3'))).toMatchObject(refused);
+  });
+
+  it('[RLY5] a device’s certificate is for a relay too, and vouches for no host, whatever the device is called', async () => {
+    const { enrol, newToken } = await fresh();
+    const enrolled = await enrol(await newToken(), await newRequest('cloud.example'));
+    assert(enrolled.ok, 'enrolled');
+    const certificate = new NodeCertificate(enrolled.value.certificate);
+    expect(certificate.keyUsage).toEqual(['1.3.6.1.5.5.7.3.2', '1.3.6.1.5.5.7.3.1']); // RFC 5280 §4.2.1.12.
+    expect(certificate.checkHost('cloud.example')).toBeUndefined();
+    expect(certificate.checkHost('cloud.example.invalid')).toBe('cloud.example.invalid');
   });
 
   it('[IDN4] a name that is enrolled goes to another key by a token bound to it alone', async () => {

@@ -243,11 +243,13 @@ export async function createSiteWorld(
     stopLosing(): void {
       loses = false;
     },
-    async restart(name: string): Promise<void> {
+    /** `anew`: its way to the relay has lost its database. */
+    async restart(name: string, anew = false): Promise<void> {
       const { main, link, documents, session } = deviceOf(name);
       session.close();
       await documents.close();
-      await start(name, main, link);
+      if (anew) link.close();
+      await start(name, main, anew ? unwrap(openDatabase(':memory:')) : link);
     },
     restartCloud: startCloud,
     /** Runs until `ms` later. */
@@ -338,7 +340,8 @@ export async function siteStorm(seed: number, bug?: SiteBug): Promise<SiteOutcom
       world.setLink(pick(random, ['cloud', 'cloud', 'site'] as const), name, random.below(3) === 0);
     } else if (draw < 0.9) {
       counts.restarts++;
-      await (random.below(4) === 0 ? world.restartCloud() : world.restart(name));
+      if (random.below(4) === 0) await world.restartCloud();
+      else await world.restart(name, random.below(4) === 0);
     } else if (draw < 0.93) {
       counts.epochs++;
       await world.renew();
@@ -377,6 +380,8 @@ export async function siteStorm(seed: number, bug?: SiteBug): Promise<SiteOutcom
   };
 
   const run = async (): Promise<SiteOutcome['violation']> => {
+    // All have been heard by the coordinator once: of whom it has never heard it can note nothing (decision 0040).
+    await world.run(30_000);
     for (let i = 0; i < stepsPerRun; i++) {
       await step();
       const violation = await judge();
