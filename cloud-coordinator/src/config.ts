@@ -20,6 +20,9 @@ export const coordinatorConfigSchema = z.object({
   dataDir: dataDirSchema.describe('where the database lies'),
   httpHost: z.string().min(1).default('127.0.0.1').describe('address of the API and the console'),
   httpPort: portSchema.default(8080).describe('its port; 0 takes a free one'),
+  grpcPort: portSchema
+    .optional()
+    .describe('port of the Open Inference Protocol over gRPC, at the same address; absent: none'),
   mqttHost: z.string().min(1).default('127.0.0.1').describe('address of the embedded broker'),
   mqttPort: portSchema.default(1883).describe('its port; 0 takes a free one'),
   mqttConnectionsMax: countSchema(1, 1_000_000)

@@ -3,7 +3,7 @@
 
 import type { Runtime } from '@skerry/models';
 import type { Bundle } from '@skerry/models/node';
-import { createRestHandler } from '@skerry/models/open-inference';
+import { createRestHandler, type OpenInferenceServer } from '@skerry/models/open-inference';
 import { type Clock, type Log, ok, type Random, type Result, type Timer } from '@skerry/shared';
 import { sha256 } from '@skerry/shared/node';
 import {
@@ -69,6 +69,7 @@ export type TransportAdapter = CoordinatorTransport & {
 
 export interface Coordinator {
   readonly fetch: (request: Request) => Response | Promise<Response>;
+  readonly openInference: OpenInferenceServer;
   ready(): boolean;
   /** Lets go of what it holds, not of its adapters; what is not answered stays open in the store. */
   close(): Promise<void>;
@@ -199,6 +200,7 @@ export async function createCoordinator(
   });
   return ok({
     fetch: app.fetch,
+    openInference: host.value.server,
     ready,
     async close() {
       handler.close();

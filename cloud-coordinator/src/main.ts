@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // The coordinator as a process: chooses the adapters.
 
-import { createOnnxNativeRuntime, readVariants } from '@skerry/models/node';
+import { createOnnxNativeRuntime, openGrpc, readVariants } from '@skerry/models/node';
 import { collect, type Log, ok, type Result, sleep } from '@skerry/shared';
 import {
   createSystemRandom,
@@ -159,7 +159,16 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
     void tellMosquitto?.(revoked);
   });
   await Promise.race([transport.firstConnected, sleep(clock, firstConnectionMs)]);
-  log.info({ httpUrl: listening.value.url, mqttUrl: withoutPassword(brokerUrl) }, 'listening');
+  const grpc = await openGrpc(coordinator.value.openInference, {
+    host: config.httpHost,
+    port: config.grpcPort,
+    bodyBytesMax: config.bodyBytesMax,
+    tls: plan.value.httpTls ? tls : undefined,
+  });
+  if (!grpc.ok) return grpc;
+  if (grpc.value) opened.push(grpc.value.close);
+  const where = { httpUrl: listening.value.url, grpcPort: grpc.value?.port };
+  log.info({ ...where, mqttUrl: withoutPassword(brokerUrl) }, 'listening');
   return ok(undefined);
 }
 

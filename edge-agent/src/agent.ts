@@ -6,6 +6,7 @@ import {
   createModelStatistics,
   createRestHandler,
   type ModelStatistics,
+  type OpenInferenceServer,
 } from '@skerry/models/open-inference';
 import { type Clock, err, failure, type Log, ok, type Random, type Result } from '@skerry/shared';
 import { sha256 } from '@skerry/shared/node';
@@ -81,6 +82,7 @@ export interface AgentPorts {
 export interface Agent {
   readonly app: Hono;
   readonly inference: Pick<Inference, 'infer'>;
+  readonly openInference: OpenInferenceServer;
   /** Somebody has appended to the store: the session shall send it. */
   notifyAppended(): void;
   /** Lets every request that waits for the cloud have its local answer now. */
@@ -265,6 +267,7 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
   return ok({
     app,
     inference,
+    openInference: server,
     notifyAppended: session.notifyAppended,
     drain: escalator.close,
     async close() {

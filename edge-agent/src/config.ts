@@ -24,6 +24,9 @@ export const agentConfigSchema = z.object({
   dataDir: z.string().min(1).default('.skerry/agent').describe('where the store lies'),
   httpHost: z.string().default('127.0.0.1').describe('address of the local API'),
   httpPort: portSchema.default(8081).describe('port of the local API; 0 takes a free one'),
+  grpcPort: portSchema
+    .optional()
+    .describe('port of the Open Inference Protocol over gRPC, at the same address; absent: none'),
   // The URL may hold a password.
   broker: secret(
     z

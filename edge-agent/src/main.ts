@@ -5,7 +5,7 @@ import type { Server } from 'node:http';
 import { join } from 'node:path';
 import { createAdaptorServer } from '@hono/node-server';
 import { createResidency } from '@skerry/models';
-import { createOnnxNativePool, readBundle } from '@skerry/models/node';
+import { createOnnxNativePool, openGrpc, readBundle } from '@skerry/models/node';
 import { collect, createId, err, failure, type Log, ok, type Result } from '@skerry/shared';
 import {
   createSystemRandom,
@@ -151,8 +151,16 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
   const app = new Hono().route('/v1', blobs.value.routes);
   app.all('*', (c) => agent.value.app.fetch(c.req.raw, c.env));
   fetch = async (request) => app.fetch(request);
-  const relayed = relay.value === undefined ? {} : { relayUrl: relay.value.url };
-  log.info({ device: config.device, httpUrl: http.value.url, ...relayed }, 'listening');
+  const { grpcPort: port, httpHost: host, bodyBytesMax } = config;
+  const grpc = await openGrpc(agent.value.openInference, { host, port, bodyBytesMax });
+  if (!grpc.ok) return grpc;
+  if (grpc.value) opened.push(grpc.value.close);
+  const where = {
+    httpUrl: http.value.url,
+    relayUrl: relay.value?.url,
+    grpcPort: grpc.value?.port,
+  };
+  log.info({ device: config.device, ...where }, 'listening');
   return ok(undefined);
 }
 

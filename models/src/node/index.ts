@@ -5,5 +5,6 @@ export {
   type OnnxNativePool,
 } from '../runtime/onnx-native.ts';
 export { browserModules } from './browser-modules.ts';
+export { openGrpc } from './open-grpc.ts';
 export { type Bundle, readBundle, readVariants, zooDirectory } from './read-bundle.ts';
 export { variantDigest } from './variant-digest.ts';

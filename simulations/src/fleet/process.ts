@@ -11,6 +11,8 @@ export interface SkerryProcess {
   readonly mqttUrl?: string;
   /** Set for an agent that is its site's relay. */
   readonly relayUrl?: string;
+  /** Set for a process that serves gRPC. */
+  readonly grpcPort?: number;
   /** SIGTERM, and SIGKILL after a while. */
   stop(): Promise<void>;
   /** SIGKILL, now. */
@@ -49,7 +51,7 @@ export async function startProcess(
   running.add(child);
   child.once('exit', () => running.delete(child));
   const kept: string[] = [];
-  const { httpUrl, mqttUrl, relayUrl } = await listening(child, name, kept);
+  const { httpUrl, mqttUrl, relayUrl, grpcPort } = await listening(child, name, kept);
   const end = async (signal: NodeJS.Signals): Promise<void> => {
     if (!running.has(child)) return;
     const gone = once(child, 'exit');
@@ -63,6 +65,7 @@ export async function startProcess(
     httpUrl,
     ...(mqttUrl === undefined ? {} : { mqttUrl }),
     ...(relayUrl === undefined ? {} : { relayUrl }),
+    ...(grpcPort === undefined ? {} : { grpcPort }),
     stop: () => end('SIGTERM'),
     kill: () => end('SIGKILL'),
     exited: () => !running.has(child),
@@ -74,6 +77,7 @@ interface Listening {
   readonly httpUrl: string;
   readonly mqttUrl?: string;
   readonly relayUrl?: string;
+  readonly grpcPort?: number;
 }
 
 function listening(child: ChildProcess, name: string, kept: string[]): Promise<Listening> {

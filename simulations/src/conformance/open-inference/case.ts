@@ -1,5 +1,6 @@
 // What a case of the kit is, and how it says that a server differs.
 
+import type { GrpcClient } from './grpc.ts';
 import type { HttpClient } from './http.ts';
 
 /** The models that the cases ask, by the names they have on the server. */
@@ -32,13 +33,15 @@ export const modelNames: ModelNames = {
 
 export interface Target {
   readonly http: HttpClient;
+  /** Absent where the server is asked over REST alone. */
+  readonly grpc?: GrpcClient;
   readonly models: ModelNames;
 }
 
 export interface Case {
   readonly name: string;
   /** Who asks for it: the protocol itself, an extension, or the server whose tests have it. */
-  readonly source: 'protocol' | 'binary' | 'Triton' | 'KServe';
+  readonly source: 'protocol' | 'binary' | 'gRPC' | 'Triton' | 'KServe';
   /** Models without which there is nothing to ask. */
   readonly needs?: readonly (keyof ModelNames)[];
   /** Throws Mismatch where the server differs, Skipped where it does not offer what is asked. */

@@ -4,8 +4,9 @@ import { createServer } from 'node:http';
 import { listenHttp } from '@skerry/shared/node';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { modelNames } from './case.ts';
+import { createGrpcClient } from './grpc.ts';
 import { createHttpClient } from './http.ts';
-import { type OurServers, startOurServers } from './our-servers.ts';
+import { grpcOf, type OurServers, startOurServers } from './our-servers.ts';
 import { cases, runCases } from './run-cases.ts';
 
 let ours: OurServers;
@@ -14,17 +15,20 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => ours.close());
 
-const resultsOf = async (url: string) => {
+const resultsOf = async (url: string, grpcAddress?: string) => {
   const http = createHttpClient(url);
   onTestFinished(http.close);
-  return runCases({ http, models: modelNames });
+  if (grpcAddress === undefined) return runCases({ http, models: modelNames });
+  const grpc = createGrpcClient(grpcAddress);
+  onTestFinished(grpc.close);
+  return runCases({ http, grpc, models: modelNames });
 };
 
 describe('the conformance kit of the Open Inference Protocol', () => {
   it.each(['agent', 'coordinator'] as const)(
     'is passed by the %s, every case',
     async (which) => {
-      const results = await resultsOf(ours[which].httpUrl);
+      const results = await resultsOf(ours[which].httpUrl, grpcOf(ours[which]));
       expect(results.filter(({ outcome }) => outcome !== 'pass')).toEqual([]);
       expect(results).toHaveLength(cases.length);
     },

@@ -17,7 +17,7 @@ const deadlineMs = 20_000;
 export async function startOurServers(): Promise<OurServers> {
   const folder = await mkdtemp(join(tmpdir(), 'skerry-conformance-'));
   const bundles = (await writeFixtureBundles(join(folder, 'bundles'))).join(',');
-  const shared = { bundles, 'http-port': 0, 'model-control': 'explicit' };
+  const shared = { bundles, 'http-port': 0, 'grpc-port': 0, 'model-control': 'explicit' };
   const coordinator = await startProcess('coordinator', 'coordinator', {
     ...shared,
     'data-dir': join(folder, 'coordinator'),
@@ -41,3 +41,5 @@ export async function startOurServers(): Promise<OurServers> {
     },
   };
 }
+
+export const grpcOf = ({ grpcPort }: SkerryProcess): string => `127.0.0.1:${grpcPort}`;

@@ -3,6 +3,7 @@
 import { messageOf } from '@skerry/shared';
 import { type Case, Mismatch, Skipped, type Target } from './case.ts';
 import { binaryCases } from './cases/binary-cases.ts';
+import { grpcCases } from './cases/grpc-cases.ts';
 import { jsonCases } from './cases/json-cases.ts';
 import { servingCases } from './cases/serving-cases.ts';
 
@@ -14,7 +15,7 @@ export interface CaseResult {
   readonly why: string;
 }
 
-export const cases: readonly Case[] = [...servingCases, ...jsonCases, ...binaryCases];
+export const cases: readonly Case[] = [...servingCases, ...jsonCases, ...binaryCases, ...grpcCases];
 
 export async function runCases(
   target: Target,

@@ -1,0 +1,59 @@
+// A client of GRPCInferenceService that tells of an answer and of an error alike.
+
+import { Client, credentials, type ServiceError, status } from '@grpc/grpc-js';
+import { grpcMethods, type Method, type Plain } from '@skerry/models/grpc';
+
+export interface GrpcReply {
+  /** A name of google.rpc.Code. */
+  readonly status: string;
+  readonly details: string;
+  readonly message: Plain;
+}
+
+export interface GrpcClient {
+  call(method: Method, request: Plain, timeoutMs?: number): Promise<GrpcReply>;
+  /** Calls, and cancels before there can be an answer. */
+  cancelled(method: Method, request: Plain): Promise<GrpcReply>;
+  close(): void;
+}
+
+const defaultTimeoutMs = 30_000;
+
+export function createGrpcClient(address: string): GrpcClient {
+  const client = new Client(address, credentials.createInsecure());
+  const start = (
+    method: Method,
+    request: Plain,
+    timeoutMs: number,
+    done: (reply: GrpcReply) => void,
+  ) => {
+    const { path, requestSerialize, responseDeserialize } = grpcMethods[method];
+    const options = { deadline: Date.now() + timeoutMs };
+    const answered = (error: ServiceError | null, message: Plain = {}): void =>
+      done({
+        status: status[error?.code ?? status.OK],
+        details: error?.details ?? '',
+        message,
+      });
+    return client.makeUnaryRequest(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      request,
+      options,
+      answered,
+    );
+  };
+  return {
+    call: (method, request, timeoutMs = defaultTimeoutMs) =>
+      new Promise((resolve) => {
+        start(method, request, timeoutMs, resolve);
+      }),
+    cancelled: (method, request) =>
+      new Promise((resolve) => {
+        const call = start(method, request, defaultTimeoutMs, resolve);
+        setImmediate(() => call.cancel());
+      }),
+    close: () => client.close(),
+  };
+}
