@@ -80,6 +80,21 @@ describe('a lasting session', () => {
     expect(residency.bytes()).toBe(0);
   });
 
+  it('that is closed while it is loaded again leaves nothing behind', async () => {
+    const { runtime, counts } = mortalRuntime();
+    const residency = createResidency(10);
+    const residence = { residency, bytes: 10 };
+    const session = await openLastingSession(runtime, model, { residence });
+    assert(session.ok, 'the session opens');
+    await session.value.run({});
+    await session.value.run({});
+    const reloading = session.value.run({});
+    await session.value.close();
+    await reloading;
+    expect(counts()).toEqual({ loaded: 2, open: 0 });
+    expect(residency.bytes()).toBe(0);
+  });
+
   it('fails at once, and holds no memory, where the bytes are no model', async () => {
     const picky: Runtime = {
       name: 'picky',

@@ -52,7 +52,9 @@ export async function openLastingSession(
     opening = undefined;
     if (!opened.ok) return opened;
     died = false;
-    if (!closed) live = opened.value;
+    live = opened.value;
+    // Whoever closed it found nothing to close.
+    if (closed) await unload();
     return opened;
   };
 

@@ -2,7 +2,7 @@
 // loaded by one Runtime, never wait for each other's thread, and another model's only where they share it. When a
 // worker dies its runs fail as `unavailable`, and the next load on it starts another.
 
-import { err, failure } from '@skerry/shared';
+import { defined, err, failure } from '@skerry/shared';
 import { type OnnxWorker, startOnnxWorker } from './onnx-worker.ts';
 import type { Runtime, Session } from './runtime.ts';
 
@@ -26,8 +26,7 @@ export function createOnnxNativePool(
     createRuntime() {
       const fewest = Math.min(...places.map(({ runtimes }) => runtimes));
       const place = places.find(({ runtimes }) => runtimes === fewest);
-      if (place === undefined) throw new RangeError('a pool has at least one worker');
-      return runtimeAt(place, startWorker);
+      return runtimeAt(defined(place, 'a worker of the pool'), startWorker);
     },
   };
 }
