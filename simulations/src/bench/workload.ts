@@ -4,11 +4,11 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Manifest, predict, type Runtime } from '@skerry/models';
+import { isTrusted, type Manifest, predict, type Runtime } from '@skerry/models';
 import { createOnnxNativeRuntime, readBundle, zooDirectory } from '@skerry/models/node';
 import { readMnist } from '@skerry/models/training';
 import { assert, defined } from '@skerry/shared';
-import { type Image, imageBytes, imageShape } from './image.ts';
+import { type Image, imageBytes, imageTensor } from './image.ts';
 import { writeTimedBundle } from './timed-bundle.ts';
 
 export interface Workload {
@@ -67,22 +67,18 @@ export async function readEdgeStage(
 
 async function confidentOf(pixels: Image, bundle: string, runtime: Runtime) {
   const { manifest, stage } = await readEdgeStage(bundle);
-  const exit = manifest.variants[0]?.calibration.exits.find((e) => e.exit === 1);
+  const [rule] = defined(manifest.variants[0], 'a variant').calibration.exits;
+  assert(rule !== undefined, 'the first exit is calibrated');
   const session = await runtime.load(stage);
   assert(session.ok, 'the digits load');
-  const ran = await session.value.run({
-    image: {
-      datatype: 'UINT8',
-      shape: [candidates, ...imageShape.slice(1)],
-      data: pixels.slice(0, candidates * imageBytes),
-    },
-  });
-  assert(ran.ok, 'the digits run');
-  const logits = defined(ran.value['logits'], 'logits').data as Float32Array;
-  const classes = manifest.labels.length;
-  const confident = Array.from({ length: candidates }, (_, i) => i).filter((i) => {
-    const row = logits.subarray(i * classes, (i + 1) * classes);
-    return predict(row, exit?.temperature).confidence >= (exit?.threshold ?? 1);
-  });
-  return Buffer.concat(confident.map((i) => pixels.subarray(i * imageBytes, (i + 1) * imageBytes)));
+  const confident: Image[] = [];
+  for (let i = 0; i < candidates; i++) {
+    const image = pixels.slice(i * imageBytes, (i + 1) * imageBytes);
+    const ran = await session.value.run({ image: imageTensor(image.slice()) });
+    assert(ran.ok, 'the digits run');
+    const logits = defined(ran.value['logits'], 'logits').data as Float32Array;
+    const prediction = predict(logits, rule.temperature);
+    if (isTrusted(rule, { logits, prediction, cut: ran.value['cut'] })) confident.push(image);
+  }
+  return Buffer.concat(confident);
 }

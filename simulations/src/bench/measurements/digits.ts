@@ -2,7 +2,7 @@
 // and decision, and the cloud's stage, run here too, for those that are not confident. Or the whole network for each.
 
 import { decide, unconstrained } from '@skerry/edge-agent';
-import { predict } from '@skerry/models';
+import { isOutOfDomain, predict, thresholdOf } from '@skerry/models';
 import { readBundle } from '@skerry/models/node';
 import { readMnist } from '@skerry/models/training';
 import { assert, defined } from '@skerry/shared';
@@ -82,12 +82,19 @@ async function openPath({ bundle, variant, path }: DigitsOptions): Promise<Answe
   const [edgeSession, cloudSession] = [await openSession(edge), await openSession(cloud)];
   return async (pixels) => {
     const results = await edgeSession.run({ image: input(pixels) });
-    const { index, confidence } = predictFrom(results, first.temperature);
+    const prediction = predictFrom(results, first.temperature);
+    const { index, confidence } = prediction;
+    const { data, dims } = defined(results[cut], 'the cut') as ort.TypedTensor<'uint8'>;
+    const outOfDomain = isOutOfDomain(first, {
+      logits: results['logits']?.data as Float32Array,
+      prediction,
+      cut: { datatype: 'UINT8', shape: dims, data: data as Uint8Array<ArrayBuffer> },
+    });
     const decision = decide({
       ...unconstrained,
       policy: 'sync-with-deadline',
       confidence,
-      threshold: first.threshold,
+      threshold: outOfDomain ? null : thresholdOf(first, prediction),
       hasNextEdgeStage: false,
       hasCloudStage: true,
       deadlineLeftMs: 250,
