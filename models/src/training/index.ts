@@ -1,3 +1,5 @@
+export { observeExits } from './evaluate.ts';
+export { imageModels } from './image-models.ts';
 export type { LabelledImages } from './labelled-images.ts';
 export { conv } from './layers/conv.ts';
 export { dense } from './layers/dense.ts';
@@ -7,6 +9,7 @@ export { maxPool } from './layers/max-pool.ts';
 export { relu } from './layers/relu.ts';
 export { readMnist } from './mnist.ts';
 export { type Network, type Parameter, parametersOf, type Segment } from './network.ts';
+export { splitImages } from './split-images.ts';
 export { createStepGraph, type StepOptions, stepNames } from './step-graph.ts';
 export { type Batch, createTrainer, type Trainer, type TrainerOptions } from './trainer.ts';
 export { drawWeights, type Weights } from './weights.ts';

@@ -9,8 +9,10 @@ import { digitsSection } from './digits-section.ts';
 import { documentSection } from './document-section.ts';
 import { faultSection } from './fault-section.ts';
 import { fleetSection } from './fleet-section.ts';
+import { guaranteeSection } from './guarantee-section.ts';
 import { measure } from './measure.ts';
 import { quantizeSection } from './quantize-section.ts';
+import { routingSection } from './routing-section.ts';
 import { type Bench, cloudSections, type Effort, inferSection, loopSection } from './sections.ts';
 import { servingSection } from './serving-section.ts';
 import { prepareWorkload } from './workload.ts';
@@ -25,6 +27,8 @@ const thorough: Effort = {
   faults: { skerrySeconds: 5, sednaSeconds: 16 },
   escalationImages: 10_000,
   documentChanges: 10_000,
+  splits: 1_000,
+  routingRepeats: 5,
   fleet: {
     devicesFirst: 5_000,
     devicesMost: 20_000,
@@ -45,6 +49,8 @@ const quick: Effort = {
   faults: { skerrySeconds: 2, sednaSeconds: 4 },
   escalationImages: 1_000,
   documentChanges: 400,
+  splits: 50,
+  routingRepeats: 1,
   fleet: {
     devicesFirst: 200,
     devicesMost: 400,
@@ -62,6 +68,8 @@ const sections = {
   digits: digitsSection,
   quantize: quantizeSection,
   cascade: cascadeSection,
+  guarantee: guaranteeSection,
+  routing: routingSection,
   cloud: cloudSections,
   faults: faultSection,
   documents: documentSection,

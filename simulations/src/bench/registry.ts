@@ -8,8 +8,10 @@ import type { EscalationBytesOptions } from './measurements/escalation-bytes.ts'
 import type { FaultyCloudOptions } from './measurements/faulty-cloud.ts';
 import type { FleetDevicesOptions } from './measurements/fleet-devices.ts';
 import type { FleetLoadOptions } from './measurements/fleet-load.ts';
+import type { GuaranteeOptions } from './measurements/guarantee.ts';
 import type { InferOptions } from './measurements/infer-latency.ts';
 import type { LoopLagOptions } from './measurements/loop-lag.ts';
+import type { RoutingOptions } from './measurements/routing.ts';
 import type { SentenceEmbeddingsOptions } from './measurements/sentence-embeddings.ts';
 import type { ServingLoadOptions } from './measurements/serving-load.ts';
 
@@ -32,6 +34,10 @@ export const measurements = {
     (await import('./measurements/escalation-bytes.ts')).escalationBytes(options),
   digits: async (options: DigitsOptions) =>
     (await import('./measurements/digits.ts')).digits(options),
+  guarantee: async (options: GuaranteeOptions) =>
+    (await import('./measurements/guarantee.ts')).guarantee(options),
+  routing: async (options: RoutingOptions) =>
+    (await import('./measurements/routing.ts')).routing(options),
   'document-catch-up': async (options: DocumentCatchUpOptions) =>
     (await import('./measurements/document-catch-up.ts')).documentCatchUp(options),
   'automerge-sync': async (options: DocumentCatchUpOptions) =>

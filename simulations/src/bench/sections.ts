@@ -21,6 +21,8 @@ export interface Effort {
   readonly faults: { readonly skerrySeconds: number; readonly sednaSeconds: number };
   readonly escalationImages: number;
   readonly documentChanges: number;
+  readonly splits: number;
+  readonly routingRepeats: number;
   readonly fleet: FleetEffort;
   readonly serving: ServingEffort;
 }

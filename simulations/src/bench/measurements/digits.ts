@@ -1,10 +1,10 @@
-// All test digits on one device, one after the other, everything timed that an answer takes: stage, exit head, softmax
+// All test images of a model (digits, fashion) on one device, one after the other, everything timed that an answer takes: stage, exit head, softmax
 // and decision, and the cloud's stage, run here too, for those that are not confident. Or the whole network for each.
 
 import { decide, unconstrained } from '@skerry/edge-agent';
 import { isOutOfDomain, predict, thresholdOf } from '@skerry/models';
 import { readBundle } from '@skerry/models/node';
-import { readMnist } from '@skerry/models/training';
+import { imageModels } from '@skerry/models/training';
 import { assert, defined } from '@skerry/shared';
 import * as ort from 'onnxruntime-node';
 import { type Image, imageBytes, imageShape } from '../image.ts';
@@ -36,7 +36,9 @@ type AnswerImage = (pixels: Image) => Promise<Answered>;
 const warmUpImages = 1_000;
 
 export async function digits(options: DigitsOptions): Promise<Digits> {
-  const { pixels, labels } = (await readMnist()).test;
+  const { manifest } = expectOk(await readBundle(options.bundle, []));
+  const model = defined(imageModels[manifest.name], `the images of ${manifest.name}`);
+  const { pixels, labels } = (await model.readImages()).test;
   const imageAt = (i: number): Image => pixels.subarray(i * imageBytes, (i + 1) * imageBytes);
   const answer = await openPath(options);
   for (let i = 0; i < warmUpImages; i++) await answer(imageAt(i));
@@ -68,7 +70,11 @@ async function openPath({ bundle, variant, path }: DigitsOptions): Promise<Answe
   assert(first !== undefined && last !== undefined, 'and two exits');
   const input = (pixels: Image) => new ort.Tensor('uint8', pixels, imageShape);
   const predictFrom = (results: ort.InferenceSession.ReturnType, temperature: number) =>
-    predict(results['logits']?.data as Float32Array, temperature);
+    predict(logitsOf(results), temperature);
+  const cutOf = (results: ort.InferenceSession.ReturnType) => {
+    const { dims, data } = defined(results[cut], 'the cut');
+    return { datatype: 'UINT8' as const, shape: dims, data: data as Uint8Array<ArrayBuffer> };
+  };
 
   if (path === 'whole') {
     const session = await openSession(joinStages(edge, cloud, cut));
@@ -84,17 +90,12 @@ async function openPath({ bundle, variant, path }: DigitsOptions): Promise<Answe
     const results = await edgeSession.run({ image: input(pixels) });
     const prediction = predictFrom(results, first.temperature);
     const { index, confidence } = prediction;
-    const { data, dims } = defined(results[cut], 'the cut') as ort.TypedTensor<'uint8'>;
-    const outOfDomain = isOutOfDomain(first, {
-      logits: results['logits']?.data as Float32Array,
-      prediction,
-      cut: { datatype: 'UINT8', shape: dims, data: data as Uint8Array<ArrayBuffer> },
-    });
+    const output = { logits: logitsOf(results), prediction, cut: cutOf(results) };
     const decision = decide({
       ...unconstrained,
       policy: 'sync-with-deadline',
       confidence,
-      threshold: outOfDomain ? null : thresholdOf(first, prediction),
+      threshold: isOutOfDomain(first, output) ? null : thresholdOf(first, prediction),
       hasNextEdgeStage: false,
       hasCloudStage: true,
       deadlineLeftMs: 250,
@@ -105,6 +106,9 @@ async function openPath({ bundle, variant, path }: DigitsOptions): Promise<Answe
     return { label: predictFrom(answered, last.temperature).index, atEdge: false };
   };
 }
+
+const logitsOf = (results: ort.InferenceSession.ReturnType) =>
+  results['logits']?.data as Float32Array;
 
 const openSession = (model: Uint8Array): Promise<ort.InferenceSession> =>
   ort.InferenceSession.create(model, {
