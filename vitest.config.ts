@@ -6,6 +6,8 @@ export default defineConfig({
     // Tests run on the sources; worker threads and the processes that a test starts run on dist, built first.
     globalSetup: './build.setup.ts',
     pool: 'forks',
+    // Vitest leaves one core to itself; most tests here wait for processes that they have started.
+    maxWorkers: 2,
     testTimeout: 20_000,
     hookTimeout: 60_000,
   },

@@ -19,7 +19,7 @@ it('plays to its end, keeps its promises and leaves nothing running', {
 it('[IDN9] plays the same story with devices that enrol, over MQTT and over HTTPS alone', {
   timeout: 120_000,
 }, async () => {
-  const flags = ['--tls', '--images', '2400', '--seconds', '8'];
+  const flags = ['--tls', '--images', '1200', '--seconds', '4'];
   const { stdout } = await promisify(execFile)(process.execPath, [main, ...flags]);
   expect(stdout).toContain('the link of device-3 is cut');
   expect(stdout.match(/^✓/gm)).toHaveLength(4);
