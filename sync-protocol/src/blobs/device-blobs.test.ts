@@ -108,6 +108,26 @@ describe('the blobs of a device', () => {
     expect(await sees(thief, blob)).toBe(true);
   });
 
+  it('[BLA2] who sends the beginning as if it were the whole gets nothing, and learns no more than by wrong bytes', async () => {
+    const { of } = fresh();
+    await put(of('box'), blob);
+    const thief = of('thief');
+    const { digest } = blob.ref;
+    const first = blob.chunks[0] as Uint8Array;
+    const guess = (bytes: number) => thief.write({ digest, bytes }, 0, first.slice(0, bytes));
+    const wrong = await thief.write(blob.ref, 0, new Uint8Array(chunkBytes));
+    expect(wrong).toMatchObject({ error: { code: 'digest_mismatch' } });
+    expect(await guess(1)).toEqual(wrong);
+    expect(await guess(chunkBytes)).toEqual(wrong);
+    expect(await sees(thief, blob)).toBe(false);
+
+    await thief.write(blob.ref, 0, first);
+    expect(await guess(1)).toEqual(wrong);
+    expect(await thief.finish(digest)).toMatchObject({ ok: false });
+    expect(await sees(thief, blob)).toBe(false);
+    expect(await put(thief, blob)).toEqual(ok(undefined));
+  });
+
   it('[BLA3] stay within its quota: the oldest that nobody needs goes, another device’s never', async () => {
     const { of, store, references, claims, wait } = fresh(5 * chunkBytes);
     const third = sampleBlob(2 * chunkBytes, 3);

@@ -93,22 +93,24 @@ export function createDeviceBlobs(
     return written;
   };
 
-  /** The bytes are here: has the device them too? */
+  /** `heldBytes` are here: has the device them too? Another size is refused as other bytes are, and so tells nothing. */
   const prove = async (
     device: string,
     ref: BlobRef,
+    heldBytes: number,
     index: number,
     chunk: Uint8Array,
   ): Promise<Result<void>> => {
-    const span = chunkSpan(ref.bytes, index);
+    const span = ref.bytes === heldBytes ? chunkSpan(heldBytes, index) : undefined;
     const known = span && (await store.read(ref.digest, span.offset, span.length));
     if (!known?.ok || !isEqual(known.value, chunk))
       return err(failure('digest_mismatch', `chunk ${index} is not of that blob`));
     const key = `${device} ${ref.digest}`;
-    const proof = proofs.get(key) ?? {
-      bytes: ref.bytes,
-      missing: allMissing(chunkCount(ref.bytes)),
-    };
+    const begun = proofs.get(key);
+    const proof =
+      begun?.bytes === heldBytes
+        ? begun
+        : { bytes: heldBytes, missing: allMissing(chunkCount(heldBytes)) };
     proofs.delete(key);
     if (isMissing(proof.missing, index)) markPresent(proof.missing, index);
     if (missingCount(proof.missing) === 0) return claim(ref, device);
@@ -149,7 +151,7 @@ export function createDeviceBlobs(
       if (!held.ok) return held;
       if (held.value.kind === 'none') return begin(device, ref, index, chunk);
       if (await sees(ref.digest, device)) return store.write(ref, index, chunk);
-      if (held.value.kind === 'whole') return prove(device, ref, index, chunk);
+      if (held.value.kind === 'whole') return prove(device, ref, held.value.bytes, index, chunk);
       const abandoned = await isAbandoned(ref.digest);
       if (!abandoned.ok) return abandoned;
       if (!abandoned.value)
