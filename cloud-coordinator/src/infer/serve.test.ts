@@ -8,6 +8,7 @@ import {
   sampleExchange,
 } from '@skerry/sync-protocol/testing';
 import { describe, expect, it } from 'vitest';
+import { inlineInputs } from './blob-inputs.ts';
 import type { CloudHalf } from './cloud-half.ts';
 import { createCloudModels } from './cloud-models.ts';
 import { createServe } from './serve.ts';
@@ -49,21 +50,32 @@ function escalation(requestId: string, change: Partial<Escalation> = {}): Escala
 
 interface Fixture {
   readonly run?: CloudHalf['run'];
+  /** Takes no answer. */
+  readonly storeIsAway?: boolean;
   readonly disk?: ReturnType<typeof createMemoryCoordinatorDisk>;
   readonly windowMax?: number;
 }
 
-function fresh({ run, windowMax = 100, ...fixture }: Fixture = {}) {
+function fresh({ run, storeIsAway = false, windowMax = 100, ...fixture }: Fixture = {}) {
   const disk = fixture.disk ?? createMemoryCoordinatorDisk();
   const store = createMemoryCoordinatorStore(disk);
   const clock = createVirtualClock();
   const models = createCloudModels(() => [halfOf(run)]);
   const answered: string[] = [];
+  /** Request ids whose inputs are referred to. */
+  const kept = new Set<string>();
   const serve = createServe(
     { windowMax, attemptsMax: 3, backoff: { initialMs: 10, maxMs: 100 } },
     {
-      store,
+      store: storeIsAway
+        ? { ...store, appendDown: async () => err(failure('storage_failed', 'the disk is full')) }
+        : store,
       models,
+      inputs: {
+        ...inlineInputs,
+        keep: async ({ body }) => void kept.add(body.requestId),
+        release: async ({ body }) => void kept.delete(body.requestId),
+      },
       clock,
       random: createRandom(1),
       log: silentLog,
@@ -88,7 +100,7 @@ function fresh({ run, windowMax = 100, ...fixture }: Fixture = {}) {
     const bodies = down.ok ? down.value.ops.map((op) => op.body) : [];
     return bodies.filter((body) => body.kind === 'answer');
   };
-  return { disk, serve, models, accept, settle, answers, answered };
+  return { disk, serve, models, accept, settle, answers, answered, kept };
 }
 
 describe('serving escalations', () => {
@@ -180,6 +192,22 @@ describe('serving escalations', () => {
     await after.serve.catchUp();
     await after.settle();
     expect((await after.answers()).map((answer) => answer.requestId)).toEqual(['r1', 'r2']);
+  });
+
+  it('[UPF2] lets go of an input with its answer, and keeps it where it closes before the store has taken one', async () => {
+    const before = fresh({ storeIsAway: true });
+    const body = escalation('r1');
+    await before.accept(body);
+    before.serve.take({ device, body });
+    await new Promise((resolve) => setImmediate(resolve));
+    await before.serve.close();
+    expect([...before.kept]).toEqual(['r1']);
+
+    const after = fresh({ disk: before.disk });
+    await after.serve.catchUp();
+    await after.settle();
+    expect(await after.answers()).toMatchObject([{ requestId: 'r1' }]);
+    expect([...after.kept]).toEqual([]);
   });
 
   it('[REP7] what another coordinator left open is answered, once it was seen twice', async () => {

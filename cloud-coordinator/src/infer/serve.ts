@@ -83,8 +83,9 @@ export function createServe(limits: ServeLimits, ports: ServePorts): Serve {
       const open = await untilStored('read the open escalations', () =>
         store.openEscalations(limits.windowMax),
       );
-      for (const escalation of open ?? []) start(escalation);
-      behind ||= open?.length === limits.windowMax;
+      if (!open.ok) break;
+      for (const escalation of open.value) start(escalation);
+      behind ||= open.value.length === limits.windowMax;
     } while (behind && hasRoom() && !signal.aborted);
     catchingUp = false;
   };
@@ -109,10 +110,11 @@ export function createServe(limits: ServeLimits, ports: ServePorts): Serve {
     if (outcome === undefined) return;
     const { device } = open;
     const { requestId } = open.body;
-    const position = await untilStored('store an answer', () =>
+    const stored = await untilStored('store an answer', () =>
       store.appendDown(device, { kind: 'answer', requestId, outcome }, clock.nowMs()),
     );
-    if (position !== undefined) ports.onAnswer(device, outcome, open.body);
+    if (!stored.ok) return; // Still open in the store: whoever takes it up needs its input.
+    if (stored.value !== undefined) ports.onAnswer(device, outcome, open.body);
     await inputs.release(open);
   };
 
@@ -130,17 +132,17 @@ export function createServe(limits: ServeLimits, ports: ServePorts): Serve {
     }
   };
 
-  /** A store that is away is asked until it takes: to give up would lose an answer. */
+  /** A store that is away is asked until it takes: to give up would lose an answer. Its failure when the coordinator closes. */
   const untilStored = async <T>(
     what: string,
     act: () => Promise<Result<T>>,
-  ): Promise<T | undefined> => {
+  ): Promise<Result<T>> => {
     for (let attempt = 0; ; attempt++) {
       const result = await act();
-      if (result.ok) return result.value;
+      if (result.ok) return result;
       const { code, message, retryable } = result.error;
       log.error({ code, attempt, reason: message }, `cannot ${what}`);
-      if (!retryable || signal.aborted) return undefined;
+      if (!retryable || signal.aborted) return result;
       await sleep(clock, backoffMs(limits.backoff, attempt, random), signal);
     }
   };
