@@ -41,6 +41,7 @@ import { createAgent } from './agent.ts';
 import { type AgentConfig, agentConfigSchema } from './config.ts';
 import { type IdentityKeeper, openIdentity, tlsOf } from './fleet/identity.ts';
 import { refusePlaintext } from './fleet/plaintext.ts';
+import { ownPagesOnly } from './http/own-pages.ts';
 
 /** The rest is the agent itself, its store's pages, and the app beside it. */
 const modelsMemoryShare = 0.5;
@@ -148,7 +149,7 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
   if (!agent.ok) return agent;
   opened.push(agent.value.close, http.value.close, agent.value.drain);
   onAppended = agent.value.notifyAppended;
-  const app = new Hono().route('/v1', blobs.value.routes);
+  const app = new Hono().use(ownPagesOnly(config.httpHost)).route('/v1', blobs.value.routes);
   app.all('*', (c) => agent.value.app.fetch(c.req.raw, c.env));
   fetch = async (request) => app.fetch(request);
   const { grpcPort: port, httpHost: host, bodyBytesMax } = config;

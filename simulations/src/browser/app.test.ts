@@ -116,6 +116,15 @@ describe.skipIf(!hasChromium())('the page that is a device', () => {
     expect(await text('#history .chip')).toBe('late');
   }, 60_000);
 
+  it.each(['/v1/transfers', '/v2/repository/models/x/unload'])(
+    'is the only one that may ask: %s is refused to the page of another site',
+    async (path) => {
+      const headers = { 'sec-fetch-site': 'cross-site' };
+      const response = await fetch(`${agent.httpUrl}${path}`, { method: 'POST', headers });
+      expect(await response.json()).toMatchObject({ code: 'permission_denied' });
+    },
+  );
+
   it('asks nobody but its agent, and no browser complains', () => {
     expect(requests.filter((url) => !url.startsWith(agent.httpUrl))).toEqual([]);
     expect(complaints.filter((text) => !text.includes('favicon'))).toEqual([]);
