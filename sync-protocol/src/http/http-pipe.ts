@@ -57,6 +57,15 @@ export function createHttpTransport(
     onPresence(device, false);
   };
 
+  /** Whoever has been answered, and has not come again in time, is gone. */
+  const expectAgain = (device: string, line: Line): void => {
+    const turn = line.turns;
+    clock.after(absentAfterMs, () => {
+      if (line.turns === turn && line.waiters.length === 0 && lines.get(device) === line)
+        leave(device);
+    });
+  };
+
   const wait = (
     device: string,
     kind: Waiter['kind'],
@@ -67,18 +76,18 @@ export function createHttpTransport(
     if (line === undefined) return Promise.resolve(undefined);
     line.turns++;
     const kept = kind === 'down' ? line.box.shift() : undefined;
-    if (kept !== undefined || forMs === 0) return Promise.resolve(kept);
+    if (kept !== undefined || forMs === 0) {
+      expectAgain(device, line);
+      return Promise.resolve(kept);
+    }
     return new Promise((done) => {
       const resolve = (message: Uint8Array | undefined): void => {
         timer.cancel();
         signal.removeEventListener('abort', giveUp);
         const place = line.waiters.indexOf(waiter);
         if (place !== -1) line.waiters.splice(place, 1);
-        const turn = ++line.turns;
-        clock.after(absentAfterMs, () => {
-          if (line.turns === turn && line.waiters.length === 0 && lines.get(device) === line)
-            leave(device);
-        });
+        line.turns++;
+        expectAgain(device, line);
         done(message);
       };
       const giveUp = (): void => resolve(undefined);
