@@ -5,10 +5,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Manifest } from '@skerry/models';
-import { createResidency } from '@skerry/models';
+import { createResidency, type Runtime } from '@skerry/models';
 import { createOnnxNativeRuntime, readBundle } from '@skerry/models/node';
 import { writeSampleBundle } from '@skerry/models/testing';
-import { defined, type Failure, type Result, silentLog } from '@skerry/shared';
+import { defined, err, type Failure, failure, type Result, silentLog } from '@skerry/shared';
 import { createSystemRandom, systemClock } from '@skerry/shared/node';
 import { type Answer, createExchangeHandler, serveExchanges } from '@skerry/sync-protocol';
 import { createWorkerEngine } from '@skerry/sync-protocol/automerge';
@@ -58,6 +58,8 @@ interface World {
   setLink(up: boolean): void;
   readonly manifest: Manifest;
   power: PowerReading;
+  /** The next run finds the worker dead. */
+  killWorker(): void;
   /** What the webhook was sent. */
   readonly pushed: { readonly type: string; readonly data: unknown }[];
 }
@@ -84,10 +86,31 @@ async function createWorld(): Promise<World> {
   );
   serveExchanges(transport, handler, silentLog);
 
+  let killed = false;
+  const createRuntime = (): Runtime => {
+    const runtime = createOnnxNativeRuntime();
+    return {
+      ...runtime,
+      async load(model, options) {
+        const loaded = await runtime.load(model, options);
+        if (!loaded.ok) return loaded;
+        const { run, ...session } = loaded.value;
+        const mortal: typeof run = async (feeds) => {
+          if (!killed) return run(feeds);
+          killed = false;
+          return err(failure('unavailable', 'the worker died'));
+        };
+        return { ok: true, value: { ...session, run: mortal } };
+      },
+    };
+  };
   const world: World = {
     outcome: answered,
     manifest,
     power: {},
+    killWorker() {
+      killed = true;
+    },
     pushed: [],
     async answerAll() {
       for (const { device, body } of unwrap(await cloud.openEscalations(1000))) {
@@ -106,7 +129,7 @@ async function createWorld(): Promise<World> {
       const agent = unwrap(
         await createAgent(config, {
           bundles: [unwrap(await readBundle(join(folder, 'bundle'), ['edge']))],
-          createRuntime: createOnnxNativeRuntime,
+          createRuntime,
           residency: createResidency(1024 * 1024),
           store: unwrap(createSqliteDeviceStore(database, 'device-1', () => 'epoch-1', config)),
           escalations: createSqliteEscalationStore(database, config),
@@ -576,6 +599,18 @@ describe('a deadline', () => {
     );
     agent.drain();
     expect(await asked).toMatchObject({ degraded: true, pending: true });
+  });
+});
+
+describe('a dead worker', () => {
+  it('costs the request that met it, and the next one starts another', async () => {
+    const world = await createWorld();
+    const agent = await world.start();
+    world.killWorker();
+    expect((await post(agent, ask(sure))).status).toBe(503);
+    expect((await get(agent, '/v2/models/sample/ready')).status).not.toBe(200);
+    expect((await post(agent, ask(sure))).status).toBe(200);
+    expect((await get(agent, '/v2/models/sample/ready')).status).toBe(200);
   });
 });
 

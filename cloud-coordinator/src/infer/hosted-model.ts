@@ -89,6 +89,7 @@ export async function openHostedModel(
       clock: ports.clock,
       execute: (feeds) => ports.route?.(name, feeds, wanted) ?? runHere(name, feeds),
       ready: () => current()?.alive() ?? false,
+      loaded: () => current() !== undefined,
       ...(present === undefined ? {} : { present }),
       onBatch: (rows, computeMs) => ports.onBatch(name, rows, computeMs),
     });

@@ -32,6 +32,8 @@ export interface EntryPorts {
   readonly clock: Clock;
   execute(feeds: TensorMap): Promise<Result<TensorMap>>;
   ready(): boolean;
+  /** False from an unload to the next load: clients are refused, also where `execute` would ask an upstream. */
+  loaded(): boolean;
   /** What a client gets for the tensors that the model gave; those themselves where it is absent. */
   present?(outputs: TensorMap): Result<TensorMap>;
   onBatch(rows: number, computeMs: number): void;
@@ -80,6 +82,8 @@ export function createServingEntry(
   };
 
   const infer = async (request: InferRequest, caller: Caller): Promise<Result<ServedAnswer>> => {
+    if (!ports.loaded())
+      return err(failure('unavailable', `Model with name ${description.name} is not ready.`));
     const turn = readTurn(request, caller, limits.priorities);
     if (!turn.ok) return turn;
     const rows = batchable ? checkRows(request.inputs, rowsMax) : ok(1);

@@ -31,9 +31,12 @@ export interface ServedAnswer {
 
 export interface ServedModel {
   readonly description: ModelDescription;
-  /** Whether a request would find it loaded. */
+  /** Whether a request would find it loaded, its workers alive. */
   ready(): boolean;
-  /** `request` has been held against the description. Fails with `overloaded` where too many wait. */
+  /**
+   * `request` has been held against the description. Fails with `unavailable` while it is unloaded, but not because a
+   * worker is dead, for a run is what starts another; with `overloaded` where too many wait.
+   */
   infer(request: InferRequest, caller: Caller): Promise<Result<ServedAnswer>>;
   readonly statistics: Pick<ModelStatistics, 'read'>;
 }
@@ -89,7 +92,6 @@ export async function inferServed(
   caller: Caller,
 ): Promise<Result<ServedAnswer>> {
   const { name } = model.description;
-  if (!model.ready()) return err(failure('unavailable', `Model with name ${name} is not ready.`));
   const checked = checkRequest(model.description, request);
   if (!checked.ok) return checked;
   const answer = await model.infer(request, caller);

@@ -1,0 +1,40 @@
+import type { TensorMap } from '@skerry/models';
+import { ok } from '@skerry/shared';
+import { systemClock } from '@skerry/shared/node';
+import { expect, it } from 'vitest';
+import { createServingEntry } from './serving-entry.ts';
+
+const x: TensorMap = { x: { datatype: 'FP32', shape: [1], data: Float32Array.of(1) } };
+const spec = { name: 'x', datatype: 'FP32', shape: [1] } as const;
+
+const limits = {
+  rowsMax: 1,
+  delayMs: 0,
+  slots: 1,
+  queueRowsMax: 1,
+  timeoutAction: 'reject',
+  defaultTimeoutMs: 0,
+  allowTimeoutOverride: false,
+  priorities: 1,
+} as const;
+const signal = () => new AbortController().signal;
+
+it('a client is refused while the model is unloaded, also where an upstream answers, and not for a dead worker', async () => {
+  let loaded = true;
+  const { served } = createServingEntry(
+    { name: 'm', version: '1', platform: 'p', inputs: [spec], outputs: [spec], properties: {} },
+    false,
+    limits,
+    {
+      clock: systemClock,
+      execute: async () => ok(x),
+      ready: () => false,
+      loaded: () => loaded,
+      onBatch() {},
+    },
+  );
+  const ask = () => served.infer({ inputs: x, parameters: {}, binary: () => false }, { signal });
+  expect(await ask()).toMatchObject({ value: { outputs: x } });
+  loaded = false;
+  expect(await ask()).toMatchObject({ error: { code: 'unavailable' } });
+});
