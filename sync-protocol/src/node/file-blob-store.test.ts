@@ -1,11 +1,11 @@
-import { cp, mkdtemp, open, readdir, rm, truncate, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, open, readdir, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { assert } from '@skerry/shared';
 import { sha256 } from '@skerry/shared/node';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { chunkBytes } from '../blobs/blob.ts';
-import type { BlobStore } from '../blobs/blob-store.ts';
+import type { BlobReferences, BlobStore } from '../blobs/blob-store.ts';
 import { blobBoundsDefaults } from '../blobs/plan-eviction.ts';
 import { scrubBlobs } from '../blobs/scrub.ts';
 import {
@@ -22,6 +22,12 @@ async function freshFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'skerry-blobs-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   return folder;
+}
+
+async function openReferences(folder: string): Promise<BlobReferences> {
+  const opened = await openFileBlobReferences(folder);
+  assert(opened.ok, 'the references open');
+  return opened.value;
 }
 
 const ports = { nowMs: () => Date.now(), isReferenced: () => false };
@@ -173,11 +179,37 @@ describe('blobs in a folder', () => {
 
 blobReferencesContract('a folder', async () => {
   const folder = await freshFolder();
-  return async () => {
-    const opened = await openFileBlobReferences(folder);
-    assert(opened.ok, 'the references open');
-    return opened.value;
-  };
+  return () => openReferences(folder);
+});
+
+it('[BLB8] a reference that the disk refused is not there, nor for who asked meanwhile; asked again, it is', async () => {
+  const folder = await freshFolder();
+  const { digest } = sampleBlob(1).ref;
+  const references = await openReferences(folder);
+  const inTheWay = join(folder, digest.slice('sha256:'.length));
+  await writeFile(inTheWay, '');
+  const add = () => references.add(digest, 'op-1');
+  const refused = { error: { code: 'storage_failed' } };
+  expect(await Promise.all([add(), add()])).toMatchObject([refused, refused]);
+  expect(references.has(digest)).toBe(false);
+  await rm(inTheWay);
+  expect(await add()).toMatchObject({ ok: true });
+  expect((await openReferences(folder)).owners(digest)).toEqual(['op-1']);
+});
+
+it('references leave no folder behind: by turns with who comes anew, and none of before a crash', async () => {
+  const folder = await freshFolder();
+  const { digest } = sampleBlob(1).ref;
+  const references = await openReferences(folder);
+  await references.add(digest, 'op-1');
+  const both = [references.drop(digest, 'op-1'), references.add(digest, 'op-2')];
+  for (const done of await Promise.all(both)) expect(done).toMatchObject({ ok: true });
+  expect((await openReferences(folder)).owners(digest)).toEqual(['op-2']);
+  await references.drop(digest, 'op-2');
+  expect(await readdir(folder)).toEqual([]);
+  await mkdir(join(folder, digest.slice('sha256:'.length)));
+  expect((await openReferences(folder)).digests()).toEqual([]);
+  expect(await readdir(folder)).toEqual([]);
 });
 
 async function flipBit(path: string, at: number): Promise<void> {
