@@ -7,12 +7,15 @@ import { type Clock, type Log, ok, type Result, type Timer } from '@skerry/share
 import type { DocumentChange } from '../messages.ts';
 import { type Content, type Heads, isRefusal } from './engine.ts';
 import {
+  areOfOneSave,
   contentOf,
   type DigestOf,
   decodeFrame,
   encodeFrame,
   type Frame,
+  type FrameContent,
   joinParts,
+  withPart,
 } from './frame.ts';
 import type { DocumentLog } from './log.ts';
 import { type Replica, sameHeads } from './replica.ts';
@@ -204,7 +207,7 @@ export function createFollower(ports: FollowerPorts): Follower {
   };
 
   const integrateReceived = async (): Promise<void> => {
-    const parts = new Map<string, { positions: number[]; frames: Frame[] }>();
+    const begun = new Map<string, { positions: number[]; parts: FrameContent[] }>();
     for (const { position, document, frame: bytes } of store.received()) {
       if (closed) return;
       const frame = decodeFrame(bytes, digestOf);
@@ -224,21 +227,18 @@ export function createFollower(ports: FollowerPorts): Follower {
         else again = true;
         continue;
       }
-      let group = parts.get(document);
-      const digest = group?.frames[0]?.content;
-      if (group === undefined || digest?.kind !== 'part' || digest.digest !== content.digest) {
+      let group = begun.get(document);
+      const first = group?.parts[0];
+      if (group === undefined || first === undefined || !areOfOneSave(first, content)) {
         if (group !== undefined) store.forget(group.positions); // It will not be completed any more.
-        group = { positions: [], frames: [] };
-        parts.set(document, group);
+        group = { positions: [], parts: [] };
+        begun.set(document, group);
       }
       group.positions.push(position);
-      group.frames.push(frame.value);
-      const save = joinParts(
-        group.frames.map((each) => each.content),
-        digestOf,
-      );
+      group.parts = withPart(group.parts, content);
+      const save = joinParts(group.parts, digestOf);
       if (save.ok && save.value === undefined) continue;
-      parts.delete(document);
+      begun.delete(document);
       const taken =
         save.ok && save.value ? await take(frame.value, { kind: 'save', save: save.value }) : true;
       if (!save.ok) ask(document);

@@ -1,14 +1,18 @@
 import { createRandom, defined } from '@skerry/shared';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { digestOf } from '../testing/document-fleet.ts';
 import { documentBounds } from './document.ts';
 import {
+  areOfOneSave,
   decodeFrame,
   encodeFrame,
   type Frame,
+  type FrameContent,
   frameBytesMax,
   joinParts,
   partsOf,
+  withPart,
 } from './frame.ts';
 
 const frame: Frame = {
@@ -18,6 +22,14 @@ const frame: Frame = {
   id: 7,
   content: { kind: 'changes', changes: [Uint8Array.from({ length: 900 }, (_, i) => i & 255)] },
 };
+
+function part(index: number, count: number, of = 'a save'): FrameContent {
+  const bytes = new TextEncoder().encode(of);
+  return { kind: 'part', index, count, digest: digestOf(bytes), bytes };
+}
+
+const heldOf = (coming: readonly FrameContent[]): FrameContent[] =>
+  coming.reduce<FrameContent[]>((held, each) => withPart(held, each), []);
 
 function encoded(of: Frame = frame): Uint8Array {
   const bytes = encodeFrame(of, digestOf);
@@ -51,6 +63,7 @@ describe('a document frame', () => {
       { ...frame, document: 'fleet/other' },
       { ...frame, epoch: 0 },
       { ...frame, heads: headsTooMany },
+      { ...frame, content: part(2, 2) },
     ])
       expect(encodeFrame(wrong, digestOf)).toMatchObject({ error: { code: 'invalid_argument' } });
     const large: Frame = {
@@ -75,5 +88,23 @@ describe('a document frame', () => {
     });
     const { saveBytesMax } = documentBounds;
     expect(partsOf(new Uint8Array(saveBytesMax + 1), digestOf)).toMatchObject({ ok: false });
+  });
+
+  it('[NEV4] parts that come again and again, in whatever order, are each held once, and of the last save alone', () => {
+    const anyPart = fc
+      .record({ count: fc.integer({ min: 1, max: 3 }), of: fc.constantFrom('one', 'two') })
+      .chain(({ count, of }) => fc.nat(count - 1).map((index) => part(index, count, of)));
+    fc.assert(
+      fc.property(fc.array(anyPart, { minLength: 1, maxLength: 40 }), (coming) => {
+        const held = heldOf(coming);
+        const last = defined(coming.at(-1), 'a part');
+        expect(held.at(-1)).toBe(last);
+        const indexes = held.map((each) => each.kind === 'part' && each.index);
+        expect(new Set(indexes).size).toBe(held.length);
+        expect(held.every((each) => areOfOneSave(each, last))).toBe(true);
+      }),
+    );
+    const [first, second] = [part(0, 2), part(1, 2)];
+    expect(heldOf([first, second, first])).toEqual([second, first]);
   });
 });

@@ -33,14 +33,16 @@ const contentSchema = z.discriminatedUnion('kind', [
     kind: z.literal('changes'),
     changes: z.array(bytesSchema).min(1).max(changesMax),
   }),
-  z.strictObject({
-    kind: z.literal('part'),
-    index: z.int().nonnegative(),
-    count: z.int().positive().max(partsMax),
-    /** Of the whole. */
-    digest: digestSchema,
-    bytes: bytesSchema,
-  }),
+  z
+    .strictObject({
+      kind: z.literal('part'),
+      index: z.int().nonnegative(),
+      count: z.int().positive().max(partsMax),
+      /** Of the whole. */
+      digest: digestSchema,
+      bytes: bytesSchema,
+    })
+    .refine(({ index, count }) => index < count, 'expected a part within its count'),
 ]);
 
 export const frameSchema = z.strictObject({
@@ -119,6 +121,19 @@ export function partsOf(save: Uint8Array, digestOf: DigestOf): Result<readonly F
   );
 }
 
+const indexOf = (content: FrameContent): number | undefined =>
+  content.kind === 'part' ? content.index : undefined;
+
+/** Whether both are parts of one save. */
+export const areOfOneSave = (a: FrameContent, b: FrameContent): boolean =>
+  a.kind === 'part' && b.kind === 'part' && a.digest === b.digest && a.count === b.count;
+
+/** [NEV4] With one more part: in place of the same one, and of those of another save. So they are never more than its count. */
+export const withPart = (parts: readonly FrameContent[], part: FrameContent): FrameContent[] => [
+  ...parts.filter((held) => areOfOneSave(held, part) && indexOf(held) !== indexOf(part)),
+  part,
+];
+
 /** The save that parts are, in whatever order they came; `undefined` while one is missing. */
 export function joinParts(
   parts: readonly FrameContent[],
@@ -128,8 +143,7 @@ export function joinParts(
   if (first?.kind !== 'part') return ok(undefined);
   const byIndex = new Map<number, Uint8Array>();
   for (const part of parts)
-    if (part.kind === 'part' && part.digest === first.digest && part.index < first.count)
-      byIndex.set(part.index, part.bytes);
+    if (part.kind === 'part' && areOfOneSave(part, first)) byIndex.set(part.index, part.bytes);
   if (byIndex.size < first.count) return ok(undefined);
   const save = new Uint8Array([...byIndex.values()].reduce((sum, { length }) => sum + length, 0));
   let at = 0;

@@ -16,6 +16,7 @@ import {
   type FrameContent,
   joinParts,
   partsOf,
+  withPart,
 } from './frame.ts';
 import type { DocumentLog } from './log.ts';
 import { type DocumentState, type DocumentView, type Replica, sameHeads } from './replica.ts';
@@ -255,9 +256,7 @@ export async function openHub(
     const { content } = frame;
     if (content.kind !== 'part') return content;
     const key = `${device} ${frame.document}`;
-    const [first, ...held] = partials.get(key) ?? [];
-    const same = first?.kind === 'part' && first.digest === content.digest;
-    const parts = same ? [first, ...held, content] : [content];
+    const parts = withPart(partials.get(key) ?? [], content);
     partials.delete(key);
     const save = joinParts(parts, digestOf);
     if (save.ok && save.value !== undefined) return { kind: 'save', save: save.value };

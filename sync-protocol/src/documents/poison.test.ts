@@ -79,6 +79,21 @@ describe('a poisonous change', () => {
     expect((await fleet.device('b').read(site)).value).toEqual({ fine: true });
   });
 
+  it('[NEV4] a part that came first, of as many as the save never had, does not keep the save out', async () => {
+    const fleet = await createDocumentFleet(['b']);
+    onTestFinished(() => fleet.close());
+    const { save, heads } = changeOf((root) => {
+      root['/a'] = new Automerge.ImmutableString('1');
+    });
+    const part = (index: number, count: number, bytes: Uint8Array): FrameContent => {
+      return { kind: 'part', index, count, digest: digestOf(save), bytes };
+    };
+    const [head, tail] = [save.slice(0, 20), save.slice(20)];
+    for (const frame of frames([part(0, 3, head), part(0, 2, head), part(1, 2, tail)], heads))
+      await fleet.hub.receive('b', { kind: 'document-change', document: site, frame });
+    expect(await fleet.hub.read(site)).toMatchObject({ value: { value: { a: 1 } } });
+  });
+
   it('[DOC7] that never ends costs the time that a call may take, and a new worker', async () => {
     const engine = createWorkerEngine({ callMsMax: 20 });
     onTestFinished(() => engine.close());
