@@ -10,6 +10,11 @@ describe('the configuration', () => {
     expect(load()).toMatchObject({ ok: true, value: { httpPort: 8080, mqttPort: 1883 } });
   });
 
+  it('lets no client wait for ever that did not ask for it', () => {
+    expect(load()).toMatchObject({ value: { queueTimeoutMs: 30_000 } });
+    expect(load('--queue-timeout-ms', '0')).toMatchObject({ value: { queueTimeoutMs: 0 } });
+  });
+
   it.each([
     ['--htp-port', '1'],
     ['--http-port', '70000'],

@@ -115,8 +115,8 @@ export const coordinatorConfigSchema = z.object({
     .default(3)
     .describe('levels of priority; 1 is the first to run, devices’ escalations have it'),
   queueTimeoutMs: countSchema(0, hourMs)
-    .default(0)
-    .describe('how long a request may wait for a model; 0 is for ever'),
+    .default(30_000)
+    .describe('how long a client’s request may wait for a model; 0 is for ever'),
   queueTimeoutAction: z
     .enum(['reject', 'delay'])
     .default('reject')

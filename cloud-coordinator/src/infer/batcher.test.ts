@@ -125,6 +125,22 @@ describe('a batcher', () => {
     expect(statistics.read().failures).toMatchObject({ REJECTED: 1 });
   });
 
+  it('lets whoever asks within a bound of its own wait longer than its timeout', async () => {
+    const { clock, submit, double, occupy } = fresh({ defaultTimeoutMs: 20 });
+    const first = occupy();
+    const escalated = submit(2, { bounded: true });
+    const impatient = submit(3);
+    while (clock.runNext(1_000));
+    expect(await impatient).toMatchObject({
+      error: { code: 'deadline_exceeded', message: expect.stringContaining('after 20 ms') },
+    });
+    double();
+    await Promise.all(first);
+    while (clock.runNext(2_000));
+    double();
+    expect(await escalated).toEqual(ok(4));
+  });
+
   it.each([
     ['the queue’s', { defaultTimeoutMs: 20 }, {}, 20],
     ['its own, where it may', {}, { queueTimeoutMs: 20 }, 20],

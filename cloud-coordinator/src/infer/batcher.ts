@@ -15,7 +15,7 @@ export interface Turn {
   readonly queueTimeoutMs?: number;
   readonly deadlineLeftMs?: number;
   readonly signal?: AbortSignal;
-  /** Already bounded by whoever asks: the queue has always room for it. */
+  /** Already bounded by whoever asks: the queue has always room for it, and its timeout is not for it. */
   readonly bounded?: boolean;
 }
 
@@ -63,9 +63,7 @@ export function createBatcher<Item, Out>(
       const plan = planQueue(queue, free, nowMs, limits, limits.timeoutAction);
       remove(new Set([...plan.expired, ...(plan.batch ?? [])]));
       for (const entry of plan.expired)
-        entry.settle(
-          err(failure('deadline_exceeded', 'the time was up before the model was free')),
-        );
+        entry.settle(err(failure('deadline_exceeded', reasonOf(entry, nowMs))));
       if (plan.batch === undefined) {
         if (plan.wakeAtMs !== undefined) timer = clock.after(plan.wakeAtMs - nowMs, advance);
         return;
@@ -92,7 +90,8 @@ export function createBatcher<Item, Out>(
     queuedRows += entry.rows;
   };
 
-  const timeoutMsOf = ({ queueTimeoutMs }: Turn): number => {
+  const timeoutMsOf = ({ queueTimeoutMs, bounded }: Turn): number => {
+    if (bounded === true) return Number.POSITIVE_INFINITY;
     const wanted = limits.allowTimeoutOverride ? (queueTimeoutMs ?? 0) : 0;
     const least = Math.min(
       wanted || Number.POSITIVE_INFINITY,
@@ -151,3 +150,10 @@ export function createBatcher<Item, Out>(
     },
   };
 }
+
+const reasonOf = ({ arrivedAtMs, deadlineAtMs }: Waiting, nowMs: number): string => {
+  const waited = `after ${Math.round(nowMs - arrivedAtMs)} ms in the queue, before the model was free`;
+  return deadlineAtMs <= nowMs
+    ? `its deadline passed ${waited}`
+    : `the queue’s timeout was up ${waited}`;
+};

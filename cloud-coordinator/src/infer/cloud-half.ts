@@ -60,7 +60,10 @@ export function planCloudHalf({ manifest, variant }: Bundle): Result<HalfPlan | 
   });
 }
 
-/** Its rows share the batches of `entry`; the queue bounds them not, for the window of escalations does. */
+/**
+ * Its rows share the batches of `entry`; the queue bounds them not, for the window of escalations does. Nor in time, for
+ * a late answer is wanted too: a load that lasts would use up an escalation's attempts, and end it as failed.
+ */
 export function createCloudHalf(plan: HalfPlan, entry: ServingEntry): CloudHalf {
   const { place: _, logits, classes, ...half } = plan;
   return {
