@@ -62,6 +62,19 @@ describe('budgets', () => {
     expect(createBudgets(terms, store).price(1_000 + hourMs).share).toBe(0);
   });
 
+  it('that a clock ahead has emptied fill from when it is set back, also after a restart', () => {
+    const store = memory();
+    const terms = { perHour: { ...none, requests: 2 }, cost };
+    const aheadMs = 1_000 * hourMs;
+    const first = createBudgets(terms, store);
+    first.spend(1, aheadMs);
+    first.spend(1, aheadMs);
+    for (const budgets of [first, createBudgets(terms, store)]) {
+      expect(budgets.price(0).share).toBe(1);
+      expect(budgets.price(hourMs).share).toBe(0);
+    }
+  });
+
   it('spend in any hour at most two hours’ worth, however long they saved and whoever asks', () => {
     const gaps = fc.array(fc.nat(120_000), { minLength: 1, maxLength: 300 });
     fc.assert(

@@ -56,8 +56,13 @@ export function createBudgets({ perHour, cost }: BudgetTerms, store: BudgetStore
   let lastBytes = 0;
   const costOf = (name: BudgetName, bytes: number): number =>
     name === 'requests' ? 1 : name === 'bytes' ? bytes : cost[name];
-  const filled = (name: BudgetName, nowMs: number): Bucket =>
-    refill(buckets.get(name) ?? { tokens: 0, atMs: nowMs }, perHour[name], nowMs);
+  const filled = (name: BudgetName, nowMs: number): Bucket => {
+    const last = buckets.get(name) ?? { tokens: 0, atMs: nowMs };
+    const bucket = refill(last, perHour[name], nowMs);
+    // The clock was set back: the bucket fills from here on, not from when the clock has caught up.
+    if (nowMs < last.atMs) buckets.set(name, bucket);
+    return bucket;
+  };
   return {
     price(nowMs) {
       let dearest = free;
