@@ -10,7 +10,8 @@ export interface Admission {
 }
 
 export interface Ticket {
-  leave(): void;
+  /** `served`: the model ran. Nothing is learned from one that was only read, or refused. */
+  leave(served: boolean): void;
 }
 
 /** Service times remembered. The shortest of them counts: one that the machine's other work drew out says nothing. */
@@ -34,12 +35,13 @@ export function createAdmission(requestsMax: number, monotonicMs: () => number):
       const enteredMs = monotonicMs();
       let left = false;
       return ok({
-        leave() {
+        leave(served) {
           if (left) return;
           left = true;
           inside -= 1;
           // One request is served at a time: its service began when it entered, or when the one before it left.
           const nowMs = monotonicMs();
+          if (!served) return;
           if (serviceTimesMs.push(nowMs - Math.max(enteredMs, lastLeftMs)) > serviceTimesMax)
             serviceTimesMs.shift();
           lastLeftMs = nowMs;

@@ -28,6 +28,7 @@ import type {
 } from './request.ts';
 
 type MaybePromise<T> = T | Promise<T>;
+type RunStage = Model['runStage'];
 
 export interface InferencePorts {
   readonly models: ReadonlyMap<string, Model>;
@@ -72,7 +73,7 @@ export function createInference(ports: InferencePorts, defaults: InferenceDefaul
   const answer = async (
     request: Question,
     place: number,
-    first: (model: Model) => MaybePromise<Result<StageOutcome>>,
+    first: (model: Model, run: RunStage) => MaybePromise<Result<StageOutcome>>,
   ): Promise<Result<InferenceAnswer>> => {
     const startedMs = clock.monotonicMs();
     const model = models.get(request.model);
@@ -86,7 +87,7 @@ export function createInference(ports: InferencePorts, defaults: InferenceDefaul
       deadlineAtMs: startedMs + (request.deadlineMs ?? defaults.deadlineMs),
     };
     const running = inTime(clock, admitted.deadlineAtMs, () =>
-      runStages(ports, admitted, place, () => first(model)),
+      runStages(ports, admitted, place, (run) => first(model, run)),
     );
     // Only now: what does not take part in the run is done while the worker runs.
     const asked: Asked = { ...admitted, requestId: createId(clock.nowMs(), random) };
@@ -105,7 +106,7 @@ export function createInference(ports: InferencePorts, defaults: InferenceDefaul
     return ok(answered);
   };
   return {
-    infer: (request) => answer(request, 0, (model) => model.runStage(0, request.input)),
+    infer: (request) => answer(request, 0, (_, run) => run(0, request.input)),
     inferFrom: (question, place, results) =>
       answer(question, place, (model) => model.readStage(place, results)),
   };
@@ -115,14 +116,20 @@ async function runStages(
   ports: InferencePorts,
   asked: Admitted,
   place: number,
-  first: () => MaybePromise<Result<StageOutcome>>,
+  first: (run: RunStage) => MaybePromise<Result<StageOutcome>>,
 ): Promise<Result<Verdict>> {
   const { admission, clock, router } = ports;
   const leftMs = (): number => asked.deadlineAtMs - clock.monotonicMs();
   const ticket = admission.enter(leftMs());
   if (!ticket.ok) return ticket;
+  let served = false;
+  const run: RunStage = async (at, input) => {
+    const ran = await asked.model.runStage(at, input);
+    served ||= ran.ok;
+    return ran;
+  };
   try {
-    let ran = await first();
+    let ran = await first(run);
     for (let next = place + 1; ; next++) {
       if (!ran.ok) return ran;
       const outcome = ran.value;
@@ -137,10 +144,10 @@ async function runStages(
       });
       if (decision.kind !== 'next-stage') return ok({ outcome, decision });
       assert(outcome.cut !== undefined, 'a stage that another follows has a cut');
-      ran = await asked.model.runStage(next, outcome.cut.tensor);
+      ran = await run(next, outcome.cut.tensor);
     }
   } finally {
-    ticket.value.leave();
+    ticket.value.leave(served);
   }
 }
 

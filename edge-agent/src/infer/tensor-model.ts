@@ -65,16 +65,18 @@ export async function openTensorModel(
         return ticket;
       }
       const run = async () => {
+        let served = false;
         try {
           const pipeline = current();
           if (pipeline === undefined)
             return err(failure('unavailable', `Model with name ${name} is not ready.`));
           const ran = await pipeline.run(inputs);
           const nowMs = clock.monotonicMs();
+          served = ran.ok;
           if (ran.ok) statistics.ran(1, [0], nowMs - enteredMs, clock.nowMs());
           return ran;
         } finally {
-          ticket.value.leave();
+          ticket.value.leave(served);
         }
       };
       const ran = await inTime(clock, enteredMs + deadlineLeftMs, run);

@@ -1,0 +1,77 @@
+// One request on a device whose time stands still but where a stage runs, and whose cloud is nobody.
+
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Tensor, tensorOf } from '@skerry/models';
+import { createOnnxNativeRuntime, readBundle } from '@skerry/models/node';
+import { writeSampleBundle } from '@skerry/models/testing';
+import { createRandom, type Result } from '@skerry/shared';
+import { createVirtualClock } from '@skerry/shared/testing';
+import { expect, it, onTestFinished } from 'vitest';
+import type { Decision } from '../route/decide.ts';
+import { createAdmission } from './admission.ts';
+import { createInference } from './inference.ts';
+import { loadModel } from './model.ts';
+
+const unwrap = <T>(result: Result<T>): T => {
+  if (!result.ok) throw new Error(result.error.message);
+  return result.value;
+};
+
+const alone: Decision = { kind: 'degraded', escalate: false, reason: 'alone' };
+
+/** Each run of a stage takes `stageMs`. */
+async function device(stageMs: number, decision: Decision = alone) {
+  const folder = await mkdtemp(join(tmpdir(), 'skerry-inference-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  await writeSampleBundle(folder);
+  const bundle = unwrap(await readBundle(folder, ['edge']));
+  const model = unwrap(await loadModel(bundle, createOnnxNativeRuntime, { threads: 1 }));
+  onTestFinished(() => model.unload());
+  const clock = createVirtualClock();
+  const admission = createAdmission(100, clock.monotonicMs);
+  const local = { degraded: true, reason: 'alone', pending: false };
+  const runStage: typeof model.runStage = async (place, input) => {
+    const ran = await model.runStage(place, input);
+    clock.runNext(clock.nowMs() + stageMs);
+    return ran;
+  };
+  const inference = createInference(
+    {
+      models: new Map([['sample', { ...model, runStage }]]),
+      admission,
+      router: { decide: () => decision },
+      escalator: {
+        ask: async () => local,
+        recall: () => undefined,
+        audit: async () => {},
+        record() {},
+        deliver: () => 0,
+        waiting: () => 0,
+        close() {},
+      },
+      clock,
+      random: createRandom(1),
+      onAnswer() {},
+    },
+    { policy: 'edge-only', deadlineMs: 1_000 },
+  );
+  return { inference, admission, model };
+}
+
+const image = (): Tensor => unwrap(tensorOf('UINT8', [1, 1, 2, 2], [255, 0, 0, 255]));
+
+it('what a browser computed says nothing of how long the model takes here', async () => {
+  const { inference, admission, model } = await device(50);
+  unwrap(await inference.infer({ model: 'sample', input: image() }));
+  const { logits, cut } = unwrap(await model.runStage(0, image()));
+  if (cut === undefined) throw new Error('no cut');
+  const results = {
+    logits: { datatype: 'FP32' as const, shape: [1, 2], data: Float32Array.from(logits) },
+    [cut.name]: cut.tensor,
+  };
+  unwrap(await inference.inferFrom({ model: 'sample' }, 0, results));
+  expect(admission.enter(20).ok).toBe(true);
+  expect(admission.enter(20)).toMatchObject({ error: { code: 'overloaded', retryAfterMs: 50 } });
+});
