@@ -2,9 +2,10 @@
 // loaded by one Runtime, never wait for each other's thread, and another model's only where they share it. When a
 // worker dies its runs fail as `unavailable`, and the next load on it starts another.
 
-import { defined, err, failure } from '@skerry/shared';
+import { defined, err, failure, ok } from '@skerry/shared';
 import { type OnnxWorker, startOnnxWorker } from './onnx-worker.ts';
-import type { Runtime, Session } from './runtime.ts';
+import { createOpenSessions } from './open-sessions.ts';
+import type { Runtime } from './runtime.ts';
 
 export interface OnnxNativePool {
   /** On the worker that the fewest Runtimes use; the last to close ends it. */
@@ -35,7 +36,7 @@ export function createOnnxNativePool(
 export const createOnnxNativeRuntime = (): Runtime => createOnnxNativePool(1).createRuntime();
 
 function runtimeAt(place: Place, startWorker: () => OnnxWorker): Runtime {
-  const sessions = new Set<Session>();
+  const sessions = createOpenSessions();
   let closed = false;
   place.runtimes += 1;
   return {
@@ -44,9 +45,7 @@ function runtimeAt(place: Place, startWorker: () => OnnxWorker): Runtime {
       if (closed) return err(failure('unavailable', 'the runtime is closed'));
       if (!place.worker?.alive()) place.worker = startWorker();
       const session = await place.worker.load(model, options);
-      if (!session.ok) return session;
-      sessions.add(session.value);
-      return session;
+      return session.ok ? ok(sessions.hold(session.value)) : session;
     },
     async close() {
       if (closed) return;
@@ -56,7 +55,7 @@ function runtimeAt(place: Place, startWorker: () => OnnxWorker): Runtime {
       if (place.runtimes === 0) {
         place.worker = undefined;
         await worker?.close();
-      } else await Promise.all([...sessions].map((session) => session.close()));
+      } else await sessions.closeAll();
     },
   };
 }

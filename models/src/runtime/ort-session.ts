@@ -11,6 +11,7 @@ import {
   type TensorMap,
   type TensorSpec,
 } from '../tensor.ts';
+import { createOpenSessions } from './open-sessions.ts';
 import type { LoadOptions, Runtime, Session } from './runtime.ts';
 
 /** The part of an onnxruntime package that a session needs. */
@@ -47,18 +48,14 @@ export function createOrtRuntime(
   ort: Ort,
   executionProviders: readonly string[],
 ): Runtime {
-  const sessions = new Set<Session>();
+  const sessions = createOpenSessions();
   return {
     name,
     async load(model, options) {
       const session = await createOrtSession(ort, model, executionProviders, options);
-      if (session.ok) sessions.add(session.value);
-      return session;
+      return session.ok ? ok(sessions.hold(session.value)) : session;
     },
-    async close() {
-      await Promise.all([...sessions].map((session) => session.close()));
-      sessions.clear();
-    },
+    close: sessions.closeAll,
   };
 }
 
@@ -85,6 +82,7 @@ export async function createOrtSession(
   }
   const inputs = specsOf(inner.inputMetadata);
   const outputs = specsOf(inner.outputMetadata);
+  if (!inputs.ok || !outputs.ok) await inner.release();
   if (!inputs.ok) return inputs;
   if (!outputs.ok) return outputs;
   return ok(wrap(ort, inner, inputs.value, outputs.value));

@@ -4,6 +4,7 @@ import { runtimeContract } from '../testing/runtime-contract.ts';
 import { createOnnxNativePool, createOnnxNativeRuntime } from './onnx-native.ts';
 import { createOnnxWasmRuntime } from './onnx-wasm.ts';
 import type { OnnxWorker } from './onnx-worker.ts';
+import { createOrtRuntime, type Ort } from './ort-session.ts';
 import type { Session } from './runtime.ts';
 
 runtimeContract('onnx-native', createOnnxNativeRuntime);
@@ -31,6 +32,23 @@ describe('onnx-native', () => {
 });
 
 const model = new Uint8Array();
+
+describe('a session of onnxruntime', () => {
+  it('whose graph has a type that is not taken is released', async () => {
+    let released = 0;
+    const inner = {
+      inputMetadata: [{ name: 'x', isTensor: true, type: 'complex64', shape: [1] }],
+      outputMetadata: [],
+      async release() {
+        released += 1;
+      },
+    };
+    const ort = { InferenceSession: { create: async () => inner } } as unknown as Ort;
+    const runtime = createOrtRuntime('fake', ort, []);
+    expect(await runtime.load(model)).toMatchObject({ error: { code: 'invalid_bundle' } });
+    expect(released).toBe(1);
+  });
+});
 
 /** Workers that tell what they hold, and die when they are told to. */
 function recordedWorkers() {
@@ -81,6 +99,17 @@ describe('a pool', () => {
     expect(workers).toMatchObject([{ alive: false }]);
     await pool.createRuntime().load(model);
     expect(workers).toHaveLength(2);
+  });
+
+  it('forgets a session that was closed before its runtime', async () => {
+    const { workers, start } = recordedWorkers();
+    const pool = createOnnxNativePool(1, start);
+    const [a, b] = [pool.createRuntime(), pool.createRuntime()];
+    const early = await a.load(model);
+    await b.load(model);
+    if (early.ok) await early.value.close();
+    await a.close();
+    expect(workers[0]?.loads()).toBe(1);
   });
 
   it('starts one worker after the one that died, for all who shared it', async () => {
