@@ -15,7 +15,7 @@ export interface BrowserPorts {
 }
 
 export interface BrowserAnswer {
-  /** `exit:1`, … computed here, or `cloud`. */
+  /** `exit:1`, … computed here; or what the agent says: `cloud` or `cache`. */
   readonly source: string;
   readonly label: number;
   readonly confidence: number;

@@ -21,7 +21,7 @@ export interface InferenceRequest extends Question {
 export interface InferenceAnswer {
   readonly requestId: string;
   readonly model: Model;
-  /** `exit:1`, … or `cloud`. */
+  /** `exit:1`, …, `cloud`, or `cache`: what the cloud once said of a look-alike. */
   readonly source: string;
   readonly label: number;
   readonly confidence: number;

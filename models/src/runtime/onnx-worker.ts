@@ -9,7 +9,7 @@ import {
   type WorkerReply,
   type WorkerRequest,
 } from './onnx-worker-protocol.ts';
-import { askingSlot, createSlotMemory } from './run-slot.ts';
+import { askingSlot, createSlotMemory, idAfter } from './run-slot.ts';
 import type { LoadOptions, Session } from './runtime.ts';
 
 export interface OnnxWorker {
@@ -57,7 +57,8 @@ export function startOnnxWorker(): OnnxWorker {
 
   const call = (request: WithoutId<WorkerRequest>, transfer: ArrayBuffer[] = []) =>
     new Promise<WorkerReply | InSlot>((resolve) => {
-      const id = ++lastId;
+      const id = idAfter(lastId);
+      lastId = id;
       if (gone !== undefined) return resolve(refusal(id, gone));
       waiting.set(id, resolve);
       worker.postMessage({ ...request, id }, transfer);
@@ -80,7 +81,7 @@ export function startOnnxWorker(): OnnxWorker {
                   ? ok(reply.results)
                   : refused(reply),
             );
-          const id = lastId + 1;
+          const id = idAfter(lastId);
           if (gone === undefined && slot.ask(id, session, inputNames, feeds)) {
             lastId = id;
             slotId = id;

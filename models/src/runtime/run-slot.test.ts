@@ -2,7 +2,7 @@ import { tensorRankMax } from '@skerry/shared';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { bytesPerElement, datatypes, type TensorMap, tensorFromBytes } from '../tensor.ts';
-import { answeringSlot, askingSlot, createSlotMemory } from './run-slot.ts';
+import { answeringSlot, askingSlot, createSlotMemory, idAfter } from './run-slot.ts';
 
 const anyTensor = fc
   .tuple(
@@ -44,6 +44,16 @@ describe('a run slot', () => {
       }),
       { numRuns: 200 },
     );
+  });
+
+  it('carries every id that follows another', () => {
+    for (const last of [0, 0x7ffffffe, 0x7fffffff]) {
+      const { asking, answering } = fresh();
+      const id = idAfter(last);
+      expect(id).not.toBe(last);
+      expect(asking.ask(id, 1, ['x'], byte(1))).toBe(true);
+      expect(answering.asked()).toEqual({ id, session: 1 });
+    }
   });
 
   it('is for one run at a time, and what was taken from it is not touched by the next', () => {

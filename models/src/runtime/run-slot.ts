@@ -20,6 +20,11 @@ const controlWords = at.records + tensorsMax * recordWords;
 const slotBytesMax = 1_048_576;
 const alignment = 8;
 
+/** What an Int32 of the control words holds. */
+const idMax = 0x7fffffff;
+/** Request ids begin anew at 1: long before, nothing waits for the first of them any more. */
+export const idAfter = (id: number): number => (id >= idMax ? 1 : id + 1);
+
 /** What both threads hold. */
 export interface SlotMemory {
   readonly control: SharedArrayBuffer;
