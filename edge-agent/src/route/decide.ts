@@ -65,10 +65,12 @@ export const unconstrained = {
   raceMargin: 0,
 } as const satisfies Partial<DecideInput>;
 
-export type Decision = {
-  readonly reason: string;
-} /** `audit`: answer now, and have the cloud check it. */ & (
-  | { readonly kind: 'exit'; readonly audit: boolean }
+export type Decision = { readonly reason: string } & (
+  | {
+      readonly kind: 'exit';
+      /** Answer now, and have the cloud check it. */
+      readonly audit: boolean;
+    }
   | { readonly kind: 'next-stage' }
   /** Ask the cloud, wait at most `waitMs`, then fall back to this exit. */
   | { readonly kind: 'escalate'; readonly waitMs: number }
