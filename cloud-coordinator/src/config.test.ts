@@ -21,6 +21,7 @@ describe('the configuration', () => {
     ['--http-port', 'eighty'],
     ['--broker', 'https://example.org'],
     ['--batch-rows-max', '0'],
+    ['--operator-token', 'short'],
   ])('refuses %s %s', (flag, value) => {
     expect(load(flag, value)).toMatchObject({ ok: false, error: { code: 'invalid_config' } });
   });

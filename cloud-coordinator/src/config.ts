@@ -52,6 +52,13 @@ export const coordinatorConfigSchema = z.object({
     .default('auto')
     .describe('auto: TLS for listeners off loopback; on: for all'),
   insecure: z.enum(['plaintext']).optional().describe('lets traffic off loopback be read'),
+  operatorToken: secret(
+    z
+      .string()
+      .regex(/^[\x21-\x7e]{32,512}$/, 'expected 32 to 512 printable characters without spaces')
+      .optional()
+      .describe('what the API and the console ask for; off loopback and over TLS always'),
+  ),
   serverNames: listSchema
     .prefault('localhost,127.0.0.1')
     .describe('host names and addresses in our certificate, separated by commas'),

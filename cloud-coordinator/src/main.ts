@@ -43,6 +43,7 @@ import { planSecurity } from './fleet/plan-security.ts';
 import { openRevocations } from './fleet/revocations.ts';
 import { blobRoutes } from './http/blobs.ts';
 import { enrolmentRoutes } from './http/enrolment.ts';
+import { createOperatorCheck, operatorGate } from './http/operator-gate.ts';
 import { createMetrics, type Metrics } from './observe/metrics.ts';
 
 /** Of a flush of the disk, which stops this thread; what waits for one shares it. */
@@ -136,14 +137,18 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
   if (!coordinator.ok) return coordinator;
   opened.push(() => coordinator.value.close());
   const { fetch } = coordinator.value;
-  const { httpTls } = plan.value;
+  const { httpTls, operatorAsked } = plan.value;
+  const { operatorToken } = config;
+  if (operatorAsked && operatorToken === undefined)
+    log.warn({}, 'no operatorToken: off loopback the API and the console answer nobody');
+  const checkOperator = createOperatorCheck({ operatorToken, asked: operatorAsked });
   const exchange = pass(createExchangeRoutes(http.pipe, httpTls));
   const app = new Hono<{ Bindings: PeerEnvironment }>()
     .route('/v1/enrol', enrolmentRoutes({ ...security.value, authority: authority.certificate }))
     .all('/v1/exchange', exchange)
     .all('/v1/hints', exchange)
     .all('/v1/blobs/:digest', pass(blobRoutes(blobs.value, httpTls)))
-    .all('*', (c) => fetch(c.req.raw));
+    .all('*', operatorGate(checkOperator), (c) => fetch(c.req.raw));
   const server = createHttpServer(app.fetch, httpTls ? { tls, isRefused } : undefined);
   const listening = await listenHttp(server.server, config.httpHost, config.httpPort);
   if (!listening.ok) return listening;
@@ -164,6 +169,7 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
     port: config.grpcPort,
     bodyBytesMax: config.bodyBytesMax,
     tls: plan.value.httpTls ? tls : undefined,
+    check: checkOperator,
   });
   if (!grpc.ok) return grpc;
   if (grpc.value) opened.push(grpc.value.close);

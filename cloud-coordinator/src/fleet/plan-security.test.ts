@@ -29,6 +29,18 @@ describe('where TLS is', () => {
     });
   });
 
+  it('[IDN10] the operator is asked who they are off loopback, in the clear too, and over TLS', () => {
+    const asked = (change: Parameters<typeof plan>[0]) => {
+      const planned = plan(change);
+      return planned.ok && planned.value.operatorAsked;
+    };
+    expect(asked({})).toBe(false);
+    expect(asked({ mqttHost: '0.0.0.0' })).toBe(false);
+    expect(asked({ tls: 'on' })).toBe(true);
+    expect(asked({ httpHost: '0.0.0.0' })).toBe(true);
+    expect(asked({ httpHost: '0.0.0.0', insecure: 'plaintext' })).toBe(true);
+  });
+
   it('[BLA5] a device is known by certificate only where both ways ask for one', () => {
     const certified = (change: Parameters<typeof plan>[0]) => {
       const planned = plan(change);

@@ -12,6 +12,8 @@ export interface SecurityPlan {
   readonly brokerIdentity: boolean;
   /** Whether a device is known by its certificate whichever way it comes. */
   readonly certified: boolean;
+  /** Whether the operator's routes ask for a token even where none is configured. [IDN10] */
+  readonly operatorAsked: boolean;
 }
 
 type Wanted = Pick<
@@ -35,5 +37,6 @@ export function planSecurity(config: Wanted): Result<SecurityPlan> {
   const mqttTls = isTls(mqttHost);
   const brokerIdentity = broker?.protocol === 'mqtts:' && broker.username === '';
   const certified = httpTls && (broker === undefined ? mqttTls : brokerIdentity);
-  return ok({ httpTls, mqttTls, brokerIdentity, certified });
+  const operatorAsked = httpTls || !isLoopback(httpHost);
+  return ok({ httpTls, mqttTls, brokerIdentity, certified, operatorAsked });
 }

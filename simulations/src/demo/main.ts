@@ -58,6 +58,7 @@ async function main(): Promise<number> {
     for (const { text, kept } of promises) write(`${kept ? '✓' : '✗'} ${text}\n`);
     if (values.keep) {
       write(`\nConsole   ${story.final.consoleUrl}\n`);
+      if (story.operatorToken !== undefined) write(`Password  ${story.operatorToken}\n`);
       for (const { board, httpUrl } of story.final.devices) write(`${board.device}  ${httpUrl}\n`);
       write('Ctrl-C ends everything.\n');
       await new Promise((resolve) => abort.signal.addEventListener('abort', resolve));

@@ -1,6 +1,7 @@
 // The demo's story: a coordinator and three devices, each behind a link of its own; one link is cut and healed while
 // all of them answer MNIST's test images. Returns what happened, for people (main.ts) and for a test.
 
+import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -36,6 +37,8 @@ export interface Scene {
 
 export interface Story {
   readonly final: Scene;
+  /** What the console asks for, where there is TLS. */
+  readonly operatorToken: string | undefined;
   /** Ends every process and removes their files. */
   close(): Promise<void>;
 }
@@ -65,13 +68,14 @@ export async function playStory(options: StoryOptions): Promise<Story> {
   const close = async (): Promise<void> => {
     for (const closer of closers.splice(0).reverse()) await closer();
   };
+  const operatorToken = options.tls ? randomBytes(32).toString('hex') : undefined;
   try {
     const coordinator = await startProcess('coordinator', 'coordinator', {
       'http-port': 0,
       'mqtt-port': 0,
       'data-dir': join(folder, 'coordinator'),
       'next-exchange-ms': 1000,
-      ...(options.tls ? { tls: 'on' } : {}),
+      ...(operatorToken === undefined ? {} : { tls: 'on', 'operator-token': operatorToken }),
     });
     closers.push(() => coordinator.stop());
     const devices: Device[] = [];
@@ -100,7 +104,7 @@ export async function playStory(options: StoryOptions): Promise<Story> {
     });
     await play(options, devices, scene, done);
     const final = scene('done');
-    return { final, close };
+    return { final, operatorToken, close };
   } catch (thrown) {
     await close();
     throw thrown;

@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import { sampleBlob } from '@skerry/sync-protocol/testing';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { inferDigit } from '../fleet/agent-client.ts';
-import { linkOf, openCertifiedFleet } from '../fleet/certified-fleet.ts';
+import { linkOf, openCertifiedFleet, operatorToken } from '../fleet/certified-fleet.ts';
 
 const main = new URL('../../../cloud-coordinator/dist/main.js', import.meta.url).pathname;
 const soon = { timeout: 15_000, interval: 50 };
@@ -89,10 +89,37 @@ it('[IDN3] a token for another authority is not given away', { timeout: 60_000 }
   await vi.waitFor(async () => expect(await linkOf(honest)).toBe('up'), soon);
 });
 
-function statusWith(url: string, identity: { cert: string; key: string }) {
+it('[IDN10] over TLS the API asks for the operator’s token, of devices too', {
+  timeout: 60_000,
+}, async () => {
+  const { command, startAgent, coordinator, folder } = await fresh();
+  const agent = await startAgent('box-1', await command('token', '--device', 'box-1'));
+  await vi.waitFor(async () => expect(await linkOf(agent)).toBe('up'), soon);
+  const { certificate, key } = JSON.parse(
+    await readFile(join(folder, 'box-1', 'identity.json'), 'utf8'),
+  );
+  const basic = Buffer.from(`operator:${operatorToken}`).toString('base64');
+  for (const path of ['/', '/metrics', '/v1/devices', '/v1/fleet/policy', '/v2']) {
+    const ask = (authorization?: string, identity = {}) =>
+      statusWith(coordinator.httpUrl, identity, path, authorization);
+    expect(await ask()).toBe(401);
+    expect(await ask(undefined, { cert: certificate, key })).toBe(401);
+    expect(await ask(`Bearer ${operatorToken}`)).toBe(200);
+    expect(await ask(`Basic ${basic}`)).toBe(200);
+  }
+  expect(await statusWith(coordinator.httpUrl, {})).toBe(200);
+});
+
+function statusWith(
+  url: string,
+  identity: { cert?: string; key?: string },
+  path = '/healthz',
+  authorization?: string,
+) {
   return new Promise<number | 'refused'>((resolve) => {
-    const options = { ...identity, agent: false, rejectUnauthorized: false };
-    const asked = request(new URL('/healthz', url), options, (answer) => {
+    const headers = authorization === undefined ? {} : { authorization };
+    const options = { ...identity, headers, agent: false, rejectUnauthorized: false };
+    const asked = request(new URL(path, url), options, (answer) => {
       answer.resume();
       resolve(answer.statusCode ?? 0);
     });

@@ -11,7 +11,7 @@ import { openMqttConnection } from '@skerry/sync-protocol/mqtt';
 import { sampleBlob } from '@skerry/sync-protocol/testing';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { inferDigit } from '../fleet/agent-client.ts';
-import { linkOf, openCertifiedFleet } from '../fleet/certified-fleet.ts';
+import { linkOf, openCertifiedFleet, operatorToken } from '../fleet/certified-fleet.ts';
 import type { SkerryProcess } from '../fleet/process.ts';
 import { hasMosquitto } from '../net/mosquitto.ts';
 import { startSecureMosquitto } from '../net/secure-mosquitto.ts';
@@ -73,7 +73,10 @@ async function fresh() {
     const operator = createCoordinatorFetch(() => tls);
     onTestFinished(operator.close);
     const url = new URL(`/v1/devices/${device}/twin`, coordinator.httpUrl);
-    const headers = { 'content-type': 'application/merge-patch+json' };
+    const headers = {
+      'content-type': 'application/merge-patch+json',
+      authorization: `Bearer ${operatorToken}`,
+    };
     return (await operator.fetch(url, { method: 'PATCH', headers, body: JSON.stringify(patch) }))
       .status;
   };

@@ -7,6 +7,9 @@ import { type SkerryProcess, startProcess } from './process.ts';
 
 type Flags = Parameters<typeof startProcess>[2];
 
+/** What a coordinator of such a fleet asks its operator for. */
+export const operatorToken = 'the-operator-token-of-a-certified-fleet';
+
 export interface CertifiedFleet {
   readonly folder: string;
   /** The coordinator's, which holds the authority. */
@@ -38,6 +41,7 @@ export async function openCertifiedFleet(
       start('coordinator', 'coordinator', {
         'data-dir': dataDir,
         tls: 'on',
+        'operator-token': operatorToken,
         'revocation-read-ms': 100,
         ...flags,
       }),

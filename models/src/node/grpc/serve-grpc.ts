@@ -43,19 +43,22 @@ export interface GrpcOptions {
   readonly bodyBytesMax: number;
   /** Without it the traffic can be read. */
   readonly tls?: TlsMaterial | undefined;
+  /** Judges a call by its `authorization`; whether the server is alive and ready is told without. */
+  readonly check?: (authorization: string | undefined) => Result<void>;
 }
 
 const graceMs = 500;
+const openMethods: ReadonlySet<Method> = new Set<Method>(['ServerLive', 'ServerReady']);
 
 type Handler = (request: Plain, call: ServerUnaryCall<Plain, Plain>) => Promise<Result<Plain>>;
 
 /** Fails with `unavailable` where the address cannot be had. */
 export async function serveGrpc(
   server: OpenInferenceServer,
-  { host, port, bodyBytesMax, tls }: GrpcOptions,
+  { host, port, bodyBytesMax, tls, check = () => ok(undefined) }: GrpcOptions,
 ): Promise<Result<GrpcListening>> {
   const grpc = new Server({ 'grpc.max_receive_message_length': bodyBytesMax });
-  grpc.addService(grpcMethods, implementationOf(handlersOf(server)));
+  grpc.addService(grpcMethods, implementationOf(handlersOf(server), check));
   const credentials = tls
     ? ServerCredentials.createSsl(null, [
         { cert_chain: Buffer.from(tls.cert), private_key: Buffer.from(tls.key) },
@@ -165,6 +168,7 @@ function serviceError({ code, message, retryAfterMs }: Failure): Partial<Service
 
 function implementationOf(
   handlers: Readonly<Record<Method, Handler>>,
+  check: NonNullable<GrpcOptions['check']>,
 ): UntypedServiceImplementation {
   const implementation: UntypedServiceImplementation = {};
   for (const method of methodNames)
@@ -172,7 +176,10 @@ function implementationOf(
       call: ServerUnaryCall<Plain, Plain>,
       reply: (error: Partial<ServiceError> | null, value?: Plain) => void,
     ): void => {
-      handlers[method](call.request, call)
+      const [authorization] = call.metadata.get('authorization');
+      const checked = openMethods.has(method) ? ok(undefined) : check(authorization?.toString());
+      const answered = checked.ok ? handlers[method](call.request, call) : Promise.resolve(checked);
+      answered
         .catch((thrown) => err(failure('internal', messageOf(thrown))))
         .then(
           (result) => (result.ok ? reply(null, result.value) : reply(serviceError(result.error))),

@@ -1,6 +1,6 @@
 // A client of GRPCInferenceService that tells of an answer and of an error alike.
 
-import { Client, credentials, type ServiceError, status } from '@grpc/grpc-js';
+import { Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { grpcMethods, type Method, type Plain } from '@skerry/models/grpc';
 
 export interface GrpcReply {
@@ -19,7 +19,10 @@ export interface GrpcClient {
 
 const defaultTimeoutMs = 30_000;
 
-export function createGrpcClient(address: string): GrpcClient {
+/** `authorization`, if any, is shown with each call. */
+export function createGrpcClient(address: string, authorization?: string): GrpcClient {
+  const metadata = new Metadata();
+  if (authorization !== undefined) metadata.set('authorization', authorization);
   const client = new Client(address, credentials.createInsecure());
   const start = (
     method: Method,
@@ -40,6 +43,7 @@ export function createGrpcClient(address: string): GrpcClient {
       requestSerialize,
       responseDeserialize,
       request,
+      metadata,
       options,
       answered,
     );

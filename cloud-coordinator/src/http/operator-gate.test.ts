@@ -1,0 +1,75 @@
+import { Hono } from 'hono';
+import { describe, expect, it } from 'vitest';
+import { createOperatorCheck, type OperatorAccess, operatorGate } from './operator-gate.ts';
+
+const operatorToken = 'a-token-of-the-operator-of-this-fleet';
+const basic = (password: string) =>
+  `Basic ${Buffer.from(`anybody:${password}`).toString('base64')}`;
+
+function fresh(access: OperatorAccess) {
+  const app = new Hono().all('*', operatorGate(createOperatorCheck(access)), (c) => c.text('in'));
+  return (path: string, headers: Record<string, string> = {}, method = 'GET') =>
+    app.request(path, { method, headers });
+}
+
+const routes = [
+  ['GET', '/'],
+  ['GET', '/metrics'],
+  ['GET', '/v1/devices'],
+  ['PATCH', '/v1/fleet/policy'],
+  ['PATCH', '/v1/sites/north/document'],
+  ['POST', '/v2/repository/models/digits/unload'],
+  ['POST', '/v2/models/digits/infer'],
+  ['GET', '/v2/health/live/..'],
+] as const;
+
+describe('the operator’s routes', () => {
+  it.each(routes)('[IDN10] %s %s asks for the token', async (method, path) => {
+    const ask = fresh({ operatorToken, asked: true });
+    for (const authorization of [
+      undefined,
+      'Bearer ',
+      `Bearer ${operatorToken}x`,
+      `Bearer ${operatorToken.slice(0, -1)}`,
+      operatorToken,
+      basic('wrong'),
+      `Basic ${Buffer.from(operatorToken).toString('base64')}`,
+    ]) {
+      const refused = await ask(path, authorization === undefined ? {} : { authorization }, method);
+      expect(refused.status).toBe(401);
+      expect(refused.headers.get('www-authenticate')).toMatch(/^Basic /);
+      expect(await refused.json()).toMatchObject({ code: 'unauthenticated' });
+    }
+    for (const authorization of [`Bearer ${operatorToken}`, basic(operatorToken)])
+      expect((await ask(path, { authorization }, method)).status).toBe(200);
+  });
+
+  it('[IDN10] health needs none', async () => {
+    const ask = fresh({ operatorToken, asked: true });
+    for (const path of ['/healthz', '/v2/health/live', '/v2/health/ready'])
+      expect((await ask(path)).status).toBe(200);
+  });
+
+  it('[IDN10] where it is asked for and there is none, nobody comes in, and hears why', async () => {
+    const ask = fresh({ asked: true });
+    for (const authorization of ['', 'Bearer ', 'Basic Og==']) {
+      const refused = await ask('/v1/devices', { authorization });
+      expect(refused.status).toBe(401);
+      expect(await refused.text()).toContain('SKERRY_OPERATOR_TOKEN');
+    }
+    expect((await fresh({ asked: false })('/v1/devices')).status).toBe(200);
+    expect((await fresh({ operatorToken, asked: false })('/v1/devices')).status).toBe(401);
+  });
+
+  it('[IDN10] a password that a browser adds to another site’s request changes nothing', async () => {
+    const ask = fresh({ operatorToken, asked: true });
+    const status = async (method: string, from: string) => {
+      const headers = { authorization: basic(operatorToken), 'sec-fetch-site': from };
+      return (await ask('/v2/repository/models/digits/unload', headers, method)).status;
+    };
+    expect(await status('POST', 'cross-site')).toBe(403);
+    expect(await status('POST', 'same-site')).toBe(403);
+    expect(await status('POST', 'same-origin')).toBe(200);
+    expect(await status('GET', 'cross-site')).toBe(200);
+  });
+});
