@@ -14,7 +14,6 @@ interface Loss {
   readonly meaning: string;
   /** 0 or 1: the exact binomial tail applies. */
   readonly binary: boolean;
-  readonly needsLabels: boolean;
   of(seen: Seen): number;
 }
 
@@ -22,25 +21,21 @@ export const losses = {
   error: {
     meaning: 'answered here and wrong',
     binary: true,
-    needsLabels: true,
     of: ({ here, label }) => Number(here.index !== label),
   },
   gap: {
     meaning: 'answered here and wrong, where the whole network is right',
     binary: true,
-    needsLabels: true,
     of: ({ here, whole, label }) => Number(here.index !== label && whole.index === label),
   },
   disagreement: {
     meaning: 'answered here otherwise than the whole network does',
     binary: true,
-    needsLabels: false,
     of: ({ here, whole }) => Number(here.index !== whole.index),
   },
   divergence: {
     meaning: 'total variation between this exit’s probabilities and the whole network’s',
     binary: false,
-    needsLabels: false,
     of: ({ here, whole }) =>
       here.probabilities.reduce(
         (sum, p, c) => sum + Math.abs(p - (whole.probabilities[c] ?? 0)),

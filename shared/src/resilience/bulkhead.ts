@@ -5,7 +5,7 @@ import { failure } from '../failure.ts';
 import { err, ok, type Result } from '../result.ts';
 
 /** Hystrix's execution.isolation.semaphore.maxConcurrentRequests. */
-export const hystrixConcurrentMax = 10;
+const hystrixConcurrentMax = 10;
 
 export interface Bulkhead {
   /** A place to hold during the call, or `overloaded`. Leaving twice is harmless. */

@@ -27,15 +27,21 @@ async function patch(url: string, body: unknown): Promise<void> {
   expect(response.status).toBe(200);
 }
 
-it('[RLY6] a site keeps its document in step without the coordinator, and all converge when it is back', {
-  timeout: 120_000,
-}, async () => {
+/** A folder of the test's own; what is pushed to `closers` is closed after it, the latest first. */
+async function prepare() {
   const folder = await mkdtemp(join(tmpdir(), 'skerry-site-'));
   const closers: (() => Promise<unknown>)[] = [];
   onTestFinished(async () => {
     for (const close of closers.reverse()) await close();
     await rm(folder, { recursive: true, force: true });
   });
+  return { folder, closers };
+}
+
+it('[RLY6] a site keeps its document in step without the coordinator, and all converge when it is back', {
+  timeout: 120_000,
+}, async () => {
+  const { folder, closers } = await prepare();
   const startCloud = async (httpPort: string, mqttPort: string): Promise<SkerryProcess> => {
     const cloud = await startProcess('coordinator', 'coordinator', {
       'data-dir': join(folder, 'coordinator'),
@@ -115,12 +121,7 @@ it('[RLY6] a site keeps its document in step without the coordinator, and all co
 it('[RLY5] over TLS a relay serves its own site by certificate, and nobody else', {
   timeout: 120_000,
 }, async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'skerry-site-'));
-  const closers: (() => Promise<unknown>)[] = [];
-  onTestFinished(async () => {
-    for (const close of closers.reverse()) await close();
-    await rm(folder, { recursive: true, force: true });
-  });
+  const { folder, closers } = await prepare();
   const dataDir = join(folder, 'coordinator');
   const cloud = await startProcess('coordinator', 'coordinator', {
     'data-dir': dataDir,

@@ -16,7 +16,7 @@ export interface HttpsPorts {
 
 /** Without a byte for so long, a transfer ends; what has come stays for the next. */
 const stallMs = 30_000;
-export const pullBytesMax = 8 * 1024 ** 3;
+const pullBytesMax = 8 * 1024 ** 3;
 
 export function createHttpsFetcher({ fetch, clock }: HttpsPorts): Fetcher<'https'> {
   return async ({ url }, part, onProgress) => {
