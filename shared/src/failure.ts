@@ -12,6 +12,10 @@ export const failureCatalogue = {
   malformed_message: { httpStatus: 400, retryable: false },
   unsupported_version: { httpStatus: 400, retryable: false },
   unauthenticated: { httpStatus: 401, retryable: false },
+  /** Bytes that nobody trusted has signed, or that go back behind what was signed since. */
+  untrusted: { httpStatus: 403, retryable: false },
+  /** Signed, but not for today: newer metadata, or the right time, will do. */
+  expired: { httpStatus: 403, retryable: true },
   permission_denied: { httpStatus: 403, retryable: false },
   not_found: { httpStatus: 404, retryable: false },
   model_not_found: { httpStatus: 404, retryable: false },

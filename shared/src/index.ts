@@ -13,6 +13,7 @@ export {
   shareSchema,
 } from './config.ts';
 export { describeIssues } from './describe-issues.ts';
+export { type DsseEnvelope, dsseEnvelopeSchema } from './dsse-envelope.ts';
 export {
   type Failure,
   type FailureCode,

@@ -5,6 +5,15 @@ export { memoryLimitBytes } from './memory-limit.ts';
 export { openFilesMax } from './open-files.ts';
 export { logLevelSchema, type Opened, runProcess } from './run-process.ts';
 export { sha256 } from './sha256.ts';
+export { signEnvelope, verifyEnvelope } from './signing/dsse.ts';
+export {
+  keyIdOf,
+  type PublicKey,
+  publicKeyOf,
+  publicKeySchema,
+  verifySignature,
+} from './signing/public-key.ts';
+export { createKeySigner, type Signer } from './signing/signer.ts';
 export { systemClock } from './system-clock.ts';
 export { createSystemRandom } from './system-random.ts';
 export { isLoopback, type TlsMaterial } from './tls-material.ts';
