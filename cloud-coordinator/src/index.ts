@@ -2,6 +2,10 @@ export {
   type EmbeddedBroker,
   openEmbeddedBroker,
 } from './adapters/embedded-broker.ts';
+export {
+  createMosquittoRevocations,
+  type MosquittoRevocationsPorts,
+} from './adapters/mosquitto-revocations.ts';
 export { createMqttCoordinatorTransport, type MqttTransport } from './adapters/mqtt-transport.ts';
 export { openSqlite } from './adapters/open-sqlite.ts';
 export { operatorCommands } from './adapters/operator-commands.ts';

@@ -2,7 +2,7 @@
 // one, a configuration for Mosquitto. The coordinator sees it in the database.
 
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import {
   countSchema,
@@ -19,6 +19,7 @@ import {
   sha256,
   systemClock,
   writePrivateFile,
+  writeWholeFile,
 } from '@skerry/shared/node';
 import { z } from 'zod';
 import { dataDirSchema, instanceName, instancesMax } from '../config.ts';
@@ -92,7 +93,7 @@ export const operatorCommands = {
           [at.accessList]: mosquittoAccessList(settings),
           [at.config]: mosquittoConfig(settings),
         };
-        for (const [name, text] of Object.entries(open)) writeFileSync(join(out, name), text);
+        for (const [name, text] of Object.entries(open)) writeWholeFile(join(out, name), text);
         chmodSync(join(out, at.accessList), 0o644);
         reloadMosquitto(out); // Where one runs by it already.
         return join(settings.folder, at.config);

@@ -187,12 +187,6 @@ function authorityOf(
   };
 }
 
-/** The serials in a list that `revocationList` has made. */
-export const listedSerials = (pem: string): readonly string[] =>
-  new x509.X509Crl(x509.PemConverter.decodeFirst(pem)).entries.map(({ serialNumber }) =>
-    normalSerial(serialNumber),
-  );
-
 const nameOf = ({ device, site }: Subject): string =>
   site === undefined ? `CN=${device}` : `CN=${device}, OU=${site}`;
 

@@ -17,6 +17,8 @@ export const mosquittoFiles = {
   certificate: 'server.pem',
   key: 'server.key',
   revoked: 'revoked.pem',
+  /** Ours, not Mosquitto's: which of those it has been told of, and whose connections have ended. */
+  told: 'revoked.told',
   pid: 'mosquitto.pid',
 } as const;
 

@@ -17,4 +17,4 @@ export { createKeySigner, type Signer } from './signing/signer.ts';
 export { systemClock } from './system-clock.ts';
 export { createSystemRandom } from './system-random.ts';
 export { isLoopback, type TlsMaterial } from './tls-material.ts';
-export { writePrivateFile } from './write-private-file.ts';
+export { writePrivateFile, writeWholeFile } from './write-whole-file.ts';
