@@ -120,7 +120,9 @@ export const coordinatorConfigSchema = z.object({
     .describe('rows of clients’ requests that wait for one model'),
   inferPriorities: countSchema(1, 100)
     .default(3)
-    .describe('levels of priority; 1 is the first to run, devices’ escalations have it'),
+    .describe(
+      'levels of priority; 1 is the first to run, and whom a device’s app waits for has it',
+    ),
   queueTimeoutMs: countSchema(0, hourMs)
     .default(30_000)
     .describe('how long a client’s request may wait for a model; 0 is for ever'),

@@ -10,7 +10,12 @@ import { createOnnxNativeRuntime, readBundle } from '@skerry/models/node';
 import { writeSampleBundle } from '@skerry/models/testing';
 import { defined, err, type Failure, failure, type Result, silentLog } from '@skerry/shared';
 import { createSystemRandom, systemClock } from '@skerry/shared/node';
-import { type Answer, createExchangeHandler, serveExchanges } from '@skerry/sync-protocol';
+import {
+  type Answer,
+  createExchangeHandler,
+  type Escalation,
+  serveExchanges,
+} from '@skerry/sync-protocol';
 import { createWorkerEngine } from '@skerry/sync-protocol/automerge';
 import {
   createMemoryCoordinatorDisk,
@@ -62,6 +67,8 @@ interface World {
   killWorker(): void;
   /** What the webhook was sent. */
   readonly pushed: { readonly type: string; readonly data: unknown }[];
+  /** What the cloud has been asked, in order. */
+  readonly asked: Escalation[];
 }
 
 async function createWorld(): Promise<World> {
@@ -79,7 +86,10 @@ async function createWorld(): Promise<World> {
     {
       store: cloud,
       clock: systemClock,
-      onAccepted: () => world.outcome && void world.answerAll(),
+      onAccepted(_, fresh) {
+        for (const { body } of fresh) if (body.kind === 'escalation') world.asked.push(body);
+        if (world.outcome) void world.answerAll();
+      },
       hint: (device, message) => void transport.send(device, message),
     },
     { holdMs: 20 },
@@ -112,6 +122,7 @@ async function createWorld(): Promise<World> {
       killed = true;
     },
     pushed: [],
+    asked: [],
     async answerAll() {
       for (const { device, body } of unwrap(await cloud.openEscalations(1000))) {
         const { requestId } = body;
@@ -368,7 +379,7 @@ describe('a request', () => {
   });
 
   it('obeys its own policy', async () => {
-    const { start } = await createWorld();
+    const { start, asked } = await createWorld();
     const agent = await start();
     const under = (skerry_policy: string) =>
       infer(agent, unsure, { parameters: { skerry_policy } });
@@ -378,6 +389,10 @@ describe('a request', () => {
       pending: false,
     });
     expect(await under('edge-then-async')).toMatchObject({ degraded: true, pending: true });
+    await vi.waitFor(() => expect(asked).toHaveLength(1));
+    await under('sync-with-deadline');
+    // The cloud serves first whom an app waits for.
+    expect(asked.map(({ deadlineLeftMs }) => deadlineLeftMs > 0)).toEqual([false, true]);
   });
 
   it('returns binary tensors to who asks for them', async () => {

@@ -40,7 +40,10 @@ const escalationSchema = z.strictObject({
   input: wireTensorSchema,
   /** What the device would answer by itself. */
   local: z.strictObject({ exit: z.int().positive(), label: countSchema, confidence: z.number() }),
-  /** Time the app has left; answers after it are late but still wanted. In the outbox: when appended. [EXC5] */
+  /**
+   * How long an app waits; answers after it are late but still wanted. 0 where none waits. In the outbox: when appended.
+   * [EXC5]
+   */
   deadlineLeftMs: z.number().nonnegative(),
   /**
    * The device has answered for good, from this exit or from what it has learned: how often the cloud disagrees measures

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { planQueue, type Waiting } from './batch-plan.ts';
 
-const limits = { rowsMax: 4, delayMs: 10 };
+const limits = { rowsMax: 4, delayMs: 10, runMs: 3 };
 const never = Number.POSITIVE_INFINITY;
 const nowMs = 100;
 
@@ -22,16 +22,21 @@ const plan = (queue: readonly Waiting[], freeSlots = 1, action: 'reject' | 'dela
 describe('planQueue', () => {
   const [late, early] = [waiting(100), waiting(90)];
   it.each<[string, readonly Waiting[], number, ReturnType<typeof plan>]>([
-    ['nothing waits', [], 1, { expired: [] }],
-    ['the oldest has just come', [late], 1, { expired: [], wakeAtMs: 110 }],
-    ['the oldest has waited long enough', [early, late], 1, { expired: [], batch: [early, late] }],
+    ['nothing waits', [], 1, { expired: [], late: [] }],
+    ['the oldest has just come', [late], 1, { expired: [], late: [], wakeAtMs: 110 }],
+    [
+      'the oldest has waited long enough',
+      [early, late],
+      1,
+      { expired: [], late: [], batch: [early, late] },
+    ],
     [
       'the batch is full',
       [late, late, late, late],
       1,
-      { expired: [], batch: [late, late, late, late] },
+      { expired: [], late: [], batch: [late, late, late, late] },
     ],
-    ['the model is busy', [early, early, early, early], 0, { expired: [] }],
+    ['the model is busy', [early, early, early, early], 0, { expired: [], late: [] }],
   ])('%s', (_when, queue, slots, expected) => {
     expect(plan(queue, slots)).toEqual(expected);
   });
@@ -48,14 +53,31 @@ describe('planQueue', () => {
 
   it('drops who has a deadline that has passed, and wakes for the next, also while the model is busy', () => {
     const [gone, soon] = [waiting(0, { deadlineAtMs: 100 }), waiting(0, { deadlineAtMs: 105 })];
-    expect(plan([gone, soon], 0)).toEqual({ expired: [gone], wakeAtMs: 105 });
+    expect(plan([gone, soon], 0)).toEqual({ expired: [gone], late: [], wakeAtMs: 105 });
   });
 
   it('rejects who has waited too long, or delays them behind all others', () => {
     const overdue = waiting(0, { timeoutAtMs: 99 });
     const fresh = waiting(90);
-    expect(plan([overdue, fresh])).toEqual({ expired: [overdue], batch: [fresh] });
-    expect(plan([overdue, fresh], 1, 'delay')).toEqual({ expired: [], batch: [fresh, overdue] });
+    expect(plan([overdue, fresh])).toEqual({ expired: [overdue], late: [], batch: [fresh] });
+    expect(plan([overdue, fresh], 1, 'delay')).toEqual({
+      expired: [],
+      late: [],
+      batch: [fresh, overdue],
+    });
+  });
+
+  it('puts behind others whose deadline has passed, where a late answer is wanted too', () => {
+    const wanted = waiting(0, { deadlineAtMs: 100, latePriority: 2 });
+    const gone = waiting(0, { deadlineAtMs: 100 });
+    const next = waiting(90);
+    expect(plan([wanted, gone, next])).toEqual({ expired: [gone], late: [wanted], batch: [next] });
+  });
+
+  it('waits for company no longer than leaves time for the run', () => {
+    expect(plan([waiting(100, { deadlineAtMs: 108 })]).wakeAtMs).toBe(108 - limits.runMs);
+    const soon = waiting(100, { deadlineAtMs: 103 });
+    expect(plan([soon]).batch).toEqual([soon]);
   });
 
   it('never runs what is expired, never more than fits, never out of order', () => {
@@ -66,14 +88,17 @@ describe('planQueue', () => {
         timeoutAtMs: fc.integer({ min: 80, max: 130 }),
         deadlineAtMs: fc.integer({ min: 80, max: 130 }),
         key: fc.constantFrom('a', 'b'),
+        latePriority: fc.constantFrom(undefined, 2),
       })
-      .map((some) => waiting(0, some));
+      .map(({ latePriority, ...some }) =>
+        waiting(0, latePriority === undefined ? some : { ...some, latePriority }),
+      );
     fc.assert(
       fc.property(fc.array(anyWaiting), fc.constantFrom('reject', 'delay'), (queue, action) => {
-        const { expired, batch = [] } = plan(queue, 1, action);
+        const { expired, late, batch = [] } = plan(queue, 1, action);
         for (const dead of queue.filter(({ deadlineAtMs }) => deadlineAtMs <= nowMs))
-          expect(expired).toContain(dead);
-        expect(batch.some((run) => expired.includes(run))).toBe(false);
+          expect(dead.latePriority === undefined ? expired : late).toContain(dead);
+        expect(batch.some((run) => expired.includes(run) || late.includes(run))).toBe(false);
         expect(batch.reduce((rows, run) => rows + run.rows, 0)).toBeLessThanOrEqual(limits.rowsMax);
         expect(new Set(batch.map(({ key }) => key)).size).toBeLessThanOrEqual(1);
         const inTime = queue.filter(({ timeoutAtMs }) => timeoutAtMs > nowMs);

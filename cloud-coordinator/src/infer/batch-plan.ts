@@ -31,33 +31,47 @@ export interface Waiting {
   readonly arrivedAtMs: number;
   /** When the queue's timeout is up. */
   readonly timeoutAtMs: number;
-  /** When nobody wants the answer any more. */
+  /** When nobody waits for the answer any more. */
   readonly deadlineAtMs: number;
+  /** Its priority from then on; absent where a late answer is of no use. */
+  readonly latePriority?: number;
 }
 
 export interface QueuePlan<W> {
   /** Not to be run. */
   readonly expired: readonly W[];
+  /** Nobody waits for them any more, and they are wanted all the same: to be put at their late place. */
+  readonly late: readonly W[];
   /** To be run now. */
   readonly batch?: readonly W[];
   /** When to plan again, if nothing happens before. */
   readonly wakeAtMs?: number;
 }
 
+type Gathering = Pick<BatchLimits, 'rowsMax' | 'delayMs'> & {
+  /** What a run takes, so that waiting for company does not use up a deadline. */
+  readonly runMs: number;
+};
+
 /** @param queue in order of priority, then of arrival */
 export function planQueue<W extends Waiting>(
   queue: readonly W[],
   freeSlots: number,
   nowMs: number,
-  limits: Pick<BatchLimits, 'rowsMax' | 'delayMs'>,
+  limits: Gathering,
   timeoutAction: QueuePolicy['timeoutAction'],
 ): QueuePlan<W> {
   const expired: W[] = [];
+  const late: W[] = [];
   const inTime: W[] = [];
   const overdue: W[] = [];
   let wakeAtMs = Number.POSITIVE_INFINITY;
   for (const waiting of queue) {
     const isOverdue = waiting.timeoutAtMs <= nowMs;
+    if (waiting.deadlineAtMs <= nowMs && waiting.latePriority !== undefined) {
+      late.push(waiting);
+      continue;
+    }
     if (waiting.deadlineAtMs <= nowMs || (isOverdue && timeoutAction === 'reject')) {
       expired.push(waiting);
       continue;
@@ -67,27 +81,27 @@ export function planQueue<W extends Waiting>(
   }
   if (freeSlots > 0) {
     const { batch, dueAtMs } = gather([...inTime, ...overdue], limits);
-    if (batch.length > 0 && dueAtMs <= nowMs) return { expired, batch };
+    if (batch.length > 0 && dueAtMs <= nowMs) return { expired, late, batch };
     wakeAtMs = Math.min(wakeAtMs, dueAtMs);
   }
-  return Number.isFinite(wakeAtMs) ? { expired, wakeAtMs } : { expired };
+  return Number.isFinite(wakeAtMs) ? { expired, late, wakeAtMs } : { expired, late };
 }
 
 /** The head of the queue and those behind it that may run with it; due at once where no more could join. */
 function gather<W extends Waiting>(
   queue: readonly W[],
-  { rowsMax, delayMs }: Pick<BatchLimits, 'rowsMax' | 'delayMs'>,
+  { rowsMax, delayMs, runMs }: Gathering,
 ): { batch: W[]; dueAtMs: number } {
   const batch: W[] = [];
   let rows = 0;
-  let oldestMs = Number.POSITIVE_INFINITY;
+  let dueAtMs = Number.POSITIVE_INFINITY;
   for (const waiting of queue) {
     const fits = waiting.key === queue[0]?.key && rows + waiting.rows <= rowsMax;
     if (!fits && batch.length > 0) return { batch, dueAtMs: 0 };
     batch.push(waiting);
     rows += waiting.rows;
-    oldestMs = Math.min(oldestMs, waiting.arrivedAtMs);
+    dueAtMs = Math.min(dueAtMs, waiting.arrivedAtMs + delayMs, waiting.deadlineAtMs - runMs);
     if (rows >= rowsMax) return { batch, dueAtMs: 0 };
   }
-  return { batch, dueAtMs: oldestMs + delayMs };
+  return { batch, dueAtMs };
 }

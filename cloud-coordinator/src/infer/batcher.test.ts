@@ -20,12 +20,14 @@ function fresh(more: Partial<typeof defaults> = {}) {
   const clock = createVirtualClock();
   const statistics = createModelStatistics();
   const batches: number[][] = [];
+  const lefts: number[] = [];
   const ends: ((result: Result<readonly number[]>) => void)[] = [];
   const batcher = createBatcher<number, number>(
     { ...defaults, ...more },
     clock,
-    (rows) => {
+    (rows, leftMs) => {
       batches.push([...rows]);
+      lefts.push(leftMs);
       return new Promise((resolve) => ends.push(resolve));
     },
     statistics,
@@ -35,7 +37,7 @@ function fresh(more: Partial<typeof defaults> = {}) {
   const double = () => ends.shift()?.(ok((batches.at(-1) ?? []).map((row) => row * 2)));
   /** Fills the model, so that what comes next has to wait. */
   const occupy = () => [0, 0, 0].map((row) => submit(row));
-  return { clock, batches, ends, batcher, submit, double, occupy, statistics };
+  return { clock, batches, lefts, ends, batcher, submit, double, occupy, statistics };
 }
 
 describe('a batcher', () => {
@@ -123,6 +125,33 @@ describe('a batcher', () => {
     expect(await patient).toEqual(ok(4));
     expect(batches).toEqual([[0, 0, 0], [2]]);
     expect(statistics.read().failures).toMatchObject({ REJECTED: 1 });
+  });
+
+  it('puts behind others whose deadline has passed, where a late answer is wanted too, and runs it then', async () => {
+    const { clock, batches, submit, double, occupy } = fresh();
+    const first = occupy();
+    const late = submit(1, { deadlineLeftMs: 50, latePriority: 2, bounded: true });
+    while (clock.runNext(50));
+    const others = [2, 3].map((row) => submit(row, { priority: 2 }));
+    const awaited = submit(4, { deadlineLeftMs: 50, latePriority: 2, bounded: true });
+    double();
+    await Promise.all(first);
+    expect(batches[1]).toEqual([4, 1, 2]);
+    double();
+    expect(await Promise.all([awaited, late, others[0]])).toEqual([ok(8), ok(2), ok(4)]);
+  });
+
+  it('tells a run how long it is waited for: without an end where one of its rows is wanted late too', async () => {
+    const { clock, lefts, submit, double } = fresh({ rowsMax: 2, delayMs: 0 });
+    const alone = submit(1, { deadlineLeftMs: 50 });
+    const pair = [submit(2, { deadlineLeftMs: 30 }), submit(3, { deadlineLeftMs: 40 })];
+    double();
+    await alone;
+    clock.runNext(1);
+    double();
+    await Promise.all(pair);
+    void submit(4, { deadlineLeftMs: 30, latePriority: 2 });
+    expect(lefts).toEqual([50, 40, Number.POSITIVE_INFINITY]);
   });
 
   it('lets whoever asks within a bound of its own wait longer than its timeout', async () => {

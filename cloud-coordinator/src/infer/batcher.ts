@@ -1,6 +1,6 @@
 // The shell around planQueue: holds the queue, the timer and the free slots. Requests that arrive during a run wait for
 // the next one, so batches grow with the load by themselves. Whoever has gone, or whose time is up, never reaches the
-// model.
+// model; a question whose late answer is wanted too gives way to those that somebody waits for.
 
 import { failReasonOf, type ModelStatistics } from '@skerry/models/open-inference';
 import { type Clock, err, failure, ok, type Result, type Timer } from '@skerry/shared';
@@ -14,6 +14,8 @@ export interface Turn {
   readonly priority?: number;
   readonly queueTimeoutMs?: number;
   readonly deadlineLeftMs?: number;
+  /** A late answer is wanted too: the priority once the deadline has passed. */
+  readonly latePriority?: number;
   readonly signal?: AbortSignal;
   /** Already bounded by whoever asks: the queue has always room for it, and its timeout is not for it. */
   readonly bounded?: boolean;
@@ -31,21 +33,28 @@ export interface Batcher<Item, Out> {
 
 interface Entry<Item, Out> extends Waiting {
   readonly item: Item;
+  priority: number;
+  deadlineAtMs: number;
   readonly settle: (result: Result<Out>, cancelled?: boolean) => void;
 }
 
 const defaultPriority = 1;
 
-/** `run` gets at most `rowsMax` rows of one key and returns as many outputs as items, in the same order. */
+/**
+ * `run` gets at most `rowsMax` rows of one key and returns as many outputs as items, in the same order. `leftMs` is how
+ * long the last of them is waited for.
+ */
 export function createBatcher<Item, Out>(
   limits: BatchLimits & QueuePolicy,
   clock: Clock,
-  run: (items: readonly Item[]) => Promise<Result<readonly Out[]>>,
+  run: (items: readonly Item[], leftMs: number) => Promise<Result<readonly Out[]>>,
   statistics: Pick<ModelStatistics, 'ended' | 'ran'>,
 ): Batcher<Item, Out> {
   let queue: Entry<Item, Out>[] = [];
   let queuedRows = 0;
   let running = 0;
+  /** The last run. */
+  let runMs = 0;
   let closed = false;
   let timer: Timer | undefined;
 
@@ -60,11 +69,13 @@ export function createBatcher<Item, Out>(
     for (;;) {
       const nowMs = clock.monotonicMs();
       const free = limits.slots - running;
-      const plan = planQueue(queue, free, nowMs, limits, limits.timeoutAction);
-      remove(new Set([...plan.expired, ...(plan.batch ?? [])]));
+      const plan = planQueue(queue, free, nowMs, { ...limits, runMs }, limits.timeoutAction);
+      remove(new Set([...plan.expired, ...plan.late, ...(plan.batch ?? [])]));
       for (const entry of plan.expired)
         entry.settle(err(failure('deadline_exceeded', reasonOf(entry, nowMs))));
+      for (const entry of plan.late) enqueue(late(entry));
       if (plan.batch === undefined) {
+        if (plan.late.length > 0) continue;
         if (plan.wakeAtMs !== undefined) timer = clock.after(plan.wakeAtMs - nowMs, advance);
         return;
       }
@@ -74,18 +85,29 @@ export function createBatcher<Item, Out>(
 
   const runBatch = async (batch: readonly Entry<Item, Out>[], startMs: number): Promise<void> => {
     running += 1;
-    const results = await run(batch.map(({ item }) => item));
+    const untilMs = Math.max(...batch.map(waitedForUntilMs));
+    const results = await run(
+      batch.map(({ item }) => item),
+      untilMs - startMs,
+    );
     running -= 1;
     const rows = batch.reduce((sum, entry) => sum + entry.rows, 0);
     const waitedMs = batch.map(({ arrivedAtMs }) => startMs - arrivedAtMs);
-    if (results.ok) statistics.ran(rows, waitedMs, clock.monotonicMs() - startMs, clock.nowMs());
+    if (results.ok) {
+      runMs = clock.monotonicMs() - startMs;
+      statistics.ran(rows, waitedMs, runMs, clock.nowMs());
+    }
     for (const [i, entry] of batch.entries())
       entry.settle(results.ok ? ok(results.value[i] as Out) : results);
     if (!closed) advance();
   };
 
   const enqueue = (entry: Entry<Item, Out>): void => {
-    const behind = queue.findLastIndex(({ priority }) => priority <= entry.priority);
+    const behind = queue.findLastIndex(
+      ({ priority, arrivedAtMs }) =>
+        priority < entry.priority ||
+        (priority === entry.priority && arrivedAtMs <= entry.arrivedAtMs),
+    );
     queue.splice(behind + 1, 0, entry);
     queuedRows += entry.rows;
   };
@@ -129,6 +151,7 @@ export function createBatcher<Item, Out>(
           arrivedAtMs,
           timeoutAtMs: arrivedAtMs + timeoutMsOf(turn),
           deadlineAtMs: arrivedAtMs + (turn.deadlineLeftMs ?? Number.POSITIVE_INFINITY),
+          ...(turn.latePriority === undefined ? {} : { latePriority: turn.latePriority }),
           settle(result, cancelled = false) {
             signal?.removeEventListener('abort', onAbort);
             const reason = result.ok ? undefined : failReasonOf(result.error.code);
@@ -150,6 +173,15 @@ export function createBatcher<Item, Out>(
     },
   };
 }
+
+function late<Item, Out>(entry: Entry<Item, Out>): Entry<Item, Out> {
+  entry.priority = entry.latePriority ?? entry.priority;
+  entry.deadlineAtMs = Number.POSITIVE_INFINITY;
+  return entry;
+}
+
+const waitedForUntilMs = ({ deadlineAtMs, latePriority }: Waiting): number =>
+  latePriority === undefined ? deadlineAtMs : Number.POSITIVE_INFINITY;
 
 const reasonOf = ({ arrivedAtMs, deadlineAtMs }: Waiting, nowMs: number): string => {
   const waited = `after ${Math.round(nowMs - arrivedAtMs)} ms in the queue, before the model was free`;

@@ -3,6 +3,7 @@
 import type { Calibration, Tensor, TensorSpec } from '@skerry/models';
 import type { Bundle } from '@skerry/models/node';
 import { defined, err, failure, ok, type Result } from '@skerry/shared';
+import { turnOf, type Urgency } from './escalation-turn.ts';
 import type { ServingEntry } from './serving-entry.ts';
 
 export interface CloudHalf {
@@ -18,7 +19,7 @@ export interface CloudHalf {
   /** Of the variant: what its exits promise. */
   readonly calibration: Calibration;
   /** One row's logits. */
-  run(row: Tensor): Promise<Result<Float32Array>>;
+  run(row: Tensor, urgency: Urgency): Promise<Result<Float32Array>>;
 }
 
 /** What an escalation needs to know of a bundle, before anything of it is loaded. */
@@ -60,16 +61,17 @@ export function planCloudHalf({ manifest, variant }: Bundle): Result<HalfPlan | 
   });
 }
 
-/**
- * Its rows share the batches of `entry`; the queue bounds them not, for the window of escalations does. Nor in time, for
- * a late answer is wanted too: a load that lasts would use up an escalation's attempts, and end it as failed.
- */
-export function createCloudHalf(plan: HalfPlan, entry: ServingEntry): CloudHalf {
+/** Its rows share the batches of `entry`, with the clients' requests: see turnOf. */
+export function createCloudHalf(
+  plan: HalfPlan,
+  entry: ServingEntry,
+  priorities: number,
+): CloudHalf {
   const { place: _, logits, classes, ...half } = plan;
   return {
     ...half,
-    async run(row) {
-      const ran = await entry.submit({ [half.input.name]: row }, { bounded: true });
+    async run(row, urgency) {
+      const ran = await entry.submit({ [half.input.name]: row }, turnOf(urgency, priorities));
       if (!ran.ok) return ran;
       const { data } = defined(ran.value[logits], logits);
       return data instanceof Float32Array && data.length === classes

@@ -27,7 +27,7 @@ export function createCloudModels(halves: () => readonly CloudHalf[]): CloudMode
       if (!half.ok) return half;
       const row = readWireTensor(escalation.input, half.value.input);
       if (!row.ok) return row;
-      const logits = await half.value.run(row.value);
+      const logits = await half.value.run(row.value, escalation);
       return logits.ok
         ? outcomeOf(half.value, predict(logits.value, half.value.temperature))
         : logits;

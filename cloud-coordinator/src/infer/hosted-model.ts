@@ -87,7 +87,8 @@ export async function openHostedModel(
     const batchable = isBatchable(graph);
     return createServingEntry(description, batchable, limits, {
       clock: ports.clock,
-      execute: (feeds) => ports.route?.(name, feeds, wanted) ?? runHere(name, feeds),
+      execute: (feeds, leftMs) =>
+        ports.route?.(name, feeds, wanted, leftMs) ?? runHere(name, feeds),
       ready: () => current()?.alive() ?? false,
       loaded: () => current() !== undefined,
       ...(present === undefined ? {} : { present }),
@@ -108,7 +109,9 @@ export async function openHostedModel(
     variant: variant.digest,
     entries,
     runHere,
-    ...(half === undefined ? {} : { half: createCloudHalf(half.plan, half.entry) }),
+    ...(half === undefined
+      ? {}
+      : { half: createCloudHalf(half.plan, half.entry, limits.priorities) }),
     load,
     unload,
     async close() {

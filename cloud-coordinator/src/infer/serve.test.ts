@@ -177,6 +177,39 @@ describe('serving escalations', () => {
     expect(all.every((answer) => answer.outcome.kind === 'answered')).toBe(true);
   });
 
+  it('keeps room for whom an app waits for, whatever devices have gathered', async () => {
+    const asked: Parameters<CloudHalf['run']>[1][] = [];
+    const never: CloudHalf['run'] = (_, urgency) => {
+      asked.push(urgency);
+      return new Promise(() => {});
+    };
+    const { serve, accept, settle } = fresh({ run: never, windowMax: 4 });
+    const gathered = Array.from({ length: 9 }, (_, i) =>
+      escalation(`r${i}`, { deadlineLeftMs: 0 }),
+    );
+    const awaited = escalation('now', { deadlineLeftMs: 100 });
+    await accept(...gathered, awaited);
+    for (const body of [...gathered, awaited]) serve.take({ device, body });
+    await settle();
+    expect(asked.map(({ deadlineLeftMs }) => deadlineLeftMs)).toEqual([0, 0, 0, 100]);
+  });
+
+  it('tells the model what is left of a deadline, at each try', async () => {
+    const lefts: number[] = [];
+    const run: CloudHalf['run'] = async (_, { deadlineLeftMs }) => {
+      lefts.push(deadlineLeftMs);
+      return err(failure('runtime_failed', 'out of memory'));
+    };
+    const { serve, accept, settle } = fresh({ run });
+    const body = escalation('r1', { deadlineLeftMs: 1_000 });
+    await accept(body);
+    serve.take({ device, body });
+    await settle();
+    expect(lefts).toHaveLength(3);
+    expect(lefts[0]).toBe(1_000);
+    expect(lefts).toEqual([...new Set(lefts)].sort((a, b) => b - a));
+  });
+
   it('takes up after a restart what was accepted and not answered, each once', async () => {
     const never: CloudHalf['run'] = () => new Promise(() => {});
     const before = fresh({ run: never });

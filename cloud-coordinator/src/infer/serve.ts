@@ -1,6 +1,7 @@
 // Answers escalations. The store is the queue; memory holds only a window of it. What does not fit stays open in the
 // store and is taken up when the window has drained, exactly as after a restart. Whatever happens, an escalation ends
-// in one Answer: what the model said, or why it could not say it.
+// in one Answer: what the model said, or why it could not say it. A part of the window is for those that an app waits for,
+// so that what a device has gathered over days keeps no app waiting.
 
 import {
   type Backoff,
@@ -15,6 +16,7 @@ import {
 import type { CoordinatorStore, OpenEscalation } from '@skerry/sync-protocol';
 import { type BlobInputs, inlineInputs } from './blob-inputs.ts';
 import type { CloudModels, Outcome } from './cloud-models.ts';
+import { isAwaited } from './escalation-turn.ts';
 
 export interface ServeLimits {
   /** Escalations in memory. */
@@ -51,6 +53,8 @@ export interface Serve {
 }
 
 const failureMessageCharsMax = 1_000;
+/** Of the window, for what nobody waits for. */
+const lateShareMax = 0.75;
 
 export function createServe(limits: ServeLimits, ports: ServePorts): Serve {
   const { store, models, inputs = inlineInputs, clock, random, log } = ports;
@@ -65,10 +69,13 @@ export function createServe(limits: ServeLimits, ports: ServePorts): Serve {
 
   const hasRoom = (): boolean => window.size <= limits.windowMax / 2;
 
-  const start = (open: OpenEscalation): void => {
+  const lateMax = Math.ceil(limits.windowMax * lateShareMax);
+
+  /** @param untilMs how long an app waits; what comes from the store has waited nobody knows how long */
+  const start = (open: OpenEscalation, untilMs = Number.NEGATIVE_INFINITY): void => {
     const key = keyOf(open);
-    if (window.has(key) || window.size >= limits.windowMax) return;
-    const done = finish(open).then(() => {
+    if (window.has(key)) return;
+    const done = finish(open, untilMs).then(() => {
       window.delete(key);
       if (behind && hasRoom()) void catchUp();
     });
@@ -84,7 +91,7 @@ export function createServe(limits: ServeLimits, ports: ServePorts): Serve {
         store.openEscalations(limits.windowMax),
       );
       if (!open.ok) break;
-      for (const escalation of open.value) start(escalation);
+      for (const escalation of open.value) if (window.size < lateMax) start(escalation);
       behind ||= open.value.length === limits.windowMax;
     } while (behind && hasRoom() && !signal.aborted);
     catchingUp = false;
@@ -101,12 +108,12 @@ export function createServe(limits: ServeLimits, ports: ServePorts): Serve {
     const left = others.filter((one) => strays.has(keyOf(one)));
     strays = new Set(others.map(keyOf));
     if (left.length > 0) log.info({ escalations: left.length }, 'took what another left open');
-    for (const one of left) start(one);
+    for (const one of left) if (window.size < lateMax) start(one);
   };
 
-  const finish = async (open: OpenEscalation): Promise<void> => {
+  const finish = async (open: OpenEscalation, untilMs: number): Promise<void> => {
     await inputs.keep(open);
-    const outcome = await decide(open);
+    const outcome = await decide(open, untilMs);
     if (outcome === undefined) return;
     const { device } = open;
     const { requestId } = open.body;
@@ -119,10 +126,11 @@ export function createServe(limits: ServeLimits, ports: ServePorts): Serve {
   };
 
   /** The outcome, or undefined when the coordinator closes before there is one. */
-  const decide = async (open: OpenEscalation): Promise<Outcome | undefined> => {
+  const decide = async (open: OpenEscalation, untilMs: number): Promise<Outcome | undefined> => {
     for (let attempt = 0; ; attempt++) {
       const asked = await inputs.read(open);
-      const answered = asked.ok ? await models.answer(asked.value) : asked;
+      const deadlineLeftMs = Math.max(0, untilMs - clock.monotonicMs());
+      const answered = asked.ok ? await models.answer({ ...asked.value, deadlineLeftMs }) : asked;
       if (answered.ok) return answered.value;
       if (signal.aborted) return undefined;
       const { code, retryable } = answered.error;
@@ -149,10 +157,12 @@ export function createServe(limits: ServeLimits, ports: ServePorts): Serve {
 
   return {
     take(open) {
-      // Once behind, all go through the store, so that the oldest are answered first.
-      behind ||= window.size >= limits.windowMax;
+      const untilMs = clock.monotonicMs() + open.body.deadlineLeftMs;
+      if (isAwaited(open.body) && window.size < limits.windowMax) return start(open, untilMs);
+      // Once behind, all that nobody waits for go through the store, so that the oldest are answered first.
+      behind ||= window.size >= lateMax;
       if (behind) void inputs.keep(open);
-      else start(open);
+      else start(open, untilMs);
     },
     catchUp,
     adopt,

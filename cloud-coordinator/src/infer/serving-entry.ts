@@ -30,7 +30,8 @@ export interface ServingEntry {
 
 export interface EntryPorts {
   readonly clock: Clock;
-  execute(feeds: TensorMap): Promise<Result<TensorMap>>;
+  /** @param leftMs how long somebody waits for it */
+  execute(feeds: TensorMap, leftMs: number): Promise<Result<TensorMap>>;
   ready(): boolean;
   /** False from an unload to the next load: clients are refused, also where `execute` would ask an upstream. */
   loaded(): boolean;
@@ -61,10 +62,10 @@ export function createServingEntry(
   const batcher: Batcher<TensorMap, TensorMap> = createBatcher(
     { ...limits, rowsMax },
     clock,
-    async (requests: readonly TensorMap[]) => {
+    async (requests: readonly TensorMap[], leftMs) => {
       const feeds = stackRequests(requests);
       if (!feeds.ok) return feeds;
-      const ran = await ports.execute(feeds.value);
+      const ran = await ports.execute(feeds.value, leftMs);
       return ran.ok ? splitResults(ran.value, requests.map(rowsOf)) : ran;
     },
     {
@@ -128,11 +129,14 @@ function readTurn(
   if (priority !== undefined && priority > priorities)
     return err(failure('invalid_argument', `priority is from 1 to ${priorities}, got ${priority}`));
   return ok({
-    priority: priority ?? Math.ceil(priorities / 2),
+    priority: priority ?? middlePriority(priorities),
     ...(timeout === undefined ? {} : { queueTimeoutMs: timeout / usPerMs }),
     ...(deadlineLeftMs === undefined ? {} : { deadlineLeftMs }),
   });
 }
+
+/** Of a client who names none. */
+export const middlePriority = (priorities: number): number => Math.ceil(priorities / 2);
 
 /** Whether runs of a graph may hold the rows of several requests: all that enters and leaves it has a batch's dimension. */
 export const isBatchable = ({

@@ -88,7 +88,7 @@ export function createEscalator(ports: EscalatorPorts, waitersMax: number): Esca
     const [oldest] = audits.keys();
     if (audits.size >= auditsMax && oldest !== undefined) audits.delete(oldest);
     audits.set(requestId, told);
-    const appended = await append(ports, asked, last.value, told);
+    const appended = await append(ports, asked, last.value, { audited: told });
     if (appended.ok) return;
     audits.delete(requestId);
     log.warn({ requestId, code: appended.error.code }, `not audited: ${appended.error.message}`);
@@ -120,7 +120,7 @@ export function createEscalator(ports: EscalatorPorts, waitersMax: number): Esca
       const local = (why: string, pending: boolean): Ending => {
         return { degraded: true, reason: why, pending };
       };
-      const appended = await append(ports, asked, outcome);
+      const appended = await append(ports, asked, outcome, { waitMs });
       if (!appended.ok) {
         const { code, message } = appended.error;
         log.warn({ requestId, code, reason: message }, 'not escalated');
@@ -172,7 +172,7 @@ async function append(
   { queue, escalations, router, pack, clock }: EscalatorPorts,
   asked: Asked,
   { cut, ...last }: StageOutcome,
-  audited?: Audited,
+  { audited, waitMs = 0 }: { audited?: Audited; waitMs?: number | undefined },
 ): Promise<Result<unknown>> {
   assert(cut !== undefined, 'a stage that the cloud follows has a cut');
   const { requestId, model, request, deadlineAtMs } = asked;
@@ -191,7 +191,8 @@ async function append(
     stage: cut.stage,
     input: await pack(cut.name, cut.tensor),
     local: local ?? { exit, label: prediction.index, confidence: prediction.confidence },
-    deadlineLeftMs: audited ? 0 : Math.max(0, deadlineAtMs - clock.monotonicMs()),
+    // The cloud serves first whom somebody waits for.
+    deadlineLeftMs: Math.max(0, Math.min(waitMs, deadlineAtMs - clock.monotonicMs())),
     ...(audited ? { audit: audited.learnedFrom === undefined ? 'exit' : 'cache' } : {}),
   };
   return queue.append(body, () => {

@@ -8,12 +8,14 @@ export type TensorRoute = (
   model: string,
   feeds: TensorMap,
   outputs: readonly string[],
+  /** How long somebody waits for it. */
+  leftMs: number,
 ) => Promise<Result<TensorMap>>;
 
 export const createTensorRoute =
   (pool: Pick<UpstreamPool, 'ask'>, timeoutMs: number): TensorRoute =>
-  (model, inputs, outputs) =>
-    pool.ask(model, 'infer', { leftMs: timeoutMs }, (upstream, theirs, terms) =>
+  (model, inputs, outputs, leftMs) =>
+    pool.ask(model, 'infer', { leftMs: Math.min(timeoutMs, leftMs) }, (upstream, theirs, terms) =>
       upstream.infer === undefined
         ? Promise.resolve(err(failure('internal', `${upstream.name} takes no tensors`)))
         : upstream.infer({ model: theirs, inputs, outputs }, terms),
