@@ -7,6 +7,8 @@ import { describe, expect, it } from 'vitest';
 import { decodeExchangeHead, decodeMessage, encodeMessage } from './codec.ts';
 import type { Dialect, Dialects } from './dialects.ts';
 import { createExchangeHandler, serveExchanges } from './handle-exchange.ts';
+import type { Message } from './messages.ts';
+import { laneOf } from './op-kinds.ts';
 import { createSession } from './session.ts';
 import {
   createMemoryCoordinatorDisk,
@@ -14,7 +16,13 @@ import {
 } from './testing/memory-coordinator-store.ts';
 import { createMemoryDeviceDisk, createMemoryDeviceStore } from './testing/memory-device-store.ts';
 import { createMemoryPipe } from './testing/memory-pipe.ts';
-import { sampleEscalation, sampleExchange, sampleStatus } from './testing/samples.ts';
+import {
+  sampleEscalation,
+  sampleExchange,
+  sampleReply,
+  sampleStatus,
+  sampleUpdateReport,
+} from './testing/samples.ts';
 
 const one: Dialect = { toWire: (message) => message, fromWire: (wire) => wire };
 const renamed: Dialect = {
@@ -87,38 +95,31 @@ describe('versions', () => {
     });
   });
 
-  it('[VER3] an audit goes to an old coordinator as an escalation, and to a new one as what it is', () => {
-    const audit = { seq: 1, atMs: 0, body: { ...sampleEscalation('a'), audit: 'exit' as const } };
-    const counts = { answered: 2, atExit: { 'exit:1': 1 }, degraded: 1 };
+  const onWire = (message: Message) => {
+    const bytes = encodeMessage(message);
+    const read = bytes.ok ? decodeMessage(bytes.value) : bytes;
+    return read.ok ? read.value : read;
+  };
+
+  it('[VER3] to an old coordinator a report goes as telemetry of the same lane, and a status without bundles', () => {
+    const report = { seq: 1, atMs: 0, body: sampleUpdateReport() };
+    const bundle = `sha256:${'b'.repeat(64)}`;
     const model = { name: 'digits', version: '1.0.0', variant: `sha256:${'a'.repeat(64)}` };
-    const status = { ...sampleStatus(), models: [{ ...model, counts }] };
-    const sentIn = (v: number) => {
-      const bytes = encodeMessage(sampleExchange({ v, oldest: 1, ops: [audit], status }));
-      const message = bytes.ok ? decodeMessage(bytes.value) : bytes;
-      return message.ok && message.value.type === 'exchange'
-        ? { ops: message.value.ops, models: message.value.status?.models }
-        : message;
-    };
-    expect(sentIn(1)).toEqual({
-      ops: [{ ...audit, body: sampleEscalation('a') }],
-      models: [model],
-    });
-    expect(sentIn(2)).toEqual({ ops: [audit], models: status.models });
+    const update = { bundle, state: 'soaking' as const, sinceMs: 5 };
+    const status = { ...sampleStatus(), models: [{ ...model, bundle, update }] };
+    const sentIn = (v: number) => onWire(sampleExchange({ v, oldest: 2, ops: [report], status }));
+    expect(sentIn(2)).toMatchObject({ ops: [{ seq: 1, body: { kind: 'telemetry', values: {} } }] });
+    expect(sentIn(2)).toHaveProperty('status.models', [model]);
+    expect(sentIn(3)).toMatchObject({ ops: [report], status: { models: status.models } });
+    expect(laneOf(report.body)).toBe(laneOf({ kind: 'telemetry' }));
   });
 
-  it('[VER3] to an old coordinator an input that is a blob comes without bytes', () => {
-    const { input, ...body } = sampleEscalation('a');
-    const blob = { digest: `sha256:${'b'.repeat(64)}`, bytes: 1 };
-    const named = { ...input, data: new Uint8Array(), blob };
-    const op = { seq: 1, atMs: 0, body: { ...body, input: named } };
-    const inputIn = (v: number) => {
-      const bytes = encodeMessage(sampleExchange({ v, oldest: 1, ops: [op] }));
-      const message = bytes.ok ? decodeMessage(bytes.value) : bytes;
-      return message.ok && message.value.type === 'exchange' && message.value.ops[0]?.body;
-    };
-    expect(inputIn(1)).toMatchObject({ input: { ...input, data: new Uint8Array() } });
-    expect(inputIn(1)).not.toHaveProperty('input.blob');
-    expect(inputIn(2)).toEqual(op.body);
+  it('[VER3] to an old device an assignment goes as an answer that nobody waits for', () => {
+    const body = { kind: 'assignment' as const, envelope: Uint8Array.of(1) };
+    const replyIn = (v: number) =>
+      onWire(sampleReply({ v, ops: [{ position: 3, atMs: 0, body }] }));
+    expect(replyIn(2)).toMatchObject({ ops: [{ position: 3, body: { kind: 'answer' } }] });
+    expect(replyIn(3)).toMatchObject({ ops: [{ position: 3, body }] });
   });
 
   it('[VER2] without a common version nothing is taken, and the device keeps its op', async () => {

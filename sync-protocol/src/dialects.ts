@@ -2,7 +2,7 @@
 // current form; a dialect turns it into what its version puts on the wire, and back. An optional field makes a new
 // version too, for who does not know it refuses the message. [COD4]
 
-import type { DeviceStatus, Message, UpBody } from './messages.ts';
+import type { DeviceStatus, DownBody, Message, UpBody } from './messages.ts';
 
 export interface Dialect {
   toWire(message: Message): unknown;
@@ -15,38 +15,56 @@ export type Dialects = ReadonlyMap<number, Dialect>;
 
 const asIs: Dialect = { toWire: (message) => message, fromWire: (wire) => wire };
 
+/** What an old device takes in an assignment's place, so that its cursor goes on: an answer that nobody waits for. */
+const noQuestion = 'an assignment';
+
 /**
- * Without `audit`, which makes it an escalation like another, whose answer nobody waits for; without an input's blob, which
- * leaves it without bytes, so that it is answered `failed`; and without counts of models.
+ * Without updates: a report goes as telemetry without values, which is of the same lane; an assignment as an answer to
+ * a question that nobody asked; and a status does not tell bundles.
  */
-const versionOne: Dialect = {
+const versionTwo: Dialect = {
   toWire(message) {
-    if (message.type !== 'exchange') return message;
-    const { status } = message;
-    return {
-      ...message,
-      ops: message.ops.map((op) => ({ ...op, body: asVersionOne(op.body) })),
-      ...(status === undefined ? {} : { status: withoutModelCounts(status) }),
-    };
+    switch (message.type) {
+      case 'exchange': {
+        const { status } = message;
+        return {
+          ...message,
+          ops: message.ops.map((op) => ({ ...op, body: withoutReport(op.body) })),
+          ...(status === undefined ? {} : { status: withoutBundles(status) }),
+        };
+      }
+      case 'reply':
+        return {
+          ...message,
+          ops: message.ops.map((op) => ({ ...op, body: withoutAssignment(op.body) })),
+        };
+      default:
+        return message;
+    }
   },
   fromWire: (wire) => wire,
 };
 
-const withoutModelCounts = (status: DeviceStatus): DeviceStatus => ({
+const withoutReport = (body: UpBody): UpBody =>
+  body.kind === 'update-report' ? { kind: 'telemetry', values: {} } : body;
+
+const withoutAssignment = (body: DownBody): DownBody =>
+  body.kind === 'assignment'
+    ? {
+        kind: 'answer',
+        requestId: noQuestion,
+        outcome: { kind: 'failed', code: 'unsupported_version', message: 'this agent is too old' },
+      }
+    : body;
+
+const withoutBundles = (status: DeviceStatus): DeviceStatus => ({
   ...status,
-  models: status.models.map(({ counts: _, ...rest }) => rest),
+  models: status.models.map(({ bundle: _, update: __, ...rest }) => rest),
 });
 
-function asVersionOne(body: UpBody): UpBody {
-  if (body.kind !== 'escalation') return body;
-  const { audit: _, input, ...rest } = body;
-  const { blob: __, ...inline } = input;
-  return { ...rest, input: inline };
-}
-
 export const spokenDialects: Dialects = new Map([
-  [1, versionOne],
-  [2, asIs],
+  [2, versionTwo],
+  [3, asIs],
 ]);
 
 export const newestOf = (dialects: Dialects): number => Math.max(...dialects.keys());

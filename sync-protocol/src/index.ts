@@ -38,6 +38,7 @@ export {
 export {
   type ByKind,
   type ByLane,
+  byKind,
   type Lane,
   laneOf,
   lanes,

@@ -5,9 +5,11 @@ import { digestSchema, exchangeOpsMax, nameSchema } from '@skerry/shared';
 import { z } from 'zod';
 import { blobRefSchema } from './blobs/blob.ts';
 import { laneOf, lanes } from './op-kinds.ts';
+import { assignmentBytesMax } from './update/assignment.ts';
+import { updateReportSchema, updateStates } from './update/report.ts';
 
 /** dialects.ts says what each version lacks. */
-export const protocolVersion = 2;
+export const protocolVersion = 3;
 
 const bytesSchema = z.custom<Uint8Array>((v) => v instanceof Uint8Array, 'expected bytes');
 const countSchema = z.int().nonnegative();
@@ -20,7 +22,7 @@ const wireTensorSchema = z
     shape: z.array(countSchema).max(8),
     codec: z.enum(['raw', 'deflate']),
     data: bytesSchema,
-    /** Holds the bytes that do not fit a message; `data` is empty then. Since version 2. */
+    /** Holds the bytes that do not fit a message; `data` is empty then. */
     blob: blobRefSchema.optional(),
   })
   .refine(({ data, blob }) => blob === undefined || data.length === 0, 'expected bytes or a blob');
@@ -47,7 +49,7 @@ const escalationSchema = z.strictObject({
   deadlineLeftMs: z.number().nonnegative(),
   /**
    * The device has answered for good, from this exit or from what it has learned: how often the cloud disagrees measures
-   * the true risk. Since version 2.
+   * the true risk.
    */
   audit: z.enum(['exit', 'cache']).optional(),
 });
@@ -99,6 +101,7 @@ export const upBodySchema = z.discriminatedUnion('kind', [
   escalationSchema,
   documentChangeSchema,
   telemetrySchema,
+  updateReportSchema,
 ]);
 export type UpBody = z.infer<typeof upBodySchema>;
 
@@ -115,8 +118,18 @@ const upOpSchema = z.strictObject({
 });
 export type UpOp = z.infer<typeof upOpSchema>;
 
+/** What the device should run: a DSSE envelope in JSON, whose payload is update/assignment.ts's. Since version 3. */
+const assignmentOpSchema = z.strictObject({
+  kind: z.literal('assignment'),
+  envelope: bytesSchema.refine((b) => b.length <= assignmentBytesMax, 'an envelope too large'),
+});
+
 /** What the cloud says to a device. */
-export const downBodySchema = z.discriminatedUnion('kind', [answerSchema, documentChangeSchema]);
+export const downBodySchema = z.discriminatedUnion('kind', [
+  answerSchema,
+  documentChangeSchema,
+  assignmentOpSchema,
+]);
 export type DownBody = z.infer<typeof downBodySchema>;
 
 /** One durable fact for a device. `position` rises; the device's cursor is the last one it has applied. */
@@ -139,7 +152,18 @@ export const deviceStatusSchema = z.strictObject({
         name: nameSchema,
         version: z.string(),
         variant: digestSchema,
-        /** Since the agent has started; `atExit` those that its calibration covers. Since version 2. */
+        /** sha256 of its manifest.json: the bundle that runs now. Since version 3. */
+        bundle: digestSchema.optional(),
+        /** The update that is under way, and for what it waits. Since version 3. */
+        update: z
+          .strictObject({
+            bundle: digestSchema,
+            state: z.enum(updateStates),
+            sinceMs: countSchema,
+            waiting: z.string().max(256).optional(),
+          })
+          .optional(),
+        /** Since the agent has started; `atExit` those that its calibration covers. */
         counts: z
           .strictObject({
             answered: countSchema,

@@ -41,6 +41,13 @@ export const opKinds: ByKind<OpKind> = {
     evictionRank: 1,
     evictable: false,
   },
+  // In the lane of telemetry, as which it reaches a coordinator of version 2, and behind what an app waits for.
+  'update-report': {
+    lane: 'bulk',
+    bytesPerHourMax: 4 * mebibytes,
+    evictionRank: 1,
+    evictable: false,
+  },
   telemetry: {
     lane: 'bulk',
     ttlMs: 7 * dayMs,
@@ -51,5 +58,11 @@ export const opKinds: ByKind<OpKind> = {
 };
 
 export const upKinds = Object.keys(opKinds) as readonly UpKind[];
+export const byKind = <T>(each: T): ByKind<T> => ({
+  escalation: each,
+  'document-change': each,
+  'update-report': each,
+  telemetry: each,
+});
 export const laneOf = ({ kind }: { readonly kind: UpKind }): Lane => opKinds[kind].lane;
 export const noneByLane: ByLane<number> = { urgent: 0, normal: 0, bulk: 0 };

@@ -4,7 +4,14 @@ import { createVirtualClock } from '@skerry/shared/testing';
 import { describe, expect, it } from 'vitest';
 import { buildExchange } from './build-exchange.ts';
 import { decodeMessage, encodeMessage } from './codec.ts';
-import { type Exchange, epochsBackMax, type Message, type Reply } from './messages.ts';
+import {
+  type Exchange,
+  epochsBackMax,
+  type Message,
+  protocolVersion,
+  type Reply,
+} from './messages.ts';
+import { byKind } from './op-kinds.ts';
 import { createSession, type SessionPorts } from './session.ts';
 import { nextExchangeMinMs, pauseMaxMs } from './session-state.ts';
 import { createMemoryDeviceDisk, createMemoryDeviceStore } from './testing/memory-device-store.ts';
@@ -141,7 +148,7 @@ describe('session', () => {
     const { exchanges } = await start({ status: () => status });
     const none = { expired: 0, evicted: 0, overBudget: 0 };
     expect(exchanges[0]?.status?.sync).toEqual({
-      drops: { escalation: none, 'document-change': none, telemetry: none },
+      drops: byKind(none),
       quarantined: 0,
     });
   });
@@ -189,7 +196,7 @@ describe('session', () => {
     await advance(9_000);
     expect(exchanges).toHaveLength(1);
     expect(session.link().state).toBe('stalled');
-    await say({ v: 1, type: 'hint' });
+    await say({ v: protocolVersion, type: 'hint' });
     expect(exchanges[1]).toMatchObject({ ops: [], more: true });
     await reply();
     await advance(7_000);
@@ -264,7 +271,7 @@ describe('session', () => {
   it('[SES4] idle: an append or a hint exchanges at once', async () => {
     const { exchanges, append, reply, say } = await start();
     await reply();
-    await say({ v: 1, type: 'hint' });
+    await say({ v: protocolVersion, type: 'hint' });
     expect(exchanges).toHaveLength(2);
     await reply();
     append('a');

@@ -5,6 +5,7 @@ import {
   admit,
   type ByKind,
   type ByLane,
+  byKind,
   createBudget,
   type DeviceStore,
   type DownOp,
@@ -226,7 +227,7 @@ export function createSqliteDeviceStore(
   });
 }
 
-const noneEvicted: ByKind<number> = { escalation: 0, 'document-change': 0, telemetry: 0 };
+const noneEvicted = byKind(0);
 
 const add = (held: ByKind<Held>, kind: UpKind, ops: number, bytes: number): ByKind<Held> => ({
   ...held,
@@ -318,8 +319,7 @@ function statements(database: SqliteDatabase) {
 function readState(sql: ReturnType<typeof statements>): Pick<State, 'assigned' | 'held' | 'drops'> {
   const assigned = { urgent: 0, normal: 0, bulk: 0 };
   for (const { lane, last_seq } of sql.lanes.all()) assigned[lane] = last_seq;
-  const none = { ops: 0, bytes: 0 };
-  const held = { escalation: none, 'document-change': none, telemetry: none };
+  const held = { ...byKind({ ops: 0, bytes: 0 }) };
   for (const { kind, ...rest } of sql.held.all()) held[kind] = rest;
   const drops = { ...noDrops };
   for (const { kind, expired, evicted, over_budget } of sql.drops.all())

@@ -13,7 +13,11 @@ import type {
 } from '@skerry/sync-protocol';
 import { createWorkerEngine } from '@skerry/sync-protocol/automerge';
 import { createReplica, encodeFrame, twinOf, writableBy } from '@skerry/sync-protocol/documents';
-import { createMemoryDocumentDisk, createMemoryDocumentLog } from '@skerry/sync-protocol/testing';
+import {
+  createMemoryDocumentDisk,
+  createMemoryDocumentLog,
+  sampleUpdateReport,
+} from '@skerry/sync-protocol/testing';
 import { expectOk } from './in-process-agent.ts';
 
 /** How many ops of each kind a device appends in one interval, on average. */
@@ -21,6 +25,8 @@ export const appendsPerInterval: Readonly<Record<UpKind, number>> = {
   telemetry: 0.1,
   escalation: 0.02,
   'document-change': 0.01,
+  // Once in a rollout.
+  'update-report': 0,
 };
 
 export interface FleetOps {
@@ -58,6 +64,7 @@ export function createFleetOps(question: Escalation, random: Random): FleetOps {
       count++;
       if (kind === 'document-change') return changeTwin(device);
       if (kind === 'escalation') return { ...question, requestId: `${device}-${count}` };
+      if (kind === 'update-report') return sampleUpdateReport();
       return { kind, values: { cpu: random.next(), memory: random.next(), temperature: 40 } };
     },
     close: engine.close,

@@ -53,6 +53,8 @@ export function idOf(body: UpBody): string {
       return body.requestId;
     case 'document-change':
       return body.document;
+    case 'update-report':
+      return body.version;
     case 'telemetry':
       return Object.keys(body.values)[0] ?? '';
   }

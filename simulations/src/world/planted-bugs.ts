@@ -5,6 +5,8 @@ import {
   type CoordinatorStore,
   decodeMessage,
   encodeMessage,
+  laneOf,
+  protocolVersion,
   type Reply,
 } from '@skerry/sync-protocol';
 import type { MemoryDeviceDisk } from '@skerry/sync-protocol/testing';
@@ -63,8 +65,7 @@ const acceptTwice = (store: CoordinatorStore): CoordinatorStore => {
       const accepted = await store.accept({ ...exchange, epoch: renamed, ops }, nowMs);
       if (!accepted.ok) return accepted;
       const acks = exchange.ops.map((op) => {
-        const lane = (['urgent', 'normal', 'bulk'] as const)[kindIndex(op.body.kind)] ?? 'bulk';
-        return { epoch: op.epoch ?? epoch, lane, seq: op.seq };
+        return { epoch: op.epoch ?? epoch, lane: laneOf(op.body), seq: op.seq };
       });
       const last = new Map(acks.map((ack) => [`${ack.lane}/${ack.epoch}`, ack]));
       return { ok: true, value: { ...accepted.value, acks: [...last.values()] } };
@@ -72,15 +73,12 @@ const acceptTwice = (store: CoordinatorStore): CoordinatorStore => {
   };
 };
 
-const kindIndex = (kind: string): number =>
-  ['escalation', 'document-change', 'telemetry'].indexOf(kind);
-
 /** Answers each message with an Exchange more. Breaks [SES7]. */
 const neverRests: TransportWrapper = (transport) => ({
   ...transport,
   onMessage: (listener) =>
     transport.onMessage((bytes) => {
-      const hint = encodeMessage({ v: 1, type: 'hint' });
+      const hint = encodeMessage({ v: protocolVersion, type: 'hint' });
       listener(bytes);
       if (hint.ok) listener(hint.value);
     }),

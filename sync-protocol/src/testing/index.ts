@@ -35,12 +35,15 @@ export { type SampleBlob, sampleBlob } from './sample-blob.ts';
 export {
   sampleAcks,
   sampleAnswer,
+  sampleAssignment,
   sampleDocumentChange,
   sampleEscalation,
   sampleExchange,
+  sampleModelAssignment,
   sampleReply,
   sampleStatus,
   sampleTelemetry,
+  sampleUpdateReport,
   sampleUpOp,
 } from './samples.ts';
 export { type PipeFixture, transportContract } from './transport-contract.ts';

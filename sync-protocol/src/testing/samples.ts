@@ -12,6 +12,8 @@ import type {
   UpOp,
 } from '../messages.ts';
 import { protocolVersion } from '../messages.ts';
+import type { Assignment, ModelAssignment } from '../update/assignment.ts';
+import type { UpdateReport } from '../update/report.ts';
 
 const variant = `sha256:${'a'.repeat(64)}`;
 
@@ -56,6 +58,57 @@ export function sampleDocumentChange(document = 'device/notes', frameBytes = 8):
 
 export function sampleTelemetry(load = 0.5): Telemetry {
   return { kind: 'telemetry', values: { load } };
+}
+
+export function sampleUpdateReport(more: Partial<UpdateReport> = {}): UpdateReport {
+  return {
+    kind: 'update-report',
+    model: 'digits',
+    version: '1.1.0',
+    bundle: `sha256:${'b'.repeat(64)}`,
+    counter: 1,
+    state: 'assigned',
+    attempt: 1,
+    ...more,
+  };
+}
+
+export function sampleModelAssignment(more: Partial<ModelAssignment> = {}): ModelAssignment {
+  return {
+    model: 'digits',
+    version: '1.1.0',
+    target: 'digits/1.1.0/manifest.json',
+    bundle: { digest: `sha256:${'b'.repeat(64)}`, bytes: 1_000 },
+    deltas: [],
+    fetch: { afterMs: 0, windowMs: 0 },
+    activate: { afterMs: 0, windowMs: 0 },
+    metered: 'wait',
+    soak: {
+      forMs: 1_000,
+      requestsMin: 10,
+      limits: {
+        failureShareMax: 0.01,
+        latencyRatioMax: 1.5,
+        exitShareDropMax: 0.1,
+        disagreementRiseMax: 0.1,
+      },
+    },
+    timeouts: { fetchMs: 60_000, shadowMs: 60_000, activateMs: 60_000, soakMs: 60_000 },
+    ...more,
+  };
+}
+
+export function sampleAssignment(more: Partial<Assignment> = {}): Assignment {
+  return {
+    schema: 'skerry.assignment/1',
+    device: 'device-1',
+    counter: 1,
+    issuedMs: 1_750_000_000_000,
+    mode: 'run',
+    models: [sampleModelAssignment()],
+    quarantined: [],
+    ...more,
+  };
 }
 
 export function sampleUpOp(seq: number): UpOp {

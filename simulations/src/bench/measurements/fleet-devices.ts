@@ -6,6 +6,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { assert, createRandom, ok, silentLog, sleep } from '@skerry/shared';
 import { systemClock } from '@skerry/shared/node';
 import {
+  byKind,
   createSession,
   decodeUpBody,
   type Escalation,
@@ -105,7 +106,7 @@ async function until(atMs: number): Promise<void> {
 
 /** @param perMs intervals of all devices that begin in a millisecond */
 function startApp(perMs: number, append: (kind: UpKind) => Promise<void>): NodeJS.Timeout {
-  const due = { telemetry: 0, escalation: 0, 'document-change': 0 };
+  const due = { ...byKind(0) };
   return setInterval(() => {
     for (const kind of upKinds) {
       due[kind] += appendsPerInterval[kind] * perMs * appendTickMs;
