@@ -615,6 +615,8 @@ describe('a deadline', () => {
     );
     agent.drain();
     expect(await asked).toMatchObject({ degraded: true, pending: true });
+    // Nor does who comes between the drain and the closing of the port.
+    expect(await infer(agent, unsure)).toMatchObject({ degraded: true, pending: true });
   });
 });
 

@@ -147,15 +147,17 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
     log,
   });
   if (!agent.ok) return agent;
-  opened.push(agent.value.close, http.value.close, agent.value.drain);
-  onAppended = agent.value.notifyAppended;
-  const app = new Hono().use(ownPagesOnly(config.httpHost)).route('/v1', blobs.value.routes);
-  app.all('*', (c) => agent.value.app.fetch(c.req.raw, c.env));
-  fetch = async (request) => app.fetch(request);
+  opened.push(agent.value.close, http.value.close);
   const { grpcPort: port, httpHost: host, bodyBytesMax } = config;
   const grpc = await openGrpc(agent.value.openInference, { host, port, bodyBytesMax });
   if (!grpc.ok) return grpc;
   if (grpc.value) opened.push(grpc.value.close);
+  // Closes first: whoever waits for the cloud is answered while both ports still can.
+  opened.push(agent.value.drain);
+  onAppended = agent.value.notifyAppended;
+  const app = new Hono().use(ownPagesOnly(config.httpHost)).route('/v1', blobs.value.routes);
+  app.all('*', (c) => agent.value.app.fetch(c.req.raw, c.env));
+  fetch = async (request) => app.fetch(request);
   const where = {
     httpUrl: http.value.url,
     relayUrl: relay.value?.url,

@@ -14,12 +14,13 @@ export interface Waiters {
     signal?: AbortSignal,
   ): Promise<Answer['outcome'] | undefined>;
   resolve(requestId: string, outcome: Answer['outcome']): void;
-  /** Nobody waits any longer: the process is closing. */
+  /** Nobody waits any longer, nor will: the process is closing. */
   releaseAll(): void;
 }
 
 export function createWaiters(clock: Clock): Waiters {
   const waiting = new Map<string, (outcome?: Answer['outcome']) => void>();
+  let closing = false;
   return {
     has: (requestId) => waiting.has(requestId),
     size: () => waiting.size,
@@ -35,10 +36,11 @@ export function createWaiters(clock: Clock): Waiters {
         const timer = clock.after(waitMs, giveUp);
         waiting.set(requestId, settle);
         signal?.addEventListener('abort', giveUp, { once: true });
-        if (signal?.aborted) giveUp();
+        if (closing || signal?.aborted) giveUp();
       }),
     resolve: (requestId, outcome) => waiting.get(requestId)?.(outcome),
     releaseAll() {
+      closing = true;
       for (const settle of [...waiting.values()]) settle();
     },
   };
