@@ -63,6 +63,8 @@ interface Sight {
 
 /** Audits under way that are remembered; a restart forgets them, and the coordinator counts them all the same. */
 const auditsMax = 1_024;
+/** Audits that run the stages which an early exit saved, at once: they share the worker with the apps' requests. */
+const auditRunsMax = 4;
 
 export function createEscalator(ports: EscalatorPorts, waitersMax: number): Escalator {
   const { escalations, router, lookAlikes, clock, log } = ports;
@@ -70,6 +72,7 @@ export function createEscalator(ports: EscalatorPorts, waitersMax: number): Esca
   /** Between a record and its delivery: answers that were news, and that nobody waited for. */
   const late = new Set<string>();
   const audits = new Map<string, Audited>();
+  let auditRuns = 0;
 
   const checkAudit = ({ requestId, outcome }: Answer): void => {
     const audited = audits.get(requestId);
@@ -82,9 +85,16 @@ export function createEscalator(ports: EscalatorPorts, waitersMax: number): Esca
   };
 
   const audit = async (asked: Asked, outcome: StageOutcome, told: Audited): Promise<void> => {
-    const last = await toTheCut(asked, outcome);
-    if (!last.ok) return;
     const { requestId } = asked;
+    if (outcome.hasNextEdgeStage && auditRuns >= auditRunsMax) {
+      log.debug({ requestId, auditRuns }, 'not audited: as many as may run do');
+      return;
+    }
+    auditRuns += 1;
+    const last = await toTheCut(asked, outcome).finally(() => {
+      auditRuns -= 1;
+    });
+    if (!last.ok) return;
     const [oldest] = audits.keys();
     if (audits.size >= auditsMax && oldest !== undefined) audits.delete(oldest);
     audits.set(requestId, told);

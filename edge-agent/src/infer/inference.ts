@@ -16,7 +16,7 @@ import type { Decision, Policy } from '../route/decide.ts';
 import type { Router } from '../route/router.ts';
 import type { Admission } from './admission.ts';
 import type { Escalator } from './escalate.ts';
-import { inTime } from './in-time.ts';
+import { deadlineExceeded, inTime } from './in-time.ts';
 import type { Model, StageOutcome } from './model.ts';
 import type {
   Admitted,
@@ -144,6 +144,8 @@ async function runStages(
       });
       if (decision.kind !== 'next-stage') return ok({ outcome, decision });
       assert(outcome.cut !== undefined, 'a stage that another follows has a cut');
+      // The caller has been told already: a further stage would only delay whoever waits for the model.
+      if (leftMs() <= 0) return deadlineExceeded;
       ran = await run(next, outcome.cut.tensor);
     }
   } finally {
