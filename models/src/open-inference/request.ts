@@ -8,6 +8,9 @@ import { type Parameters, parametersSchema } from './parameters.ts';
 import { readRawTensor } from './raw-request.ts';
 import { readMessage, readTensors } from './read-message.ts';
 
+/** Of one request, and as many outputs that it asks for. */
+export const requestTensorsMax = 64;
+
 const requestSchema = z.object({
   id: z.string().max(256).optional(),
   parameters: parametersSchema.default({}),
@@ -22,10 +25,10 @@ const requestSchema = z.object({
       }),
     )
     .min(1)
-    .max(64),
+    .max(requestTensorsMax),
   outputs: z
     .array(z.object({ name: z.string(), parameters: parametersSchema.default({}) }))
-    .max(64)
+    .max(requestTensorsMax)
     .optional(),
 });
 

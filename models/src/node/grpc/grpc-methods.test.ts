@@ -55,6 +55,19 @@ describe('GRPCInferenceService on the wire', () => {
     expect(read(text(1, 'm'), int8)).toMatchObject({ error: { code: 'invalid_argument' } });
   });
 
+  it.each([
+    [5, 'inputs'],
+    [6, 'outputs'],
+    [7, 'rawInputContents'],
+  ])('reads no more of field %i, %s, than tell that they are too many', (field, name) => {
+    const flood = Buffer.alloc(200_000, Buffer.from(nested(field)));
+    const message = requestDeserialize(
+      Buffer.concat([Buffer.from([text(1, 'm'), tensor()].flat()), flood]),
+    );
+    expect((message[name] as unknown[]).length).toBe(65);
+    expect(readInferRequest(message)).toMatchObject({ error: { code: 'invalid_argument' } });
+  });
+
   it('writes a response', () => {
     const response = {
       modelName: 'm',

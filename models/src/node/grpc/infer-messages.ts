@@ -5,7 +5,7 @@ import { err, failure, ok, type Result } from '@skerry/shared';
 import { z } from 'zod';
 import { bytesElements, joinBytes } from '../../bytes-tensor.ts';
 import type { Parameters } from '../../open-inference/parameters.ts';
-import type { InferRequest } from '../../open-inference/request.ts';
+import { type InferRequest, requestTensorsMax } from '../../open-inference/request.ts';
 import type { ServedAnswer } from '../../open-inference/served-model.ts';
 import {
   bytesPerElement,
@@ -44,8 +44,8 @@ const requestSchema = z.looseObject({
       }),
     )
     .min(1)
-    .max(64),
-  outputs: z.array(z.looseObject({ name: z.string().default('') })).max(64),
+    .max(requestTensorsMax),
+  outputs: z.array(z.looseObject({ name: z.string().default('') })).max(requestTensorsMax),
   rawInputContents: z.array(bytesSchema),
 });
 type RawInput = z.infer<typeof requestSchema>['inputs'][number];
