@@ -6,6 +6,7 @@ import {
   listSchema,
   nameSchema,
   portSchema,
+  requestDeadlineMsMax,
   secret,
   shareSchema,
 } from '@skerry/shared';
@@ -69,7 +70,7 @@ export const agentConfigSchema = z.object({
       'the build of each bundle that this device runs; a bundle’s first, where none is named',
     ),
   policy: z.enum(policies).default('sync-with-deadline').describe('where answers come from'),
-  deadlineMs: countSchema(1, 600_000)
+  deadlineMs: countSchema(1, requestDeadlineMsMax)
     .default(250)
     .describe('time to answer, where a request names none'),
   auditShare: shareSchema

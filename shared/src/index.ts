@@ -33,6 +33,7 @@ export {
   envelopeBytesMax,
   exchangeOpsMax,
   labelCharsMax,
+  requestDeadlineMsMax,
   tensorElementsMax,
   tensorRankMax,
 } from './limits.ts';

@@ -9,3 +9,5 @@ export const labelCharsMax = 256;
 /** A tensor's rank, and its elements. */
 export const tensorRankMax = 8;
 export const tensorElementsMax = 16_777_216;
+/** How long somebody may wait for an answer, however they ask; a timer takes no more than 2³¹ ms. */
+export const requestDeadlineMsMax = 600_000;

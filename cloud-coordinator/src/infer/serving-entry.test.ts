@@ -1,6 +1,7 @@
 import type { TensorMap } from '@skerry/models';
 import { ok } from '@skerry/shared';
 import { systemClock } from '@skerry/shared/node';
+import { createVirtualClock } from '@skerry/shared/testing';
 import { expect, it } from 'vitest';
 import { createServingEntry } from './serving-entry.ts';
 
@@ -18,6 +19,30 @@ const limits = {
   priorities: 1,
 } as const;
 const signal = () => new AbortController().signal;
+
+it('a client waits no longer than its transport does, whatever its request says', async () => {
+  const clock = createVirtualClock();
+  const { served } = createServingEntry(
+    { name: 'm', version: '1', platform: 'p', inputs: [spec], outputs: [spec], properties: {} },
+    false,
+    limits,
+    {
+      clock,
+      // Nobody answers.
+      execute: () => new Promise(() => {}),
+      ready: () => true,
+      loaded: () => true,
+      onBatch() {},
+    },
+  );
+  const ask = (parameters: Record<string, number>, deadlineLeftMs: number) =>
+    served.infer({ inputs: x, parameters, binary: () => false }, { signal, deadlineLeftMs });
+  void ask({}, 1_000);
+  const asked = ask({ skerry_deadline_ms: 500 }, 50);
+  clock.runNext(50);
+  expect(clock.nowMs()).toBe(50);
+  expect(await asked).toMatchObject({ error: { code: 'deadline_exceeded' } });
+});
 
 it('a client is refused while the model is unloaded, also where an upstream answers, and not for a dead worker', async () => {
   let loaded = true;

@@ -5,6 +5,8 @@ import { isBatched, type TensorMap } from '@skerry/models';
 import {
   type Caller,
   createModelStatistics,
+  deadlineLeftMsOf,
+  deadlineMsSchema,
   type InferRequest,
   type ServedAnswer,
   type ServedModel,
@@ -46,7 +48,7 @@ const usPerMs = 1_000;
 const parametersSchema = z.looseObject({
   priority: z.int().positive().optional(),
   timeout: z.number().nonnegative().optional(),
-  skerry_deadline_ms: z.number().positive().max(600_000).optional(),
+  skerry_deadline_ms: deadlineMsSchema,
 });
 
 /** @param batchable whether the graph takes the rows of several requests at once */
@@ -121,11 +123,8 @@ function readTurn(
   const read = parametersSchema.safeParse(request.parameters);
   if (!read.success)
     return err(failure('invalid_argument', `parameters: ${describeIssues(read.error)}`));
-  const {
-    priority,
-    timeout,
-    skerry_deadline_ms: deadlineLeftMs = caller.deadlineLeftMs,
-  } = read.data;
+  const { priority, timeout, skerry_deadline_ms: askedMs } = read.data;
+  const deadlineLeftMs = deadlineLeftMsOf(askedMs, caller);
   if (priority !== undefined && priority > priorities)
     return err(failure('invalid_argument', `priority is from 1 to ${priorities}, got ${priority}`));
   return ok({

@@ -6,6 +6,8 @@
 import { type TensorSpec, textTensor } from '@skerry/models';
 import {
   type Caller,
+  deadlineLeftMsOf,
+  deadlineMsSchema,
   failReasonOf,
   type InferRequest,
   type ModelStatistics,
@@ -21,7 +23,7 @@ import type { InferenceAnswer, InferenceRequest } from './request.ts';
 
 /** Parameters of others pass; one that looks like ours and is not is a typo. */
 export const parametersSchema = z.looseObject({
-  skerry_deadline_ms: z.number().positive().max(600_000).optional(),
+  skerry_deadline_ms: deadlineMsSchema,
   skerry_policy: z.enum(policies).optional(),
 });
 
@@ -82,7 +84,7 @@ function requestOf(
   model: string,
   spec: TensorSpec,
   read: InferRequest,
-  { signal, deadlineLeftMs }: Caller,
+  caller: Caller,
 ): Result<InferenceRequest> {
   const parameters = parametersSchema.safeParse(read.parameters);
   if (!parameters.success)
@@ -92,12 +94,12 @@ function requestOf(
   );
   if (typo !== undefined)
     return err(failure('invalid_argument', `there is no parameter '${typo.slice(0, 64)}'`));
-  const { skerry_deadline_ms: deadlineMs = deadlineLeftMs, skerry_policy: policy } =
-    parameters.data;
+  const { skerry_deadline_ms: askedMs, skerry_policy: policy } = parameters.data;
+  const deadlineMs = deadlineLeftMsOf(askedMs, caller);
   return ok({
     model,
     input: defined(read.inputs[spec.name], 'the input'),
-    signal,
+    signal: caller.signal,
     ...(read.id === undefined ? {} : { clientId: read.id }),
     ...(deadlineMs === undefined ? {} : { deadlineMs }),
     ...(policy === undefined ? {} : { policy }),

@@ -1,4 +1,5 @@
 export { encodeInferRequest, parseInferResponse } from './client.ts';
+export { deadlineLeftMsOf, deadlineMsSchema } from './deadline.ts';
 export { type InferRequest, parseInferRequest } from './request.ts';
 export { createRestHandler, type RestHandler } from './rest.ts';
 export type {

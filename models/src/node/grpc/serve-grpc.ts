@@ -18,6 +18,7 @@ import {
   messageOf,
   ok,
   type Result,
+  requestDeadlineMsMax,
 } from '@skerry/shared';
 import { systemClock, type TlsMaterial } from '@skerry/shared/node';
 import { controlModel, modelMetadata, serverMetadata } from '../../open-inference/rest.ts';
@@ -140,7 +141,8 @@ async function infer(
 
 function leftMsOf(call: ServerUnaryCall<Plain, Plain>): number | undefined {
   const atMs = Number(call.getDeadline());
-  return Number.isFinite(atMs) ? Math.max(0, atMs - systemClock.nowMs()) : undefined;
+  if (!Number.isFinite(atMs)) return undefined;
+  return Math.min(requestDeadlineMsMax, Math.max(0, atMs - systemClock.nowMs()));
 }
 
 /** google.rpc codes; what may be tried again is UNAVAILABLE, as Triton has it for a full queue. */
