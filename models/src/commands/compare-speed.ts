@@ -4,20 +4,34 @@ import { type Clock, collect, defined, ok, type Result } from '@skerry/shared';
 import type { Runtime, Session } from '../runtime/runtime.ts';
 import type { TensorMap } from '../tensor.ts';
 
-/** Median milliseconds of a run of each, in the order of the builds. */
+/** Median milliseconds of a run of each, in the order of the builds. Fails where one does not load, or does not run. */
 export async function compareSpeed(
   builds: readonly Uint8Array[],
   feeds: TensorMap,
   runtime: Runtime,
   clock: Clock,
 ): Promise<Result<readonly number[]>> {
-  const sessions = collect(await Promise.all(builds.map((bytes) => runtime.load(bytes))));
-  if (!sessions.ok) return sessions;
-  const times = builds.map((): number[] => []);
+  const loaded = await Promise.all(builds.map((bytes) => runtime.load(bytes)));
+  try {
+    const sessions = collect(loaded);
+    return sessions.ok ? await timeInTurns(sessions.value, feeds, clock) : sessions;
+  } finally {
+    await Promise.all(loaded.map((session) => session.ok && session.value.close()));
+  }
+}
+
+async function timeInTurns(
+  sessions: readonly Session[],
+  feeds: TensorMap,
+  clock: Clock,
+): Promise<Result<readonly number[]>> {
+  const times = sessions.map((): number[] => []);
   for (let round = 0; round < rounds; round++)
-    for (const [i, session] of sessions.value.entries())
-      times[i]?.push(await millisecondsOf(session, feeds, clock));
-  await Promise.all(sessions.value.map((session) => session.close()));
+    for (const [i, session] of sessions.entries()) {
+      const ms = await millisecondsOf(session, feeds, clock);
+      if (!ms.ok) return ms;
+      times[i]?.push(ms.value);
+    }
   return ok(times.map(median));
 }
 
@@ -26,14 +40,19 @@ const rounds = 31;
 const roundMs = 10;
 const runsMax = 1_000;
 
-async function millisecondsOf(session: Session, feeds: TensorMap, clock: Clock): Promise<number> {
+async function millisecondsOf(
+  session: Session,
+  feeds: TensorMap,
+  clock: Clock,
+): Promise<Result<number>> {
   const start = clock.monotonicMs();
   let runs = 0;
   while (clock.monotonicMs() - start < roundMs && runs < runsMax) {
-    await session.run(feeds);
+    const ran = await session.run(feeds);
+    if (!ran.ok) return ran;
     runs += 1;
   }
-  return (clock.monotonicMs() - start) / runs;
+  return ok((clock.monotonicMs() - start) / runs);
 }
 
 const median = (values: readonly number[]): number =>

@@ -86,9 +86,10 @@ async function quantizeBundleAt(
   const wanted = { name, accuracyDropMax, quantize };
   const quantized = await quantizeBundle(bundle.value, data.value, wanted, runtime);
   if (!quantized.ok) return quantized;
-  await writeBundle(folder, quantized.value);
   const speed = await speedRows(bundle.value, quantized.value, runtime);
-  return speed.ok ? ok(report(bundle.value, quantized.value, speed.value)) : speed;
+  if (!speed.ok) return speed;
+  await writeBundle(folder, quantized.value);
+  return ok(report(bundle.value, quantized.value, speed.value));
 }
 
 async function speedRows(

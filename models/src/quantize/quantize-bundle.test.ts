@@ -30,7 +30,7 @@ const data: CalibrationExamples = {
   test: examples(40),
 };
 
-async function quantizeSample(change: (model: ModelProto) => ModelProto) {
+async function quantizeSample(change: (model: ModelProto) => ModelProto, name = 'int8') {
   const folder = await mkdtemp(join(tmpdir(), 'skerry-quantize-'));
   const runtime = createOnnxDirectRuntime();
   onTestFinished(async () => {
@@ -44,7 +44,7 @@ async function quantizeSample(change: (model: ModelProto) => ModelProto) {
     const quantized: Quantized = { model: change(model), nodes: 1, skipped: [] };
     return ok(quantized);
   };
-  const options = { name: 'int8', quantize, accuracyDropMax: 0.01 };
+  const options = { name, quantize, accuracyDropMax: 0.01 };
   return { folder, result: await quantizeBundle(bundle.value, data, options, runtime) };
 }
 
@@ -79,6 +79,11 @@ describe('a quantized bundle', () => {
     const read = await readBundle(folder, ['edge', 'cloud'], 'int8');
     expect(read.ok && read.value.variant.digest).toBe(variant.digest);
     expect((await readBundle(folder, ['edge', 'cloud'], 'fp32')).ok).toBe(true);
+  });
+
+  it('takes not the place of the one that it is made from', async () => {
+    const { result } = await quantizeSample(renamed, 'fp32');
+    expect(result).toMatchObject({ error: { code: 'invalid_argument' } });
   });
 
   it('is refused where it answers worse than it may', async () => {

@@ -51,7 +51,10 @@ const calibrationRows = 100;
 /** Of a golden logit: bytes round to another step where a float in front of them differs in its last bit. */
 const goldenTolerance = 0.5;
 
-/** `bundle` holds all stages of the variant that is quantized. Fails with `invalid_bundle` at the gate. */
+/**
+ * `bundle` holds all stages of the variant that is quantized. Fails with `invalid_argument` where the new variant would
+ * take that one's place, and with `invalid_bundle` at the gate.
+ */
 export async function quantizeBundle(
   bundle: Bundle,
   data: CalibrationExamples,
@@ -59,6 +62,10 @@ export async function quantizeBundle(
   runtime: Runtime,
 ): Promise<Result<QuantizedBundle>> {
   const { manifest } = bundle;
+  if (options.name === bundle.variant.name)
+    return err(
+      failure('invalid_argument', `'${options.name}' is what is quantized: choose another name`),
+    );
   const stages = await quantizeStages(bundle, data.tuning.input, options, runtime);
   if (!stages.ok) return stages;
   const { bytes, ...quantized } = stages.value;

@@ -1,6 +1,7 @@
-// A bundle to disk: its ONNX files, then its manifest, so that a manifest never names a file that is not there.
+// A bundle to disk: its ONNX files, whole before any of them takes its place, then its manifest. So a manifest never names
+// a file that is not there, and a disk that is full, or a process that dies, spoils no bundle that was there before.
 
-import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Manifest, manifestSchema } from '../bundle/manifest.ts';
 
@@ -10,8 +11,14 @@ export async function writeBundle(
 ): Promise<void> {
   manifestSchema.parse(manifest);
   await mkdir(directory, { recursive: true });
-  for (const [name, bytes] of files) await writeFile(join(directory, name), bytes);
-  await writeManifest(directory, manifest);
+  const apart = await mkdtemp(join(directory, '.new-'));
+  try {
+    for (const [name, bytes] of files) await writeFile(join(apart, name), bytes);
+    for (const name of files.keys()) await rename(join(apart, name), join(directory, name));
+    await writeManifest(directory, manifest);
+  } finally {
+    await rm(apart, { recursive: true, force: true });
+  }
 }
 
 /** Into place by a rename: whoever reads it meanwhile finds the old one whole. */
