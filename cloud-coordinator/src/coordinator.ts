@@ -49,6 +49,8 @@ export interface CoordinatorAdapters {
   readonly audits: AuditTable;
   readonly documents: DocumentLog & { readonly members: MemberStore };
   readonly documentEngine: DocumentEngine;
+  /** The site of a device's certificate, where devices have one: its document is theirs alone. */
+  readonly siteOf?: (device: string) => Promise<Result<string | undefined>>;
   /** What this coordinator hosts, as it lies on disk now: read at start, and when a model is loaded anew. */
   readonly readBundles: () => Promise<Result<readonly Bundle[]>>;
   readonly createRuntime: () => Runtime;

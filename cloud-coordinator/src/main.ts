@@ -95,9 +95,11 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
   opened.push(() => transport.close());
   const http = createHttpTransport(clock, config.devicesMax);
   opened.push(() => http.transport.close());
+  const { certified } = plan.value;
+  const siteOf = (device: string) => credentials.siteOf(device, clock.nowMs());
   const blobs = await openBlobs(config, {
-    certified: plan.value.certified,
-    siteOf: (device) => credentials.siteOf(device, clock.nowMs()),
+    certified,
+    siteOf,
     pipe: transport.blobs,
     clock,
     log,
@@ -120,6 +122,7 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
     audits: createSqlAuditTable(database.value),
     documents: createSqlDocumentStore(database.value, commits),
     documentEngine,
+    ...(certified ? { siteOf } : {}),
     inputs: blobs.value.inputs,
     blobReferences: blobs.value.references,
     readBundles: async () => {

@@ -3,6 +3,7 @@
 import { zooDirectory } from '@skerry/models/node';
 import {
   countSchema,
+  defaultSite,
   listSchema,
   nameSchema,
   portSchema,
@@ -20,7 +21,7 @@ const costSchema = countSchema(0, 1e12).default(0);
 
 export const agentConfigSchema = z.object({
   device: nameSchema.default('device-1').describe('this device’s name in the fleet'),
-  site: nameSchema.default('default').describe('the place whose devices share a document'),
+  site: nameSchema.default(defaultSite).describe('the place whose devices share a document'),
   target: z.string().max(64).default('unknown').describe('kind of hardware, for the operator'),
   dataDir: z.string().min(1).default('.skerry/agent').describe('where the store lies'),
   httpHost: z.string().default('127.0.0.1').describe('address of the local API'),

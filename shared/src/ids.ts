@@ -8,6 +8,9 @@ export const nameSchema = z
   .string()
   .regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, 'expected 1–64 of a–z 0–9 . _ -, first a letter or digit');
 
+/** The site of who is told none: an agent by its configuration, a device by its certificate. */
+export const defaultSite = 'default';
+
 export const digestSchema = z
   .string()
   .regex(/^sha256:[0-9a-f]{64}$/, 'expected sha256: and 64 hex digits');

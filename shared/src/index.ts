@@ -25,6 +25,7 @@ export {
 export {
   createId,
   type Digest,
+  defaultSite,
   digestSchema,
   nameSchema,
 } from './ids.ts';

@@ -1,6 +1,6 @@
 // CredentialTable in SQL.
 
-import { ok } from '@skerry/shared';
+import { defaultSite, ok } from '@skerry/shared';
 import type { Kysely } from 'kysely';
 import type { CredentialTable } from '../fleet/enrolment.ts';
 import { attempt } from './attempt.ts';
@@ -56,7 +56,7 @@ export function createSqlCredentialTable(db: Kysely<Schema>): CredentialTable {
           .values({
             serial,
             device,
-            site: site ?? null,
+            site,
             key_sha256: key,
             not_after_ms: notAfterMs,
             revoked_ms: null,
@@ -91,7 +91,7 @@ export function createSqlCredentialTable(db: Kysely<Schema>): CredentialTable {
           .limit(1)
           .executeTakeFirst(),
       );
-      return row.ok ? ok(row.value?.site ?? undefined) : row;
+      return row.ok ? ok(row.value && (row.value.site ?? defaultSite)) : row;
     },
 
     revoke: (device, nowMs) =>

@@ -187,8 +187,7 @@ function authorityOf(
   };
 }
 
-const nameOf = ({ device, site }: Subject): string =>
-  site === undefined ? `CN=${device}` : `CN=${device}, OU=${site}`;
+const nameOf = ({ device, site }: Subject): string => `CN=${device}, OU=${site}`;
 
 /** 16 random bytes, positive in DER (RFC 5280 §4.1.2.2). */
 function newSerial(): string {

@@ -1,7 +1,7 @@
 // The cloud's half of documents: takes devices' frames from the store, where they have been durable since their Exchange
 // was acknowledged, to the hub, and carries the hub's news to the devices.
 
-import type { Clock, Log, Random, Result } from '@skerry/shared';
+import { type Clock, type Log, ok, type Random, type Result } from '@skerry/shared';
 import type { CoordinatorStore } from '@skerry/sync-protocol';
 import {
   createFrameTaker,
@@ -18,6 +18,8 @@ export interface DocumentsPorts {
   readonly store: Pick<CoordinatorStore, 'append' | 'openOps' | 'closeOps'>;
   readonly engine: DocumentEngine;
   readonly documents: DocumentLog & { readonly members: MemberStore };
+  /** The site of a device's certificate, where devices have one. [DOC15] */
+  readonly siteOf?: (device: string) => Promise<Result<string | undefined>>;
   readonly digestOf: (bytes: Uint8Array) => `sha256:${string}`;
   /** There is news for a device. */
   readonly news: (device: string) => void;
@@ -42,7 +44,7 @@ export interface Documents {
 const cloudAuthor = '0000000000000000';
 
 export async function openDocuments(ports: DocumentsPorts): Promise<Result<Documents>> {
-  const { store, clock, log } = ports;
+  const { store, siteOf, clock, log } = ports;
   const replica = createReplica({
     engine: ports.engine,
     log: ports.documents,
@@ -60,6 +62,14 @@ export async function openDocuments(ports: DocumentsPorts): Promise<Result<Docum
       return appended;
     },
     nudge: ports.news,
+    ...(siteOf === undefined
+      ? {}
+      : {
+          async isOfSite(device, site) {
+            const certified = await siteOf(device);
+            return certified.ok ? ok(certified.value === site) : certified;
+          },
+        }),
     digestOf: ports.digestOf,
     clock,
     trace: log,

@@ -96,6 +96,26 @@ describe('enrolment', () => {
     expect(certificate.checkHost('cloud.example.invalid')).toBe('cloud.example.invalid');
   });
 
+  it('[IDN12] a certificate is of the site that its token names, or of `default`; the newest good one counts', async () => {
+    const { enrol, renew, newToken, table, clock } = await fresh();
+    const siteOf = (device: string) => table.siteOf(device, clock.nowMs());
+    expect(await siteOf('box-1')).toEqual({ ok: true, value: undefined });
+    const first = await enrol(await newToken(), await newRequest('box-1'));
+    assert(first.ok, 'enrolled');
+    expect(new X509Certificate(first.value.certificate).subject).toBe('CN=box-1, OU=default');
+    expect(await siteOf('box-1')).toEqual({ ok: true, value: 'default' });
+    advance(clock, 1_000);
+    const moves = await newToken({ device: 'box-1', site: 'harbour' });
+    expect(await enrol(moves, await newRequest('box-1'))).toMatchObject({ ok: true });
+    expect(await siteOf('box-1')).toEqual({ ok: true, value: 'harbour' });
+    advance(clock, 1_000);
+    const renewed = await renew({ device: 'box-1', site: 'harbour' }, await newRequest('box-1'));
+    expect(renewed).toMatchObject({ ok: true });
+    expect(await siteOf('box-1')).toEqual({ ok: true, value: 'harbour' });
+    await table.revoke('box-1', clock.nowMs());
+    expect(await siteOf('box-1')).toEqual({ ok: true, value: undefined });
+  });
+
   it('[IDN4] a name that is enrolled goes to another key by a token bound to it alone', async () => {
     const { enrol, newToken } = await fresh();
     expect(await enrol(await newToken(), await newRequest('box-1'))).toMatchObject({ ok: true });
@@ -106,7 +126,7 @@ describe('enrolment', () => {
 
   it('a device renews its own certificate, and no other', async () => {
     const { renew } = await fresh();
-    const subject = { device: 'box-1', site: undefined };
+    const subject = { device: 'box-1', site: 'harbour' };
     expect(await renew(subject, await newRequest('box-1'))).toMatchObject({ ok: true });
     const stolen = await renew(subject, await newRequest('box-2'));
     expect(stolen).toMatchObject({ error: { code: 'permission_denied' } });

@@ -3,6 +3,7 @@
 
 import {
   type Clock,
+  defaultSite,
   err,
   failure,
   formatJoinToken,
@@ -14,7 +15,7 @@ import {
 
 export interface Subject {
   readonly device: string;
-  readonly site: string | undefined;
+  readonly site: string;
 }
 
 export interface DeviceCertificate {
@@ -70,11 +71,11 @@ export interface CredentialTable {
   addCertificate(certificate: {
     readonly serial: string;
     readonly device: string;
-    readonly site: string | undefined;
+    readonly site: string;
     readonly key: string;
     readonly notAfterMs: number;
   }): Promise<Result<void>>;
-  /** The site in a device's good certificate, where it has one. */
+  /** The site of a device's newest good certificate; `undefined` where it has none. [IDN12] */
   siteOf(device: string, nowMs: number): Promise<Result<string | undefined>>;
   /** Whether a device has a certificate that is neither expired nor revoked, for another key. */
   isTaken(device: string, key: string, nowMs: number): Promise<Result<boolean>>;
@@ -136,7 +137,7 @@ export function createEnrolment(certificateLifeMs: number, ports: EnrolmentPorts
       const spent = await table.spendToken(sha256(token.value.secret), by, nowMs);
       if (!spent.ok) return spent;
       if (spent.value === undefined) return err(failure('unauthenticated', tokenRefused));
-      return issue(request, { device, site: spent.value.site }, key);
+      return issue(request, { device, site: spent.value.site ?? defaultSite }, key);
     },
 
     async renew(subject, request) {

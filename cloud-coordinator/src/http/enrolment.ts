@@ -18,7 +18,7 @@ export interface EnrolmentRoutes {
 interface Peer {
   readonly kind: 'device' | 'coordinator';
   readonly name: string;
-  readonly site: string | undefined;
+  readonly site: string;
 }
 
 const bodyBytesMax = 8_192;

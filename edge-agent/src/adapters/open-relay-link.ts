@@ -6,6 +6,7 @@ import type { PeerCertificate } from 'node:tls';
 import {
   type Clock,
   createId,
+  defaultSite,
   type Log,
   nameSchema,
   ok,
@@ -71,14 +72,12 @@ export function openRelayLink(
   });
 }
 
-/** A relay's address says nothing; it is a device of our authority's, and of our site as far as its certificate says. */
+/** A relay's address says nothing; it is a device of our authority's, and of our site. */
 export function refuseStranger(
   { subject }: Pick<PeerCertificate, 'subject'>,
   site: string,
 ): Error | undefined {
-  const { CN: name, OU: theirs } = subject;
+  const { CN: name, OU: theirs = defaultSite } = subject;
   if (!nameSchema.safeParse(name).success) return new Error('the relay is no device');
-  return theirs === undefined || theirs === site
-    ? undefined
-    : new Error(`the relay is of site '${theirs}', not '${site}'`);
+  return theirs === site ? undefined : new Error(`the relay is of site '${theirs}', not '${site}'`);
 }

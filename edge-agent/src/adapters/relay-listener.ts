@@ -87,10 +87,10 @@ export async function openRelayListener(
   });
 }
 
-/** The site that a certificate names, where it names one, is the site whose document is passed on. */
+/** A certificate is of the site whose document is passed on. */
 function refusalOf({ site: theirs, name }: PeerIdentity, site: string, isExpired: boolean) {
   if (isExpired) return failure('unauthenticated', 'the certificate has expired');
-  return theirs === undefined || theirs === site
+  return theirs === site
     ? undefined
     : failure('permission_denied', `'${name}' is of site '${theirs}', not '${site}'`);
 }

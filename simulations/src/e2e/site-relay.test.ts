@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, it, onTestFinished, vi } from 'vitest';
+import { inferDigit } from '../fleet/agent-client.ts';
 import { type SkerryProcess, startProcess } from '../fleet/process.ts';
 
 const soon = { timeout: 45_000, interval: 50 };
@@ -118,9 +119,8 @@ it('[RLY6] a site keeps its document in step without the coordinator, and all co
   }, soon);
 });
 
-it('[RLY5] over TLS a relay serves its own site by certificate, and nobody else', {
-  timeout: 120_000,
-}, async () => {
+/** A coordinator that knows devices by certificate. */
+async function prepareCertified() {
   const { folder, closers } = await prepare();
   const dataDir = join(folder, 'coordinator');
   const cloud = await startProcess('coordinator', 'coordinator', {
@@ -152,6 +152,43 @@ it('[RLY5] over TLS a relay serves its own site by certificate, and nobody else'
     closers.push(agent.stop);
     return agent;
   };
+  return { cloud, startAgent };
+}
+
+it('[DOC15] over TLS a site’s document at the coordinator is for devices whose certificate is of the site', {
+  timeout: 120_000,
+}, async () => {
+  const { startAgent } = await prepareCertified();
+  const site = ({ httpUrl }: SkerryProcess) => `${httpUrl}/v1/documents/site`;
+  const shownBy = async (agent: SkerryProcess) => (await get<View>(site(agent))).value;
+  const stranger = await startAgent('box-3', 'south', {});
+  await patch(site(stranger), { stranger: 1 });
+  await vi.waitFor(async () => {
+    const health = await get<{ link: { state: string }; queue: { ops: number } }>(
+      `${stranger.httpUrl}/healthz`,
+    );
+    expect(health).toMatchObject({ link: { state: 'up' }, queue: { ops: 0 } });
+  }, soon);
+  // What it said is before what these say.
+  const [one, two] = [
+    await startAgent('box-1', 'harbour', {}),
+    await startAgent('box-2', 'harbour', {}),
+  ];
+  await patch(site(one), { one: 1 });
+  await vi.waitFor(async () => expect(await shownBy(two)).toEqual({ one: 1 }), soon);
+  await patch(site(two), { two: 2 });
+  await vi.waitFor(async () => expect(await shownBy(one)).toEqual({ one: 1, two: 2 }), soon);
+  // The cloud's answer comes after whatever the cloud has told it before.
+  const asked = { skerry_policy: 'cloud-only', skerry_deadline_ms: 10_000 };
+  const answer = await inferDigit(stranger.httpUrl, 'q1', new Uint8Array(784), asked);
+  expect(answer.source).toBe('cloud');
+  expect(await shownBy(stranger)).toEqual({ stranger: 1 });
+});
+
+it('[RLY5] over TLS a relay serves its own site by certificate, and nobody else', {
+  timeout: 120_000,
+}, async () => {
+  const { cloud, startAgent } = await prepareCertified();
   const relay = await startAgent('box-1', 'harbour', { 'relay-port': 0 });
   const { port, protocol } = new URL(relay.relayUrl ?? '');
   expect(protocol).toBe('https:');

@@ -54,6 +54,11 @@ export interface HubPorts {
   readonly clock: Clock;
   readonly trace: Log;
   /**
+   * Whether a device's certificate is of that site. Absent where devices have none: then whoever names a site is of it.
+   * [DOC15]
+   */
+  readonly isOfSite?: (device: string, site: string) => Promise<Result<boolean>>;
+  /**
    * Of a site's relay: the one document that it passes on. Which history goes on, and whose replica is replaced, stays
    * the coordinator's to say. [RLY3, RLY4]
    */
@@ -139,6 +144,15 @@ export async function openHub(
     return work;
   };
 
+  const leave = async (document: string, device: string): Promise<void> => {
+    if (byDocument.get(document)?.delete(device) !== true) return;
+    documentsOf.get(device)?.delete(document);
+    members--;
+    const removed = await ports.members.remove(document, device);
+    // It is in memory again at the next start, and gone again before it is told anything.
+    if (!removed.ok) trace.error({ document, device, code: removed.error.code }, 'still a member');
+  };
+
   /** A device is in one site: it leaves the one it was in. */
   const join = async (
     document: string,
@@ -150,12 +164,7 @@ export async function openHub(
     if (members >= membersMax) return err(failure('overloaded', `${members} members already`));
     if (parseDocumentId(document)?.scope === 'site')
       for (const other of documentsOf.get(device) ?? [])
-        if (parseDocumentId(other)?.scope === 'site') {
-          byDocument.get(other)?.delete(device);
-          documentsOf.get(device)?.delete(other);
-          members--;
-          await ports.members.remove(other, device);
-        }
+        if (parseDocumentId(other)?.scope === 'site') await leave(other, device);
     const heads: Heads = [];
     const member = { document, device, epoch, heads, basisEpoch: epoch, basis: heads, position: 0 };
     remember({ ...member, dirty: true });
@@ -173,6 +182,14 @@ export async function openHub(
     await ports.log.quarantine({ document, source: device, reason, bytes, atMs: clock.nowMs() });
   };
 
+  /** Whether the document is this device's: its twin, its site's, the fleet's. [DOC15] */
+  const mayShare = async (document: string, device: string): Promise<Result<boolean>> => {
+    const id = parseDocumentId(document);
+    if (id === undefined || (isRelay && document !== relays)) return ok(false);
+    if (id.scope === 'device') return ok(id.name === device);
+    return id.scope === 'site' && ports.isOfSite ? ports.isOfSite(device, id.name) : ok(true);
+  };
+
   const receive = async (device: string, op: DocumentChange): Promise<void> => {
     const { document } = op;
     const decoded = decodeFrame(op.frame, digestOf);
@@ -180,13 +197,15 @@ export async function openHub(
     if (!decoded.ok) return quarantine(document, device, decoded.error.message, op.frame);
     const frame = decoded.value;
     const id = parseDocumentId(document);
-    if (
-      frame.document !== document ||
-      id === undefined ||
-      (id.scope === 'device' && id.name !== device) ||
-      (isRelay && document !== relays)
-    )
-      return quarantine(document, device, 'not a document of this device', op.frame);
+    if (frame.document !== document || id === undefined)
+      return quarantine(document, device, 'a frame of another document', op.frame);
+    const shares = await mayShare(document, device);
+    if (!shares.ok) return trace.error({ document, code: shares.error.code }, shares.error.message);
+    if (!shares.value) {
+      await leave(document, device);
+      const reason = `not a document of this device${id.scope === 'site' ? '’s site' : ''}`;
+      return quarantine(document, device, reason, op.frame);
+    }
     const content = collect(device, frame);
     if (content === undefined) return;
     const joined = await join(document, device, frame.epoch);
@@ -264,6 +283,15 @@ export async function openHub(
     const [oldest] = partials.keys();
     if (partials.size > partialsMax && oldest !== undefined) partials.delete(oldest);
     return undefined;
+  };
+
+  /** Tells a member the news, as long as the document is its own: it may have been moved to another site. [DOC15] */
+  const inform = async (member: MemberState): Promise<void> => {
+    const { document, device } = member;
+    const shares = await mayShare(document, device);
+    if (shares.ok) return shares.value ? tell(member) : leave(document, device);
+    trace.error({ document, device, code: shares.error.code }, shares.error.message);
+    remember({ ...member, dirty: true });
   };
 
   /** Appends what a member lacks, or the whole in place of what it has; nothing where there is no news and no question. */
@@ -366,7 +394,7 @@ export async function openHub(
   const toAll = async (document: string, except?: string): Promise<void> => {
     for (const member of [...(byDocument.get(document)?.values() ?? [])])
       if (member.device === except) continue;
-      else if (member.position === 0) await tell(member);
+      else if (member.position === 0) await inform(member);
       else {
         remember({ ...member, dirty: true });
         ports.nudge?.(member.device);
@@ -387,7 +415,7 @@ export async function openHub(
         void track(
           turns.take(document, async () => {
             const now = byDocument.get(document)?.get(device);
-            if (now?.dirty && now.position === 0) await tell(now);
+            if (now?.dirty && now.position === 0) await inform(now);
           }),
         );
       }

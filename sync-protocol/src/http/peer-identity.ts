@@ -2,14 +2,15 @@
 
 import type { X509Certificate } from 'node:crypto';
 import { TLSSocket } from 'node:tls';
-import { nameSchema } from '@skerry/shared';
+import { defaultSite, nameSchema } from '@skerry/shared';
 import type { TlsMaterial } from '@skerry/shared/node';
 
 export interface PeerIdentity {
   readonly kind: 'device' | 'coordinator';
   /** The certificate's common name. */
   readonly name: string;
-  readonly site: string | undefined;
+  /** The one that the certificate names; `default` where it names none. [IDN12] */
+  readonly site: string;
   readonly serial: string;
   readonly notAfterMs: number;
 }
@@ -30,7 +31,7 @@ export function peerIdentity(connection: unknown): PeerIdentity | undefined {
   if (!(connection instanceof TLSSocket) || !connection.authorized) return undefined;
   const certificate: X509Certificate | undefined = connection.getPeerX509Certificate();
   if (certificate === undefined) return undefined;
-  const { CN: name = '', OU: site } = Object.fromEntries(
+  const { CN: name = '', OU: site = defaultSite } = Object.fromEntries(
     certificate.subject.split('\n').map((line) => line.split(/=(.*)/s).slice(0, 2)),
   ) as { CN?: string; OU?: string };
   const kind = name.startsWith(coordinatorNamePrefix) ? 'coordinator' : 'device';

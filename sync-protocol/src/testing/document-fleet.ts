@@ -9,7 +9,7 @@ import { fleetDocument, siteDocument, twinOf } from '../documents/document.ts';
 import type { DocumentEngine } from '../documents/engine.ts';
 import { createFollower, type Follower } from '../documents/follower.ts';
 import { authorOf } from '../documents/frame.ts';
-import { type Hub, type HubLimits, openHub } from '../documents/hub.ts';
+import { type Hub, type HubLimits, type HubPorts, openHub } from '../documents/hub.ts';
 import { createReplica, type DocumentView, type Replica } from '../documents/replica.ts';
 import type { DocumentChange } from '../messages.ts';
 import {
@@ -56,6 +56,7 @@ export async function createDocumentFleet(
   options: {
     readonly site?: string;
     readonly limits?: Partial<HubLimits>;
+    readonly isOfSite?: HubPorts['isOfSite'];
     readonly engine?: Partial<WorkerEngineLimits>;
     readonly seed?: number;
   } = {},
@@ -104,6 +105,7 @@ export async function createDocumentFleet(
           digestOf,
           clock,
           trace: silentLog,
+          ...(options.isOfSite === undefined ? {} : { isOfSite: options.isOfSite }),
           onRefused: (_document, _device, reason) => refused.push(reason),
         },
         options.limits,
