@@ -28,6 +28,7 @@ export interface Effort {
 }
 
 export interface ServingEffort {
+  readonly rounds: number;
   readonly firstPerSecond: number;
   readonly mostPerSecond: number;
   readonly windowMs: number;
