@@ -2,10 +2,11 @@
 
 import { join } from 'node:path';
 import { zooDirectory } from '@skerry/models/node';
-import { countSchema, listSchema, portSchema, secret } from '@skerry/shared';
+import { countSchema, listSchema, portSchema, secret, shareSchema } from '@skerry/shared';
 import { logLevelSchema } from '@skerry/shared/node';
 import { exchangeHandlerDefaults } from '@skerry/sync-protocol';
 import { z } from 'zod';
+import { upstreamPoolDefaults } from './infer/upstreams/upstream-pool.ts';
 import { upstreamsSchema } from './infer/upstreams/upstreams-config.ts';
 
 const hourMs = 3_600_000;
@@ -103,6 +104,9 @@ export const coordinatorConfigSchema = z.object({
   upstreamTimeoutMs: countSchema(1, hourMs)
     .default(30_000)
     .describe('how long an upstream may take, all tries together'),
+  hedgeShareMax: shareSchema
+    .default(upstreamPoolDefaults.hedgeShareMax)
+    .describe('share of upstreams’ tensor calls that a second one may be asked too; 0 is none'),
   balancing: z
     .enum(['least-loaded', 'weighted'])
     .default('least-loaded')

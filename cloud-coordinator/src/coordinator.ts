@@ -34,7 +34,7 @@ import { createTensorRoute, type TensorRoute } from './infer/upstreams/tensor-ro
 import {
   createUpstreamPool,
   type PoolMember,
-  poolDefaults,
+  upstreamPoolDefaults,
 } from './infer/upstreams/upstream-pool.ts';
 import { createDecisionFeed } from './observe/decision-feed.ts';
 import { type Metrics, watchRisks } from './observe/metrics.ts';
@@ -97,7 +97,7 @@ export async function createCoordinator(
       ...upstreams,
       embeddedMember(async (model, feeds) => (host.ok ? host.value.runHere(model, feeds) : host)),
     ],
-    { ...poolDefaults, balancing: config.balancing },
+    { ...upstreamPoolDefaults, balancing: config.balancing, hedgeShareMax: config.hedgeShareMax },
     adapters,
   );
   const route =

@@ -22,4 +22,5 @@ export {
 } from './coordinator.ts';
 export type { DeviceRecord, DeviceTable, DeviceView } from './fleet/device-registry.ts';
 export { blobRoutes } from './http/blobs.ts';
+export { createUpstreamPool, upstreamPoolDefaults } from './infer/upstreams/upstream-pool.ts';
 export { createMetrics, type Metrics } from './observe/metrics.ts';

@@ -190,4 +190,14 @@ function watchUpstreams({ status }: Pick<UpstreamPool, 'status'>, registers: Reg
       }
     },
   });
+  new Counter({
+    name: 'skerry_upstream_hedges_total',
+    help: 'Calls of an upstream because another took its time',
+    labelNames: ['upstream'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { name, hedges } of status()) this.inc({ upstream: name }, hedges);
+    },
+  });
 }

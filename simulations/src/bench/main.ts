@@ -10,6 +10,7 @@ import { documentSection } from './document-section.ts';
 import { faultSection } from './fault-section.ts';
 import { fleetSection } from './fleet-section.ts';
 import { guaranteeSection } from './guarantee-section.ts';
+import { hedgingSection } from './hedging-section.ts';
 import { measure } from './measure.ts';
 import { quantizeSection } from './quantize-section.ts';
 import { routingSection } from './routing-section.ts';
@@ -75,6 +76,7 @@ const sections = {
   documents: documentSection,
   fleet: fleetSection,
   serving: servingSection,
+  hedging: hedgingSection,
 } as const satisfies Record<string, (bench: Bench) => Promise<string>>;
 
 const write = (text: string): void => void process.stdout.write(text);

@@ -12,7 +12,7 @@ import {
   transitionOutlier,
 } from './outlier.ts';
 import type { ChatReply, Upstream } from './upstream.ts';
-import { createUpstreamPool, type PoolMember, poolDefaults } from './upstream-pool.ts';
+import { createUpstreamPool, type PoolMember, upstreamPoolDefaults } from './upstream-pool.ts';
 
 const candidate = (more: Partial<Candidate> = {}): Candidate => ({
   tier: 0,
@@ -137,7 +137,7 @@ function fresh(...scripts: Scripted[]) {
   const ports = { clock, random: createRandom(1) };
   const pool = createUpstreamPool(
     scripts.map(({ member }) => member),
-    poolDefaults,
+    upstreamPoolDefaults,
     ports,
   );
   onTestFinished(pool.close);
@@ -205,7 +205,7 @@ describe('a pool of upstreams', () => {
     expect(pool.status()[0]).toMatchObject({ ejected: true, available: false });
     bad.answer = async () => ok({ text: 'bad', finishReason: 'stop' });
     bad.well = true;
-    await pass(poolDefaults.healthEveryMs);
+    await pass(upstreamPoolDefaults.healthEveryMs);
     expect(await ask()).toMatchObject({ value: { text: 'bad' } });
   });
 

@@ -1,5 +1,6 @@
 // Several upstreams as one: chooses, asks, and asks another where one could not answer. All tries share one deadline. A
 // second try at the same tier is paid from retry tokens; falling back to the next tier is not, for it takes load away.
+// Tensors, which may be computed twice, are sent to a second upstream of the tier where the first one takes its time.
 
 import { type Clock, err, type Failure, failure, type Random, type Result } from '@skerry/shared';
 import {
@@ -8,9 +9,11 @@ import {
   createBreaker,
   createBulkhead,
   createRetryTokens,
+  hedged,
   withDeadline,
 } from '@skerry/shared/resilience';
 import { type Balancing, chooseUpstream } from './choose-upstream.ts';
+import { createHedgeBudget } from './hedge-budget.ts';
 import {
   freshOutlier,
   isEjected,
@@ -32,16 +35,14 @@ export interface PoolMember {
   readonly always?: boolean;
 }
 
+type Method = 'infer' | 'chat' | 'embed';
+type Call<T> = (upstream: Upstream, model: string, terms: Terms) => Promise<Result<T>>;
+
 export interface UpstreamPool {
   /** Whether anybody answers for the model, by what they can do. */
-  offers(model: string, method: 'infer' | 'chat' | 'embed'): boolean;
+  offers(model: string, method: Method): boolean;
   /** `call` asks one upstream, which has `method`, by its own name for the model. */
-  ask<T>(
-    model: string,
-    method: 'infer' | 'chat' | 'embed',
-    terms: Terms,
-    call: (upstream: Upstream, model: string, terms: Terms) => Promise<Result<T>>,
-  ): Promise<Result<T>>;
+  ask<T>(model: string, method: Method, terms: Terms, call: Call<T>): Promise<Result<T>>;
   status(): readonly UpstreamStatus[];
   close(): void;
 }
@@ -54,19 +55,27 @@ export interface UpstreamStatus {
   readonly underWay: number;
   readonly succeeded: number;
   readonly failed: number;
+  /** Calls that another had been asked before. */
+  readonly hedges: number;
 }
 
 export interface PoolConfig {
   readonly balancing: Balancing;
   readonly healthEveryMs: number;
   readonly healthTimeoutMs: number;
+  /** Calls that may be sent to two, as a share of all. */
+  readonly hedgeShareMax: number;
 }
 
-export const poolDefaults: PoolConfig = {
+export const upstreamPoolDefaults: PoolConfig = {
   balancing: 'least-loaded',
   healthEveryMs: 10_000,
   healthTimeoutMs: 2_000,
+  hedgeShareMax: 0.05,
 };
+
+/** Who had less time than this to answer, or than is usual where that is known, is not to blame for being late. */
+const fairMs = 1_000;
 
 interface Member extends PoolMember {
   readonly breaker: Breaker;
@@ -75,6 +84,7 @@ interface Member extends PoolMember {
   healthy: boolean;
   succeeded: number;
   failed: number;
+  hedges: number;
 }
 
 export interface PoolPorts {
@@ -96,9 +106,11 @@ export function createUpstreamPool(
       healthy: true,
       succeeded: 0,
       failed: 0,
+      hedges: 0,
     }),
   );
   const tokens = createRetryTokens();
+  const budget = createHedgeBudget(config.hedgeShareMax);
   const closing = new AbortController();
 
   const heard = (member: Member, event: OutlierEvent): void => {
@@ -114,23 +126,82 @@ export function createUpstreamPool(
         !isEjected(member.outlier, clock.monotonicMs()) &&
         !member.breaker.refuses()));
 
-  const offering = (model: string, method: 'infer' | 'chat' | 'embed') =>
+  const offering = (model: string, method: Method) =>
     pool.filter(
       (member) => member.upstream[method] !== undefined && theirs(member, model) !== undefined,
     );
 
-  const attempt = async <T>(member: Member, call: () => Promise<Result<T>>): Promise<Result<T>> => {
+  const attempt = async <T>(
+    member: Member,
+    model: string,
+    untilMs: number,
+    call: Call<T>,
+    signal?: AbortSignal,
+  ): Promise<Result<T>> => {
     const place = member.bulkhead.enter();
     if (!place.ok) return place;
     member.breaker.admits();
-    const result = await call();
+    const startedMs = clock.monotonicMs();
+    const leftMs = untilMs - startedMs;
+    const ask = (until: AbortSignal) =>
+      call(member.upstream, theirs(member, model) ?? model, { leftMs, signal: until });
+    const result = await withDeadline(clock, leftMs, ask, signal);
     place.value.leave();
-    const sick = !result.ok && isTheirFault(result.error);
+    const tookMs = clock.monotonicMs() - startedMs;
+    const usualMs = budget.delayMs(model);
+    // Who was cancelled for another has taken at least so long.
+    const lost = signal?.aborted === true && tookMs > (usualMs ?? Number.POSITIVE_INFINITY);
+    if (result.ok || lost) budget.observe(model, tookMs);
+    if (!result.ok && signal?.aborted) return result;
+    const hurried = leftMs < (usualMs ?? fairMs);
+    const sick =
+      !result.ok &&
+      isTheirFault(result.error) &&
+      !(hurried && result.error.code === 'deadline_exceeded');
     member[sick ? 'failed' : 'succeeded'] += 1;
     member.breaker[sick ? 'failed' : 'succeeded']();
     heard(member, sick ? 'failed' : 'succeeded');
     tokens[sick ? 'failed' : 'succeeded']();
     return result;
+  };
+
+  const choose = (model: string, method: Method, asked: ReadonlySet<Member>, tier?: number) => {
+    const candidates = offering(model, method)
+      .filter((member) => !asked.has(member) && (tier ?? member.tier) === member.tier)
+      .map((member) => ({
+        member,
+        tier: member.tier,
+        weight: member.weight,
+        underWay: member.bulkhead.inside(),
+        available: isAvailable(member),
+      }));
+    return chooseUpstream(candidates, config.balancing, random.next())?.member;
+  };
+
+  /** Asks `first`, and one more of its tier where it takes longer than nearly all do. Adds whom it has asked to `asked`. */
+  const askHedged = <T>(
+    first: Member,
+    model: string,
+    untilMs: number,
+    call: Call<T>,
+    asked: Set<Member>,
+    signal: AbortSignal | undefined,
+  ): Promise<Result<T>> => {
+    const delayMs = budget.delayMs(model);
+    budget.called();
+    if (delayMs === undefined) return attempt(first, model, untilMs, call, signal);
+    let second: Member | undefined;
+    const admits = (): boolean => {
+      const other = choose(model, 'infer', asked, first.tier);
+      if (other === undefined || !tokens.admits() || !budget.admits()) return false;
+      other.hedges += 1;
+      asked.add(other);
+      second = other;
+      return true;
+    };
+    const ask = (place: 0 | 1, until: AbortSignal) =>
+      attempt(place === 1 && second ? second : first, model, untilMs, call, until);
+    return hedged(clock, { delayMs, admits }, ask, signal);
   };
 
   const check = async (): Promise<void> => {
@@ -154,38 +225,19 @@ export function createUpstreamPool(
       let last: Failure | undefined;
       let lastTier: number | undefined;
       for (;;) {
-        const candidates = offering(model, method)
-          .filter((member) => !asked.has(member))
-          .map((member) => ({
-            member,
-            tier: member.tier,
-            weight: member.weight,
-            underWay: member.bulkhead.inside(),
-            available: isAvailable(member),
-          }));
-        const chosen = chooseUpstream(candidates, config.balancing, random.next());
-        if (chosen === undefined)
+        const member = choose(model, method, asked);
+        if (member === undefined)
           return err(last ?? failure('unavailable', `no upstream for '${model}' is available`));
-        if (chosen.tier === lastTier && !tokens.admits() && last !== undefined) {
-          for (const { member, tier } of candidates) if (tier === lastTier) asked.add(member);
+        if (member.tier === lastTier && !tokens.admits() && last !== undefined) {
+          for (const other of pool) if (other.tier === lastTier) asked.add(other);
           continue;
         }
-        const { member } = chosen;
         asked.add(member);
-        lastTier = chosen.tier;
-        const leftMs = untilMs - clock.monotonicMs();
-        const result = await attempt(member, () =>
-          withDeadline(
-            clock,
-            leftMs,
-            (signal) =>
-              call(member.upstream, theirs(member, model) ?? model, {
-                leftMs,
-                signal,
-              }),
-            terms.signal,
-          ),
-        );
+        lastTier = member.tier;
+        const result =
+          method === 'infer'
+            ? await askHedged(member, model, untilMs, call, asked, terms.signal)
+            : await attempt(member, model, untilMs, call, terms.signal);
         if (result.ok || !mayAskAnother(result.error)) return result;
         if (terms.signal?.aborted || clock.monotonicMs() >= untilMs) return result;
         last = result.error;
@@ -200,6 +252,7 @@ export function createUpstreamPool(
         underWay: member.bulkhead.inside(),
         succeeded: member.succeeded,
         failed: member.failed,
+        hedges: member.hedges,
       })),
     close() {
       closing.abort();
