@@ -29,7 +29,7 @@ export interface Effort {
 
 export interface ServingEffort {
   readonly rounds: number;
-  readonly firstPerSecond: number;
+  readonly firstPerSecond: { readonly digits: number; readonly model5ms: number };
   readonly mostPerSecond: number;
   readonly windowMs: number;
   readonly triesMax: number;
