@@ -98,7 +98,7 @@ export const coordinatorConfigSchema = z.object({
   // An upstream may have an API key.
   upstreams: secret(
     upstreamsSchema.describe(
-      'servers that compute for this coordinator, as JSON: name, kind, url, models, tier, weight',
+      'servers that compute for this coordinator, as JSON: name, kind, url, apiKey, models, tier, weight',
     ),
   ),
   upstreamTimeoutMs: countSchema(1, hourMs)

@@ -1,10 +1,8 @@
 // The coordinator: where its features meet. Devices' Exchanges come in through `sync`; the escalations among them go
 // to `infer`, the statuses to `fleet` and `observe`; `http` shows it all.
 
-import type { Runtime } from '@skerry/models';
-import type { Bundle } from '@skerry/models/node';
 import { createRestHandler, type OpenInferenceServer } from '@skerry/models/open-inference';
-import { type Clock, type Log, ok, type Random, type Result, type Timer } from '@skerry/shared';
+import { ok, type Result, type Timer } from '@skerry/shared';
 import { sha256 } from '@skerry/shared/node';
 import {
   type CoordinatorStore,
@@ -27,41 +25,23 @@ import { createApp } from './http/app.ts';
 import { readConsoleFiles } from './http/console-files.ts';
 import type { BlobInputs } from './infer/blob-inputs.ts';
 import { createCloudModels } from './infer/cloud-models.ts';
-import { type ModelHost, openModelHost } from './infer/model-host.ts';
 import { createServe } from './infer/serve.ts';
-import { embeddedMember } from './infer/upstreams/embedded-upstream.ts';
-import { createTensorRoute, type TensorRoute } from './infer/upstreams/tensor-route.ts';
-import {
-  createUpstreamPool,
-  type PoolMember,
-  upstreamPoolDefaults,
-} from './infer/upstreams/upstream-pool.ts';
 import { createDecisionFeed } from './observe/decision-feed.ts';
 import { type Metrics, watchRisks } from './observe/metrics.ts';
+import { type ModelAdapters, type OpenModels, openModels } from './open-models.ts';
 import { type Audits, type AuditTable, createAudits } from './route/audits.ts';
 
-export interface CoordinatorAdapters {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Log;
+export interface CoordinatorAdapters extends ModelAdapters {
   readonly store: CoordinatorStore;
   readonly devices: DeviceTable;
   readonly audits: AuditTable;
   readonly documents: DocumentLog & { readonly members: MemberStore };
   readonly documentEngine: DocumentEngine;
-  /** The site of a device's certificate, where devices have one: its document is theirs alone. */
-  readonly siteOf?: (device: string) => Promise<Result<string | undefined>>;
-  /** What this coordinator hosts, as it lies on disk now: read at start, and when a model is loaded anew. */
-  readonly readBundles: () => Promise<Result<readonly Bundle[]>>;
-  readonly createRuntime: () => Runtime;
-  /** Who else computes; without any, this coordinator does all itself. */
-  readonly upstreams?: readonly PoolMember[];
   readonly transport: TransportAdapter;
   /** For inputs that come as blobs. */
   readonly inputs?: BlobInputs;
   /** For blobs that documents name; without it they are kept by nobody. */
   readonly blobReferences?: BlobReferences;
-  readonly metrics: Metrics;
 }
 
 export type TransportAdapter = CoordinatorTransport & {
@@ -77,7 +57,6 @@ export interface Coordinator {
   close(): Promise<void>;
 }
 
-const coordinatorVersion = '0.1.0';
 const serveBackoff = { initialMs: 100, maxMs: 10_000 };
 const deviceSaveEveryMs = 5_000;
 /** How long a question waits, at most twice, when the coordinator that took it has died and another runs. */
@@ -91,22 +70,9 @@ export async function createCoordinator(
 ): Promise<Result<Coordinator>> {
   const { clock, log, transport, metrics } = adapters;
   const ready = (): boolean => transport.connected?.() ?? true;
-  const { upstreams = [] } = adapters;
-  const pool = createUpstreamPool(
-    [
-      ...upstreams,
-      embeddedMember(async (model, feeds) => (host.ok ? host.value.runHere(model, feeds) : host)),
-    ],
-    { ...upstreamPoolDefaults, balancing: config.balancing, hedgeShareMax: config.hedgeShareMax },
-    adapters,
-  );
-  const route =
-    upstreams.length === 0 ? undefined : createTensorRoute(pool, config.upstreamTimeoutMs);
-  const host = await openHost(config, adapters, ready, route);
-  if (!host.ok) {
-    pool.close();
-    return host;
-  }
+  const opened = await openModels(config, adapters, ready);
+  if (!opened.ok) return opened;
+  const { host, pool, server } = opened.value;
   const registry = await openDeviceRegistry(
     { ...config, saveEveryMs: deviceSaveEveryMs },
     adapters.devices,
@@ -114,8 +80,7 @@ export async function createCoordinator(
     log,
   );
   if (!registry.ok) {
-    await host.value.close();
-    pool.close();
+    await opened.value.close();
     return registry;
   }
   const devices = registry.value;
@@ -131,8 +96,7 @@ export async function createCoordinator(
     onRefused: () => metrics.failed('malformed_message'),
   });
   if (!shared.ok) {
-    await host.value.close();
-    pool.close();
+    await opened.value.close();
     return shared;
   }
   const { blobReferences } = adapters;
@@ -143,11 +107,13 @@ export async function createCoordinator(
   const audits = createAudits({
     ...adapters,
     table: adapters.audits,
-    halves: host.value.halves,
+    halves: host.halves,
     statuses: (device) =>
       device === undefined ? devices.statuses() : [devices.get(device)?.status ?? []].flat(),
   });
-  const infer = createInfer(config, adapters, host.value, audits, (device) => handler.news(device));
+  const infer = createInfer(config, adapters, opened.value, audits, (device) =>
+    handler.news(device),
+  );
   const handler = createExchangeHandler(
     {
       store: adapters.store,
@@ -189,7 +155,7 @@ export async function createCoordinator(
     audits,
     store: adapters.store,
     models,
-    openInference: createRestHandler(host.value.server, config.bodyBytesMax),
+    openInference: createRestHandler(server, config.bodyBytesMax),
     bodyBytesMax: config.bodyBytesMax,
     upstreams: pool,
     documents,
@@ -202,66 +168,27 @@ export async function createCoordinator(
   });
   return ok({
     fetch: app.fetch,
-    openInference: host.value.server,
+    openInference: server,
     ready,
     async close() {
       handler.close();
       await documents.close();
       await infer.close();
       await audits.close();
-      pool.close();
       await devices.close();
     },
   });
 }
 
-async function openHost(
-  config: CoordinatorConfig,
-  { readBundles, createRuntime, clock, log, metrics }: CoordinatorAdapters,
-  ready: () => boolean,
-  route: TensorRoute | undefined,
-): Promise<Result<ModelHost>> {
-  const bundles = await readBundles();
-  if (!bundles.ok) return bundles;
-  return openModelHost(
-    bundles.value,
-    {
-      version: coordinatorVersion,
-      modelControl: config.modelControl,
-      threads: config.threads,
-      slots: config.inferInstances,
-      rowsMax: config.batchRowsMax,
-      delayMs: config.batchDelayMs,
-      priorities: config.inferPriorities,
-      queueRowsMax: config.inferQueueRowsMax,
-      timeoutAction: config.queueTimeoutAction,
-      defaultTimeoutMs: config.queueTimeoutMs,
-      allowTimeoutOverride: config.queueTimeoutOverride === 'allow',
-    },
-    {
-      readBundles,
-      createRuntime,
-      clock,
-      log,
-      ready,
-      route,
-      onBatch(model, rows, computeMs) {
-        metrics.batchRows.observe({ model }, rows);
-        metrics.inferSeconds.observe({ model }, computeMs / 1_000);
-      },
-    },
-  );
-}
-
 function createInfer(
   config: CoordinatorConfig,
   { store, inputs, clock, random, log, metrics }: CoordinatorAdapters,
-  host: ModelHost,
+  opened: OpenModels,
   audits: Audits,
   onAnswer: (device: string) => void,
 ) {
-  const models = createCloudModels(host.halves);
-  metrics.watchModels(host);
+  const models = createCloudModels(opened.host.halves);
+  metrics.watchModels({ server: opened.server, waiting: opened.host.waiting });
   const serve = createServe(
     { windowMax: config.escalationsMax, attemptsMax: config.attemptsMax, backoff: serveBackoff },
     {
@@ -292,7 +219,7 @@ function createInfer(
     // Together: `serve` waits for what runs, and the models let go of what waits.
     close: () => {
       timer?.cancel();
-      return Promise.all([serve.close(), host.close()]);
+      return Promise.all([serve.close(), opened.close()]);
     },
   };
 }

@@ -1,24 +1,61 @@
 // Upstream over any Open Inference Protocol v2 server: Triton, KServe, MLServer, another coordinator. Tensors travel as
 // binary data where the server says that it takes them. Never asks for a version: KServe answers 501 for any.
 
+import { datatypes } from '@skerry/models';
 import { encodeInferRequest, parseInferResponse } from '@skerry/models/open-inference';
-import { err, failure, ok, type Result } from '@skerry/shared';
+import { describeIssues, err, failure, ok, type Result, tensorRankMax } from '@skerry/shared';
 import { z } from 'zod';
-import type { Terms, Upstream } from '../infer/upstreams/upstream.ts';
-import { exchangeHttp } from './http-exchange.ts';
+import type { DescribedModel, Terms, Upstream } from '../infer/upstreams/upstream.ts';
+import { exchangeHttp, type HttpAsk } from './http-exchange.ts';
 
+/** Of one server, that we serve in turn. */
+const modelsMax = 256;
 const headerLengthName = 'Inference-Header-Content-Length';
 
 const metadataSchema = z.looseObject({ extensions: z.array(z.string()).catch([]) });
 
-export function createOpenInferenceUpstream(name: string, baseUrl: string): Upstream {
+const tensorsSchema = z
+  .array(
+    z.looseObject({
+      name: z.string().min(1),
+      datatype: z.enum(datatypes),
+      shape: z.array(z.int().min(-1)).max(tensorRankMax),
+    }),
+  )
+  .transform((specs) => specs.map(({ name, datatype, shape }) => ({ name, datatype, shape })));
+
+const modelSchema = z.looseObject({
+  versions: z.array(z.string()).nullish(),
+  platform: z.string().catch(''),
+  inputs: tensorsSchema,
+  outputs: tensorsSchema,
+});
+
+/** Triton's index; KServe's list. */
+const namesSchema = z.union([
+  z
+    .array(z.looseObject({ name: z.string().min(1) }))
+    .transform((models) => models.map(({ name }) => name)),
+  z.looseObject({ models: z.array(z.string().min(1)) }).transform(({ models }) => models),
+]);
+
+/** @param apiKey what the server asks for, as a bearer token */
+export function createOpenInferenceUpstream(
+  name: string,
+  baseUrl: string,
+  apiKey?: string,
+): Upstream {
   const url = (path: string): string => `${baseUrl.replace(/\/$/, '')}/v2${path}`;
+  const authorization: Record<string, string> =
+    apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` };
+  const exchange = (path: string, ask: HttpAsk, terms: Terms) =>
+    exchangeHttp(name, url(path), { ...ask, headers: { ...authorization, ...ask.headers } }, terms);
   let binary: boolean | undefined;
 
   /** Once: what a server can does not change while it runs. */
   const takesBinary = async (terms: Terms): Promise<Result<boolean>> => {
     if (binary !== undefined) return ok(binary);
-    const metadata = await exchangeHttp(name, url(''), {}, terms);
+    const metadata = await exchange('', {}, terms);
     if (!metadata.ok) return metadata;
     const read = readJson(metadata.value.body);
     const extensions = metadataSchema.safeParse(read).data?.extensions ?? [];
@@ -30,7 +67,7 @@ export function createOpenInferenceUpstream(name: string, baseUrl: string): Upst
     name,
     // Judged by its status alone: the words in the body differ.
     async health(terms) {
-      const ready = await exchangeHttp(name, url('/health/ready'), {}, terms);
+      const ready = await exchange('/health/ready', {}, terms);
       return ready.ok ? ok(undefined) : ready;
     },
     async infer({ model, ...call }, terms) {
@@ -41,8 +78,11 @@ export function createOpenInferenceUpstream(name: string, baseUrl: string): Upst
       const { body, contentType, headerLength } = encoded.value;
       const headers: Record<string, string> = { 'content-type': contentType };
       if (headerLength !== undefined) headers[headerLengthName] = String(headerLength);
-      const path = `/models/${encodeURIComponent(model)}/infer`;
-      const reply = await exchangeHttp(name, url(path), { method: 'POST', headers, body }, terms);
+      const reply = await exchange(
+        `${modelPath(model)}/infer`,
+        { method: 'POST', headers, body },
+        terms,
+      );
       if (!reply.ok) return reply;
       const length = reply.value.headers.get(headerLengthName) ?? undefined;
       const outputs = parseInferResponse(reply.value.body, length);
@@ -50,8 +90,30 @@ export function createOpenInferenceUpstream(name: string, baseUrl: string): Upst
         ? outputs
         : err(failure(outputs.error.code, `${name}: ${outputs.error.message}`));
     },
+    async list(terms) {
+      const index = await exchange('/repository/index', { method: 'POST' }, terms);
+      const listed = index.ok ? index : await exchange('/models', {}, terms);
+      if (!listed.ok) return listed;
+      const read = namesSchema.safeParse(readJson(listed.value.body));
+      if (!read.success) return err(failure('runtime_failed', `${name}: no list of models`));
+      return ok([...new Set(read.data)].slice(0, modelsMax));
+    },
+    async describe(model, terms): Promise<Result<DescribedModel>> {
+      const metadata = await exchange(modelPath(model), {}, terms);
+      if (!metadata.ok) return metadata;
+      const read = modelSchema.safeParse(readJson(metadata.value.body));
+      if (!read.success) {
+        const why = describeIssues(read.error, 'its metadata');
+        return err(failure('runtime_failed', `${name}: model ${model}: ${why}`));
+      }
+      const ready = await exchange(`${modelPath(model)}/ready`, {}, terms);
+      const { versions, platform, inputs, outputs } = read.data;
+      return ok({ version: versions?.at(-1) ?? '1', platform, inputs, outputs, ready: ready.ok });
+    },
   };
 }
+
+const modelPath = (model: string): string => `/models/${encodeURIComponent(model)}`;
 
 function readJson(body: Uint8Array): unknown {
   try {

@@ -30,7 +30,7 @@ async function openUpstream(config: UpstreamConfig): Promise<Result<Upstream>> {
   const { name } = config;
   switch (config.kind) {
     case 'open-inference':
-      return ok(createOpenInferenceUpstream(name, config.url));
+      return ok(createOpenInferenceUpstream(name, config.url, config.apiKey));
     case 'openai':
       return ok(createOpenAiUpstream(name, config.url, config.apiKey));
     case 'precomputed':

@@ -16,6 +16,8 @@ import type { RunHere } from './upstreams/embedded-upstream.ts';
 export interface ModelHost {
   readonly server: OpenInferenceServer;
   halves(): readonly CloudHalf[];
+  /** By what it is asked as. */
+  has(model: string): boolean;
   /** In this process, whoever else has the model. */
   readonly runHere: RunHere;
   /** Rows that wait for a model, by what it is asked as. */
@@ -54,6 +56,9 @@ export async function openModelHost(
         hosted.findIndex((m) => m.name === model.name && m.version === model.version) === i,
     );
 
+  const at = (name: string): HostedModel | undefined =>
+    shown().find(({ entries }) => entries.some(({ served }) => served.description.name === name));
+
   const load = async (name: string): Promise<Result<void>> => {
     const read = await ports.readBundles();
     if (!read.ok) return read;
@@ -83,10 +88,9 @@ export async function openModelHost(
       ...(config.modelControl === 'explicit' ? { repository: { load, unload } } : {}),
     },
     halves: () => hosted.flatMap(({ half }) => (half === undefined ? [] : [half])),
+    has: (name) => at(name) !== undefined,
     async runHere(name, feeds) {
-      const model = shown().find(({ entries }) =>
-        entries.some(({ served }) => served.description.name === name),
-      );
+      const model = at(name);
       return model === undefined ? unknown(name) : model.runHere(name, feeds);
     },
     waiting() {

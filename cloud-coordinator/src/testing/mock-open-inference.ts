@@ -11,6 +11,10 @@ interface Flavour {
   readonly overloaded: MockReply;
   unknownModel(name: string): MockReply;
   readonly versions: 'served' | 'not implemented';
+  /** How it says which models it has: Triton's index, KServe's list, not at all. */
+  readonly lists: 'index' | 'models' | 'nothing';
+  /** Of `double`, beside what it takes and gives. */
+  readonly metadata: object;
   /** What stands in a response beside the outputs. */
   response(model: string, id: unknown): object;
 }
@@ -35,6 +39,8 @@ const flavours: Readonly<Record<OpenInferenceFlavour, Flavour>> = {
     overloaded: error(503, 'Exceeds maximum queue size'),
     unknownModel: (name) => error(400, `Request for unknown model: '${name}' is not found`),
     versions: 'served',
+    lists: 'index',
+    metadata: { versions: ['1', '2'], platform: 'onnxruntime_onnx' },
     response: (model, id) => ({
       model_name: model,
       model_version: '1',
@@ -48,6 +54,8 @@ const flavours: Readonly<Record<OpenInferenceFlavour, Flavour>> = {
     overloaded: error(503, 'no healthy upstream'),
     unknownModel: (name) => error(404, `Model with name ${name} does not exist.`),
     versions: 'not implemented',
+    lists: 'models',
+    metadata: { versions: null, platform: '' },
     response: (model, id) => ({
       model_name: model,
       model_version: null,
@@ -61,11 +69,17 @@ const flavours: Readonly<Record<OpenInferenceFlavour, Flavour>> = {
     overloaded: error(503, 'overloaded'),
     unknownModel: (name) => error(404, `no such model: ${name}`),
     versions: 'served',
+    lists: 'nothing',
+    metadata: {},
     // The example of the specification has no model_name.
     response: () => ({ id: '42' }),
   },
 };
 
+const takesAndGives = {
+  inputs: [{ name: 'x', datatype: 'FP32', shape: [-1, 2] }],
+  outputs: [{ name: 'y', datatype: 'FP32', shape: [-1, 2] }],
+};
 const headerLengthName = 'inference-header-content-length';
 
 export function startOpenInferenceMock(which: OpenInferenceFlavour): Promise<MockServer> {
@@ -78,6 +92,15 @@ export function startOpenInferenceMock(which: OpenInferenceFlavour): Promise<Moc
       if (path === '/v2/health/ready') return flavour.ready(ready);
       if (path === '/v2' || path === '/v2/')
         return { status: 200, body: { name: which, version: '1', extensions: flavour.extensions } };
+      if (path === '/v2/repository/index' && request.method === 'POST' && flavour.lists === 'index')
+        return { status: 200, body: [{ name: 'double', version: '2', state: 'READY' }] };
+      if (path === '/v2/models' && flavour.lists === 'models')
+        return { status: 200, body: { models: ['double'] } };
+      if (path === '/v2/models/double')
+        return { status: 200, body: { name: 'double', ...flavour.metadata, ...takesAndGives } };
+      if (path === '/v2/models/double/ready') return flavour.ready(ready);
+      const known = /^\/v2\/models\/([^/]+)$/.exec(path)?.[1];
+      if (known !== undefined) return flavour.unknownModel(known);
       if (path.includes('/versions/') && flavour.versions === 'not implemented')
         return error(501, 'Model versioning is not supported');
       const model = /^\/v2\/models\/([^/]+)\/(?:versions\/[^/]+\/)?infer$/.exec(path)?.[1];

@@ -10,6 +10,8 @@ export type MockMode = 'ok' | 'overloaded' | 'slow' | 'broken' | 'strange' | 'no
 export interface MockServer {
   readonly url: string;
   mode: MockMode;
+  /** What it asks for, as a bearer token; nothing where it is absent. */
+  apiKey?: string;
   /** Requests for answers, as they came. */
   readonly requests: { readonly path: string; readonly body: Buffer }[];
 }
@@ -43,6 +45,10 @@ export async function startMock(behaviour: MockBehaviour): Promise<MockServer> {
   const handle = (incoming: IncomingMessage, body: Buffer, response: ServerResponse): void => {
     const { method = 'GET', url: path = '/', headers } = incoming;
     const request = { method, path, headers, body };
+    if (mock.apiKey !== undefined && headers.authorization !== `Bearer ${mock.apiKey}`) {
+      send(response, { status: 401, body: { error: 'unauthorized' } });
+      return;
+    }
     if (!behaviour.isAsk(request)) {
       send(response, behaviour.reply(request, mock.mode !== 'not-ready'));
       return;

@@ -55,6 +55,25 @@ export function upstreamContract(name: string, open: () => Promise<OpenedUpstrea
       });
     });
 
+    it('says what its model takes and gives, and whether it is ready', async () => {
+      const { upstream, set } = await open();
+      if (upstream.describe === undefined) return;
+      const described = {
+        inputs: [{ name: 'x', datatype: 'FP32', shape: [-1, 2] }],
+        outputs: [{ name: 'y', datatype: 'FP32', shape: [-1, 2] }],
+      };
+      expect(await upstream.describe('double', terms)).toMatchObject({
+        value: { ...described, version: expect.stringMatching(/./), ready: true },
+      });
+      expect(await upstream.describe('nobody', terms)).toMatchObject({
+        error: { code: 'model_not_found' },
+      });
+      const listed = await upstream.list?.(terms);
+      if (listed?.ok) expect(listed.value).toEqual(['double']);
+      set?.('not-ready');
+      expect(await upstream.describe('double', terms)).toMatchObject({ value: { ready: false } });
+    });
+
     it('refuses tensors that the model does not take, for good', async () => {
       const { upstream } = await open();
       if (upstream.infer === undefined) return;

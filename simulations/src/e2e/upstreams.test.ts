@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { zooDirectory } from '@skerry/models/node';
+import { writeSampleBundle } from '@skerry/models/testing';
 import { expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
 import { startProcess } from '../fleet/process.ts';
@@ -57,4 +58,37 @@ it('a coordinator lets another compute, and computes itself when that is gone', 
       { name: 'embedded', succeeded: 1 },
     ],
   });
+}, 60_000);
+
+it('a model that only an upstream has is served as if it were ours', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'skerry-sample-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  await writeSampleBundle(folder);
+  const far = await startCoordinator('far', { bundles: folder });
+  const upstreams = [
+    { name: 'far', kind: 'open-inference', url: far.httpUrl, models: { ours: 'sample' } },
+  ];
+  const near = await startCoordinator('near', { upstreams: JSON.stringify(upstreams) });
+  const [theirs, ours] = await Promise.all([
+    getJson(`${far.httpUrl}/v2/models/sample`),
+    getJson(`${near.httpUrl}/v2/models/ours`),
+  ]);
+  const { inputs, outputs, versions } = theirs as Record<string, unknown>;
+  expect(ours).toMatchObject({ name: 'ours', inputs, outputs, versions });
+  expect(await getJson(`${near.httpUrl}/v2/models`)).toEqual({
+    models: ['digits', 'digits.cloud', 'ours'],
+  });
+  const ask = async (url: string, model: string) => {
+    const image = { name: 'image', shape: [1, 1, 2, 2], datatype: 'UINT8', data: [255, 0, 0, 255] };
+    const body = JSON.stringify({ inputs: [image] });
+    const reply = await fetch(`${url}/v2/models/${model}/infer`, { method: 'POST', body });
+    return { status: reply.status, body: (await reply.json()) as Record<string, unknown> };
+  };
+  const answer = await ask(near.httpUrl, 'ours');
+  expect(answer).toMatchObject({ status: 200, body: { model_name: 'ours' } });
+  expect(answer.body['outputs']).toEqual((await ask(far.httpUrl, 'sample')).body['outputs']);
+  const ready = async () => (await fetch(`${near.httpUrl}/v2/models/ours/ready`)).status;
+  expect(await ready()).toBe(200);
+  await far.kill();
+  expect(await ask(near.httpUrl, 'ours')).toMatchObject({ status: 503 });
 }, 60_000);

@@ -20,9 +20,10 @@ export function createEmbeddedUpstream(run: RunHere): Upstream {
 }
 
 /** What runs here at once, each model bounds itself. */
-export const embeddedMember = (run: RunHere): PoolMember => ({
+export const embeddedMember = (run: RunHere, has: (model: string) => boolean): PoolMember => ({
   upstream: createEmbeddedUpstream(run),
   models: { '*': '*' },
+  has,
   tier: embeddedTier,
   weight: 1,
   concurrentMax: Number.POSITIVE_INFINITY,

@@ -10,13 +10,19 @@ export type TensorRoute = (
   outputs: readonly string[],
   /** How long somebody waits for it. */
   leftMs: number,
+  /** Whether somebody still does. */
+  signal?: AbortSignal,
 ) => Promise<Result<TensorMap>>;
 
 export const createTensorRoute =
   (pool: Pick<UpstreamPool, 'ask'>, timeoutMs: number): TensorRoute =>
-  (model, inputs, outputs, leftMs) =>
-    pool.ask(model, 'infer', { leftMs: Math.min(timeoutMs, leftMs) }, (upstream, theirs, terms) =>
-      upstream.infer === undefined
-        ? Promise.resolve(err(failure('internal', `${upstream.name} takes no tensors`)))
-        : upstream.infer({ model: theirs, inputs, outputs }, terms),
+  (model, inputs, outputs, leftMs, signal) =>
+    pool.ask(
+      model,
+      'infer',
+      { leftMs: Math.min(timeoutMs, leftMs), ...(signal && { signal }) },
+      (upstream, theirs, terms) =>
+        upstream.infer === undefined
+          ? Promise.resolve(err(failure('internal', `${upstream.name} takes no tensors`)))
+          : upstream.infer({ model: theirs, inputs, outputs }, terms),
     );

@@ -28,6 +28,8 @@ export interface PoolMember {
   readonly upstream: Upstream;
   /** Our names of the models that it answers for, and its own; '*' is every name as it is. */
   readonly models: Readonly<Record<string, string>>;
+  /** Of '*', those that it has, where that is known here. */
+  readonly has?: (model: string) => boolean;
   readonly tier: number;
   readonly weight: number;
   readonly concurrentMax: number;
@@ -41,6 +43,8 @@ type Call<T> = (upstream: Upstream, model: string, terms: Terms) => Promise<Resu
 export interface UpstreamPool {
   /** Whether anybody answers for the model, by what they can do. */
   offers(model: string, method: Method): boolean;
+  /** Whether one of them would be asked now. */
+  isAvailable(model: string, method: Method): boolean;
   /** `call` asks one upstream, which has `method`, by its own name for the model. */
   ask<T>(model: string, method: Method, terms: Terms, call: Call<T>): Promise<Result<T>>;
   status(): readonly UpstreamStatus[];
@@ -219,6 +223,7 @@ export function createUpstreamPool(
 
   return {
     offers: (model, method) => offering(model, method).length > 0,
+    isAvailable: (model, method) => offering(model, method).some(isAvailable),
     async ask(model, method, terms, call) {
       const untilMs = clock.monotonicMs() + terms.leftMs;
       const asked = new Set<Member>();
@@ -261,8 +266,8 @@ export function createUpstreamPool(
   };
 }
 
-const theirs = ({ models }: PoolMember, model: string): string | undefined =>
-  models[model] ?? (models['*'] === undefined ? undefined : model);
+const theirs = ({ models, has }: PoolMember, model: string): string | undefined =>
+  models[model] ?? (models['*'] === undefined || has?.(model) === false ? undefined : model);
 
 /** What another upstream may know, or may be able to do now. */
 const mayAskAnother = ({ code, retryable }: Failure): boolean =>

@@ -73,6 +73,40 @@ describe('what travels', () => {
     },
   );
 
+  it.each([
+    [
+      'the Open Inference Protocol',
+      createOpenInferenceUpstream,
+      () => startOpenInferenceMock('triton'),
+    ],
+    ['OpenAI’s API', createOpenAiUpstream, () => startOpenAiMock('vllm')],
+  ] as const)('by %s has the key of a server that asks for one', async (_, create, start) => {
+    const mock = await start();
+    mock.apiKey = 'sesame';
+    expect(await create('them', mock.url, 'sesame').health(terms)).toMatchObject({ ok: true });
+    for (const key of [undefined, 'other'])
+      expect(await create('them', mock.url, key).health(terms)).toMatchObject({
+        error: { code: 'unauthenticated' },
+      });
+    const asked = await create('them', mock.url, 'sesame').infer?.(
+      { model: 'double', inputs: { x } },
+      terms,
+    );
+    if (asked !== undefined) expect(asked).toMatchObject({ ok: true });
+  });
+
+  it.each([
+    ['triton', ['double'], '2'],
+    ['kserve', ['double'], '1'],
+    ['specification', undefined, '1'],
+  ] as const)('from %s are its models, as it tells them', async (flavour, names, version) => {
+    const mock = await startOpenInferenceMock(flavour);
+    const upstream = createOpenInferenceUpstream(flavour, mock.url);
+    const listed = await upstream.list?.(terms);
+    expect(listed?.ok ? listed.value : undefined).toEqual(names);
+    expect(await upstream.describe?.('double', terms)).toMatchObject({ value: { version } });
+  });
+
   it('to OpenAI’s API is nothing of one server alone, and the temperature is said', async () => {
     const mock = await startOpenAiMock('triton-openai');
     const upstream = createOpenAiUpstream('triton', mock.url);

@@ -3,7 +3,7 @@
 // against each. All fail with `model_not_found` or an argument's code for what it will never answer, and retryably for
 // what it cannot answer now.
 
-import type { TensorMap } from '@skerry/models';
+import type { TensorMap, TensorSpec } from '@skerry/models';
 import type { Result } from '@skerry/shared';
 
 /** How long the answer is of use, and whether somebody still waits for it. */
@@ -46,11 +46,23 @@ export interface EmbedAsk {
   readonly texts: readonly string[];
 }
 
+/** What a server says of one of its models. */
+export interface DescribedModel {
+  readonly version: string;
+  readonly platform: string;
+  readonly inputs: readonly TensorSpec[];
+  readonly outputs: readonly TensorSpec[];
+  readonly ready: boolean;
+}
+
 export interface Upstream {
   readonly name: string;
   /** Whether it takes requests now. */
   health(terms: Terms): Promise<Result<void>>;
   infer?(ask: TensorAsk, terms: Terms): Promise<Result<TensorMap>>;
+  /** The names of the models that it has, where it tells them. */
+  list?(terms: Terms): Promise<Result<readonly string[]>>;
+  describe?(model: string, terms: Terms): Promise<Result<DescribedModel>>;
   chat?(ask: ChatAsk, terms: Terms): Promise<Result<ChatReply>>;
   embed?(ask: EmbedAsk, terms: Terms): Promise<Result<readonly Float32Array[]>>;
 }

@@ -6,6 +6,12 @@ import { embeddedTier } from './embedded-upstream.ts';
 
 const urlSchema = z.url({ protocol: /^https?$/ });
 
+/** What the server asks for, as a bearer token. */
+const apiKeySchema = z
+  .string()
+  .regex(/^[\x21-\x7e]+$/, 'expected printable characters without spaces')
+  .optional();
+
 const memberShape = {
   name: nameSchema,
   /** Our names of the models that it answers for, and its own for them; `"*": "*"` is all, by our names. */
@@ -22,11 +28,10 @@ const memberShape = {
 };
 
 const upstreamSchema = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('open-inference'), url: urlSchema, ...memberShape }),
   z.strictObject({
-    kind: z.literal('openai'),
+    kind: z.enum(['open-inference', 'openai']),
     url: urlSchema,
-    apiKey: z.string().min(1).optional(),
+    apiKey: apiKeySchema,
     ...memberShape,
   }),
   z.strictObject({

@@ -1,0 +1,137 @@
+// All models that can be asked here: those that this coordinator hosts, computed by itself or by its upstreams, and those
+// that only upstreams have.
+
+import type { Runtime } from '@skerry/models';
+import type { Bundle } from '@skerry/models/node';
+import type { OpenInferenceServer } from '@skerry/models/open-inference';
+import {
+  type Clock,
+  err,
+  failure,
+  type Log,
+  ok,
+  type Random,
+  type Result,
+  sleep,
+} from '@skerry/shared';
+import type { CoordinatorConfig } from './config.ts';
+import { type ModelHost, openModelHost } from './infer/model-host.ts';
+import { embeddedMember } from './infer/upstreams/embedded-upstream.ts';
+import { createRemoteModels } from './infer/upstreams/remote-models.ts';
+import { createTensorRoute, type TensorRoute } from './infer/upstreams/tensor-route.ts';
+import {
+  createUpstreamPool,
+  type PoolMember,
+  type UpstreamPool,
+  upstreamPoolDefaults,
+} from './infer/upstreams/upstream-pool.ts';
+import type { Metrics } from './observe/metrics.ts';
+
+export interface ModelAdapters {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** What this coordinator hosts, as it lies on disk now: read at start, and when a model is loaded anew. */
+  readonly readBundles: () => Promise<Result<readonly Bundle[]>>;
+  readonly createRuntime: () => Runtime;
+  /** Who else computes; without any, this coordinator does all itself. */
+  readonly upstreams?: readonly PoolMember[];
+  readonly metrics: Metrics;
+}
+
+export interface OpenModels {
+  readonly host: ModelHost;
+  readonly pool: UpstreamPool;
+  readonly server: OpenInferenceServer;
+  /** Together with what still asks: the models let go of what waits. */
+  close(): Promise<void>;
+}
+
+const coordinatorVersion = '0.1.0';
+/** For upstreams to say what they have; those that are away then are found later. */
+const firstLookMs = 2_000;
+
+/** Fails where a bundle cannot be loaded. */
+export async function openModels(
+  config: CoordinatorConfig,
+  adapters: ModelAdapters,
+  ready: () => boolean,
+): Promise<Result<OpenModels>> {
+  const { clock, log, upstreams = [] } = adapters;
+  let host: ModelHost | undefined;
+  const embedded = embeddedMember(
+    async (model, feeds) => host?.runHere(model, feeds) ?? err(notYet),
+    (model) => host?.has(model) ?? false,
+  );
+  const pool = createUpstreamPool(
+    [...upstreams, embedded],
+    { ...upstreamPoolDefaults, balancing: config.balancing, hedgeShareMax: config.hedgeShareMax },
+    adapters,
+  );
+  const route = createTensorRoute(pool, config.upstreamTimeoutMs);
+  const hosting = await openHost(config, adapters, ready, upstreams.length > 0 ? route : undefined);
+  if (!hosting.ok) {
+    pool.close();
+    return hosting;
+  }
+  host = hosting.value;
+  const { has, server, close } = host;
+  const { healthEveryMs, healthTimeoutMs } = upstreamPoolDefaults;
+  const remote = createRemoteModels(
+    upstreams,
+    { refreshEveryMs: healthEveryMs, refreshTimeoutMs: healthTimeoutMs },
+    { pool, route, clock, log },
+  );
+  if (upstreams.length > 0) await Promise.race([remote.refresh(), sleep(clock, firstLookMs)]);
+  const remoteModels = () => remote.models().filter(({ description }) => !has(description.name));
+  return ok({
+    host,
+    pool,
+    server: { ...server, models: () => [...server.models(), ...remoteModels()] },
+    async close() {
+      remote.close();
+      await close();
+      pool.close();
+    },
+  });
+}
+
+const notYet = failure('unavailable', 'no model is loaded yet');
+
+async function openHost(
+  config: CoordinatorConfig,
+  { readBundles, createRuntime, clock, log, metrics }: ModelAdapters,
+  ready: () => boolean,
+  route: TensorRoute | undefined,
+): Promise<Result<ModelHost>> {
+  const bundles = await readBundles();
+  if (!bundles.ok) return bundles;
+  return openModelHost(
+    bundles.value,
+    {
+      version: coordinatorVersion,
+      modelControl: config.modelControl,
+      threads: config.threads,
+      slots: config.inferInstances,
+      rowsMax: config.batchRowsMax,
+      delayMs: config.batchDelayMs,
+      priorities: config.inferPriorities,
+      queueRowsMax: config.inferQueueRowsMax,
+      timeoutAction: config.queueTimeoutAction,
+      defaultTimeoutMs: config.queueTimeoutMs,
+      allowTimeoutOverride: config.queueTimeoutOverride === 'allow',
+    },
+    {
+      readBundles,
+      createRuntime,
+      clock,
+      log,
+      ready,
+      route,
+      onBatch(model, rows, computeMs) {
+        metrics.batchRows.observe({ model }, rows);
+        metrics.inferSeconds.observe({ model }, computeMs / 1_000);
+      },
+    },
+  );
+}
