@@ -90,7 +90,7 @@ const deltaOfferSchema = z.strictObject({
 });
 export type DeltaOffer = z.infer<typeof deltaOfferSchema>;
 
-const modelAssignmentSchema = z.strictObject({
+export const modelAssignmentSchema = z.strictObject({
   model: nameSchema,
   version: z.string().min(1).max(64),
   /** Of the TUF repository: it must name the same manifest. */
@@ -110,6 +110,8 @@ const modelAssignmentSchema = z.strictObject({
   shadow: shadowSchema.optional(),
   soak: soakSchema,
   timeouts: timeoutsSchema,
+  /** A comparison: the device finds its arm by `armOf`, and in `control` it keeps what it runs and reports on that. */
+  experiment: z.strictObject({ id: nameSchema, candidateShare: z.number().gt(0).lt(1) }).optional(),
 });
 export type ModelAssignment = z.infer<typeof modelAssignmentSchema>;
 

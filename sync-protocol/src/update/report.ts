@@ -5,6 +5,8 @@ import { digestSchema, nameSchema } from '@skerry/shared';
 import { z } from 'zod';
 
 const countSchema = z.int().nonnegative();
+/** A model of more classes tells none of them. */
+export const healthLabelsMax = 64;
 
 /**
  * Where a device stands with one bundle. `refused`: it was not begun (no signature, no room, it does not fit the target).
@@ -46,6 +48,8 @@ export const healthSchema = z.strictObject({
   shadow: agreementSchema.optional(),
   latency: z.strictObject({ p50Ms: z.number().nonnegative(), p95Ms: z.number().nonnegative() }),
   memoryBytes: countSchema,
+  /** How often each class was answered, where there are few: a shift of the answers shows here. */
+  labels: z.array(countSchema).max(healthLabelsMax).optional(),
 });
 export type Health = z.infer<typeof healthSchema>;
 
@@ -57,6 +61,8 @@ export const updateReportSchema = z.strictObject({
   /** The assignment's, by which the device acts. */
   counter: countSchema,
   rollout: nameSchema.optional(),
+  /** The arm, where the assignment names an experiment. `control` stays at `assigned` and tells of the incumbent. */
+  arm: z.enum(['control', 'candidate']).optional(),
   state: z.enum(updateStates),
   /** Of this bundle on this device, from 1. */
   attempt: z.int().min(1).max(1_000),

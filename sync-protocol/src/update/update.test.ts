@@ -7,7 +7,7 @@ import {
   quarantinedMax,
   readAssignment,
 } from './assignment.ts';
-import type { Health } from './report.ts';
+import { type Health, healthLabelsMax } from './report.ts';
 
 const utf8 = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
 const digest = `sha256:${'c'.repeat(64)}`;
@@ -83,6 +83,7 @@ describe('an assignment', () => {
       shadow: agreement,
       latency: { p50Ms: 0.1, p95Ms: 0.2 },
       memoryBytes: 2 ** 40,
+      labels: new Array(healthLabelsMax).fill(2 ** 40),
     };
     const report = sampleUpdateReport({
       reason: { code: 'x'.repeat(64), message: 'y'.repeat(512) },

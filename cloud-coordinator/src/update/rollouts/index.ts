@@ -1,0 +1,35 @@
+export type {
+  AssignmentSigner,
+  AssignmentStore,
+  BundleDirectory,
+  DeviceDirectory,
+  FleetDevice,
+  IssuedAssignment,
+  ResolvedBundle,
+  RolloutStore,
+  SignedAssignment,
+} from './ports.ts';
+export {
+  type BundleRef,
+  type Evidence,
+  type FleetEvent,
+  fleetEventSchema,
+  type RolloutEvent,
+  readEvents,
+  rolloutEventSchema,
+  type Tally,
+  type Verdict,
+  type Wave,
+  writeEvent,
+} from './rollout-event.ts';
+export {
+  type Comparison,
+  type GateLimits,
+  type RatioLimit,
+  type RolloutPlan,
+  type RolloutPlanInput,
+  rolloutPlanSchema,
+  type Selectable,
+  type Selection,
+  selects,
+} from './rollout-plan.ts';
