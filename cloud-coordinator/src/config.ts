@@ -6,6 +6,7 @@ import { countSchema, listSchema, portSchema, secret, shareSchema } from '@skerr
 import { logLevelSchema } from '@skerry/shared/node';
 import { exchangeHandlerDefaults } from '@skerry/sync-protocol';
 import { z } from 'zod';
+import { modelServingSchema, servingFields } from './infer/serving-config.ts';
 import { upstreamPoolDefaults } from './infer/upstreams/upstream-pool.ts';
 import { upstreamsSchema } from './infer/upstreams/upstreams-config.ts';
 
@@ -118,8 +119,10 @@ export const coordinatorConfigSchema = z.object({
   bodyBytesMax: countSchema(1024, 2 ** 30)
     .default(16 * 1024 * 1024)
     .describe('bytes of one inference request'),
-  inferInstances: countSchema(1, 64).default(1).describe('copies of each model that run at once'),
-  inferQueueRowsMax: countSchema(1, 1_000_000)
+  inferInstances: servingFields.inferInstances
+    .default(1)
+    .describe('copies of each model that run at once'),
+  inferQueueRowsMax: servingFields.inferQueueRowsMax
     .default(1_024)
     .describe('rows of clients’ requests that wait for one model'),
   inferPriorities: countSchema(1, 100)
@@ -127,19 +130,20 @@ export const coordinatorConfigSchema = z.object({
     .describe(
       'levels of priority; 1 is the first to run, and whom a device’s app waits for has it',
     ),
-  queueTimeoutMs: countSchema(0, hourMs)
+  queueTimeoutMs: servingFields.queueTimeoutMs
     .default(30_000)
     .describe('how long a client’s request may wait for a model; 0 is for ever'),
-  queueTimeoutAction: z
-    .enum(['reject', 'delay'])
+  queueTimeoutAction: servingFields.queueTimeoutAction
     .default('reject')
     .describe('reject: then it fails; delay: then it waits behind all others'),
-  queueTimeoutOverride: z
-    .enum(['allow', 'ignore'])
+  queueTimeoutOverride: servingFields.queueTimeoutOverride
     .default('allow')
     .describe('whether a request may name a timeout of its own'),
-  batchRowsMax: countSchema(1, 4_096).default(32).describe('rows in one run of a model'),
-  batchDelayMs: countSchema(0, 10_000).default(2).describe('how long a row waits for company'),
+  batchRowsMax: servingFields.batchRowsMax.default(32).describe('rows in one run of a model'),
+  batchDelayMs: servingFields.batchDelayMs.default(2).describe('how long a row waits for company'),
+  modelServing: modelServingSchema.describe(
+    `other values for single models, as JSON: {"NAME": {${Object.keys(servingFields).join(', ')}}}`,
+  ),
   escalationsMax: countSchema(1, 1_000_000)
     .default(1_024)
     .describe('escalations in memory; the rest wait in the database'),

@@ -16,6 +16,7 @@ import {
 } from '@skerry/shared';
 import type { CoordinatorConfig } from './config.ts';
 import { type ModelHost, openModelHost } from './infer/model-host.ts';
+import { limitsOf } from './infer/serving-config.ts';
 import { embeddedMember } from './infer/upstreams/embedded-upstream.ts';
 import { createRemoteModels } from './infer/upstreams/remote-models.ts';
 import { createTensorRoute, type TensorRoute } from './infer/upstreams/tensor-route.ts';
@@ -111,15 +112,8 @@ async function openHost(
     {
       version: coordinatorVersion,
       modelControl: config.modelControl,
-      threads: config.threads,
-      slots: config.inferInstances,
-      rowsMax: config.batchRowsMax,
-      delayMs: config.batchDelayMs,
-      priorities: config.inferPriorities,
-      queueRowsMax: config.inferQueueRowsMax,
-      timeoutAction: config.queueTimeoutAction,
-      defaultTimeoutMs: config.queueTimeoutMs,
-      allowTimeoutOverride: config.queueTimeoutOverride === 'allow',
+      limitsOf: (model) => limitsOf(config, model),
+      named: Object.keys(config.modelServing),
     },
     {
       readBundles,

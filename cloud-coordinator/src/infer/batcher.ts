@@ -28,6 +28,8 @@ export interface Batcher<Item, Out> {
    */
   submit(item: Item, turn: Turn): Promise<Result<Out>>;
   waiting(): number;
+  /** When nothing waits and nothing runs. */
+  idle(): Promise<void>;
   close(): void;
 }
 
@@ -57,6 +59,8 @@ export function createBatcher<Item, Out>(
   let runMs = 0;
   let closed = false;
   let timer: Timer | undefined;
+  const onIdle: (() => void)[] = [];
+  const isIdle = (): boolean => queue.length === 0 && running === 0;
 
   const remove = (gone: ReadonlySet<Entry<Item, Out>>): void => {
     queue = queue.filter((entry) => !gone.has(entry));
@@ -74,6 +78,7 @@ export function createBatcher<Item, Out>(
       for (const entry of plan.expired)
         entry.settle(err(failure('deadline_exceeded', reasonOf(entry, nowMs))));
       for (const entry of plan.late) enqueue(late(entry));
+      if (plan.expired.length > 0) tellIdle();
       if (plan.batch === undefined) {
         if (plan.late.length > 0) continue;
         if (plan.wakeAtMs !== undefined) timer = clock.after(plan.wakeAtMs - nowMs, advance);
@@ -100,6 +105,11 @@ export function createBatcher<Item, Out>(
     for (const [i, entry] of batch.entries())
       entry.settle(results.ok ? ok(results.value[i] as Out) : results);
     if (!closed) advance();
+    tellIdle();
+  };
+
+  const tellIdle = (): void => {
+    if (isIdle()) for (const tell of onIdle.splice(0)) tell();
   };
 
   const enqueue = (entry: Entry<Item, Out>): void => {
@@ -129,6 +139,7 @@ export function createBatcher<Item, Out>(
 
   return {
     waiting: () => queuedRows,
+    idle: () => new Promise((resolve) => (isIdle() ? resolve() : onIdle.push(resolve))),
     submit(item, turn) {
       const { rows, signal } = turn;
       if (closed) return refuse(failure('unavailable', 'the batcher is closed'));
@@ -142,6 +153,7 @@ export function createBatcher<Item, Out>(
           remove(new Set([entry]));
           entry.settle(err(failure('unavailable', 'the caller has gone')), true);
           advance();
+          tellIdle();
         };
         const entry: Entry<Item, Out> = {
           item,
@@ -170,6 +182,7 @@ export function createBatcher<Item, Out>(
       const left = queue;
       remove(new Set(left));
       for (const entry of left) entry.settle(err(failure('unavailable', 'the batcher is closed')));
+      tellIdle();
     },
   };
 }

@@ -33,6 +33,8 @@ export interface HostedModel {
   readonly runHere: RunHere;
   load(): Promise<Result<void>>;
   unload(): Promise<void>;
+  /** When it has answered all that it was asked: another takes its place, and asks it no more. */
+  idle(): Promise<unknown>;
   close(): Promise<void>;
 }
 
@@ -114,6 +116,7 @@ export async function openHostedModel(
       : { half: createCloudHalf(half.plan, half.entry, limits.priorities) }),
     load,
     unload,
+    idle: () => Promise.all(entries.map((entry) => entry.idle())),
     async close() {
       for (const entry of entries) entry.close();
       await unload();

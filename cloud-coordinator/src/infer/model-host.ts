@@ -2,7 +2,7 @@
 
 import type { Bundle } from '@skerry/models/node';
 import type { OpenInferenceServer } from '@skerry/models/open-inference';
-import { err, failure, ok, type Result } from '@skerry/shared';
+import { err, failure, ok, type Result, sleep } from '@skerry/shared';
 import type { CloudHalf } from './cloud-half.ts';
 import {
   type HostedModel,
@@ -25,7 +25,10 @@ export interface ModelHost {
   close(): Promise<void>;
 }
 
-export interface ModelHostConfig extends HostLimits {
+export interface ModelHostConfig {
+  readonly limitsOf: (model: string) => HostLimits;
+  /** Models that have settings of their own: each must be here at start. */
+  readonly named: readonly string[];
   readonly version: string;
   readonly modelControl: 'none' | 'explicit';
 }
@@ -36,13 +39,19 @@ export interface ModelHostPorts extends HostPorts {
   ready(): boolean;
 }
 
-/** All models, or the Failure of the first that cannot run. */
+/** How long one whose place another has taken may take to answer what it was asked before. */
+const retireMsMax = 30_000;
+
+/** All models, or the Failure of the first that cannot run; `invalid_config` where a model is named that is not here. */
 export async function openModelHost(
   bundles: readonly Bundle[],
   config: ModelHostConfig,
   ports: ModelHostPorts,
 ): Promise<Result<ModelHost>> {
-  const opened = await openAll(bundles, config, ports);
+  const stranger = config.named.find((name) => bundles.every((b) => b.manifest.name !== name));
+  if (stranger !== undefined)
+    return err(failure('invalid_config', `modelServing: no model '${stranger}' here`));
+  const opened = await openAll(bundles, config.limitsOf, ports);
   if (!opened.ok) return opened;
   let hosted = opened.value;
   const named = (name: string): readonly HostedModel[] =>
@@ -64,12 +73,18 @@ export async function openModelHost(
     if (!read.ok) return read;
     const found = read.value.filter(({ manifest }) => manifest.name === name);
     if (found.length === 0) return unknown(name);
-    const fresh = await openAll(found, config, ports);
+    const fresh = await openAll(found, config.limitsOf, ports);
     if (!fresh.ok) return fresh;
     const before = named(name);
     hosted = [...hosted.filter((model) => model.name !== name), ...fresh.value];
-    await Promise.all(before.map((model) => model.close()));
+    await Promise.all(before.map(retire));
     return ok(undefined);
+  };
+  const retire = async (model: HostedModel): Promise<void> => {
+    const waiting = new AbortController();
+    await Promise.race([model.idle(), sleep(ports.clock, retireMsMax, waiting.signal)]);
+    waiting.abort();
+    await model.close();
   };
   const unload = async (name: string): Promise<Result<void>> => {
     const models = named(name);
@@ -109,14 +124,15 @@ export async function openModelHost(
 
 async function openAll(
   bundles: readonly Bundle[],
-  limits: HostLimits,
+  limitsOf: ModelHostConfig['limitsOf'],
   ports: HostPorts,
 ): Promise<Result<readonly HostedModel[]>> {
   const models: HostedModel[] = [];
   for (const bundle of bundles) {
     const { name, version } = bundle.manifest;
     const isFirst = !models.some((model) => model.name === name && model.version === version);
-    const model = await openHostedModel(isFirst ? bundle : cloudOnly(bundle), limits, ports);
+    const held = isFirst ? bundle : cloudOnly(bundle);
+    const model = await openHostedModel(held, limitsOf(name), ports);
     if (!model.ok) {
       await Promise.all(models.map((opened) => opened.close()));
       return model;

@@ -27,6 +27,8 @@ export interface ServingEntry {
   /** A request by its tensors: one row, or as many as its first dimension says. */
   submit(inputs: TensorMap, turn?: Partial<Turn>): Promise<Result<TensorMap>>;
   waiting(): number;
+  /** When nothing waits and nothing runs. */
+  idle(): Promise<void>;
   close(): void;
 }
 
@@ -101,6 +103,7 @@ export function createServingEntry(
     served: { description, ready: ports.ready, statistics, infer },
     submit,
     waiting: batcher.waiting,
+    idle: batcher.idle,
     close: batcher.close,
   };
 }

@@ -2,6 +2,7 @@
 
 import { nameSchema } from '@skerry/shared';
 import { z } from 'zod';
+import { orItsJson } from '../../or-its-json.ts';
 import { embeddedTier } from './embedded-upstream.ts';
 
 const urlSchema = z.url({ protocol: /^https?$/ });
@@ -48,21 +49,7 @@ const upstreamSchema = z.discriminatedUnion('kind', [
 
 const listSchema = z.array(upstreamSchema).max(1_000);
 
-export const upstreamsSchema = z
-  .union([
-    listSchema,
-    z
-      .string()
-      .transform((text, context) => {
-        try {
-          return JSON.parse(text);
-        } catch {
-          context.addIssue('expected a JSON list');
-          return z.NEVER;
-        }
-      })
-      .pipe(listSchema),
-  ])
+export const upstreamsSchema = orItsJson(listSchema)
   .default([])
   .refine(
     (upstreams) => new Set(upstreams.map(({ name }) => name)).size === upstreams.length,
