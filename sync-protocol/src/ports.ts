@@ -90,7 +90,7 @@ export interface OpenEscalation {
 
 /** An accepted op of another kind that its consumer has not dealt with. */
 export interface OpenOp {
-  /** Rises by arrival, over all devices. */
+  /** Rises by arrival, over all devices, and is given once. */
   readonly id: number;
   readonly device: string;
   readonly atMs: number;

@@ -8,6 +8,8 @@ export interface ColumnTypes {
   readonly bytes: 'blob' | 'bytea';
   /** An integer that numbers the rows by itself. */
   readonly rowNumber: 'integer' | 'bigserial';
+  /** The same, and no number is given twice, not after its row is gone. */
+  readonly rowNumberOnce: 'integer primary key autoincrement' | 'bigserial primary key';
 }
 
 export function migrations(types: ColumnTypes): Record<string, Migration> {
@@ -149,6 +151,40 @@ export function migrations(types: ColumnTypes): Record<string, Migration> {
           .addColumn('disagreed', 'bigint', (c) => c.notNull())
           .addPrimaryKeyConstraint('audit_key', ['day', 'device', 'variant', 'exit'])
           .execute();
+      },
+    },
+    // An empty `up_op` gave its numbers again: a coordinator could close an op that another had closed before, and a
+    // second op of one number could not be put aside.
+    '0007-op-numbers': {
+      async up(db: Kysely<unknown>) {
+        const bytes = sql.raw(types.bytes);
+        await db.schema.dropIndex('up_op_by_kind').execute();
+        await db.schema.alterTable('up_op').renameTo('up_op_before').execute();
+        await db.schema.alterTable('quarantine').renameTo('quarantine_before').execute();
+        await db.schema
+          .createTable('up_op')
+          .addColumn('id', sql.raw(types.rowNumberOnce))
+          .addColumn('device', 'text', (c) => c.notNull())
+          .addColumn('kind', 'text', (c) => c.notNull())
+          .addColumn('at_ms', 'bigint', (c) => c.notNull())
+          .addColumn('body', bytes, (c) => c.notNull())
+          .execute();
+        await db.schema.createIndex('up_op_by_kind').on('up_op').columns(['kind', 'id']).execute();
+        await db.schema
+          .createTable('quarantine')
+          .addColumn('id', sql.raw(types.rowNumberOnce))
+          .addColumn('device', 'text', (c) => c.notNull())
+          .addColumn('kind', 'text', (c) => c.notNull())
+          .addColumn('reason', 'text', (c) => c.notNull())
+          .addColumn('at_ms', 'bigint', (c) => c.notNull())
+          .addColumn('body', bytes, (c) => c.notNull())
+          .execute();
+        await sql`INSERT INTO up_op (device, kind, at_ms, body)
+          SELECT device, kind, at_ms, body FROM up_op_before ORDER BY id`.execute(db);
+        await sql`INSERT INTO quarantine (device, kind, reason, at_ms, body)
+          SELECT device, kind, reason, at_ms, body FROM quarantine_before ORDER BY id`.execute(db);
+        await db.schema.dropTable('up_op_before').execute();
+        await db.schema.dropTable('quarantine_before').execute();
       },
     },
   };

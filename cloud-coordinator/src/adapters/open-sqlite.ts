@@ -23,7 +23,11 @@ export async function openSqlite(path: string): Promise<Result<Kysely<Schema>>> 
     db = new Kysely<Schema>({ dialect: new SqliteDialect({ database: writingAtOnce(file) }) });
     file.pragma('journal_mode = WAL');
     file.pragma('synchronous = FULL');
-    const all = migrations({ bytes: 'blob', rowNumber: 'integer' });
+    const all = migrations({
+      bytes: 'blob',
+      rowNumber: 'integer',
+      rowNumberOnce: 'integer primary key autoincrement',
+    });
     const migrator = new Migrator({ db, provider: { getMigrations: async () => all } });
     const { error } = await migrator.migrateToLatest();
     if (error !== undefined) throw error;

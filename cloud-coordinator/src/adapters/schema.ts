@@ -44,7 +44,8 @@ interface SuspicionTable {
 
 /** Ops that their consumer refused for good. */
 interface QuarantineTable {
-  id: number;
+  /** Rises by what was put aside last. */
+  id: Generated<number>;
   device: string;
   kind: string;
   reason: string;
@@ -63,7 +64,7 @@ interface EscalationTable {
 
 /** Accepted ops of other kinds, until their consumer has dealt with them. */
 interface UpOpTable {
-  /** Rises by arrival. */
+  /** Rises by arrival, and is given once. */
   id: Generated<number>;
   device: string;
   kind: string;

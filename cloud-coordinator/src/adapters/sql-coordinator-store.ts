@@ -116,7 +116,7 @@ export function createSqlCoordinatorStore(
         if (op === undefined) return;
         await tx
           .insertInto('quarantine')
-          .values({ id, reason, at_ms: nowMs, ...op })
+          .values({ reason, at_ms: nowMs, ...op })
           .execute();
         await tx
           .deleteFrom('quarantine')

@@ -15,7 +15,7 @@ import {
 } from '@skerry/sync-protocol/documents';
 
 export interface DocumentsPorts {
-  readonly store: Pick<CoordinatorStore, 'append' | 'openOps' | 'closeOps'>;
+  readonly store: Pick<CoordinatorStore, 'append' | 'openOps' | 'closeOps' | 'quarantineOp'>;
   readonly engine: DocumentEngine;
   readonly documents: DocumentLog & { readonly members: MemberStore };
   /** The site of a device's certificate, where devices have one. [DOC15] */

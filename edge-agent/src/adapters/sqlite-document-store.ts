@@ -6,10 +6,9 @@ import {
   type DocumentLog,
   type FollowerStore,
   inboxFramesMax,
-  quarantinedBytesMax,
-  quarantinedEntriesMax,
 } from '@skerry/sync-protocol/documents';
 import { inTransaction, type SqliteDatabase } from './sqlite-database.ts';
+import { createDocumentQuarantine } from './sqlite-document-quarantine.ts';
 
 interface DocumentRow {
   readonly epoch: number;
@@ -28,6 +27,7 @@ export type SqliteDocumentStore = DocumentLog & FollowerStore;
 
 export function createSqliteDocumentStore(database: SqliteDatabase): SqliteDocumentStore {
   const sql = statements(database);
+  const quarantine = createDocumentQuarantine(database);
   const at = (document: string) => sql.get.get(document);
   /** Runs `change` if `version` is still the version; a device has one writer, so it always is. */
   const change = async (
@@ -67,12 +67,7 @@ export function createSqliteDocumentStore(database: SqliteDatabase): SqliteDocum
         sql.dropChanges.run(document);
       }),
 
-    quarantine: async ({ document, source, reason, bytes, atMs }) =>
-      inTransaction(database, () => {
-        sql.quarantine.run(document, source, reason, bytes.slice(0, quarantinedBytesMax), atMs);
-        sql.boundQuarantine.run(quarantinedEntriesMax);
-        return ok(undefined);
-      }),
+    quarantine: async (entry) => inTransaction(database, () => ok(quarantine(entry))),
 
     receive({ position, document, frame }) {
       sql.receive.run(position, document, frame);
@@ -113,12 +108,6 @@ function statements(database: SqliteDatabase) {
       'INSERT INTO document_change (document, bytes) VALUES (?, ?)',
     ),
     dropChanges: database.prepare<[string]>('DELETE FROM document_change WHERE document = ?'),
-    quarantine: database.prepare<[string, string, string, Uint8Array, number]>(
-      'INSERT INTO document_quarantine (document, source, reason, bytes, at_ms) VALUES (?, ?, ?, ?, ?)',
-    ),
-    boundQuarantine: database.prepare<[number]>(
-      'DELETE FROM document_quarantine WHERE id <= (SELECT max(id) FROM document_quarantine) - ?',
-    ),
     receive: database.prepare<[number, string, Uint8Array]>(
       'INSERT INTO document_inbox (position, document, frame) VALUES (?, ?, ?)',
     ),

@@ -1,10 +1,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { assert } from '@skerry/shared';
+import { assert, ok } from '@skerry/shared';
 import type { UpBody } from '@skerry/sync-protocol';
 import {
   memberStoreContract,
+  openOpsContract,
   sampleDocumentChange,
   sampleEscalation,
   sampleExchange,
@@ -27,6 +28,9 @@ function createDisk() {
     rmSync(folder, { recursive: true });
   });
   return {
+    /** What lies in quarantine, oldest first. */
+    quarantined: () =>
+      database?.prepare('SELECT * FROM document_quarantine ORDER BY id').all() ?? [],
     open(nowMs = 0) {
       database?.close();
       const opened = openDatabase(join(folder, 'agent.db'));
@@ -47,6 +51,16 @@ memberStoreContract('SQLite, a relay’s', () => {
   return { open: () => disk.open().members, close() {} };
 });
 
+openOpsContract(
+  'SQLite, a relay’s',
+  () => {
+    const disk = createDisk();
+    const quarantined = async () => ok(disk.quarantined().length);
+    return { open: () => ({ ...disk.open(), quarantined }), close() {} };
+  },
+  site,
+);
+
 it('[ACC1] [ACC2] [ACC9] a relay stores each frame once, until it is taken, over a restart', async () => {
   const disk = createDisk();
   const store = disk.open();
@@ -60,6 +74,23 @@ it('[ACC1] [ACC2] [ACC9] a relay stores each frame once, until it is taken, over
   expect(open.value).toMatchObject([{ device: exchange.device, body: change }, {}]);
   await again.closeOps(open.value.map(({ id }) => id));
   expect(await again.openOps('document-change', 9)).toEqual({ ok: true, value: [] });
+});
+
+it('[QUA3] [RLY7] what a relay puts aside is its document’s refused frame, and makes room', async () => {
+  const disk = createDisk();
+  const store = disk.open();
+  const device = sampleExchange({}).device;
+  await store.accept(sampleExchange({ assigned, ops: ops([change, change, change]) }), 5);
+  const open = await store.openOps('document-change', 9);
+  assert(open.ok, 'frames can be read');
+  await store.quarantineOp(open.value[1]?.id ?? 0, 'a bug', 6);
+  expect(disk.quarantined()).toMatchObject([
+    { document: site, source: device, reason: 'a bug', at_ms: 6 },
+  ]);
+  const next = { seq: 4, atMs: 1, body: change };
+  expect(await store.accept(sampleExchange({ assigned, ops: [next] }), 7)).toMatchObject({
+    value: { fresh: [next] },
+  });
 });
 
 it('[ACC3] [ACC4] [ACC6] a relay hands out in order, and gives positions above every cursor', async () => {

@@ -18,6 +18,7 @@ import {
 import type { Member } from '@skerry/sync-protocol/documents';
 import type { RelayStore } from '../documents/relay.ts';
 import { inTransaction, type SqliteDatabase } from './sqlite-database.ts';
+import { createDocumentQuarantine } from './sqlite-document-quarantine.ts';
 
 export interface RelayStoreBounds {
   readonly neighboursMax: number;
@@ -40,6 +41,7 @@ export function createSqliteRelayStore(
   nowMs: number,
 ): Result<RelayStore> {
   const sql = statements(database);
+  const quarantine = createDocumentQuarantine(database);
   const forgotten = inTransaction(database, () => {
     const beforeMs = nowMs - neighbourKeptMs;
     for (const drop of sql.forgetSilent) drop.run(beforeMs);
@@ -128,6 +130,14 @@ export function createSqliteRelayStore(
         return ok(undefined);
       }),
 
+    quarantineOp: async (id, reason, atMs) =>
+      inTransaction(database, () => {
+        const frame = sql.take.get(id);
+        if (frame === undefined) return ok(undefined);
+        const { device: source, body: bytes } = frame;
+        return ok(quarantine({ document, source, reason, bytes, atMs }));
+      }),
+
     members: {
       load: async () =>
         inTransaction(database, () =>
@@ -204,6 +214,9 @@ function statements(database: SqliteDatabase) {
       { id: number; device: string; at_ms: number; body: Uint8Array }
     >('SELECT id, device, at_ms, body FROM relay_frame ORDER BY id LIMIT ?'),
     close: database.prepare<[number]>('DELETE FROM relay_frame WHERE id = ?'),
+    take: database.prepare<[number], { device: string; body: Uint8Array }>(
+      'DELETE FROM relay_frame WHERE id = ? RETURNING device, body',
+    ),
     nextPosition: database
       .prepare<[string], number>(
         'UPDATE relay_neighbour SET position = position + 1 WHERE device = ? RETURNING position',

@@ -21,7 +21,7 @@ import {
 /** The part of a coordinator's store that a relay has, bounded by neighbours. */
 export type RelayStore = Pick<
   CoordinatorStore,
-  'accept' | 'downOpsAfter' | 'append' | 'openOps' | 'closeOps'
+  'accept' | 'downOpsAfter' | 'append' | 'openOps' | 'closeOps' | 'quarantineOp'
 > & {
   readonly members: MemberStore;
   /** Whom it has heard and not forgotten. */

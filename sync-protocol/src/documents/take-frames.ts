@@ -1,7 +1,8 @@
 // Takes members' frames from the store, where they have been durable since their Exchange was acknowledged, to the hub.
-// What a crash leaves is taken again: integrating is idempotent.
+// What a crash leaves is taken again: integrating is idempotent. What the hub throws at is put aside, for it would be the
+// first again after every restart.
 
-import type { Clock, Log } from '@skerry/shared';
+import { type Clock, type Log, messageOf, ok, type Result, type Timer } from '@skerry/shared';
 import type { CoordinatorStore } from '../ports.ts';
 import type { Hub } from './hub.ts';
 
@@ -14,6 +15,7 @@ export interface FrameTaker {
 
 const opsPerRead = 64;
 const retryMs = 5_000;
+const reasonCharsMax = 256;
 
 /** Begins with what the last start left. */
 export function createFrameTaker({
@@ -22,40 +24,64 @@ export function createFrameTaker({
   clock,
   log,
 }: {
-  readonly hub: Hub;
-  readonly store: Pick<CoordinatorStore, 'openOps' | 'closeOps'>;
+  readonly hub: Pick<Hub, 'receive' | 'idle'>;
+  readonly store: Pick<CoordinatorStore, 'openOps' | 'closeOps' | 'quarantineOp'>;
   readonly clock: Clock;
   readonly log: Log;
 }): FrameTaker {
   let closed = false;
   let more = false;
   let working: Promise<void> | undefined;
+  let timer: Timer | undefined;
+
+  /** Whether there may be others. Fails where the store does: what it has not let go of is taken again. */
+  const takeSome = async (): Promise<Result<boolean>> => {
+    const ops = await store.openOps('document-change', opsPerRead);
+    if (!ops.ok) return ops;
+    const taken: number[] = [];
+    let aside: Result<void> = ok(undefined);
+    for (const { id, device, body } of ops.value) {
+      if (closed) break;
+      const refusal =
+        body.kind === 'document-change'
+          ? await hub.receive(device, body).then(() => undefined, messageOf)
+          : `a ${body.kind} among the frames`;
+      if (refusal === undefined) {
+        taken.push(id);
+        continue;
+      }
+      log.error({ device, id, reason: refusal }, 'a document frame is put aside');
+      const done = await store.quarantineOp(id, refusal.slice(0, reasonCharsMax), clock.nowMs());
+      if (!done.ok) aside = done; // [QUA4] Those behind it do not wait for it.
+    }
+    const done = await store.closeOps(taken);
+    if (!done.ok) return done;
+    return aside.ok ? ok(ops.value.length === opsPerRead) : aside;
+  };
+
+  const retry = (fields: { code?: string; reason: string }): void => {
+    log.error(fields, 'document frames cannot be taken');
+    timer?.cancel();
+    timer = closed ? undefined : clock.after(retryMs, wake);
+  };
 
   const work = async (): Promise<void> => {
-    for (;;) {
+    do {
       more = false;
-      const ops = await store.openOps('document-change', opsPerRead);
-      if (!ops.ok) {
-        log.error({ code: ops.error.code }, ops.error.message);
-        clock.after(retryMs, wake);
-        return;
-      }
-      for (const { device, body } of ops.value) {
-        if (closed) return;
-        if (body.kind === 'document-change') await hub.receive(device, body);
-      }
-      const done = await store.closeOps(ops.value.map(({ id }) => id));
-      if (!done.ok) log.error({ code: done.error.code }, done.error.message);
-      if (!done.ok || (ops.value.length < opsPerRead && !more)) return;
-    }
+      const some = await takeSome();
+      if (!some.ok) return retry({ code: some.error.code, reason: some.error.message });
+      more ||= some.value;
+    } while (more && !closed);
   };
   const wake = (): void => {
     more = true;
     if (closed) return;
-    working ??= work().finally(() => {
-      working = undefined;
-      if (more) wake(); // It came when this one was done looking.
-    });
+    working ??= work()
+      .catch((thrown) => retry({ reason: messageOf(thrown) }))
+      .finally(() => {
+        working = undefined;
+        if (more) wake(); // It came when this one was done looking.
+      });
   };
 
   wake();
@@ -63,6 +89,7 @@ export function createFrameTaker({
     arrived: wake,
     async close() {
       closed = true;
+      timer?.cancel();
       await working;
       await hub.idle();
     },

@@ -31,6 +31,7 @@ export {
   type MemoryDocumentDisk,
 } from './memory-documents.ts';
 export { createMemoryPipe, type Damage, type Fate, type MemoryPipe } from './memory-pipe.ts';
+export { openOpsContract } from './open-ops-contract.ts';
 export { type SampleBlob, sampleBlob } from './sample-blob.ts';
 export {
   sampleAcks,
