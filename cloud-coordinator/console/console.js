@@ -46,12 +46,12 @@ function showState(state, text) {
 
 async function refresh() {
   try {
-    const [health, devices, models, risks] = await Promise.all(
-      ['/healthz', '/v1/devices', '/v1/models', '/v1/risks'].map(getJson),
+    const [health, devices, stages, risks] = await Promise.all(
+      ['/healthz', '/v1/devices', '/v1/stages', '/v1/risks'].map(getJson),
     );
     if (health.body.ready) showState('ready', 'ready');
     else showState('waiting', 'broker unreachable');
-    showModels(models.body.models);
+    showModels(stages.body.stages);
     showTotals(devices.body);
     showDevices(devices.body);
     showRisks(risks.body);
@@ -61,8 +61,8 @@ async function refresh() {
   setTimeout(refresh, refreshMs);
 }
 
-function showModels(models) {
-  const names = models.map((m) => `${m.name} ${m.version}`);
+function showModels(stages) {
+  const names = stages.map((m) => `${m.name} ${m.version}`);
   byId('models').textContent =
     names.length > 0 ? `Serving ${names.join(', ')}` : 'Serving no model';
 }

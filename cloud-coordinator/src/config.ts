@@ -108,6 +108,9 @@ export const coordinatorConfigSchema = z.object({
   hedgeShareMax: shareSchema
     .default(upstreamPoolDefaults.hedgeShareMax)
     .describe('share of upstreams’ tensor calls that a second one may be asked too; 0 is none'),
+  textTimeoutMs: countSchema(1, hourMs)
+    .default(120_000)
+    .describe('how long a chat completion or embeddings may take; a stream, until it begins'),
   balancing: z
     .enum(['least-loaded', 'weighted'])
     .default('least-loaded')

@@ -2,6 +2,7 @@
 // to `infer`, the statuses to `fleet` and `observe`; `http` shows it all.
 
 import { createRestHandler, type OpenInferenceServer } from '@skerry/models/open-inference';
+import { createTextHandler } from '@skerry/models/openai';
 import { ok, type Result, type Timer } from '@skerry/shared';
 import { sha256 } from '@skerry/shared/node';
 import {
@@ -30,6 +31,7 @@ import { createDecisionFeed } from './observe/decision-feed.ts';
 import { type Metrics, watchRisks } from './observe/metrics.ts';
 import { type ModelAdapters, type OpenModels, openModels } from './open-models.ts';
 import { type Audits, type AuditTable, createAudits } from './route/audits.ts';
+import { createPooledText } from './text/pooled-text.ts';
 
 export interface CoordinatorAdapters extends ModelAdapters {
   readonly store: CoordinatorStore;
@@ -156,6 +158,11 @@ export async function createCoordinator(
     store: adapters.store,
     models,
     openInference: createRestHandler(server, config.bodyBytesMax),
+    text: createTextHandler(createPooledText(pool), {
+      bodyBytesMax: config.bodyBytesMax,
+      deadlineMs: config.textTimeoutMs,
+      deadlineMsMax: config.textTimeoutMs,
+    }),
     bodyBytesMax: config.bodyBytesMax,
     upstreams: pool,
     documents,

@@ -2,6 +2,7 @@
 // The coordinator as a process: chooses the adapters.
 
 import { createOnnxNativeRuntime, openGrpc, readVariants } from '@skerry/models/node';
+import { textPaths } from '@skerry/models/openai';
 import { collect, type Log, ok, type Result, sleep } from '@skerry/shared';
 import {
   createSystemRandom,
@@ -43,9 +44,10 @@ import { planSecurity } from './fleet/plan-security.ts';
 import { openRevocations } from './fleet/revocations.ts';
 import { blobRoutes } from './http/blobs.ts';
 import { enrolmentRoutes } from './http/enrolment.ts';
-import { createOperatorCheck, operatorGate } from './http/operator-gate.ts';
+import { createOperatorCheck, operatorGate, textGate } from './http/operator-gate.ts';
 import { createMetrics, type Metrics } from './observe/metrics.ts';
 
+const ourTextPaths = textPaths.map((path) => `/v1${path}`);
 /** Of a flush of the disk, which stops this thread; what waits for one shares it. */
 const commitGapMs = 10;
 /** A broker of yours may be away when we start; the one of ours may not. */
@@ -151,6 +153,7 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
     .all('/v1/exchange', exchange)
     .all('/v1/hints', exchange)
     .all('/v1/blobs/:digest', pass(blobRoutes(blobs.value, httpTls)))
+    .on('ALL', ourTextPaths, textGate(checkOperator, httpTls), (c) => fetch(c.req.raw))
     .all('*', operatorGate(checkOperator), (c) => fetch(c.req.raw));
   const server = createHttpServer(app.fetch, httpTls ? { tls, isRefused } : undefined);
   const listening = await listenHttp(server.server, config.httpHost, config.httpPort);

@@ -4,9 +4,9 @@
 import { datatypes } from '@skerry/models';
 import { encodeInferRequest, parseInferResponse } from '@skerry/models/open-inference';
 import { describeIssues, err, failure, ok, type Result, tensorRankMax } from '@skerry/shared';
+import { exchangeHttp, type HttpAsk } from '@skerry/shared/node';
 import { z } from 'zod';
 import type { DescribedModel, Terms, Upstream } from '../infer/upstreams/upstream.ts';
-import { exchangeHttp, type HttpAsk } from './http-exchange.ts';
 
 /** Of one server, that we serve in turn. */
 const modelsMax = 256;

@@ -50,6 +50,7 @@ function fresh(change: Partial<AppPorts> = {}) {
     store: { suspicions: async () => ok([suspicion]) },
     models: { list: () => [] },
     openInference: openInferenceOf(change.ready ?? (() => true)),
+    text: async () => err(failure('unavailable', 'no text')),
     bodyBytesMax: 1_024,
     upstreams: { status: () => [] },
     documents: {

@@ -2,6 +2,7 @@
 // alone.
 
 import type { RestHandler } from '@skerry/models/open-inference';
+import type { TextHandler } from '@skerry/models/openai';
 import {
   type Clock,
   describeIssues,
@@ -26,6 +27,7 @@ import type { ConsoleFile } from './console-files.ts';
 import { streamDecisions } from './decision-stream.ts';
 import { documentRoutes } from './documents.ts';
 import { openInferenceRoutes } from './open-inference.ts';
+import { textRoutes } from './text.ts';
 
 export interface AppPorts {
   readonly devices: Pick<DeviceRegistry, 'list' | 'get' | 'totals'>;
@@ -33,6 +35,7 @@ export interface AppPorts {
   readonly store: Pick<CoordinatorStore, 'suspicions'>;
   readonly models: Pick<CloudModels, 'list'>;
   readonly openInference: RestHandler;
+  readonly text: TextHandler;
   readonly bodyBytesMax: number;
   readonly upstreams: Pick<UpstreamPool, 'status'>;
   readonly documents: Pick<Documents, 'read' | 'patch'>;
@@ -88,6 +91,7 @@ export function createApp(ports: AppPorts): Hono {
     c.body(await metrics.text(), 200, { 'Content-Type': metrics.contentType }),
   );
 
+  app.route('/v1', textRoutes(ports.text));
   app.route('/v1', documentRoutes(ports.documents));
   app.get('/v1/devices', async (c) => {
     const query = pageSchema.safeParse(c.req.query());
@@ -114,9 +118,9 @@ export function createApp(ports: AppPorts): Hono {
       : respondFailure(c, suspicions.error);
   });
   app.get('/v1/upstreams', (c) => c.json({ upstreams: ports.upstreams.status() }));
-  app.get('/v1/models', (c) =>
+  app.get('/v1/stages', (c) =>
     c.json({
-      models: models.list().map(({ model, version, variant, stage, exit, input }) => {
+      stages: models.list().map(({ model, version, variant, stage, exit, input }) => {
         return { name: model, version, variant, stage, exit, input };
       }),
     }),

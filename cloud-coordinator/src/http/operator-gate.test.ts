@@ -1,6 +1,11 @@
 import { Hono } from 'hono';
 import { describe, expect, it } from 'vitest';
-import { createOperatorCheck, type OperatorAccess, operatorGate } from './operator-gate.ts';
+import {
+  createOperatorCheck,
+  type OperatorAccess,
+  operatorGate,
+  textGate,
+} from './operator-gate.ts';
 
 const operatorToken = 'a-token-of-the-operator-of-this-fleet';
 const basic = (password: string) =>
@@ -71,5 +76,35 @@ describe('the operator’s routes', () => {
     expect(await status('POST', 'same-site')).toBe(403);
     expect(await status('POST', 'same-origin')).toBe(200);
     expect(await status('GET', 'cross-site')).toBe(200);
+  });
+});
+
+describe('the routes of OpenAI’s API', () => {
+  const check = createOperatorCheck({ operatorToken, asked: true });
+  const ask = async (certified: boolean, peer: unknown, headers: Record<string, string> = {}) => {
+    const app = new Hono().all('*', textGate(check, certified), (c) => c.text('in'));
+    const path = '/v1/chat/completions';
+    return app.request(path, { method: 'POST', headers }, { peer });
+  };
+  const device = { kind: 'device', name: 'device-1' };
+
+  it('[IDN13] are for whoever shows the operator’s token, as an API key', async () => {
+    const authorization = `Bearer ${operatorToken}`;
+    for (const certified of [true, false]) {
+      expect((await ask(certified, undefined, { authorization })).status).toBe(200);
+      const refused = await ask(certified, undefined, { authorization: `${authorization}x` });
+      expect(refused.status).toBe(401);
+      expect(await refused.json()).toMatchObject({ error: { code: 'unauthenticated' } });
+    }
+  });
+
+  it('[IDN13] are for a device by its certificate, and by its word in the clear alone', async () => {
+    const said = { 'skerry-device': 'device-1' };
+    expect((await ask(true, device)).status).toBe(200);
+    expect((await ask(true, device, said)).status).toBe(200);
+    expect((await ask(true, device, { 'skerry-device': 'device-2' })).status).toBe(401);
+    expect((await ask(true, { kind: 'coordinator', name: 'c' }, said)).status).toBe(401);
+    expect((await ask(true, undefined, said)).status).toBe(401);
+    expect((await ask(false, undefined, said)).status).toBe(200);
   });
 });

@@ -2,8 +2,10 @@
 // of HTTP Basic. On loopback without a token, anybody. [IDN10]
 
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { err, failure, ok, type Result } from '@skerry/shared';
-import { respondFailure } from '@skerry/sync-protocol/http';
+import { openAiErrorResponse } from '@skerry/models/openai';
+import { err, type Failure, failure, ok, type Result } from '@skerry/shared';
+import { deviceOf, respondFailure } from '@skerry/sync-protocol/http';
+import type { Context } from 'hono';
 import { createMiddleware } from 'hono/factory';
 
 /** Judges an Authorization header. Fails with `unauthenticated`. */
@@ -32,20 +34,36 @@ export function createOperatorCheck({ operatorToken, asked }: OperatorAccess): O
   };
 }
 
-export const operatorGate = (check: OperatorCheck) =>
+interface GateTerms {
+  /** Who needs no token. */
+  admits?(c: Context): boolean;
+  refuse?(c: Context, failed: Failure): Response;
+}
+
+export const operatorGate = (
+  check: OperatorCheck,
+  { admits = () => false, refuse = respondFailure }: GateTerms = {},
+) =>
   createMiddleware(async (c, next) => {
-    if (openPaths.has(c.req.path)) return next();
+    if (openPaths.has(c.req.path) || admits(c)) return next();
     const authorization = c.req.header('authorization');
     const checked = check(authorization);
     if (!checked.ok) {
       c.header('WWW-Authenticate', 'Basic realm="skerry", charset="UTF-8"');
-      return respondFailure(c, checked.error);
+      return refuse(c, checked.error);
     }
     // A browser adds the password to what another site's page sends here, too.
     const from = c.req.header('sec-fetch-site') ?? 'none';
     if (!safeMethods.has(c.req.method) && from !== 'none' && from !== 'same-origin')
-      return respondFailure(c, failure('permission_denied', "sent by another site's page"));
+      return refuse(c, failure('permission_denied', "sent by another site's page"));
     return next();
+  });
+
+/** The routes of texts are the devices' too: as whom they are for Exchanges and blobs. [IDN13] */
+export const textGate = (check: OperatorCheck, certified: boolean) =>
+  operatorGate(check, {
+    admits: (c) => deviceOf(c, certified).ok,
+    refuse: (_, failed) => openAiErrorResponse(failed),
   });
 
 const noToken =

@@ -1,7 +1,12 @@
 // Servers of the Open Inference Protocol as they are: Triton, KServe, and one that takes the specification's own examples
 // at their word. Each has the model `double`: x FP32 [−1, 2] → y = 2x. Written from their documentation.
 
-import { type MockReply, type MockRequest, type MockServer, startMock } from './mock-server.ts';
+import {
+  type MockReply,
+  type MockRequest,
+  type MockServer,
+  startMock,
+} from '@skerry/models/testing';
 
 export type OpenInferenceFlavour = 'triton' | 'kserve' | 'specification';
 

@@ -1,9 +1,9 @@
 // What every Upstream must do, whoever computes. An adapter's whole test is one call for each server that it speaks to.
 
 import type { Tensor } from '@skerry/models';
+import type { MockMode } from '@skerry/models/testing';
 import { describe, expect, it } from 'vitest';
 import type { Terms, Upstream } from '../infer/upstreams/upstream.ts';
-import type { MockMode } from './mock-server.ts';
 
 export interface OpenedUpstream {
   readonly upstream: Upstream;
@@ -11,7 +11,7 @@ export interface OpenedUpstream {
   set?(mode: MockMode): void;
 }
 
-/** `infer`: the model `double`, x FP32 [−1, 2] → y = 2x. `chat`, `embed`: the model `echo`. */
+/** `infer`: the model `double`, x FP32 [−1, 2] → y = 2x. `chat`: the model `echo`, which has a contract of its own. */
 export function upstreamContract(name: string, open: () => Promise<OpenedUpstream>): void {
   const terms: Terms = { leftMs: 5_000 };
   const rows = (...values: number[]): { x: Tensor } => ({
@@ -83,35 +83,9 @@ export function upstreamContract(name: string, open: () => Promise<OpenedUpstrea
       });
     });
 
-    it('chats, whole or in pieces, and says how sure it was', async () => {
-      const { upstream } = await open();
-      if (upstream.chat === undefined) return;
-      const messages = question('what is a skerry');
-      const pieces: string[] = [];
-      const whole = await upstream.chat({ model: 'echo', messages }, terms);
-      const streamed = await upstream.chat(
-        { model: 'echo', messages, onDelta: (text) => pieces.push(text) },
-        terms,
-      );
-      for (const reply of [whole, streamed])
-        expect(reply).toMatchObject({ value: { text: 'what is a skerry', finishReason: 'stop' } });
-      expect(pieces.join('')).toBe('what is a skerry');
-      const { confidence } = whole.ok ? whole.value : {};
-      if (confidence !== undefined) expect(confidence).toBeCloseTo(0.5);
-    });
-
-    it('embeds texts in their order', async () => {
-      const { upstream } = await open();
-      if (upstream.embed === undefined) return;
-      expect(await upstream.embed({ model: 'echo', texts: ['a', 'bbb'] }, terms)).toEqual({
-        ok: true,
-        value: [Float32Array.of(1, 0), Float32Array.of(3, 1)],
-      });
-    });
-
     it('does not know a model that it does not have', async () => {
       const { upstream } = await open();
-      if (upstream.infer === undefined && upstream.embed === undefined) return;
+      if (upstream.infer === undefined) return;
       expect(await ask(upstream, 'unknown')).toMatchObject({
         error: { code: 'model_not_found', retryable: false },
       });

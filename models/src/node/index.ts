@@ -6,5 +6,6 @@ export {
 } from '../runtime/onnx-native.ts';
 export { browserModules } from './browser-modules.ts';
 export { openGrpc } from './open-grpc.ts';
+export { createOpenAiServer } from './openai-server.ts';
 export { type Bundle, readBundle, readVariants, zooDirectory } from './read-bundle.ts';
 export { variantDigest } from './variant-digest.ts';

@@ -1,9 +1,11 @@
 export { browserModule } from './browser-module.ts';
+export { exchangeHttp, type Fetch, type HttpAsk, openHttp } from './http-exchange.ts';
 export { listenHttp } from './listen-http.ts';
 export { loadProcessConfig } from './load-process-config.ts';
 export { memoryLimitBytes } from './memory-limit.ts';
 export { openFilesMax } from './open-files.ts';
 export { logLevelSchema, type Opened, runProcess } from './run-process.ts';
+export { errorTextOf, serverFailure } from './server-failure.ts';
 export { sha256 } from './sha256.ts';
 export { signEnvelope, verifyEnvelope } from './signing/dsse.ts';
 export {

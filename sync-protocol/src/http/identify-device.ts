@@ -2,6 +2,7 @@
 // else. In the clear, which is loopback: whom the request says. [IDN9]
 
 import { err, failure, nameSchema, ok, type Result } from '@skerry/shared';
+import type { Context } from 'hono';
 import { createMiddleware } from 'hono/factory';
 import { respondFailure } from './respond-failure.ts';
 
@@ -20,12 +21,17 @@ const deviceHeader = 'skerry-device';
 /** @param certified whether every device must show its certificate */
 export const identifyDevice = (certified: boolean) =>
   createMiddleware<DeviceEnvironment>(async (c, next) => {
-    const said = c.req.header(deviceHeader);
-    const device = certified ? certifiedDevice(c.env.peer, said) : saidDevice(said);
+    const device = deviceOf(c, certified);
     if (!device.ok) return respondFailure(c, device.error);
     c.set('device', device.value);
     return next();
   });
+
+/** Fails with why there is none. */
+export function deviceOf(c: Context<DeviceEnvironment>, certified: boolean): Result<string> {
+  const said = c.req.header(deviceHeader);
+  return certified ? certifiedDevice(c.env.peer, said) : saidDevice(said);
+}
 
 /** What a request says must agree with its certificate; it need not say anything. */
 function certifiedDevice(peer: Peer | undefined, said: string | undefined): Result<string> {

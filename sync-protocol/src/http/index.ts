@@ -1,7 +1,7 @@
 export { createExchangeRoutes } from './exchange-routes.ts';
 export { createHttpTransport, joinTransports } from './http-pipe.ts';
 export { createHttpServer, type PeerEnvironment } from './http-server.ts';
-export { type DeviceEnvironment, identifyDevice } from './identify-device.ts';
+export { type DeviceEnvironment, deviceOf, identifyDevice } from './identify-device.ts';
 export {
   coordinatorNamePrefix,
   type PeerIdentity,

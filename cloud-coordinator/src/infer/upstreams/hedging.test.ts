@@ -19,7 +19,7 @@ function fresh(more: readonly Partial<PoolMember>[], hedgeShareMax = 1) {
         name: `server-${i}`,
         health: async () => ok(undefined),
         infer: async () => ok({}),
-        chat: async () => ok({ text: '', finishReason: 'stop' }),
+        chat: async () => ok({ completion: {} }),
       },
       models: { '*': '*' },
       tier: 0,

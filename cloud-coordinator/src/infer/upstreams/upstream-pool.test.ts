@@ -1,3 +1,4 @@
+import type { ChatReply } from '@skerry/models/openai';
 import { createRandom, err, type FailureCode, failure, ok, type Result } from '@skerry/shared';
 import { createVirtualClock } from '@skerry/sync-protocol/testing';
 import fc from 'fast-check';
@@ -11,7 +12,7 @@ import {
   type OutlierState,
   transitionOutlier,
 } from './outlier.ts';
-import type { ChatReply, Upstream } from './upstream.ts';
+import type { Upstream } from './upstream.ts';
 import { createUpstreamPool, type PoolMember, upstreamPoolDefaults } from './upstream-pool.ts';
 
 const candidate = (more: Partial<Candidate> = {}): Candidate => ({
@@ -106,13 +107,14 @@ interface Scripted {
   well: boolean;
 }
 
+const said = (text: string) => ok({ completion: { text } });
 const no = (code: FailureCode) => async () => err(failure(code, 'no'));
 
 function scripted(name: string, more: Partial<PoolMember> = {}): Scripted {
   const script: Scripted = {
     calls: 0,
     well: true,
-    answer: async () => ok({ text: name, finishReason: 'stop' }),
+    answer: async () => said(name),
     member: {
       upstream: {
         name,
@@ -144,7 +146,7 @@ function fresh(...scripts: Scripted[]) {
   const ask = (leftMs = 1_000, model = 'm') =>
     pool.ask(model, 'chat', { leftMs }, (upstream, theirs, terms) =>
       upstream.chat
-        ? upstream.chat({ model: theirs, messages: [] }, terms)
+        ? upstream.chat({ model: theirs, messages: [{ role: 'user' }] }, terms)
         : Promise.resolve(err(failure('internal', 'cannot chat'))),
     );
   const pass = async (ms: number) => {
@@ -166,9 +168,9 @@ describe('a pool of upstreams', () => {
     ];
     const { ask } = fresh(first, second, last);
     first.answer = no('unavailable');
-    expect(await ask()).toMatchObject({ value: { text: 'b' } });
+    expect(await ask()).toMatchObject({ value: { completion: { text: 'b' } } });
     second.answer = no('overloaded');
-    expect(await ask()).toMatchObject({ value: { text: 'c' } });
+    expect(await ask()).toMatchObject({ value: { completion: { text: 'c' } } });
     last.answer = no('runtime_failed');
     expect(await ask()).toMatchObject({ error: { code: 'runtime_failed' } });
   });
@@ -180,7 +182,7 @@ describe('a pool of upstreams', () => {
     expect(await ask()).toMatchObject({ error: { code: 'invalid_argument' } });
     expect(second.calls).toBe(0);
     first.answer = no('model_not_found');
-    expect(await ask()).toMatchObject({ value: { text: 'b' } });
+    expect(await ask()).toMatchObject({ value: { completion: { text: 'b' } } });
   });
 
   it('asks only who offers the model, by its own name for it', async () => {
@@ -188,11 +190,22 @@ describe('a pool of upstreams', () => {
       scripted('a', { models: { mine: 'theirs' } }),
       scripted('b', { models: {} }),
     ];
-    const { pool, ask } = fresh(first, second);
-    expect(pool.offers('mine', 'chat')).toBe(true);
-    expect(pool.offers('mine', 'infer')).toBe(false);
-    expect(await ask(1_000, 'mine')).toMatchObject({ value: { text: 'a' } });
+    const { ask } = fresh(first, second);
+    expect(await ask(1_000, 'mine')).toMatchObject({ value: { completion: { text: 'a' } } });
     expect(await ask(1_000, 'other')).toMatchObject({ error: { code: 'unavailable' } });
+  });
+
+  it('tells the models: those that it was told of, and what is listed by who takes any name', async () => {
+    const listing = scripted('listing');
+    const upstream = { ...listing.member.upstream, list: async () => ok(['b', 'a']) };
+    const away = { ...listing.member.upstream, list: no('unavailable') };
+    const { pool } = fresh(
+      scripted('named', { models: { a: 'theirs', c: 'theirs' } }),
+      { ...listing, member: { ...listing.member, upstream } },
+      { ...listing, member: { ...listing.member, upstream: away } },
+    );
+    expect(await pool.models('chat', { leftMs: 1 })).toEqual(['a', 'c', 'b']);
+    expect(await pool.models('embed', { leftMs: 1 })).toEqual([]);
   });
 
   it('leaves out who keeps failing, until a health check finds it well', async () => {
@@ -200,13 +213,14 @@ describe('a pool of upstreams', () => {
     const { pool, ask, pass } = fresh(bad, good);
     bad.answer = no('unavailable');
     bad.well = false;
-    for (let i = 0; i < 8; i++) expect(await ask()).toMatchObject({ value: { text: 'good' } });
+    for (let i = 0; i < 8; i++)
+      expect(await ask()).toMatchObject({ value: { completion: { text: 'good' } } });
     expect(bad.calls).toBe(envoyOutlierLimits.consecutiveFailuresMax);
     expect(pool.status()[0]).toMatchObject({ ejected: true, available: false });
-    bad.answer = async () => ok({ text: 'bad', finishReason: 'stop' });
+    bad.answer = async () => said('bad');
     bad.well = true;
     await pass(upstreamPoolDefaults.healthEveryMs);
-    expect(await ask()).toMatchObject({ value: { text: 'bad' } });
+    expect(await ask()).toMatchObject({ value: { completion: { text: 'bad' } } });
   });
 
   it('shares one deadline over all tries', async () => {
@@ -232,12 +246,29 @@ describe('a pool of upstreams', () => {
     expect(calls() - after).toBe(1);
   });
 
+  it('counts a call that goes on as under way until it is settled, and as failed where it then fails', async () => {
+    const one = scripted('one', { concurrentMax: 1 });
+    const { pool, ask } = fresh(one);
+    const settles: ((ended: Result<unknown>) => void)[] = [];
+    const begin = () =>
+      pool.ask('m', 'chat', { leftMs: 1_000 }, async (_, __, ___, hold) => {
+        settles.push(hold());
+        return said('one');
+      });
+    expect(await begin()).toMatchObject({ ok: true });
+    expect(pool.status()[0]).toMatchObject({ underWay: 1, succeeded: 0, failed: 0 });
+    expect(await ask()).toMatchObject({ error: { code: 'unavailable' } });
+    settles[0]?.(err(failure('unavailable', 'broke off')));
+    settles[0]?.(ok(undefined));
+    expect(pool.status()[0]).toMatchObject({ underWay: 0, succeeded: 0, failed: 1 });
+  });
+
   it('gives one upstream no more at once than it may have', async () => {
     const [one, spare] = [scripted('one', { concurrentMax: 2 }), scripted('spare', { tier: 1 })];
     const { ask } = fresh(one, spare);
     one.answer = () => new Promise(() => {});
     void ask();
     void ask();
-    expect(await ask()).toMatchObject({ value: { text: 'spare' } });
+    expect(await ask()).toMatchObject({ value: { completion: { text: 'spare' } } });
   });
 });

@@ -38,15 +38,22 @@ export interface PoolMember {
 }
 
 type Method = 'infer' | 'chat' | 'embed';
-type Call<T> = (upstream: Upstream, model: string, terms: Terms) => Promise<Result<T>>;
+
+/** `hold`: for an answer that goes on after it has begun. The upstream is busy until it is settled, once. */
+type Call<T> = (
+  upstream: Upstream,
+  model: string,
+  terms: Terms,
+  hold: () => (ended: Result<unknown>) => void,
+) => Promise<Result<T>>;
 
 export interface UpstreamPool {
-  /** Whether anybody answers for the model, by what they can do. */
-  offers(model: string, method: Method): boolean;
   /** Whether one of them would be asked now. */
   isAvailable(model: string, method: Method): boolean;
   /** `call` asks one upstream, which has `method`, by its own name for the model. */
   ask<T>(model: string, method: Method, terms: Terms, call: Call<T>): Promise<Result<T>>;
+  /** Our names of the models that those who have `method` answer for; of who takes any name, what it lists. */
+  models(method: Method, terms: Terms): Promise<readonly string[]>;
   status(): readonly UpstreamStatus[];
   close(): void;
 }
@@ -147,25 +154,37 @@ export function createUpstreamPool(
     member.breaker.admits();
     const startedMs = clock.monotonicMs();
     const leftMs = untilMs - startedMs;
-    const ask = (until: AbortSignal) =>
-      call(member.upstream, theirs(member, model) ?? model, { leftMs, signal: until });
-    const result = await withDeadline(clock, leftMs, ask, signal);
-    place.value.leave();
-    const tookMs = clock.monotonicMs() - startedMs;
     const usualMs = budget.delayMs(model);
+    let held = false;
+    let settled = false;
+    const settle = (ended: Result<unknown>): void => {
+      if (settled) return;
+      settled = true;
+      place.value.leave();
+      if (!ended.ok && signal?.aborted) return;
+      const hurried = leftMs < (usualMs ?? fairMs);
+      const sick =
+        !ended.ok &&
+        isTheirFault(ended.error) &&
+        !(hurried && ended.error.code === 'deadline_exceeded');
+      member[sick ? 'failed' : 'succeeded'] += 1;
+      member.breaker[sick ? 'failed' : 'succeeded']();
+      heard(member, sick ? 'failed' : 'succeeded');
+      tokens[sick ? 'failed' : 'succeeded']();
+    };
+    const hold = () => {
+      held = true;
+      return settle;
+    };
+    const name = theirs(member, model) ?? model;
+    const ask = (until: AbortSignal) =>
+      call(member.upstream, name, { leftMs, signal: until }, hold);
+    const result = await withDeadline(clock, leftMs, ask, signal);
+    const tookMs = clock.monotonicMs() - startedMs;
     // Who was cancelled for another has taken at least so long.
     const lost = signal?.aborted === true && tookMs > (usualMs ?? Number.POSITIVE_INFINITY);
     if (result.ok || lost) budget.observe(model, tookMs);
-    if (!result.ok && signal?.aborted) return result;
-    const hurried = leftMs < (usualMs ?? fairMs);
-    const sick =
-      !result.ok &&
-      isTheirFault(result.error) &&
-      !(hurried && result.error.code === 'deadline_exceeded');
-    member[sick ? 'failed' : 'succeeded'] += 1;
-    member.breaker[sick ? 'failed' : 'succeeded']();
-    heard(member, sick ? 'failed' : 'succeeded');
-    tokens[sick ? 'failed' : 'succeeded']();
+    if (!held || !result.ok) settle(result);
     return result;
   };
 
@@ -222,8 +241,16 @@ export function createUpstreamPool(
   let timer = clock.after(config.healthEveryMs, () => void check());
 
   return {
-    offers: (model, method) => offering(model, method).length > 0,
     isAvailable: (model, method) => offering(model, method).some(isAvailable),
+    async models(method, terms) {
+      const named = pool
+        .filter(({ upstream }) => upstream[method] !== undefined)
+        .map(async ({ upstream, models: { '*': any, ...ours } }) => {
+          const listed = any === undefined ? undefined : await upstream.list?.(terms);
+          return [...Object.keys(ours), ...(listed?.ok ? listed.value : [])];
+        });
+      return [...new Set((await Promise.all(named)).flat())];
+    },
     async ask(model, method, terms, call) {
       const untilMs = clock.monotonicMs() + terms.leftMs;
       const asked = new Set<Member>();

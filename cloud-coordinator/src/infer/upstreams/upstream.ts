@@ -4,6 +4,7 @@
 // what it cannot answer now.
 
 import type { TensorMap, TensorSpec } from '@skerry/models';
+import type { TextServer } from '@skerry/models/openai';
 import type { Result } from '@skerry/shared';
 
 /** How long the answer is of use, and whether somebody still waits for it. */
@@ -19,33 +20,6 @@ export interface TensorAsk {
   readonly outputs?: readonly string[];
 }
 
-export interface ChatMessage {
-  readonly role: 'system' | 'user' | 'assistant';
-  readonly content: string;
-}
-
-export interface ChatAsk {
-  readonly model: string;
-  readonly messages: readonly ChatMessage[];
-  readonly tokensMax?: number;
-  readonly temperature?: number;
-  /** Each piece of the text as it comes; asks the upstream to stream. */
-  readonly onDelta?: (text: string) => void;
-}
-
-export interface ChatReply {
-  readonly text: string;
-  readonly finishReason: string;
-  /** From the tokens' probabilities, where the upstream gives them; see confidenceOf. */
-  readonly confidence?: number;
-  readonly tokens?: { readonly prompt: number; readonly completion: number };
-}
-
-export interface EmbedAsk {
-  readonly model: string;
-  readonly texts: readonly string[];
-}
-
 /** What a server says of one of its models. */
 export interface DescribedModel {
   readonly version: string;
@@ -55,14 +29,11 @@ export interface DescribedModel {
   readonly ready: boolean;
 }
 
-export interface Upstream {
+/** `list`: the names of the models that it has, where it tells them. */
+export interface Upstream extends Partial<Pick<TextServer, 'list' | 'chat' | 'embed'>> {
   readonly name: string;
   /** Whether it takes requests now. */
   health(terms: Terms): Promise<Result<void>>;
   infer?(ask: TensorAsk, terms: Terms): Promise<Result<TensorMap>>;
-  /** The names of the models that it has, where it tells them. */
-  list?(terms: Terms): Promise<Result<readonly string[]>>;
   describe?(model: string, terms: Terms): Promise<Result<DescribedModel>>;
-  chat?(ask: ChatAsk, terms: Terms): Promise<Result<ChatReply>>;
-  embed?(ask: EmbedAsk, terms: Terms): Promise<Result<readonly Float32Array[]>>;
 }

@@ -2,8 +2,8 @@
 // {"error": {"message", "type", "code"}} (OpenAI, vLLM) and {"detail": …} (FastAPI). The status says what it is; the text
 // is for a person.
 
-import { type Failure, type FailureCode, failure } from '@skerry/shared';
 import { z } from 'zod';
+import { type Failure, type FailureCode, failure } from '../failure.ts';
 
 const messageCharsMax = 300;
 
@@ -40,25 +40,25 @@ const shapesSchema = z.union([
 const unknownModel = /unknown model|no such model|model .*(not found|does not exist)/i;
 
 /** @param retryAfter the `Retry-After` header */
-export function upstreamFailure(
-  upstream: string,
+export function serverFailure(
+  server: string,
   status: number,
   body: Uint8Array,
   retryAfter?: string | null,
 ): Failure {
-  const text = textOf(body).slice(0, messageCharsMax);
+  const text = errorTextOf(body).slice(0, messageCharsMax);
   const known = codeByStatus[status] ?? (status >= 500 ? 'unavailable' : 'invalid_argument');
   const code = known === 'invalid_argument' && unknownModel.test(text) ? 'model_not_found' : known;
   const seconds = Number(retryAfter ?? Number.NaN);
   return failure(
     code,
-    `${upstream} answered ${status}: ${text}`,
+    `${server} answered ${status}: ${text}`,
     Number.isFinite(seconds) && seconds >= 0 ? { retryAfterMs: seconds * 1_000 } : {},
   );
 }
 
 /** The text of an error in any of the shapes; what is in none is quoted as it is. */
-export function textOf(body: Uint8Array): string {
+export function errorTextOf(body: Uint8Array): string {
   const text = new TextDecoder().decode(body.subarray(0, 16_384));
   try {
     const known = shapesSchema.safeParse(JSON.parse(text));

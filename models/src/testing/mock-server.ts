@@ -13,13 +13,17 @@ export interface MockServer {
   /** What it asks for, as a bearer token; nothing where it is absent. */
   apiKey?: string;
   /** Requests for answers, as they came. */
-  readonly requests: { readonly path: string; readonly body: Buffer }[];
+  readonly requests: MockRequest[];
+  /** Of those, whose client left before the response had ended. */
+  left: number;
 }
 
 export interface MockReply {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body: unknown;
+  /** What happens after the body in place of an end: nothing, or the connection breaks. */
+  readonly ending?: 'silence' | 'break';
 }
 
 export interface MockRequest {
@@ -53,7 +57,10 @@ export async function startMock(behaviour: MockBehaviour): Promise<MockServer> {
       send(response, behaviour.reply(request, mock.mode !== 'not-ready'));
       return;
     }
-    mock.requests.push({ path, body });
+    mock.requests.push(request);
+    response.on('close', () => {
+      if (!response.writableFinished) mock.left += 1;
+    });
     if (mock.mode === 'slow') return;
     if (mock.mode === 'broken') response.socket?.destroy();
     else if (mock.mode === 'strange') send(response, { status: 200, body: { hello: 'world' } });
@@ -66,12 +73,14 @@ export async function startMock(behaviour: MockBehaviour): Promise<MockServer> {
     server.closeAllConnections();
     await listening.value.close();
   });
-  const mock: MockServer = { url: listening.value.url, mode: 'ok', requests: [] };
+  const mock: MockServer = { url: listening.value.url, mode: 'ok', requests: [], left: 0 };
   return mock;
 }
 
-function send(response: ServerResponse, { status, headers = {}, body }: MockReply): void {
+function send(response: ServerResponse, { status, headers = {}, body, ending }: MockReply): void {
   const isRaw = body instanceof Uint8Array || typeof body === 'string';
   response.writeHead(status, { 'content-type': 'application/json', ...headers });
-  response.end(isRaw ? body : JSON.stringify(body));
+  const bytes = isRaw ? body : JSON.stringify(body);
+  if (ending === undefined) response.end(bytes);
+  else response.write(bytes, () => ending === 'break' && response.destroy());
 }

@@ -1,0 +1,15 @@
+export { createEventReader } from './event-reader.ts';
+export { describeOpenAiError, openAiErrorResponse } from './openai-error.ts';
+export { createPrecomputedAnswers } from './precomputed-answers.ts';
+export { createTextHandler, type TextHandler, textPaths } from './rest.ts';
+export {
+  type ChatReply,
+  type ChatRequest,
+  type ChunkStream,
+  type EmbeddingsReply,
+  type EmbeddingsRequest,
+  questionOf,
+  type TextDecision,
+  type TextServer,
+  type TextTerms,
+} from './text-server.ts';
