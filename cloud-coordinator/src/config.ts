@@ -153,6 +153,12 @@ export const coordinatorConfigSchema = z.object({
   attemptsMax: countSchema(1, 100)
     .default(5)
     .describe('tries before an escalation is answered failed'),
+  workers: countSchema(1, 256)
+    .optional()
+    .describe('worker threads that the models share; by default one for each core'),
+  memoryBytesMax: countSchema(1_048_576, 2 ** 50)
+    .optional()
+    .describe('memory for models; by default half of what this process may use'),
   threads: countSchema(1, 256).default(1).describe('threads inside one operator'),
   devicesMax: countSchema(1, 10_000_000).default(100_000).describe('devices in the registry'),
   offlineAfterMs: countSchema(1_000, 24 * hourMs)

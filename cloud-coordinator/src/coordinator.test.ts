@@ -1,6 +1,7 @@
 // The coordinator as composed, with the bundle that ships: only the pipe and the clock are the test's.
 
 import { join } from 'node:path';
+import { createResidency } from '@skerry/models';
 import { createOnnxNativeRuntime, readBundle, zooDirectory } from '@skerry/models/node';
 import { assert, createRandom, defined, loadConfig, ok, silentLog } from '@skerry/shared';
 import { systemClock } from '@skerry/shared/node';
@@ -40,6 +41,7 @@ async function fresh() {
       documentEngine: createWorkerEngine(),
       readBundles: async () => ok([bundle.value]),
       createRuntime: createOnnxNativeRuntime,
+      residency: createResidency(Number.POSITIVE_INFINITY),
       transport: pipe.listen(),
     },
   );

@@ -1,12 +1,15 @@
 #!/usr/bin/env node
 // The coordinator as a process: chooses the adapters.
 
-import { createOnnxNativeRuntime, openGrpc, readVariants } from '@skerry/models/node';
+import { availableParallelism } from 'node:os';
+import { createResidency } from '@skerry/models';
+import { createOnnxNativePool, openGrpc, readVariants } from '@skerry/models/node';
 import { textPaths } from '@skerry/models/openai';
 import { collect, type Log, ok, type Result, sleep } from '@skerry/shared';
 import {
   createSystemRandom,
   listenHttp,
+  memoryLimitBytes,
   type Opened,
   openFilesMax,
   runProcess,
@@ -52,6 +55,8 @@ const ourTextPaths = textPaths.map((path) => `/v1${path}`);
 const commitGapMs = 10;
 /** A broker of yours may be away when we start; the one of ours may not. */
 const firstConnectionMs = 5_000;
+/** The rest is this process's own, and the system's. */
+const modelsMemoryShare = 0.5;
 
 const [, , command = '', ...argv] = process.argv;
 if (Object.hasOwn(operatorCommands, command)) {
@@ -132,7 +137,8 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
       const read = collect(await Promise.all(reading));
       return read.ok ? ok(read.value.flat()) : read;
     },
-    createRuntime: createOnnxNativeRuntime,
+    createRuntime: createOnnxNativePool(workersOf(config)).createRuntime,
+    residency: createResidency(config.memoryBytesMax ?? memoryLimitBytes() * modelsMemoryShare),
     upstreams: upstreams.value,
     transport: {
       ...joinTransports([transport, http.transport], config.devicesMax),
@@ -182,6 +188,12 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
   const where = { httpUrl: listening.value.url, grpcPort: grpc.value?.port };
   log.info({ ...where, mqttUrl: withoutPassword(brokerUrl) }, 'listening');
   return ok(undefined);
+}
+
+/** Instances of one model run at once on as many workers. */
+function workersOf({ workers, inferInstances, modelServing }: CoordinatorConfig): number {
+  const own = Object.values(modelServing).map((serving) => serving.inferInstances ?? 1);
+  return Math.max(workers ?? availableParallelism(), inferInstances, ...own);
 }
 
 /** Routes with a middleware of their own, which must not see other requests. */

@@ -1,7 +1,7 @@
 // All models that can be asked here: those that this coordinator hosts, computed by itself or by its upstreams, and those
 // that only upstreams have.
 
-import type { Runtime } from '@skerry/models';
+import type { Residency, Runtime } from '@skerry/models';
 import type { Bundle } from '@skerry/models/node';
 import type { OpenInferenceServer } from '@skerry/models/open-inference';
 import {
@@ -35,6 +35,8 @@ export interface ModelAdapters {
   /** What this coordinator hosts, as it lies on disk now: read at start, and when a model is loaded anew. */
   readonly readBundles: () => Promise<Result<readonly Bundle[]>>;
   readonly createRuntime: () => Runtime;
+  /** The memory that all models share. */
+  readonly residency: Residency;
   /** Who else computes; without any, this coordinator does all itself. */
   readonly upstreams?: readonly PoolMember[];
   readonly metrics: Metrics;
@@ -101,7 +103,7 @@ const notYet = failure('unavailable', 'no model is loaded yet');
 
 async function openHost(
   config: CoordinatorConfig,
-  { readBundles, createRuntime, clock, log, metrics }: ModelAdapters,
+  { readBundles, createRuntime, residency, clock, log, metrics }: ModelAdapters,
   ready: () => boolean,
   route: TensorRoute | undefined,
 ): Promise<Result<ModelHost>> {
@@ -118,6 +120,7 @@ async function openHost(
     {
       readBundles,
       createRuntime,
+      residency,
       clock,
       log,
       ready,

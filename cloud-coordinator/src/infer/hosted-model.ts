@@ -4,6 +4,7 @@ import {
   isBatched,
   openReloadable,
   predict,
+  type Residency,
   type Runtime,
   type Stage,
   type TensorMap,
@@ -40,6 +41,7 @@ export interface HostedModel {
 
 export interface HostPorts {
   readonly createRuntime: () => Runtime;
+  readonly residency: Residency;
   readonly clock: Clock;
   readonly log: Log;
   onBatch(model: string, rows: number, computeMs: number): void;
@@ -62,9 +64,15 @@ export async function openHostedModel(
   const firstPlace = manifest.stages.findIndex(({ name }) => bytes.has(name));
   if (firstPlace < 0) return err(failure('invalid_bundle', `no stage of ${manifest.name} is here`));
   const held = manifest.stages.slice(firstPlace);
-  const { createRuntime, log } = ports;
+  const { createRuntime, residency, log } = ports;
   const opened = await openReloadable(() =>
-    openInstances(held, bytes, createRuntime, { ...limits, instances: limits.slots }, log),
+    openInstances(
+      held,
+      bytes,
+      createRuntime,
+      { ...limits, residency, instances: limits.slots },
+      log,
+    ),
   );
   if (!opened.ok) return opened;
   const { current, load, unload } = opened.value;

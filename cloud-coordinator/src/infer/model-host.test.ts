@@ -3,8 +3,8 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { tensorOf } from '@skerry/models';
-import { createOnnxNativeRuntime, readVariants } from '@skerry/models/node';
+import { createResidency, tensorOf } from '@skerry/models';
+import { createOnnxNativePool, readVariants } from '@skerry/models/node';
 import { writeSampleBundle } from '@skerry/models/testing';
 import { defined, type Result, silentLog } from '@skerry/shared';
 import { systemClock } from '@skerry/shared/node';
@@ -29,17 +29,36 @@ const unwrap = <T>(result: Result<T>): T => {
   return result.value;
 };
 
-async function fresh({ delayMs = 0, named = [] as readonly string[] } = {}) {
+interface Fixture {
+  readonly delayMs?: number;
+  readonly named?: readonly string[];
+  readonly slots?: number;
+  readonly memoryBytesMax?: number;
+}
+
+async function fresh({
+  delayMs = 0,
+  named = [],
+  slots = 1,
+  memoryBytesMax = 2 ** 30,
+}: Fixture = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'skerry-host-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   await writeSampleBundle(folder);
+  const residency = createResidency(memoryBytesMax);
   const readBundles = () => readVariants(folder, ['edge', 'cloud']);
   const host = await openModelHost(
     unwrap(await readBundles()),
-    { version: '0', modelControl: 'explicit', limitsOf: () => ({ ...limits, delayMs }), named },
+    {
+      version: '0',
+      modelControl: 'explicit',
+      limitsOf: () => ({ ...limits, delayMs, slots }),
+      named,
+    },
     {
       readBundles,
-      createRuntime: createOnnxNativeRuntime,
+      createRuntime: createOnnxNativePool(2).createRuntime,
+      residency,
       clock: systemClock,
       log: silentLog,
       ready: () => true,
@@ -47,7 +66,7 @@ async function fresh({ delayMs = 0, named = [] as readonly string[] } = {}) {
     },
   );
   if (host.ok) onTestFinished(host.value.close);
-  return { folder, host };
+  return { folder, host, residency };
 }
 
 /** What the bundle in `folder` calls itself from now on. */
@@ -107,4 +126,16 @@ it('a setting for a model that is not here is refused', async () => {
   expect(host).toMatchObject({
     error: { code: 'invalid_config', message: expect.stringContaining('smaple') },
   });
+});
+
+it('models share the memory: what does not fit beside the others comes back when it is asked', async () => {
+  const alone = await fresh();
+  const oneBytes = alone.residency.bytes();
+  const memoryBytesMax = Math.round(1.5 * oneBytes);
+  const { host, residency } = await fresh({ slots: 2, memoryBytesMax });
+  const both = await Promise.all([ask(host, 4), ask(host, 4), ask(host, 4), ask(host, 4)]);
+  for (const { answer } of both) expect(answer).toMatchObject({ ok: true });
+  expect(residency.bytes()).toBeLessThanOrEqual(memoryBytesMax);
+  const small = await fresh({ memoryBytesMax: 1_024 });
+  expect(small.host).toMatchObject({ error: { code: 'too_large' } });
 });

@@ -1,4 +1,4 @@
-// Copies of one model that run at once, each in worker threads of its own, and which of them is free.
+// Copies of one model that run at once, each on a worker thread of the pool, and which of them is free.
 
 import {
   bytesPerElement,
@@ -6,6 +6,7 @@ import {
   joinBytes,
   openPipeline,
   type Pipeline,
+  type Residency,
   type Runtime,
   type Stage,
   type Tensor,
@@ -27,6 +28,8 @@ export interface ModelInstances {
 export interface InstanceOptions {
   readonly instances: number;
   readonly threads: number;
+  /** The memory that all models share. */
+  readonly residency: Residency;
 }
 
 /** Each instance has run once on zeros before anybody asks it: the first run of a graph is its slowest. */
@@ -34,12 +37,12 @@ export async function openInstances(
   stages: readonly Stage[],
   bytes: ReadonlyMap<string, Uint8Array>,
   createRuntime: () => Runtime,
-  { instances, threads }: InstanceOptions,
+  { instances, threads, residency }: InstanceOptions,
   log: Log,
 ): Promise<Result<ModelInstances>> {
   const opened = await Promise.all(
     Array.from({ length: instances }, () =>
-      openPipeline(stages, bytes, createRuntime, { threads }),
+      openPipeline(stages, bytes, createRuntime, { threads, residency }),
     ),
   );
   const pipelines = collect(opened);
