@@ -25,7 +25,10 @@ describe('SPEC.md', () => {
     );
   const missingFrom = (there: ReadonlySet<string>, wanted: ReadonlySet<string>): string[] =>
     [...wanted].filter((number) => !there.has(number));
-  const specs = workspaces.map((w) => `${w}/SPEC.md`).filter((path) => existsSync(root + path));
+  const specs = [
+    ...workspaces.map((w) => `${w}/SPEC.md`).filter((path) => existsSync(root + path)),
+    ...sources.filter((path) => path.endsWith('/SPEC.md')),
+  ];
   const rules = numbersIn(specs, /^- \*\*([A-Z]{3}\d+)\*\*/gm);
   const proven = numbersIn(tests, /\[([A-Z]{3}\d+)\] /g);
   const cited = numbersIn(code, /\[([A-Z]{3}\d+)\]/g);

@@ -1,3 +1,8 @@
+export {
+  type BundleTarget,
+  bundleTargetPath,
+  bundleTargetSchema,
+} from './bundle/bundle-target.ts';
 export type { Calibration, ExitCalibration } from './bundle/calibration.ts';
 export { checkManifest } from './bundle/check-manifest.ts';
 export {

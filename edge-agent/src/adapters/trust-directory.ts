@@ -1,0 +1,74 @@
+// TrustFiles in a folder: root.json and the others as TUF clients keep them, and our own state beside them.
+
+import { mkdir, open, readdir, readFile, rename, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { err, failure, messageOf, ok, type Result } from '@skerry/shared';
+import type { TrustFiles } from '../update/trust/trust-client.ts';
+
+const fileBytesMax = 5_000_000;
+/** Delegated roles are fetched again where there are more. */
+const filesMax = 256;
+const topLevel = ['root.json', 'timestamp.json', 'snapshot.json', 'targets.json'];
+const stateFile = 'trust-state';
+
+export function createTrustDirectory(folder: string): TrustFiles {
+  const save = (name: string, bytes: Uint8Array): Promise<Result<void>> =>
+    attempt(folder, async () => {
+      await mkdir(folder, { recursive: true });
+      const draft = join(folder, `.${name}.draft`);
+      const file = await open(draft, 'w');
+      try {
+        await file.writeFile(bytes);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await rename(draft, join(folder, name));
+    });
+
+  return {
+    load: () =>
+      attempt(folder, async () => {
+        const all = (await readdir(folder).catch(absent([]))).filter((name) =>
+          /^[^.].*\.json$/.test(name),
+        );
+        const names = all.length > filesMax ? all.filter((name) => topLevel.includes(name)) : all;
+        const files = new Map<string, Uint8Array>();
+        for (const name of names) {
+          const path = join(folder, name);
+          if ((await stat(path)).size <= fileBytesMax)
+            files.set(name, new Uint8Array(await readFile(path)));
+        }
+        return files;
+      }),
+
+    save,
+
+    loadState: () =>
+      attempt(folder, async () => {
+        const text = await readFile(join(folder, stateFile), 'utf8').catch(absent('null'));
+        try {
+          return JSON.parse(text) as unknown;
+        } catch {
+          return null; // Damaged: the floor begins again, and the metadata raises it.
+        }
+      }),
+
+    saveState: (state) => save(stateFile, Buffer.from(JSON.stringify(state))),
+  };
+}
+
+async function attempt<T>(folder: string, act: () => Promise<T>): Promise<Result<T>> {
+  try {
+    return ok(await act());
+  } catch (thrown) {
+    return err(failure('storage_failed', `${folder}: ${messageOf(thrown)}`));
+  }
+}
+
+const absent =
+  <T>(fallback: T) =>
+  (thrown: unknown): T => {
+    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return fallback;
+    throw thrown;
+  };

@@ -1,0 +1,244 @@
+// The device's side by its rules: what it can always do again, what it believes for ever, and the one hole of tuf-js.
+
+import { createHash } from 'node:crypto';
+import { readdirSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { rotateKeys } from '@skerry/cloud-coordinator/trust';
+import { signEnvelope } from '@skerry/shared/node';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import {
+  forge,
+  holdCeremony,
+  type KeyCeremony,
+  mirrorOf,
+  must,
+  newSigner,
+  sourceOf,
+} from './key-ceremony.ts';
+import { createTrustingDevice, type TrustingDevice } from './trusting-device.ts';
+
+const dayMs = 86_400_000;
+const v1 = 'digits/1.0.0/manifest.json';
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+const refused = (code: string) => ({ ok: false, error: { code } });
+
+let ceremony: KeyCeremony;
+let device: TrustingDevice;
+
+beforeEach(async () => {
+  ceremony = await holdCeremony();
+  await ceremony.add(v1, bytes('one'));
+  await ceremony.publish(ceremony.keys.targets);
+  device = createTrustingDevice(must(await ceremony.repository.file('1.root.json')));
+});
+
+afterEach(() => {
+  device.close();
+  ceremony.close();
+});
+
+describe('after whatever has happened', () => {
+  it('[TUF20] each file damaged, cut off or gone: the next refresh succeeds', async () => {
+    const source = sourceOf(await mirrorOf(ceremony));
+    must(await device.open().refresh(source, [v1]));
+    const folder = join(device.folder, 'trust');
+    for (const name of readdirSync(folder)) {
+      const path = join(folder, name);
+      const harms = [
+        () => truncateSync(path, 20),
+        () => truncateSync(path, 0),
+        () => writeFileSync(path, '{"signed":{},"signatures":[]}'),
+        () => writeFileSync(path, Buffer.alloc(6_000_000, 7)),
+      ];
+      for (const harm of harms) {
+        harm();
+        expect(await device.open().refresh(source, [v1]), name).toEqual({
+          ok: true,
+          value: undefined,
+        });
+        expect((await device.open().target(v1)).ok, name).toBe(true);
+      }
+    }
+  });
+
+  it('[TUF20] a source that fails at any file leaves what was accepted', async () => {
+    const mirror = await mirrorOf(ceremony);
+    must(await device.open().refresh(sourceOf(mirror), [v1]));
+    await ceremony.add('digits/2.0.0/manifest.json', bytes('two'));
+    await ceremony.publish(ceremony.keys.targets);
+    const next = await mirrorOf(ceremony);
+    for (const name of ['timestamp.json', '3.snapshot.json', '3.targets.json']) {
+      const without = new Map([...next].filter(([each]) => each !== name));
+      const honest = sourceOf(without);
+      const failing = {
+        read: async (file: string, max: number) =>
+          file === name
+            ? {
+                ok: false as const,
+                error: { code: 'unavailable' as const, message: 'cut', retryable: true },
+              }
+            : honest.read(file, max),
+      };
+      expect(await device.open().refresh(failing), name).toMatchObject(refused('unavailable'));
+    }
+    must(await device.open().refresh(sourceOf(next), ['digits/2.0.0/manifest.json']));
+    expect((await device.open().target('digits/2.0.0/manifest.json')).ok).toBe(true);
+  });
+
+  it('[TUF20] the root that ships with the device replaces an older one on its disk', async () => {
+    must(await device.open().refresh(sourceOf(await mirrorOf(ceremony))));
+    const fresh = ceremony.keys.root.map(newSigner);
+    const change = {
+      add: fresh.map(({ publicKey }) => publicKey),
+      remove: ceremony.keys.root.map(({ keyId }) => keyId),
+    };
+    const draft = must(await ceremony.repository.draft());
+    must(
+      await ceremony.repository.stage(must(rotateKeys(draft, 'root', change, ceremony.nowMs()))),
+    );
+    await ceremony.publish([...ceremony.keys.root, ...fresh]);
+    const shipped = createTrustingDevice(must(await ceremony.repository.file('2.root.json')));
+    const mirror = await mirrorOf(ceremony);
+    mirror.delete('2.root.json');
+    must(await shipped.open().refresh(sourceOf(mirror)));
+    shipped.close();
+  });
+});
+
+describe('what runs', () => {
+  it('[TUF21] is believed without network and expiry, and after its keys are gone', async () => {
+    must(await device.open().refresh(sourceOf(await mirrorOf(ceremony)), [v1]));
+    const { evidence, digest } = must(await device.open().target(v1));
+    const fresh = ceremony.keys.root.map(newSigner);
+    const change = {
+      add: fresh.map(({ publicKey }) => publicKey),
+      remove: ceremony.keys.root.map(({ keyId }) => keyId),
+    };
+    const draft = must(await ceremony.repository.draft());
+    must(
+      await ceremony.repository.stage(must(rotateKeys(draft, 'root', change, ceremony.nowMs()))),
+    );
+    await ceremony.publish([...ceremony.keys.root, ...fresh]);
+    must(await device.open().refresh(sourceOf(await mirrorOf(ceremony))));
+    device.setClock(ceremony.nowMs() + 3_000 * dayMs);
+    expect(await device.open().target(v1)).toMatchObject(refused('expired'));
+    expect(must(await device.open().verifyEvidence(evidence, v1)).digest).toBe(digest);
+  });
+
+  it('[TUF21] evidence that was changed, or that begins at a stranger’s root, is refused', async () => {
+    must(await device.open().refresh(sourceOf(await mirrorOf(ceremony)), [v1]));
+    const { evidence } = must(await device.open().target(v1));
+    const changed = {
+      ...evidence,
+      'targets.json': evidence['targets.json']?.replace(/[0-9a-f]{64}/, '0'.repeat(64)) ?? '',
+    };
+    expect(await device.open().verifyEvidence(changed, v1)).toMatchObject(refused('untrusted'));
+    const stranger = await holdCeremony();
+    await stranger.add(v1, bytes('evil'));
+    await stranger.publish(stranger.keys.targets);
+    const other = createTrustingDevice(must(await stranger.repository.file('1.root.json')));
+    must(await other.open().refresh(sourceOf(await mirrorOf(stranger)), [v1]));
+    const foreign = must(await other.open().target(v1)).evidence;
+    expect(await device.open().verifyEvidence(foreign, v1)).toMatchObject(refused('untrusted'));
+    other.close();
+    stranger.close();
+  });
+});
+
+describe('an assignment', () => {
+  const type = 'application/vnd.skerry.assignment+json';
+  const payload = bytes('{"model":"digits"}');
+
+  it('[TUF22] is believed from the director that the root names, until the root names another', async () => {
+    const [director] = ceremony.keys.director;
+    if (director === undefined) throw new Error('no director');
+    const envelope = must(await signEnvelope(director, type, payload));
+    const forged = must(await signEnvelope(newSigner(), type, payload));
+    const others = must(await signEnvelope(ceremony.keys.targets[0] ?? director, type, payload));
+    expect(await device.open().verifyAssignment(envelope, type)).toEqual({
+      ok: true,
+      value: payload,
+    });
+    for (const wrong of [forged, others, { ...envelope, payload: 'e30=' }, null])
+      expect((await device.open().verifyAssignment(wrong, type)).ok).toBe(false);
+    const change = { add: [newSigner().publicKey], remove: [director.keyId] };
+    const draft = must(await ceremony.repository.draft());
+    must(
+      await ceremony.repository.stage(
+        must(rotateKeys(draft, 'director', change, ceremony.nowMs())),
+      ),
+    );
+    await ceremony.publish(ceremony.keys.root);
+    must(await device.open().refresh(sourceOf(await mirrorOf(ceremony))));
+    expect(await device.open().verifyAssignment(envelope, type)).toMatchObject(
+      refused('untrusted'),
+    );
+  });
+});
+
+/** Two teams delegate to one role; only the first names the keys that have signed it. */
+it('[TUF23] a role is believed by whoever delegates to it on the way to this target', async () => {
+  const mirror = await mirrorOf(ceremony);
+  const [a, b, c] = [newSigner(), newSigner(), newSigner()];
+  const role = (name: string, signer: typeof a, paths: string[]) => ({
+    name,
+    keyids: [signer.keyId],
+    threshold: 1,
+    terminating: false,
+    paths,
+  });
+  const delegations = (...roles: [ReturnType<typeof role>, typeof a][]) => ({
+    keys: Object.fromEntries(roles.map(([, { keyId, publicKey }]) => [keyId, publicKey])),
+    roles: roles.map(([each]) => each),
+  });
+  const entry = (model: string) => ({
+    [`${model}/1.0.0/manifest.json`]: {
+      length: 1,
+      hashes: { sha256: createHash('sha256').update(model).digest('hex') },
+      custom: { model, version: '1.0.0', releaseCounter: 0 },
+    },
+  });
+  const put = (name: string, change: object, signers: (typeof a)[]) => {
+    if (!mirror.has(name)) mirror.set(name, mirror.get('2.targets.json') as Uint8Array);
+    return forge<never>(
+      mirror,
+      name,
+      (signed: object) => ({ ...signed, version: 9, targets: {}, ...change }) as never,
+      signers,
+    );
+  };
+  const wrong = newSigner();
+  await put(
+    '9.targets.json',
+    { delegations: delegations([role('a', a, ['x/*/*']), a], [role('b', b, ['y/*/*']), b]) },
+    ceremony.keys.targets,
+  );
+  await put('9.a.json', { delegations: delegations([role('c', c, ['*/*/*']), c]) }, [a]);
+  await put('9.b.json', { delegations: delegations([role('c', wrong, ['*/*/*']), wrong]) }, [b]);
+  await put('9.c.json', { targets: { ...entry('x'), ...entry('y') } }, [c]);
+  const meta = Object.fromEntries(
+    ['targets', 'a', 'b', 'c'].map((each) => [`${each}.json`, { version: 9 }]),
+  );
+  mirror.set('9.snapshot.json', mirror.get('2.snapshot.json') as Uint8Array);
+  await forge<never>(
+    mirror,
+    '9.snapshot.json',
+    (signed: object) => ({ ...signed, version: 9, meta }) as never,
+    ceremony.keys.snapshot,
+  );
+  await forge<never>(
+    mirror,
+    'timestamp.json',
+    (signed: object) =>
+      ({ ...signed, version: 9, meta: { 'snapshot.json': { version: 9 } } }) as never,
+    ceremony.keys.timestamp,
+  );
+  // tuf-js alone takes both: on the second walk the role is there already, and it looks no further.
+  expect(
+    await device
+      .open()
+      .refresh(sourceOf(mirror), ['x/1.0.0/manifest.json', 'y/1.0.0/manifest.json']),
+  ).toEqual({ ok: true, value: undefined });
+  expect((await device.open().target('x/1.0.0/manifest.json')).ok).toBe(true);
+  expect(await device.open().target('y/1.0.0/manifest.json')).toMatchObject(refused('untrusted'));
+});
