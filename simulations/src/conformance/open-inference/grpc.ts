@@ -19,11 +19,25 @@ export interface GrpcClient {
 
 const defaultTimeoutMs = 30_000;
 
-/** `authorization`, if any, is shown with each call. */
-export function createGrpcClient(address: string, authorization?: string): GrpcClient {
+export interface GrpcSecurity {
+  /** Shown with each call. */
+  readonly authorization?: string | undefined;
+  /** TLS, and whom the server's certificate must come from, in PEM; without it the traffic can be read. */
+  readonly authority?: string | undefined;
+}
+
+export function createGrpcClient(
+  address: string,
+  { authorization, authority }: GrpcSecurity = {},
+): GrpcClient {
   const metadata = new Metadata();
   if (authorization !== undefined) metadata.set('authorization', authorization);
-  const client = new Client(address, credentials.createInsecure());
+  const client = new Client(
+    address,
+    authority === undefined
+      ? credentials.createInsecure()
+      : credentials.createSsl(Buffer.from(authority)),
+  );
   const start = (
     method: Method,
     request: Plain,
