@@ -92,3 +92,4 @@ export {
   topicsOf,
   upTopicFilter,
 } from './topics.ts';
+export { lostQuestion, placeholder } from './unreadable.ts';

@@ -104,7 +104,7 @@ export interface CoordinatorStore {
    * at or before its cursor, and sees to it that the device's next position is above that cursor.
    */
   accept(exchange: Exchange, nowMs: number): Promise<Result<Accepted>>;
-  /** Down ops of a device after `cursor`, oldest first. */
+  /** Down ops of a device after `cursor`, oldest first. One that cannot be read is quarantined, here and below. [QUA5] */
   downOpsAfter(
     device: string,
     cursor: number,
@@ -132,7 +132,10 @@ export interface CoordinatorStore {
   quarantined(): Promise<Result<number>>;
   /** What these devices gave cause for, ever: counted in the transaction that noticed it. */
   suspicions(devices: readonly string[]): Promise<Result<readonly SuspicionRecord[]>>;
-  /** The oldest open escalations: what a coordinator that starts again has still to answer. */
+  /**
+   * The oldest open escalations: what a coordinator that starts again has still to answer. One that cannot be read is
+   * answered as failed.
+   */
   openEscalations(opsMax: number): Promise<Result<readonly OpenEscalation[]>>;
 }
 

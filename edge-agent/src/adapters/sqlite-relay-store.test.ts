@@ -31,6 +31,8 @@ function createDisk() {
     /** What lies in quarantine, oldest first. */
     quarantined: () =>
       database?.prepare('SELECT * FROM document_quarantine ORDER BY id').all() ?? [],
+    corrupt: (table: 'relay_frame' | 'relay_down') =>
+      database?.prepare(`UPDATE ${table} SET body = x'ff00' WHERE rowid IN (1, 3)`).run(),
     open(nowMs = 0) {
       database?.close();
       const opened = openDatabase(join(folder, 'agent.db'));
@@ -91,6 +93,32 @@ it('[QUA3] [RLY7] what a relay puts aside is its document’s refused frame, and
   expect(await store.accept(sampleExchange({ assigned, ops: [next] }), 7)).toMatchObject({
     value: { fresh: [next] },
   });
+});
+
+it('[QUA5] a frame that a relay cannot read is put aside, and as many as were asked for are handed out', async () => {
+  const disk = createDisk();
+  const store = disk.open();
+  const { device } = sampleExchange({});
+  await store.accept(sampleExchange({ assigned, ops: ops([change, change, change]) }), 5);
+  disk.corrupt('relay_frame');
+  expect(await store.openOps('document-change', 1)).toMatchObject({ value: [{ body: change }] });
+  expect(await store.openOps('document-change', 9)).toMatchObject({ value: [{ body: change }] });
+  expect(disk.quarantined()).toMatchObject([{ document: site, source: device }, {}]);
+});
+
+it('[QUA5] a down op that a relay cannot read changes nothing, and its position passes', async () => {
+  const disk = createDisk();
+  const store = disk.open();
+  const { device } = sampleExchange({});
+  await store.accept(sampleExchange({ assigned, ops: [] }), 5);
+  for (let i = 0; i < 3; i++) await store.append(device, change, 5);
+  disk.corrupt('relay_down');
+  const nothing = { kind: 'answer', requestId: 'unreadable' };
+  for (let i = 0; i < 2; i++)
+    expect(await store.downOpsAfter(device, 0, 9, 1e6)).toMatchObject({
+      value: { ops: [{ body: nothing }, { body: change }, { position: 3, body: nothing }] },
+    });
+  expect(disk.quarantined()).toMatchObject([{ document: site, source: 'relay' }, {}]);
 });
 
 it('[ACC3] [ACC4] [ACC6] a relay hands out in order, and gives positions above every cursor', async () => {

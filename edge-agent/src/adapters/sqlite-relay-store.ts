@@ -11,7 +11,9 @@ import {
   encodeBody,
   epochsOf,
   markKey,
+  type OpenOp,
   opBytes,
+  placeholder,
   takeOps,
   type UpOp,
 } from '@skerry/sync-protocol';
@@ -61,6 +63,12 @@ export function createSqliteRelayStore(
     return ok(undefined);
   };
 
+  const putAside = (id: number, reason: string, atMs: number): void => {
+    const frame = sql.take.get(id);
+    if (frame === undefined) return;
+    quarantine({ document, source: frame.device, reason, bytes: frame.body, atMs });
+  };
+
   return ok({
     neighbours: () => sql.neighbours.get() ?? 0,
 
@@ -94,10 +102,16 @@ export function createSqliteRelayStore(
       inTransaction(database, () => {
         const rows = sql.downAfter.all(device, cursor, opsMax + 1);
         const taken = rows.slice(0, countWithin(rows, opsMax, bytesMax));
-        const ops = taken.map(({ position, at_ms, body }): DownOp => {
+        const ops = taken.map(({ position, at_ms: atMs, body }): DownOp => {
           const decoded = decodeDownBody(body);
-          assert(decoded.ok, `down op ${position} is what encodeBody wrote`);
-          return { position, atMs: at_ms, body: decoded.value };
+          if (decoded.ok) return { position, atMs, body: decoded.value };
+          // [QUA5] Its position passes all the same.
+          const { message: reason } = decoded.error;
+          quarantine({ document, source: 'relay', reason, bytes: body, atMs });
+          const encoded = encodeBody(placeholder);
+          assert(encoded.ok, 'the placeholder can be sent');
+          sql.replaceDown.run(opBytes(placeholder), encoded.value, device, position);
+          return { position, atMs, body: placeholder };
         });
         return ok({ ops, more: rows.length > taken.length });
       }),
@@ -116,12 +130,16 @@ export function createSqliteRelayStore(
     openOps: async (kind, opsMax) =>
       inTransaction(database, () => {
         if (kind !== 'document-change') return ok([]);
-        const ops = sql.openOps.all(opsMax).map(({ id, device, at_ms, body }) => {
-          const decoded = decodeUpBody(body);
-          assert(decoded.ok, `frame ${id} is what encodeBody wrote`);
-          return { id, device, atMs: at_ms, body: decoded.value };
-        });
-        return ok(ops);
+        for (;;) {
+          const ops: OpenOp[] = [];
+          const rows = sql.openOps.all(opsMax);
+          for (const { id, device, at_ms: atMs, body } of rows) {
+            const decoded = decodeUpBody(body);
+            if (decoded.ok) ops.push({ id, device, atMs, body: decoded.value });
+            else putAside(id, decoded.error.message, atMs); // [QUA5]
+          }
+          if (ops.length === rows.length) return ok(ops);
+        }
       }),
 
     closeOps: async (ids) =>
@@ -131,12 +149,7 @@ export function createSqliteRelayStore(
       }),
 
     quarantineOp: async (id, reason, atMs) =>
-      inTransaction(database, () => {
-        const frame = sql.take.get(id);
-        if (frame === undefined) return ok(undefined);
-        const { device: source, body: bytes } = frame;
-        return ok(quarantine({ document, source, reason, bytes, atMs }));
-      }),
+      inTransaction(database, () => ok(putAside(id, reason, atMs))),
 
     members: {
       load: async () =>
@@ -231,6 +244,9 @@ function statements(database: SqliteDatabase) {
     >(
       `SELECT position, at_ms, bytes, body FROM relay_down
        WHERE device = ? AND position > ? ORDER BY position LIMIT ?`,
+    ),
+    replaceDown: database.prepare<[number, Uint8Array, string, number]>(
+      'UPDATE relay_down SET bytes = ?, body = ? WHERE device = ? AND position = ?',
     ),
     forgetDown: database.prepare<[string, number]>(
       'DELETE FROM relay_down WHERE device = ? AND position <= ?',
