@@ -5,6 +5,9 @@ export {
   type OnnxNativePool,
 } from '../runtime/onnx-native.ts';
 export { browserModules } from './browser-modules.ts';
+export { applyDelta } from './delta/apply-delta.ts';
+export { deltaTargetBytesMax } from './delta/delta-format.ts';
+export { encodeDelta } from './delta/encode-delta.ts';
 export { openGrpc } from './open-grpc.ts';
 export { createOpenAiServer } from './openai-server.ts';
 export { type Bundle, readBundle, readVariants, zooDirectory } from './read-bundle.ts';

@@ -1,4 +1,5 @@
 export { observeExits } from './evaluate.ts';
+export { exportStages } from './export-stages.ts';
 export { imageModels } from './image-models.ts';
 export type { LabelledImages } from './labelled-images.ts';
 export { conv } from './layers/conv.ts';

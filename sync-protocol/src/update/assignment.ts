@@ -84,7 +84,8 @@ const timeoutsSchema = z.strictObject({
 
 /** How to come from a file that the device may hold to one that it shall. */
 const deltaOfferSchema = z.strictObject({
-  base: digestSchema,
+  /** Absent: the target by itself, compressed. */
+  base: digestSchema.optional(),
   target: digestSchema,
   blob: blobRefSchema,
 });

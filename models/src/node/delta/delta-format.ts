@@ -1,0 +1,29 @@
+// The form of a delta, which encode-delta.ts writes and apply-delta.ts reads:
+//
+//   'SKD1' · sha256 of the base, or zeros · sha256 of the target · u32 n · n bytes of plan (brotli) · the planes
+
+import { createHash } from 'node:crypto';
+import type { Transform } from './difference.ts';
+import { type Element, elementBytes } from './tensor-ranges.ts';
+
+/** Of a file that a delta is made for, and that one may make: both are held in memory. */
+export const deltaTargetBytesMax = 268_435_456;
+
+export const magic = new TextEncoder().encode('SKD1');
+export const digestBytes = 32;
+export const headBytes = magic.length + 2 * digestBytes + 4;
+/** In place of a base's digest: the delta needs none. */
+export const noDigest = new Uint8Array(digestBytes);
+
+/** Their places in these lists are what a plan holds. */
+export const elements = Object.keys(elementBytes) as Element[];
+export const planeKinds = ['zero', 'raw', 'coded'] as const;
+export const segmentKinds = ['same', 'structure', 'changed-structure', 'tensor'] as const;
+export const transforms: readonly Transform[] = ['plain', 'subtract', 'xor'];
+
+export const rawDigest = (bytes: Uint8Array): Uint8Array =>
+  createHash('sha256').update(bytes).digest();
+
+export function xor(a: Uint8Array, b: Uint8Array): Uint8Array {
+  return a.map((byte, i) => byte ^ (b[i] as number));
+}

@@ -1,0 +1,112 @@
+// A delta takes a device from the model file that it holds to the one that it shall hold: each tensor as its difference
+// from the base's, what lies between them as it is. Without a base it is the file itself, compressed by the same means.
+
+import { brotliCompressSync, constants } from 'node:zlib';
+import { assert } from '@skerry/shared';
+import protobuf from 'protobufjs/minimal.js';
+import { alignSegments, type Segment } from './align-segments.ts';
+import { chooseTransform } from './choose-transform.ts';
+import {
+  deltaTargetBytesMax,
+  digestBytes,
+  elements,
+  headBytes,
+  magic,
+  noDigest,
+  planeKinds,
+  rawDigest,
+  segmentKinds,
+  transforms,
+  xor,
+} from './delta-format.ts';
+import { difference, numbersOf } from './difference.ts';
+import { encodeTensor } from './tensor-coder.ts';
+
+const planQuality = 9;
+
+/** @param base absent: the target by itself */
+export function encodeDelta(target: Uint8Array, base?: Uint8Array): Uint8Array {
+  assert(target.length <= deltaTargetBytesMax, 'a delta is asked for what fits memory');
+  const plan = protobuf.Writer.create();
+  const structure: Uint8Array[] = [];
+  const payload: Uint8Array[] = [];
+  const segments = alignSegments(target, base);
+  plan.uint32(target.length).uint32(segments.length);
+  let baseAt = 0;
+  for (const segment of segments) {
+    const bytes = target.subarray(segment.offset, segment.offset + segment.length);
+    const from = baseOf(segment, base);
+    const kind = kindOf(segment, bytes, from);
+    plan.uint32(segmentKinds.indexOf(kind)).uint32(segment.length);
+    if (kind !== 'structure') {
+      plan.bool(segment.baseOffset !== undefined);
+      if (segment.baseOffset !== undefined) {
+        plan.sint32(segment.baseOffset - baseAt);
+        baseAt = segment.baseOffset + segment.length;
+      }
+    }
+    if (kind === 'structure') structure.push(bytes);
+    else if (kind === 'changed-structure') structure.push(xor(bytes, from as Uint8Array));
+    else if (kind === 'tensor') writeTensor(plan, payload, segment, bytes, from);
+  }
+  plan.bytes(Buffer.concat(structure));
+  const packed = brotliCompressSync(plan.finish(), {
+    params: { [constants.BROTLI_PARAM_QUALITY]: planQuality },
+  });
+  const head = new Uint8Array(headBytes);
+  head.set(magic);
+  head.set(base === undefined ? noDigest : rawDigest(base), magic.length);
+  head.set(rawDigest(target), magic.length + digestBytes);
+  new DataView(head.buffer).setUint32(headBytes - 4, packed.length, true);
+  return Buffer.concat([head, packed, ...payload]);
+}
+
+function kindOf(
+  { tensor }: Segment,
+  bytes: Uint8Array,
+  from: Uint8Array | undefined,
+): (typeof segmentKinds)[number] {
+  if (from !== undefined && Buffer.compare(bytes, from) === 0) return 'same';
+  if (tensor !== undefined) return 'tensor';
+  return from === undefined ? 'structure' : 'changed-structure';
+}
+
+const baseOf = ({ baseOffset, length }: Segment, base: Uint8Array | undefined) =>
+  baseOffset === undefined ? undefined : base?.subarray(baseOffset, baseOffset + length);
+
+function writeTensor(
+  plan: protobuf.Writer,
+  payload: Uint8Array[],
+  { tensor }: Segment,
+  bytes: Uint8Array,
+  from: Uint8Array | undefined,
+): void {
+  const { element, rowElements } = tensor as NonNullable<typeof tensor>;
+  const numbers = numbersOf(bytes, element);
+  const base = from === undefined ? undefined : numbersOf(from, element);
+  const transform = chooseTransform(numbers, base, element);
+  difference(numbers, base, element, transform);
+  plan.uint32(elements.indexOf(element)).uint32(rowElements).uint32(transforms.indexOf(transform));
+  for (const plane of encodeTensor(numbers, rowElements)) {
+    plan.uint32(planeKinds.indexOf(plane.kind));
+    if (plane.kind === 'coded') {
+      plan.uint32(plane.bytes.length);
+      writeFrequencies(plan, plane.frequencies);
+    }
+    if (plane.kind !== 'zero') payload.push(plane.bytes);
+  }
+}
+
+/** By context: how many symbols there are, then each as its distance from the one before, and its frequency. */
+function writeFrequencies(plan: protobuf.Writer, frequencies: Uint16Array): void {
+  for (let c = 0; c < frequencies.length; c += 256) {
+    const table = frequencies.subarray(c, c + 256);
+    plan.uint32(table.reduce((n, f) => n + Number(f > 0), 0));
+    let last = -1;
+    for (const [symbol, frequency] of table.entries()) {
+      if (frequency === 0) continue;
+      plan.uint32(symbol - last).uint32(frequency);
+      last = symbol;
+    }
+  }
+}

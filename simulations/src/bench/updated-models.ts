@@ -1,0 +1,153 @@
+// Models of ours before and after an update, as ONNX files: what a delta between two versions is measured on.
+
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { zooDirectory } from '@skerry/models/node';
+import { decodeModel, decodeTensor, encodeModel } from '@skerry/models/onnx';
+import {
+  createTrainer,
+  dense,
+  drawWeights,
+  exportStages,
+  flatten,
+  imageModels,
+  type LabelledImages,
+  type Network,
+  parametersOf,
+  readMnist,
+  relu,
+  type Weights,
+} from '@skerry/models/training';
+import { createRandom, defined, type Random } from '@skerry/shared';
+import { expectOk } from './in-process-agent.ts';
+import { modelsCommand } from './models-command.ts';
+
+export interface UpdatedModel {
+  readonly name: string;
+  readonly base: string;
+  readonly target: string;
+}
+
+const steps = { batch: 64, momentum: 0.9, weightDecay: 1e-4, learningRate: 0.005 };
+const pixelScale = 1 / 127.5;
+/** What the two segments of the cut agree on; it is the same before and after. */
+const cutScales = [0.05];
+const baseSteps = 200;
+const tuningSteps = 50;
+
+/** As large as what the published figures are of: 5.8 million weights. */
+const wideNetwork: Network = {
+  input: [1, 28, 28],
+  segments: [
+    {
+      name: 'wide',
+      lossWeight: 1,
+      trunk: [flatten(), dense(2_048), relu(), dense(2_048), relu()],
+      head: [dense(10)],
+      neck: [],
+    },
+  ],
+};
+
+/** Trains what has to be trained: some minutes. The files lie in `folder`. */
+export async function makeUpdatedModels(
+  folder: string,
+  onCase: (name: string) => void,
+): Promise<readonly UpdatedModel[]> {
+  const { train } = await readMnist();
+  const digits = defined(imageModels['digits'], 'digits').network;
+  const cases = [
+    { name: 'digits', network: digits, base: () => shippedWeights(digits) },
+    { name: 'wide', network: wideNetwork, base: () => trained(wideNetwork, train, 1) },
+  ];
+  const models: UpdatedModel[] = [];
+  for (const { name, network, base } of cases) {
+    onCase(`training ${name}`);
+    const before = await base();
+    const tuned = await step(network, before, train, tuningSteps, createRandom(7));
+    const updates: Readonly<Record<string, Weights>> = {
+      'head fine-tune': onlyHead(before, tuned),
+      '50 SGD steps': tuned,
+      'full retrain': await trained(network, train, 2),
+    };
+    const save = async (weights: Weights, as: string) => {
+      const exported = exportStages(network, weights, { pixelScale, cutScales });
+      const fp32 = join(folder, `${name}-${as.replaceAll(' ', '-')}.onnx`);
+      await writeFile(fp32, encodeModel(defined(exported.at(-1), 'a stage')));
+      const int8 = fp32.replace('.onnx', '.int8.onnx');
+      const how = ['--mode', 'weights', '--weight-bits', '8', '--cosine-min', '0'];
+      await modelsCommand('quantize', fp32, '--out', int8, ...how);
+      return { fp32, int8 };
+    };
+    const from = await save(before, 'base');
+    for (const [update, weights] of Object.entries(updates)) {
+      const to = await save(weights, update);
+      for (const build of ['fp32', 'int8'] as const)
+        models.push({ name: `${name} ${build}, ${update}`, base: from[build], target: to[build] });
+    }
+  }
+  return models;
+}
+
+/** Weights of the digits that ship, by the names that they have in its graphs. */
+async function shippedWeights(network: Network): Promise<Weights> {
+  const weights = new Map<string, Float32Array<ArrayBuffer>>();
+  for (const stage of ['edge', 'cloud']) {
+    const bytes = await readFile(join(zooDirectory, 'digits', `${stage}.onnx`));
+    for (const proto of expectOk(decodeModel(bytes)).graph.initializer) {
+      const { data } = expectOk(decodeTensor(proto));
+      if (proto.name !== undefined && data instanceof Float32Array)
+        weights.set(proto.name, Float32Array.from(data));
+    }
+  }
+  return new Map(parametersOf(network).map(({ name }) => [name, defined(weights.get(name), name)]));
+}
+
+const trained = (network: Network, images: LabelledImages, seed: number): Promise<Weights> => {
+  const random = createRandom(seed);
+  return step(network, drawWeights(parametersOf(network), random), images, baseSteps, random);
+};
+
+async function step(
+  network: Network,
+  from: Weights,
+  images: LabelledImages,
+  count: number,
+  random: Random,
+): Promise<Weights> {
+  const trainer = await createTrainer(network, from, { ...steps, threads: 1 });
+  const size = images.height * images.width;
+  for (let s = 0; s < count; s++) {
+    const pixels = new Float32Array(steps.batch * size);
+    const labels = new BigInt64Array(steps.batch);
+    for (let i = 0; i < steps.batch; i++) {
+      const index = random.below(images.count);
+      const image = images.pixels.subarray(index * size, (index + 1) * size);
+      pixels.set(image, i * size);
+      labels[i] = BigInt(images.labels[index] as number);
+    }
+    for (let p = 0; p < pixels.length; p++) pixels[p] = (pixels[p] as number) * pixelScale;
+    const shape = [steps.batch, 1, images.height, images.width];
+    await trainer.step(
+      {
+        images: { datatype: 'FP32', shape, data: pixels },
+        labels: { datatype: 'INT64', shape: [steps.batch], data: labels },
+      },
+      steps.learningRate,
+    );
+  }
+  const weights = new Map(trainer.weights());
+  await trainer.close();
+  return weights;
+}
+
+/** As where all but the last layers is frozen. */
+function onlyHead(before: Weights, after: Weights): Weights {
+  const last = [...before.keys()].filter((name) => name.includes('.head.'));
+  return new Map(
+    [...before].map(([name, data]) => [
+      name,
+      last.includes(name) ? defined(after.get(name), name) : data,
+    ]),
+  );
+}
