@@ -5,6 +5,7 @@
 import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { cascadeSection } from './cascade-section.ts';
+import { deltaSection } from './delta-section.ts';
 import { digitsSection } from './digits-section.ts';
 import { documentSection } from './document-section.ts';
 import { faultSection } from './fault-section.ts';
@@ -28,6 +29,7 @@ const thorough: Effort = {
   faults: { skerrySeconds: 5, sednaSeconds: 16 },
   escalationImages: 10_000,
   documentChanges: 10_000,
+  deltaModels: ['digits', 'wide'],
   splits: 1_000,
   routingRepeats: 5,
   fleet: {
@@ -56,6 +58,7 @@ const quick: Effort = {
   faults: { skerrySeconds: 2, sednaSeconds: 4 },
   escalationImages: 1_000,
   documentChanges: 400,
+  deltaModels: ['digits'],
   splits: 50,
   routingRepeats: 1,
   fleet: {
@@ -86,6 +89,7 @@ const sections = {
   cloud: cloudSections,
   faults: faultSection,
   documents: documentSection,
+  delta: deltaSection,
   fleet: fleetSection,
   serving: servingSection,
   hedging: hedgingSection,

@@ -11,6 +11,7 @@ import type { FleetLoadOptions } from './measurements/fleet-load.ts';
 import type { GuaranteeOptions } from './measurements/guarantee.ts';
 import type { InferOptions } from './measurements/infer-latency.ts';
 import type { LoopLagOptions } from './measurements/loop-lag.ts';
+import type { ModelDeltaOptions } from './measurements/model-delta.ts';
 import type { RoutingOptions } from './measurements/routing.ts';
 import type { SentenceEmbeddingsOptions } from './measurements/sentence-embeddings.ts';
 import type { ServingLoadOptions } from './measurements/serving-load.ts';
@@ -34,6 +35,8 @@ export const measurements = {
     (await import('./measurements/escalation-bytes.ts')).escalationBytes(options),
   digits: async (options: DigitsOptions) =>
     (await import('./measurements/digits.ts')).digits(options),
+  'model-delta': async (options: ModelDeltaOptions) =>
+    (await import('./measurements/model-delta.ts')).modelDelta(options),
   guarantee: async (options: GuaranteeOptions) =>
     (await import('./measurements/guarantee.ts')).guarantee(options),
   routing: async (options: RoutingOptions) =>

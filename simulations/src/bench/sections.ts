@@ -9,6 +9,7 @@ import type { MeasurementName } from './registry.ts';
 import { inRounds } from './rounds.ts';
 import { type Latencies, median, medianRatio } from './statistics.ts';
 import { number, ratio, renderTable } from './table.ts';
+import type { UpdatableModel } from './updated-models.ts';
 import type { Workload } from './workload.ts';
 
 export interface Effort {
@@ -21,6 +22,7 @@ export interface Effort {
   readonly faults: { readonly skerrySeconds: number; readonly sednaSeconds: number };
   readonly escalationImages: number;
   readonly documentChanges: number;
+  readonly deltaModels: readonly UpdatableModel[];
   readonly splits: number;
   readonly routingRepeats: number;
   readonly fleet: FleetEffort;

@@ -22,6 +22,9 @@ import { createRandom, defined, type Random } from '@skerry/shared';
 import { expectOk } from './in-process-agent.ts';
 import { modelsCommand } from './models-command.ts';
 
+/** The digits that ship, and a network as large as what published figures are of. */
+export type UpdatableModel = 'digits' | 'wide';
+
 export interface UpdatedModel {
   readonly name: string;
   readonly base: string;
@@ -35,7 +38,7 @@ const cutScales = [0.05];
 const baseSteps = 200;
 const tuningSteps = 50;
 
-/** As large as what the published figures are of: 5.8 million weights. */
+/** 5.8 million weights. */
 const wideNetwork: Network = {
   input: [1, 28, 28],
   segments: [
@@ -52,16 +55,18 @@ const wideNetwork: Network = {
 /** Trains what has to be trained: some minutes. The files lie in `folder`. */
 export async function makeUpdatedModels(
   folder: string,
+  names: readonly UpdatableModel[],
   onCase: (name: string) => void,
 ): Promise<readonly UpdatedModel[]> {
   const { train } = await readMnist();
   const digits = defined(imageModels['digits'], 'digits').network;
-  const cases = [
-    { name: 'digits', network: digits, base: () => shippedWeights(digits) },
-    { name: 'wide', network: wideNetwork, base: () => trained(wideNetwork, train, 1) },
-  ];
+  const cases = {
+    digits: { network: digits, base: () => shippedWeights(digits) },
+    wide: { network: wideNetwork, base: () => trained(wideNetwork, train, 1) },
+  };
   const models: UpdatedModel[] = [];
-  for (const { name, network, base } of cases) {
+  for (const name of names) {
+    const { network, base } = cases[name];
     onCase(`training ${name}`);
     const before = await base();
     const tuned = await step(network, before, train, tuningSteps, createRandom(7));
