@@ -29,10 +29,15 @@ export function sampleClassifier(
   return { model: graph.build(), input: { name: 'pixels', datatype: 'FP32', shape } };
 }
 
-/** Writes the cascade into `folder`: the small one on the device, the large one in the cloud. */
-export async function writeSampleCascade(folder: string, cloud = true): Promise<void> {
+/** Writes the cascade into `folder`, one model a side, four times as sure as the one before; the last in the cloud. */
+export async function writeSampleCascade(
+  folder: string,
+  cloud = true,
+  sides: readonly number[] = [2, 4],
+): Promise<void> {
   const runtime = createOnnxDirectRuntime();
-  const models = [sampleClassifier(2, 2), sampleClassifier(4, 8)].map((made, i) => {
+  const sampled = sides.map((side, i) => sampleClassifier(side, 2 * 4 ** i));
+  const models = sampled.map((made, i) => {
     return { ...made, name: `${i}.onnx`, bytes: encodeModel(made.model) };
   });
   const options = {
