@@ -1,7 +1,7 @@
 // The page: a sheet to draw on, and what the device inside this browser makes of it. The device itself, its model and its
 // decisions are the agent's own modules.
 
-import { tensorOf } from '@skerry/models';
+import { tensorOf, thresholdOf } from '@skerry/models';
 import { centreDigit } from '/app/modules/edge-agent/browser/centre-digit.js';
 import { openBrowserDevice } from '/app/modules/edge-agent/browser/open-device.js';
 
@@ -196,14 +196,16 @@ function showThreshold(answer) {
   const exit = device.variant.calibration.exits.find(
     ({ exit }) => answer.source === `exit:${exit}`,
   );
+  const threshold = exit === undefined ? null : thresholdOf(exit, { index: answer.label });
   const mark = byId('threshold');
-  mark.hidden = exit === undefined || exit.threshold === null;
+  mark.hidden = threshold === null;
   byId('promise').textContent = '';
   if (mark.hidden) return;
-  mark.style.left = `${100 * exit.threshold}%`;
+  mark.style.left = `${100 * threshold}%`;
+  const whose = exit.thresholds ? `what it takes for ${answer.labels[answer.label]}` : 'all images';
   byId('promise').textContent =
-    `Trusted here from ${percent.format(exit.threshold)} on: at most ${percent.format(exit.epsilon)} ` +
-    `of all answers leave here and are wrong, with ${share.format(1 - exit.delta)} certainty ` +
+    `Trusted here from ${percent.format(threshold)} on: at most ${percent.format(exit.epsilon)} of ` +
+    `${whose} is answered here and wrong, with ${share.format(1 - exit.delta)} certainty ` +
     `(n = ${count.format(exit.n)}).`;
 }
 

@@ -2,7 +2,7 @@ import { createRandom } from '@skerry/shared';
 import { describe, expect, it } from 'vitest';
 import { calibrateExit, judge } from './calibrate-exit.ts';
 import { neverAnswered } from './choose-threshold.ts';
-import { type Observed, sliceObserved } from './observed.ts';
+import type { Observed } from './observed.ts';
 
 const classes = 4;
 const bound = { epsilon: 0.05, delta: 0.1 };
@@ -22,6 +22,17 @@ function draw(examples: number, seed = 3): Observed {
     Array.from({ length: classes }, (_, c) => (c === label ? 9 : 0)),
   );
   return { classes, logits, labels, whole };
+}
+
+function sliceObserved(observed: Observed, start: number, end: number): Observed {
+  const rows = (of: ArrayLike<number>): number[] =>
+    Array.from(of).slice(start * classes, end * classes);
+  return {
+    classes,
+    logits: rows(observed.logits),
+    labels: Array.from(observed.labels).slice(start, end),
+    whole: observed.whole && rows(observed.whole),
+  };
 }
 
 const all = draw(5000);
@@ -85,6 +96,23 @@ describe('the calibration of an exit', () => {
       threshold: null,
       reason: expect.stringContaining('45 can: escalate everything'),
     });
+  });
+
+  it('says it of classes only where not one has a threshold', () => {
+    const of = (examples: number) =>
+      calibrateExit(
+        1,
+        { tuning, proving: sliceObserved(proving, 0, examples) },
+        { bound, perClass: true },
+      );
+    const none = of(100);
+    expect(none.threshold).not.toBeNull();
+    expect(none.thresholds).toEqual([null, null, null, null]);
+    expect(none.reason).toMatch(/in every class.* examples cannot show .*: escalate everything/);
+    const some = of(320);
+    expect(some.thresholds).toContain(null);
+    expect(some.thresholds?.some((threshold) => threshold !== null)).toBe(true);
+    expect(some.reason).toBeUndefined();
   });
 
   it('bounds the risk within every class, each with its share of δ', () => {

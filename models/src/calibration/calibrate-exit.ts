@@ -12,6 +12,7 @@ import {
   neverAnswered,
   type Outcome,
   type RiskBound,
+  type Threshold,
 } from './choose-threshold.ts';
 import { clopperPearson } from './clopper-pearson.ts';
 import { type Domain, isInDomain } from './domain.ts';
@@ -48,7 +49,8 @@ export function calibrateExit(
   const judged = judge(proving, { temperature, domain, loss });
   const options: ChooseOptions = { ...bound, method, binary: losses[loss].binary };
   const found = chooseThreshold(judged, options);
-  const thresholds = perClass ? thresholdsByClass(judged, options, proving.classes) : undefined;
+  const byClass = perClass ? chooseByClass(judged, options, proving.classes) : undefined;
+  const thresholds = byClass?.map(({ threshold }) => threshold);
   const curve = riskCoverage(judged);
   return {
     exit,
@@ -62,7 +64,7 @@ export function calibrateExit(
     // The other methods say nothing that holds with a known probability.
     delta: method === 'learn-then-test' ? bound.delta : 1,
     n: proving.labels.length,
-    ...(found.threshold === null ? { reason: found.reason } : {}),
+    ...whyNothing(byClass ?? [found]),
     curve: thinned(
       curve.filter(({ threshold }) => threshold >= 0),
       curvePointsMax,
@@ -128,15 +130,23 @@ export function judge(
  * class is at most ε, all at once, since each sequence of tests has δ / classes (Bonferroni). Where a class has too few
  * examples for that, null: escalate it.
  */
-function thresholdsByClass(
+function chooseByClass(
   judged: readonly Judged[],
   options: ChooseOptions,
   classes: number,
-): (number | null)[] {
+): readonly Threshold[] {
   return Array.from({ length: classes }, (_, c) => {
     const ofClass = judged.filter(({ index }) => index === c);
-    return chooseThreshold(ofClass, { ...options, delta: options.delta / classes }).threshold;
+    return chooseThreshold(ofClass, { ...options, delta: options.delta / classes });
   });
+}
+
+/** Of an exit that answers nothing, whatever the class. */
+function whyNothing(found: readonly Threshold[]): { readonly reason?: string } {
+  const reasons = found.flatMap((each) => (each.threshold === null ? [each.reason] : []));
+  const [reason] = reasons;
+  if (reason === undefined || reasons.length < found.length) return {};
+  return { reason: found.length > 1 ? `in every class, as in the first: ${reason}` : reason };
 }
 
 function atThreshold(

@@ -29,8 +29,10 @@ export function isOutOfDomain(
 }
 
 /** The confidence from which this answer may be trusted where its input is in the domain; null: never. */
-export const thresholdOf = ({ threshold, thresholds }: ExitRule, { index }: Prediction) =>
-  thresholds ? (thresholds[index] ?? null) : threshold;
+export const thresholdOf = (
+  { threshold, thresholds }: ExitRule,
+  { index }: Pick<Prediction, 'index'>,
+) => (thresholds ? (thresholds[index] ?? null) : threshold);
 
 export function isTrusted(rule: ExitRule, output: ExitOutput): boolean {
   const threshold = thresholdOf(rule, output.prediction);

@@ -20,19 +20,5 @@ export const wholeAt = ({ classes, whole }: Observed, example: number) =>
 export const cutAt = ({ cut }: Observed, example: number): Tensor | undefined =>
   cut && sliceRows(cut, example, example + 1);
 
-/** The examples from `start` up to `end`. */
-export function sliceObserved(observed: Observed, start: number, end: number): Observed {
-  const { classes, logits, labels, whole, cut } = observed;
-  const rows = (all: ArrayLike<number>): ArrayLike<number> =>
-    Array.prototype.slice.call(all, start * classes, end * classes) as number[];
-  return {
-    classes,
-    logits: rows(logits),
-    labels: Array.prototype.slice.call(labels, start, end) as number[],
-    whole: whole && rows(whole),
-    cut: cut && sliceRows(cut, start, end),
-  };
-}
-
 const rowOf = (rows: ArrayLike<number>, size: number, at: number): ArrayLike<number> =>
   Array.prototype.slice.call(rows, at * size, (at + 1) * size) as number[];

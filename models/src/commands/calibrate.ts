@@ -101,7 +101,11 @@ async function writeResults(
   try {
     if (write === 'yes') await writeManifest(folder, replaced(bundle, calibration, tested));
     if (svg !== undefined)
-      await writeFile(svg, riskCoverageSvg(first?.curve ?? [], first?.threshold ?? null));
+      await writeFile(
+        svg,
+        // No one point of the curve is where classes have thresholds of their own.
+        riskCoverageSvg(first?.curve ?? [], first?.thresholds ? null : (first?.threshold ?? null)),
+      );
     return ok(undefined);
   } catch (thrown) {
     return err(failure('invalid_config', messageOf(thrown)));
@@ -146,7 +150,12 @@ function report(
   const rows = [
     [`${manifest.name} ${variant.name}`, ...of(({ exit }) => `exit ${exit}`)],
     ['temperature', ...of(({ temperature }) => temperature.toFixed(3))],
-    ['threshold', ...of(({ threshold }) => threshold?.toFixed(5) ?? 'escalate everything')],
+    [
+      'threshold',
+      ...of(({ threshold, thresholds }) =>
+        thresholds ? 'by class' : (threshold?.toFixed(5) ?? 'escalate everything'),
+      ),
+    ],
     ...manifest.labels.flatMap((label, c) =>
       exits.some(({ thresholds }) => thresholds)
         ? [[`  where it answers ${label}`, ...of(({ thresholds }) => shown(thresholds?.[c]))]]

@@ -5,10 +5,12 @@ import { basename, join } from 'node:path';
 import { createRandom, defined, ok, type Result } from '@skerry/shared';
 import { z } from 'zod';
 import type { Manifest, Stage, Variant } from '../bundle/manifest.ts';
+import { neverTrusted } from '../calibration/exit-rule.ts';
 import { blocksOf } from '../inspect/blocks.ts';
 import { drawSvg } from '../inspect/draw-svg.ts';
 import { drawText } from '../inspect/draw-text.ts';
 import type { Outline, Part } from '../inspect/outline.ts';
+import { trustedFrom } from '../inspect/trusted-from.ts';
 import { readBundle, zooDirectory } from '../node/read-bundle.ts';
 import { decodeModel } from '../onnx/model-proto.ts';
 import { noiseFeeds } from '../onnx/noise-feeds.ts';
@@ -108,12 +110,7 @@ function exitsOf(stage: Stage, { exits }: Manifest, { calibration }: Variant): M
     .map(({ index, logits }) => {
       const rule = calibration.exits.find(({ exit }) => exit === index);
       const isLast = index === exits.length;
-      const from = rule?.threshold ?? null;
-      const when = isLast
-        ? 'the whole network'
-        : from === null
-          ? 'never trusted'
-          : `confidence ≥ ${from.toFixed(3)}`;
+      const when = isLast ? 'the whole network' : trustedFrom(rule ?? neverTrusted);
       return [logits, `exit ${index} · ${when}`] as const;
     });
   return new Map(said);

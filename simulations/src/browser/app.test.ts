@@ -1,8 +1,9 @@
 // The page that is a device, in a real Chromium, over a real agent and a cloud that goes away and comes back.
 
-import { mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { zooDirectory } from '@skerry/models/node';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type SkerryProcess, startProcess } from '../fleet/process.ts';
@@ -13,6 +14,16 @@ const timeout = 15_000;
 /** Of the bundle's golden inputs: one that the first exit is sure of, and one that it is not. */
 const sure = 0;
 const unsure = 2;
+
+/** The zoo's digits, but with a threshold for each class: a seven needs more than the others. */
+async function writePerClassBundle(folder: string): Promise<void> {
+  await cp(join(zooDirectory, 'digits'), folder, { recursive: true });
+  const path = join(folder, 'manifest.json');
+  const manifest = JSON.parse(await readFile(path, 'utf8'));
+  const [exit] = manifest.variants[0].calibration.exits;
+  exit.thresholds = manifest.labels.map((label: string) => (label === '7' ? 0.95 : exit.threshold));
+  await writeFile(path, JSON.stringify(manifest));
+}
 
 describe.skipIf(!hasChromium())('the page that is a device', () => {
   let folder: string;
@@ -42,8 +53,10 @@ describe.skipIf(!hasChromium())('the page that is a device', () => {
     folder = await mkdtemp(join(tmpdir(), 'skerry-page-'));
     mqttPort = await freePort();
     coordinator = await startCoordinator();
+    await writePerClassBundle(join(folder, 'bundle'));
     agent = await startProcess('agent', 'agent', {
       device: 'kiosk',
+      bundles: join(folder, 'bundle'),
       'http-port': 0,
       'data-dir': join(folder, 'agent'),
       broker: `mqtt://127.0.0.1:${mqttPort}`,
@@ -76,6 +89,11 @@ describe.skipIf(!hasChromium())('the page that is a device', () => {
     await answered('exit:1', 'here');
     expect(await text('#label')).toBe('7');
     expect(asked()).toBe(0);
+  });
+
+  it('shows what an answer of this class had to reach', async () => {
+    expect(await text('#promise')).toMatch(/from 95\.0.?% on: .* of what it takes for 7 is/);
+    expect(await page.locator('#threshold').getAttribute('style')).toContain('left: 95%');
   });
 
   it('answers what is drawn with a pen', async () => {
