@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { checkTensor, tensorBytes, tensorFromBytes } from './tensor.ts';
+import { checkTensor, elementsOf, tensorBytes, tensorFromBytes } from './tensor.ts';
+
+const elementsOfHalves = (bits: number[]): number[] =>
+  Array.from(elementsOf({ datatype: 'FP16', data: Uint16Array.from(bits) }));
 
 describe('a tensor', () => {
   it('comes back from its bytes, aligned or not, from a Node Buffer too', () => {
@@ -22,6 +25,25 @@ describe('a tensor', () => {
   ])('is refused for %s', (_, shape, bytes) => {
     const read = tensorFromBytes('FP32', shape, new Uint8Array(bytes));
     expect(read).toMatchObject({ error: { code: 'invalid_tensor' } });
+  });
+
+  it('has elements that are numbers, half floats and 64-bit whole numbers too', () => {
+    const halves = [0x0000, 0x8000, 0x3c00, 0xc000, 0x3555, 0x7bff, 0x0001, 0x03ff, 0x7c00, 0xfc00];
+    expect([...elementsOfHalves(halves)]).toEqual([
+      0,
+      -0,
+      1,
+      -2,
+      0.333251953125,
+      65_504,
+      2 ** -24,
+      2 ** -14 - 2 ** -24,
+      Number.POSITIVE_INFINITY,
+      Number.NEGATIVE_INFINITY,
+    ]);
+    expect([...elementsOfHalves([0x7e00])]).toEqual([Number.NaN]);
+    const data = BigInt64Array.of(-3n, 5n);
+    expect(Array.from(elementsOf({ datatype: 'INT64', data }))).toEqual([-3, 5]);
   });
 
   it('fits a spec of its datatype and shape, −1 fitting any size', () => {

@@ -134,6 +134,26 @@ export function setElement(data: TensorData, index: number, value: number): void
   else data[index] = value;
 }
 
+/** The elements as numbers, which most datatypes' data are already; FP16's bits become what they stand for. */
+export function elementsOf({
+  datatype,
+  data,
+}: Pick<Tensor, 'datatype' | 'data'>): ArrayLike<number> {
+  if (data instanceof BigInt64Array || data instanceof BigUint64Array)
+    return Float64Array.from(data, Number);
+  return datatype === 'FP16' ? Float32Array.from(data, numberOfHalf) : data;
+}
+
+/** IEEE 754 binary16: a sign, five bits of exponent, ten of fraction. */
+function numberOfHalf(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 0x1f;
+  const fraction = (bits & 0x3ff) / 0x400;
+  if (exponent === 0) return sign * fraction * 2 ** -14;
+  if (exponent === 0x1f) return fraction > 0 ? Number.NaN : sign * Number.POSITIVE_INFINITY;
+  return sign * (1 + fraction) * 2 ** (exponent - 15);
+}
+
 /** The tensor's little-endian bytes, without a copy. */
 export function tensorBytes(tensor: Tensor): Uint8Array {
   const { buffer, byteOffset, byteLength } = tensor.data;

@@ -109,7 +109,7 @@ export function createEscalator(ports: EscalatorPorts, waitersMax: number): Esca
     if (!lookAlikes.enabled || cut === undefined || hasNextEdgeStage) return undefined;
     return policy === 'cloud-only'
       ? undefined
-      : { variant: model.variant, embedding: embed(cut.tensor.data) };
+      : { variant: model.variant, embedding: embed(cut.tensor) };
   };
 
   /** What was learned from a look-alike, or that one was asked a moment ago. */

@@ -16,11 +16,13 @@ const terms: LookAlikeTerms = {
 const variant = `sha256:${'a'.repeat(64)}`;
 const { outcome } = sampleAnswer('r1');
 
+const embedReals = (data: Float32Array<ArrayBuffer>) => embed({ datatype: 'FP32', data });
+
 /** A sight, and the same with a little noise. */
 const sight = (seed: number, noise = 0): Float32Array => {
   const random = createRandom(seed);
   const other = createRandom(1_000 + noise);
-  return embed(
+  return embedReals(
     Float32Array.from({ length: 784 }, () => random.next() + (noise > 0 ? other.next() / 50 : 0)),
   );
 };
@@ -39,17 +41,23 @@ describe('an embedding', () => {
     const tensors = fc.array(fc.integer({ min: 0, max: 255 }), { minLength: 1, maxLength: 3_000 });
     fc.assert(
       fc.property(tensors, fc.integer({ min: 1, max: 9 }), (values, factor) => {
-        const embedding = embed(Uint8Array.from(values));
+        const embedding = embed({ datatype: 'UINT8', data: Uint8Array.from(values) });
         expect(embedding.length).toBeLessThanOrEqual(256);
         const norm = Math.hypot(...embedding);
         expect(norm < 1e-6 || Math.abs(norm - 1) < 1e-4).toBe(true);
         if (values.length > 256) return; // Pooled, the last mean may be of fewer.
-        const brighter = embed(Float32Array.from(values, (value) => value * factor + 10));
+        const brighter = embedReals(Float32Array.from(values, (value) => value * factor + 10));
         for (const [i, value] of embedding.entries())
           expect(Math.abs(value - (brighter[i] ?? 0))).toBeLessThan(1e-3);
       }),
     );
   });
+});
+
+it('an embedding of half floats is that of the numbers, not of their bits', () => {
+  // 1, −2, 0.5, 0
+  const halves = embed({ datatype: 'FP16', data: Uint16Array.of(0x3c00, 0xc000, 0x3800, 0) });
+  expect([...halves]).toEqual([...embedReals(Float32Array.of(1, -2, 0.5, 0))]);
 });
 
 describe('the cache', () => {
@@ -77,6 +85,19 @@ describe('the cache', () => {
     expect(alikes.recall(variant, sight(1), 1)).toBeUndefined();
     expect(alikes.recall(variant, sight(2), 999)).toMatchObject({ kind: 'learned' });
     expect(alikes.recall(variant, sight(2), 1_000)).toBeUndefined();
+  });
+
+  it('finds what it still knows behind what has expired, however alike that is', () => {
+    const alikes = open().start();
+    alikes.asked('old', variant, sight(1), 0);
+    alikes.answered('old', outcome, 0);
+    alikes.asked('new', variant, sight(1, 1), 500);
+    alikes.answered('new', outcome, 500);
+    expect(alikes.recall(variant, sight(1), 1_200)).toMatchObject({
+      kind: 'learned',
+      learned: { requestId: 'new' },
+    });
+    expect(alikes.size()).toBe(1);
   });
 
   it('learns from answers alone, and from those to its own questions', () => {

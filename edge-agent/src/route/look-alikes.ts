@@ -2,7 +2,7 @@
 // on, the cloud's answer to one question serves those that look like it, until it expires, its variant goes, or an audit
 // contradicts it. How alike two are is the correlation of their cut tensors, which cost nothing to have.
 
-import type { TensorData } from '@skerry/models';
+import { elementsOf, type Tensor } from '@skerry/models';
 import type { Answer } from '@skerry/sync-protocol';
 
 type Answered = Extract<Answer['outcome'], { kind: 'answered' }>;
@@ -58,12 +58,13 @@ const dimensionsMax = 256;
 const askedMax = 256;
 
 /** Of unit length and mean zero, so that a product is a correlation; neighbours in a large tensor become their mean. */
-export function embed(data: TensorData): Float32Array {
+export function embed(cut: Pick<Tensor, 'datatype' | 'data'>): Float32Array {
+  const data = elementsOf(cut);
   const width = Math.ceil(data.length / dimensionsMax);
   const pooled = new Float32Array(Math.ceil(data.length / width));
   for (let i = 0; i < data.length; i++) {
     const at = Math.floor(i / width);
-    pooled[at] = (pooled[at] as number) + Number(data[i]);
+    pooled[at] = (pooled[at] as number) + (data[i] as number);
   }
   const mean = pooled.reduce((sum, value) => sum + value, 0) / pooled.length;
   const centred = pooled.map((value) => value - mean);
@@ -113,10 +114,13 @@ export function createLookAlikes(
   return {
     enabled: cache === 'on' || cooldownMs > 0,
     recall(variant, embedding, now) {
-      const hit = closest(learned.values(), variant, embedding);
-      if (hit !== undefined && hit.entry.expiresMs > now)
+      const live = [...learned.values()].filter(({ expiresMs }) => expiresMs > now);
+      const hit = closest(live, variant, embedding);
+      // The oldest goes first, and one at a time: each is a write.
+      const [oldest] = learned.values();
+      if (oldest !== undefined && oldest.expiresMs <= now) forget(oldest.requestId);
+      if (hit !== undefined)
         return { kind: 'learned', learned: hit.entry, similarity: hit.similarity };
-      if (hit !== undefined) forget(hit.entry.requestId);
       const cooling = [...asked]
         .filter(([, { atMs }]) => now - atMs >= 0 && now - atMs < cooldownMs)
         .map(([requestId, entry]) => ({ requestId, ...entry }));

@@ -2,7 +2,7 @@
 // Two scores do, each with a limit from held-out examples: energy (Liu et al., arXiv 2010.03759), and the distance of the
 // cut's channel means from those of the answered class (Lee et al., arXiv 1807.03888). Microseconds on the device.
 
-import type { Tensor } from '../tensor.ts';
+import { elementsOf, type Tensor } from '../tensor.ts';
 
 export interface Domain {
   /** −T · log Σ exp(z / T) may be as large as this. */
@@ -34,13 +34,14 @@ export function energyOf(logits: ArrayLike<number>, temperature: number): number
 }
 
 /** The mean of each channel of a cut [1, channels, …]. */
-export function embeddingOf({ shape, data }: Tensor): Float64Array {
-  const channels = shape[1] ?? 1;
+export function embeddingOf(cut: Tensor): Float64Array {
+  const channels = cut.shape[1] ?? 1;
+  const data = elementsOf(cut);
   const size = data.length / channels;
   const means = new Float64Array(channels);
   for (let channel = 0, at = 0; channel < channels; channel++) {
     let sum = 0;
-    for (const end = at + size; at < end; at++) sum += Number(data[at]);
+    for (const end = at + size; at < end; at++) sum += data[at] as number;
     means[channel] = sum / size;
   }
   return means;
