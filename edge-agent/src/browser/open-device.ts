@@ -88,6 +88,8 @@ async function fetchBundle(name: string, { fetch, sha256 }: BrowserPorts): Promi
     const stages = new Map<string, Uint8Array>();
     for (const stage of manifest.stages.filter(({ side }) => side === 'edge')) {
       const file = await fetch(`/v1/bundles/${name}/stages/${stage.name}`, bundleTimeoutMs);
+      if (!file.ok)
+        return err(failure('unavailable', `stage ${stage.name}: the agent says ${file.status}`));
       const bytes = new Uint8Array(await file.arrayBuffer());
       const digest = await sha256?.(bytes);
       if (digest !== undefined && digest !== variant.files[stage.name]?.sha256)

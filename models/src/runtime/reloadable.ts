@@ -24,7 +24,8 @@ export async function openReloadable<T extends Closable>(
   /** One change after the other: two of them at once would leave one open that nobody closes. */
   const next = <R>(change: () => Promise<R>): Promise<R> => {
     const done = last.then(change);
-    last = done;
+    // Whoever asked for a change hears that it threw; who comes after it is not to.
+    last = done.catch(() => {});
     return done;
   };
   return ok({
