@@ -8,6 +8,8 @@ import { isLoopback } from '@skerry/shared/node';
 import type { MiddlewareHandler } from 'hono';
 import { refuse } from './refuse.ts';
 
+const foreignPage = failure('permission_denied', 'a page of another site may not ask this agent');
+
 /** A page on another port of this machine is of the same site, and not ours either. */
 const foreignSites = new Set(['cross-site', 'same-site']);
 
@@ -15,16 +17,26 @@ const foreignSites = new Set(['cross-site', 'same-site']);
 export function ownPagesOnly(httpHost: string): MiddlewareHandler {
   const checksName = isLoopback(httpHost);
   return async (c, next) => {
-    if (foreignSites.has(c.req.header('sec-fetch-site') ?? ''))
-      return refuse(
-        c,
-        failure('permission_denied', 'a page of another site may not ask this agent'),
-      );
     const host = c.req.header('host');
+    const site = c.req.header('sec-fetch-site');
+    if (foreignSites.has(site ?? '')) return refuse(c, foreignPage);
+    const origin = c.req.header('origin');
+    if (site === undefined && origin !== undefined && !isSameHost(origin, host))
+      return refuse(c, foreignPage);
     if (checksName && host !== undefined && !isOurName(host, httpHost))
       return refuse(c, failure('permission_denied', 'this agent is not called by that Host'));
     return next();
   };
+}
+
+/**
+ * A browser says Sec-Fetch-Site to loopback and over TLS alone; Origin, with whatever can change something, everywhere.
+ * That of a sandboxed page, `null`, is nobody's.
+ */
+function isSameHost(origin: string, host: string | undefined): boolean {
+  if (!URL.canParse(origin) || !URL.canParse(`http://${host}`)) return false;
+  const page = new URL(origin);
+  return page.host === new URL(`${page.protocol}//${host}`).host;
 }
 
 /** An address is no name that could be pointed here. */
