@@ -37,10 +37,12 @@ import { openTensorModel, type TensorModel } from './infer/tensor-model.ts';
 import { startWebhook, type WebhookCursor } from './infer/webhook.ts';
 import { createTally } from './observe/tally.ts';
 import type { BudgetStore } from './route/budgets.ts';
-import { createLookAlikes, type LearnedStore } from './route/look-alikes.ts';
-import { openRouter } from './route/open-router.ts';
+import type { LearnedStore } from './route/look-alikes.ts';
+import { openRouting } from './route/open-routing.ts';
 import { type PowerReading, strainOf } from './route/strain.ts';
 import { fitsMessage, type LargeInputs } from './sync/large-inputs.ts';
+import type { DeviceTextPorts } from './text/device-text.ts';
+import { serveText } from './text/serve-text.ts';
 
 export const agentVersion = '0.1.0';
 
@@ -74,6 +76,8 @@ export interface AgentPorts {
       signal: AbortSignal,
     ) => Promise<Result<void>>;
   };
+  /** Who answers texts. */
+  readonly text?: Pick<DeviceTextPorts, 'sources' | 'trusted'>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -109,25 +113,14 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
     },
     clock,
   );
-  const router = openRouter(config, {
+  const variants = [...models.values()].map(({ variant }) => variant);
+  const { router, textRouter, lookAlikes } = openRouting(config, variants, {
     link: () => session.link(),
-    store: ports.routeStore.budgets,
+    store: ports.routeStore,
     strain: () => strainOf(ports.power?.() ?? {}, config),
     clock,
     random: ports.random,
   });
-  const lookAlikes = createLookAlikes(
-    {
-      cache: config.answerCache,
-      similarityMin: config.similarityMin,
-      ttlMs: config.cacheTtlMs,
-      entriesMax: config.cacheEntriesMax,
-      cooldownMs: config.lookAlikeCooldownMs,
-    },
-    ports.routeStore.learned,
-    new Set([...models.values()].map(({ variant }) => variant)),
-    clock.nowMs(),
-  );
   const escalator = createEscalator(
     {
       escalations,
@@ -243,6 +236,13 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
   }
   const app = createApp({
     openInference: createRestHandler(server, config.bodyBytesMax),
+    text: serveText(config, {
+      ...(ports.text ?? { sources: {} }),
+      router: textRouter,
+      clock,
+      random: ports.random,
+      onAnswer: ({ source, degraded }) => tally.textAnswered(source, degraded),
+    }),
     bundles: ports.bundles,
     models,
     inference,

@@ -139,6 +139,34 @@ export const agentConfigSchema = z.object({
       .optional()
       .describe('what they are signed with'),
   ),
+  // The URL may hold a password.
+  textUpstream: secret(
+    z
+      .url({ protocol: /^https?$/ })
+      .optional()
+      .describe('a server of texts at hand, with OpenAI’s API: llama.cpp, Ollama'),
+  ),
+  textUpstreamModel: z
+    .string()
+    .min(1)
+    .max(256)
+    .optional()
+    .describe('its name of the model that answers chats; that of the request, where none is named'),
+  textUpstreamKey: secret(z.string().min(1).optional().describe('the key that it asks for')),
+  textRouter: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('file of a text router: which questions that model may be trusted with; else none'),
+  textAnswers: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('file of answers written down before, for when nobody else can answer'),
+  textDeadlineMs: countSchema(1, 600_000)
+    .default(30_000)
+    .describe('time to answer a text, or to begin to, where a request names none'),
+  textRequestsMax: countSchema(1, 10_000).default(16).describe('texts under way at once'),
   bodyBytesMax: countSchema(1024, 2 ** 30)
     .default(4 * 1024 * 1024)
     .describe('bytes of one request'),

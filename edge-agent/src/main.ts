@@ -28,6 +28,7 @@ import { createMqttDeviceTransport } from './adapters/mqtt-transport.ts';
 import { openBlobs } from './adapters/open-blobs.ts';
 import { openRelay } from './adapters/open-relay.ts';
 import { openRelayLink } from './adapters/open-relay-link.ts';
+import { openText } from './adapters/open-text.ts';
 import { packTensor } from './adapters/pack-tensor.ts';
 import { openDatabase, type SqliteDatabase } from './adapters/sqlite-database.ts';
 import { createSqliteDeviceStore } from './adapters/sqlite-device-store.ts';
@@ -126,6 +127,8 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
       : openRelayLink({ ...config, relayUrl }, { tls: ourTls, clock, random, log });
   if (!relayLink.ok) return relayLink;
   if (relayLink.value !== undefined) opened.push(relayLink.value.close);
+  const text = await openText(config, httpPorts);
+  if (!text.ok) return text;
   const agent = await createAgent(config, {
     bundles: bundles.value,
     createRuntime: createOnnxNativePool(config.workers).createRuntime,
@@ -140,6 +143,7 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
     transport,
     pack: packTensor,
     largeInputs: blobs.value.largeInputs,
+    text: text.value,
     ...openWebhook(config, database.value),
     power: createSysfsPower(clock),
     clock,

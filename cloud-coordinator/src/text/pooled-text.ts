@@ -1,7 +1,7 @@
 // The coordinator's upstreams as one TextServer: chosen, retried and replaced as the pool does it, until the answer, or
 // a stream's first chunk, is there. From then on nobody else can be asked, and the upstream is busy until the stream ends.
 
-import type { ChunkStream, TextServer } from '@skerry/models/openai';
+import { type TextServer, watchStream } from '@skerry/models/openai';
 import { err, type Failure, failure, ok, type Result } from '@skerry/shared';
 import type { UpstreamPool } from '../infer/upstreams/upstream-pool.ts';
 
@@ -30,7 +30,7 @@ export function createPooledText(
           const asked = await upstream.chat?.({ ...request, model }, lasting);
           if (asked === undefined) return cannot(upstream.name);
           if (!asked.ok || 'completion' in asked.value) return asked;
-          return ok({ chunks: heldStream(asked.value.chunks, hold(), lasting.signal) });
+          return ok({ chunks: watchStream(asked.value.chunks, lasting.signal, hold()) });
         },
       );
       return reply.ok ? reply : err(ours(reply.error));
@@ -46,24 +46,6 @@ export function createPooledText(
 }
 
 const cannot = (name: string): Result<never> => err(failure('internal', `${name} takes no texts`));
-
-/** A stream tells how it ended, also where nobody reads it to its end. */
-function heldStream(
-  chunks: ChunkStream,
-  settle: (ended: Result<unknown>) => void,
-  signal: AbortSignal,
-): ChunkStream {
-  const left = (): void => settle(ok(undefined));
-  if (signal.aborted) left();
-  signal.addEventListener('abort', left, { once: true });
-  return (async function* () {
-    for await (const chunk of chunks) {
-      if (!chunk.ok) settle(chunk);
-      yield chunk;
-    }
-    settle(ok(undefined));
-  })();
-}
 
 /** That an upstream does not take our key is nothing that whoever asks us could mend. */
 function ours(failed: Failure): Failure {

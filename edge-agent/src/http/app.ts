@@ -10,13 +10,15 @@ import { type EscalationRoutes, escalationRoutes } from './escalations.ts';
 import { type OpenInferenceRoutes, openInferenceRoutes } from './open-inference.ts';
 import { pageRoutes } from './page.ts';
 import { refuse } from './refuse.ts';
+import { type TextRoutes, textRoutes } from './text.ts';
 
 export interface AppPorts
   extends OpenInferenceRoutes,
     AnswerRoutes,
     DocumentRoutes,
     BundleRoutes,
-    EscalationRoutes {
+    EscalationRoutes,
+    TextRoutes {
   readonly bodyBytesMax: number;
   readonly log: Log;
   /** A request was refused with this code. */
@@ -33,6 +35,7 @@ export function createApp(ports: AppPorts): Hono {
     const code = c.get('refused');
     if (code !== undefined) ports.onRefused(code);
   });
+  app.route('/v1', textRoutes(ports));
   app.use(boundBody(ports.bodyBytesMax));
   app.get('/healthz', (c) => c.json(ports.health()));
   app.get('/metrics', async (c) =>

@@ -9,8 +9,7 @@ import { openDatabase } from '../adapters/sqlite-database.ts';
 import { createSqliteEscalationStore } from '../adapters/sqlite-escalation-store.ts';
 import { createSqliteRouteStore } from '../adapters/sqlite-route-store.ts';
 import { agentConfigSchema } from '../config.ts';
-import { createLookAlikes } from '../route/look-alikes.ts';
-import { openRouter } from '../route/open-router.ts';
+import { openRouting } from '../route/open-routing.ts';
 import { createEscalator } from './escalate.ts';
 import type { Model, StageOutcome } from './model.ts';
 import type { Asked } from './request.ts';
@@ -40,23 +39,18 @@ function open() {
   const database = openDatabase(':memory:');
   if (!database.ok) throw new Error(database.error.message);
   const stores = createSqliteRouteStore(database.value);
-  const lookAlikes = createLookAlikes(
-    { cache: 'off', similarityMin: 1, ttlMs: 1, entriesMax: 1, cooldownMs: 0 },
-    stores.learned,
-    new Set([variant]),
-    0,
-  );
+  const { router, lookAlikes } = openRouting(config, [variant], {
+    link: () => ({ state: 'up' }),
+    store: stores,
+    strain: () => undefined,
+    clock,
+    random: createRandom(1),
+  });
   const sent: Escalation[] = [];
   const escalator = createEscalator(
     {
       escalations: createSqliteEscalationStore(database.value, config),
-      router: openRouter(config, {
-        link: () => ({ state: 'up' }),
-        store: stores.budgets,
-        strain: () => undefined,
-        clock,
-        random: createRandom(1),
-      }),
+      router,
       lookAlikes,
       pack: packTensor,
       clock,

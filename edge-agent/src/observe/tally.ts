@@ -12,6 +12,7 @@ type RecentDecision = DeviceStatus['recent'][number];
 export interface Tally {
   answered(answer: InferenceAnswer, nowMs: number): void;
   escalated(): void;
+  textAnswered(source: string, degraded: boolean): void;
   audited(agrees: boolean): void;
   late(answers: number): void;
   pushed(outcome: 'delivered' | 'passed-over'): void;
@@ -64,6 +65,12 @@ export function createTally(gauges: TallyGauges, clock: Pick<Clock, 'after'>): T
   const escalations = new Counter({
     name: 'skerry_escalations_total',
     help: 'Questions made durable for the cloud',
+    registers,
+  });
+  const texts = new Counter({
+    name: 'skerry_text_answers_total',
+    help: 'Texts answered, by source and whether degraded',
+    labelNames: ['source', 'degraded'],
     registers,
   });
   const audits = new Counter({
@@ -132,6 +139,9 @@ export function createTally(gauges: TallyGauges, clock: Pick<Clock, 'after'>): T
     escalated() {
       counts.escalated += 1;
       escalations.inc();
+    },
+    textAnswered(source, degraded) {
+      texts.inc({ source, degraded: String(degraded) });
     },
     audited(agrees) {
       audits.inc({ agrees: String(agrees) });

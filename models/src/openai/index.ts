@@ -13,3 +13,4 @@ export {
   type TextServer,
   type TextTerms,
 } from './text-server.ts';
+export { watchStream } from './watch-stream.ts';

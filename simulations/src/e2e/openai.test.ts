@@ -1,11 +1,16 @@
 // OpenAI's own client against our servers as processes, with servers of texts behind them that behave as the real ones.
 
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { operatorCommands } from '@skerry/cloud-coordinator';
 import { type OpenAiFlavour, startOpenAiMock } from '@skerry/models/testing';
+import { trainTextRouter } from '@skerry/models/text-router';
 import OpenAI, { APIError, AuthenticationError, BadRequestError, NotFoundError } from 'openai';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { linkOf, openCertifiedFleet, operatorToken } from '../fleet/certified-fleet.ts';
 import { type SkerryProcess, startProcess } from '../fleet/process.ts';
 
 const question = [{ role: 'user' as const, content: 'what is a skerry' }];
@@ -154,5 +159,129 @@ describe('OpenAI’s client on a coordinator', { timeout: 60_000 }, () => {
     await expect(clientOf(coordinator).models.list()).rejects.toBeInstanceOf(AuthenticationError);
     const { data } = await clientOf(coordinator, { apiKey: token }).models.list();
     expect(data).toHaveLength(1);
+  });
+});
+
+/** A router that trusts the weak model with the depth of water, and with no sums. */
+async function writeRouter(folder: string): Promise<string> {
+  const questions = Array.from({ length: 20 }, (_, i) => [
+    { text: `how deep is the water at ${i}`, weakRight: true, strongRight: true },
+    {
+      text: `what is the sum of 3 and ${i} and a half percent`,
+      weakRight: false,
+      strongRight: true,
+    },
+  ]).flat();
+  const file = join(folder, 'router.json');
+  await writeFile(file, JSON.stringify({ ...trainTextRouter(questions), threshold: 0.8 }));
+  return file;
+}
+
+const easy = [{ role: 'user' as const, content: 'how deep is the water at 7' }];
+const hard = [{ role: 'user' as const, content: 'what is the sum of 3 and 7 and a half percent' }];
+
+/** Of somebody without a certificate. */
+async function statusOf(url: string, headers: Record<string, string>): Promise<number> {
+  const asking = request(url, { headers, rejectUnauthorized: false }).end();
+  const [response] = await once(asking, 'response');
+  response.resume();
+  return response.statusCode;
+}
+
+/** What a device says of its answer, which is none of OpenAI's fields. */
+const decisionOf = (completion: object): unknown => (completion as { skerry?: unknown }).skerry;
+
+describe('OpenAI’s client on a device', { timeout: 90_000 }, () => {
+  it('is answered at home or by the cloud, as the question and the link are, and hears which', async () => {
+    const folder = await temporaryFolder();
+    const [weak, strong] = [await startOpenAiMock('ollama'), await startOpenAiMock('vllm')];
+    const coordinator = await startCoordinator(folder, [upstreamOf('strong', strong.url)]);
+    const agent = await startProcess('agent', 'device-1', {
+      'data-dir': join(folder, 'agent'),
+      'http-port': 0,
+      broker: coordinator.mqttUrl ?? '',
+      'coordinator-url': coordinator.httpUrl,
+      'text-upstream': weak.url,
+      'text-router': await writeRouter(folder),
+      'text-answers': await writeAnswers(folder),
+    });
+    onTestFinished(agent.stop);
+    await vi.waitFor(async () => expect(await linkOf(agent)).toBe('up'), { timeout: 10_000 });
+    const client = clientOf(agent);
+    expect((await client.models.list()).data.map(({ id }) => id)).toEqual(['echo']);
+    const ask = async (messages: typeof easy) => {
+      const asking = client.chat.completions.create({ model: 'echo', messages });
+      const { data, response } = await asking.withResponse();
+      expect(response.headers.get('skerry-source')).toBe(
+        (decisionOf(data) as { source: string }).source,
+      );
+      return decisionOf(data);
+    };
+    expect(await ask(easy)).toMatchObject({
+      source: 'local',
+      reason: 'confident',
+      degraded: false,
+    });
+    expect(await ask(hard)).toMatchObject({ source: 'cloud', reason: 'not confident' });
+    expect([weak.requests.length, strong.requests.length]).toEqual([1, 1]);
+
+    const stream = await client.chat.completions.create({
+      model: 'echo',
+      messages: hard,
+      stream: true,
+    });
+    const chunks: object[] = [];
+    for await (const chunk of stream) chunks.push(chunk);
+    expect(chunks.map(decisionOf)).toMatchObject([
+      { source: 'cloud' },
+      ...chunks.slice(1).map(() => undefined),
+    ]);
+    expect(strong.requests).toHaveLength(2);
+
+    const embedded = await client.embeddings.create({ model: 'echo', input: ['a', 'bbb'] });
+    expect(embedded.data[1]?.embedding).toEqual([3, 1]);
+    expect(decisionOf(embedded)).toMatchObject({ source: 'local', degraded: false });
+
+    await coordinator.kill();
+    expect(await ask(hard)).toMatchObject({ source: 'local', degraded: true });
+    weak.mode = 'broken';
+    const written = await client.chat.completions.create({ model: 'echo', messages: question });
+    expect(written.choices[0]?.message.content).toBe('A rock.');
+    expect(decisionOf(written)).toMatchObject({ source: 'answers', degraded: true });
+    await expect(ask(hard)).rejects.toMatchObject({ status: 503 });
+    const metrics = await (await fetch(`${agent.httpUrl}/metrics`)).text();
+    expect(metrics).toContain('skerry_text_answers_total{source="answers",degraded="true"} 1');
+    expect(agent.lastWords()).not.toContain('how deep');
+  });
+
+  it('[IDN13] reaches the coordinator’s upstreams by the device’s certificate, and as nobody else', async () => {
+    const fleet = await openCertifiedFleet(onTestFinished);
+    const mock = await startOpenAiMock('vllm');
+    const coordinator = await fleet.startCoordinator({
+      'mqtt-port': 0,
+      upstreams: JSON.stringify([upstreamOf('vllm', mock.url)]),
+    });
+    const token = await operatorCommands.token([
+      ...['--device', 'device-1', '--data-dir', fleet.dataDir],
+    ]);
+    if (!token.ok) throw new Error(token.error.message);
+    const agent = await fleet.startAgent('device-1', {
+      broker: coordinator.mqttUrl ?? '',
+      'coordinator-url': coordinator.httpUrl,
+      'join-token': token.value,
+    });
+    const client = clientOf(agent);
+    await vi.waitFor(
+      async () => {
+        const completion = await client.chat.completions.create({ model: 'echo', messages: easy });
+        expect(decisionOf(completion)).toMatchObject({ source: 'cloud' });
+      },
+      { timeout: 20_000, interval: 200 },
+    );
+    const stream = client.chat.completions.stream({ model: 'echo', messages: easy });
+    expect((await stream.finalChatCompletion()).choices[0]?.message.content).toBe(easy[0]?.content);
+    const models = `${coordinator.httpUrl}/v1/models`;
+    expect(await statusOf(models, { 'skerry-device': 'device-1' })).toBe(401);
+    expect(await statusOf(models, { authorization: `Bearer ${operatorToken}` })).toBe(200);
   });
 });
