@@ -4,6 +4,8 @@ export {
   createMemoryRolloutStore,
   type MemoryRolloutDisk,
 } from './memory-rollout-stores.ts';
+export { type Behaviour, goodBehaviour } from './model-device.ts';
+export { createModelFleet, type ModelFleet, type ModelFleetOptions } from './model-fleet.ts';
 export {
   type AssignmentDatabase,
   assignmentStoreContract,

@@ -1,3 +1,5 @@
+export { tally } from './due-events.ts';
+export { evaluateGate, type Observed } from './evaluate-gate.ts';
 export type {
   AssignmentSigner,
   AssignmentStore,
@@ -33,3 +35,6 @@ export {
   type Selection,
   selects,
 } from './rollout-plan.ts';
+export { type Phase, type RolloutState, replay } from './rollout-state.ts';
+export { type Order, openRollouts, type Rollouts, type RolloutsPorts } from './rollouts.ts';
+export { type TimeToSafe, timeToSafe } from './time-to-safe.ts';

@@ -2,11 +2,11 @@
 // ../../testing keep the same contracts.
 
 import type { Result } from '@skerry/shared';
-import type { Assignment } from '@skerry/sync-protocol/update';
+import type { Assignment, DeltaOffer } from '@skerry/sync-protocol/update';
 import type { BundleRef } from './rollout-event.ts';
 import type { Selectable } from './rollout-plan.ts';
 
-/** Events per log in one append. */
+/** Of one append. */
 export const eventsPerAppendMax = 64;
 /** Of one event as text. */
 export const eventCharsMax = 2 * 1024 * 1024;
@@ -53,7 +53,8 @@ export interface AssignmentStore {
 /** One device as the fleet's registry has it. */
 export interface FleetDevice extends Selectable {
   readonly online: boolean;
-  readonly lastSeenMs: number;
+  /** When it last said what it runs. */
+  readonly seenMs: number;
   /** By model, the digest of the bundle that its latest heartbeat names. */
   readonly running: Readonly<Record<string, string>>;
 }
@@ -73,6 +74,8 @@ export interface BundleDirectory {
   resolve(model: string, version: string): Promise<Result<ResolvedBundle>>;
   /** `undefined` where the registry has never had it: a factory's image. */
   byDigest(model: string, digest: string): Promise<Result<BundleRef | undefined>>;
+  /** How to come to a bundle's files from what devices hold, as far as it is computed. */
+  deltasTo?(model: string, digest: string): Promise<Result<readonly DeltaOffer[]>>;
 }
 
 export interface AssignmentSigner {

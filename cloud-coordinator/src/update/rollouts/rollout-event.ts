@@ -35,7 +35,8 @@ export type Wave = z.infer<typeof fixedWaveSchema>;
 
 const evidenceSchema = z.strictObject({
   sign: z.string().max(64),
-  finding: z.enum(['harm', 'none-shown', 'no-harm-proven', 'too-few']),
+  /** `suspected`: beyond its limit as far as seen, which may yet be chance. */
+  finding: z.enum(['harm', 'suspected', 'none-shown', 'no-harm-proven', 'too-few']),
   /** Answers or devices that it rests on. */
   trials: z.number().nonnegative(),
   devices: z.int().nonnegative(),
@@ -60,6 +61,8 @@ const tallySchema = z.strictObject({
   refused: countSchema,
   /** Told and not taken, or away: they count neither way. */
   unreachable: countSchema,
+  /** They ran it before, are the other arm of an experiment, or went back: nothing is expected of them. */
+  exempt: countSchema,
 });
 export type Tally = z.infer<typeof tallySchema>;
 
@@ -89,6 +92,7 @@ export const rolloutEventSchema = z.discriminatedUnion('kind', [
         device: nameSchema,
         site: nameSchema,
         wave: countSchema,
+        online: z.boolean(),
         /** What it ran then. */
         running: digestSchema.optional(),
       }),
@@ -119,6 +123,8 @@ export const rolloutEventSchema = z.discriminatedUnion('kind', [
     reports: many(
       z.strictObject({
         device: nameSchema,
+        /** The op's id, which rises with each of a device: what is read twice counts once. */
+        op: countSchema,
         state: z.enum(updateStates),
         reason: reasonSchema.optional(),
         running: digestSchema.optional(),
@@ -137,6 +143,8 @@ export const rolloutEventSchema = z.discriminatedUnion('kind', [
         device: nameSchema,
         online: z.boolean(),
         running: digestSchema.optional(),
+        /** When it said so. */
+        seenMs: atMsSchema,
       }),
     ),
   }),

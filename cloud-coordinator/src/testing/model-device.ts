@@ -1,0 +1,221 @@
+// A device for tests of rollouts: it takes assignments, moves through the states of an update in its own time, keeps two
+// slots, reports, and answers questions as well as the bundle that it runs does. No bytes, no signatures: those have tests
+// of their own.
+
+import { defined, type Random } from '@skerry/shared';
+import type {
+  Assignment,
+  Health,
+  ModelAssignment,
+  UpdateReport,
+  UpdateState,
+} from '@skerry/sync-protocol/update';
+
+/** How answers of a bundle are. Shares. */
+export interface Behaviour {
+  readonly auditMiss: number;
+  readonly escalated: number;
+  readonly cloudMiss: number;
+  readonly failures: number;
+  /** Of the devices that try it, those whose own health gate turns it back. */
+  readonly crashes: number;
+}
+
+export const goodBehaviour: Behaviour = {
+  auditMiss: 0.03,
+  escalated: 0.2,
+  cloudMiss: 0.1,
+  failures: 0.001,
+  crashes: 0.002,
+};
+
+export interface ModelDeviceOptions {
+  readonly name: string;
+  readonly model: string;
+  readonly incumbent: string;
+  readonly random: Random;
+  readonly behaviourOf: (digest: string) => Behaviour;
+  /** Answers of a soak that the cloud has audited. */
+  readonly audits: number;
+  readonly fetchMs: number;
+  /** It never comes back from a fetch that it has begun. */
+  readonly isFlaky: boolean;
+  readonly onFetch: (atMs: number) => void;
+}
+
+export interface ModelDevice {
+  readonly name: string;
+  online: boolean;
+  /** What answers now. */
+  running(): string;
+  /** When its next step is due; infinite when it waits for the cloud. */
+  dueMs(): number;
+  /** Goes on by itself. What needs a link waits for one. */
+  step(nowMs: number): void;
+  take(assignment: Assignment, nowMs: number): void;
+  /** What it has to say; the outbox is empty then. */
+  drain(): readonly UpdateReport[];
+}
+
+interface Update {
+  readonly goal: ModelAssignment;
+  readonly takenMs: number;
+  state: UpdateState;
+  dueMs: number;
+}
+
+/** Of a step that costs no waiting. */
+const shortMs = 1_000;
+const requestsOfSoak = 100;
+
+export function createModelDevice(options: ModelDeviceOptions): ModelDevice {
+  const { name, model, incumbent, random, behaviourOf } = options;
+  const outbox: UpdateReport[] = [];
+  let running = incumbent;
+  let other: string | undefined;
+  let counter = 0;
+  let update: Update | undefined;
+  let quarantined: ReadonlySet<string> = new Set();
+
+  const say = (
+    goal: ModelAssignment,
+    state: UpdateState,
+    more: Partial<UpdateReport> = {},
+  ): void => {
+    outbox.push({
+      kind: 'update-report',
+      model,
+      version: goal.version,
+      bundle: goal.bundle.digest,
+      counter,
+      ...(goal.rollout === undefined ? {} : { rollout: goal.rollout.id }),
+      state,
+      attempt: 1,
+      running,
+      ...more,
+    });
+  };
+  const flip = (): void => {
+    const next = defined(other, 'the other slot');
+    other = running;
+    running = next;
+  };
+  const end = (state: UpdateState, more: Partial<UpdateReport> = {}): void => {
+    const { goal } = defined(update, 'an update that ends');
+    const isActive = running === goal.bundle.digest && state !== 'confirmed';
+    if (isActive && other !== undefined) flip();
+    say(goal, state, more);
+    update = undefined;
+  };
+  const enter = (state: UpdateState, dueMs: number): void => {
+    const current = defined(update, 'an update under way');
+    current.state = state;
+    current.dueMs = dueMs;
+    say(current.goal, state);
+  };
+
+  const begin = (goal: ModelAssignment, nowMs: number): void => {
+    update = { goal, takenMs: nowMs, state: 'assigned', dueMs: nowMs + goal.fetch.afterMs };
+    say(goal, 'assigned');
+    if (other === goal.bundle.digest) enter('staged', nowMs + goal.activate.afterMs);
+  };
+
+  const steps: Partial<Record<UpdateState, (current: Update, nowMs: number) => void>> = {
+    assigned(_, nowMs) {
+      options.onFetch(nowMs);
+      enter('fetching', options.isFlaky ? Number.POSITIVE_INFINITY : nowMs + options.fetchMs);
+    },
+    fetching({ goal, takenMs }, nowMs) {
+      enter('verified', nowMs + shortMs);
+      other = goal.bundle.digest;
+      enter('staged', Math.max(nowMs + shortMs, takenMs + goal.activate.afterMs));
+    },
+    staged(_, nowMs) {
+      enter('activating', nowMs + shortMs);
+    },
+    activating({ goal }, nowMs) {
+      flip();
+      enter('soaking', nowMs + goal.soak.forMs);
+    },
+    soaking({ goal }) {
+      const health = healthOf(goal.bundle.digest);
+      const baseline = healthOf(other ?? incumbent);
+      if (goal.soak.requestsMin > 0 && random.next() < behaviourOf(running).crashes) {
+        const reason = { code: 'unhealthy', message: 'too many requests failed' };
+        end('rolled-back', { health, baseline, reason, running: other ?? incumbent });
+      } else end('confirmed', { health, baseline });
+    },
+  };
+
+  const draw = (trials: number, share: number): number => {
+    if (trials > 40) {
+      const spread = Math.sqrt(trials * share * (1 - share));
+      const hits = Math.round(trials * share + spread * random.gaussian());
+      return Math.min(trials, Math.max(0, hits));
+    }
+    let hits = 0;
+    for (let i = 0; i < trials; i++) if (random.next() < share) hits++;
+    return hits;
+  };
+  // Devices differ: by light, by dust, by whom they meet.
+  const hardship = 0.5 + random.next();
+  const healthOf = (digest: string): Health => {
+    const { auditMiss, escalated, cloudMiss, failures } = behaviourOf(digest);
+    const base = behaviourOf(incumbent);
+    // What is worse about a bundle comes on top of what is hard about the place.
+    const share = (own: number, usual: number): number =>
+      Math.min(1, Math.max(0, usual * hardship + own - usual));
+    const asked = draw(requestsOfSoak, share(escalated, base.escalated));
+    return {
+      overMs: 60_000,
+      requests: requestsOfSoak,
+      failures: draw(requestsOfSoak, failures),
+      atExit: requestsOfSoak - asked,
+      escalated: asked,
+      degraded: 0,
+      cloud: { answers: asked, agreed: asked - draw(asked, share(cloudMiss, base.cloudMiss)) },
+      audit: {
+        answers: options.audits,
+        agreed: options.audits - draw(options.audits, share(auditMiss, base.auditMiss)),
+      },
+      latency: { p50Ms: 5, p95Ms: 9 + 2 * random.next() },
+      memoryBytes: 1_000_000,
+    };
+  };
+
+  const obeyQuarantine = (): void => {
+    if (update !== undefined && quarantined.has(update.goal.bundle.digest)) end('quarantined');
+    if (quarantined.has(running) && other !== undefined && !quarantined.has(other)) flip();
+  };
+
+  return {
+    name,
+    online: true,
+    running: () => running,
+    dueMs: () => update?.dueMs ?? Number.POSITIVE_INFINITY,
+    step(nowMs) {
+      while (update !== undefined && update.dueMs <= nowMs) {
+        const needsLink = update.state === 'assigned' || update.state === 'fetching';
+        if (needsLink && !this.online) return;
+        steps[update.state]?.(update, Math.max(update.dueMs, nowMs - 60_000));
+      }
+    },
+    take(assignment, nowMs) {
+      if (assignment.counter <= counter) return; // A replay.
+      counter = assignment.counter;
+      quarantined = new Set(assignment.quarantined);
+      obeyQuarantine();
+      if (assignment.mode === 'stop') {
+        if (update !== undefined) end('stopped');
+        return;
+      }
+      const goal = assignment.models.find((each) => each.model === model);
+      const wanted = goal?.bundle.digest;
+      if (update !== undefined && wanted !== update.goal.bundle.digest) end('stopped');
+      if (goal === undefined || wanted === undefined || update !== undefined) return;
+      if (wanted === running) return;
+      if (!quarantined.has(wanted)) begin(goal, nowMs);
+    },
+    drain: () => outbox.splice(0),
+  };
+}

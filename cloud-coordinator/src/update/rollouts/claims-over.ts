@@ -1,0 +1,48 @@
+// Which of several rollouts of one model has a device in hand: the latest that has told it something and not let go.
+
+import { err, failure, ok, type Result } from '@skerry/shared';
+import type { RolloutPlan } from './rollout-plan.ts';
+import type { RolloutState } from './rollout-state.ts';
+
+const inProgress: ReadonlySet<string> = new Set([
+  'awaiting-approval',
+  'running',
+  'paused',
+  'rolling-back',
+]);
+
+/** One at a time moves a model: two would each take the other for a fault. */
+export function checkFree(plan: RolloutPlan, others: readonly RolloutState[]): Result<void> {
+  if (others.some((other) => other.plan.id === plan.id))
+    return err(failure('invalid_argument', `the name ${plan.id} is taken`));
+  const busy = others.find(
+    (other) => other.plan.model === plan.model && inProgress.has(other.phase.kind),
+  );
+  return busy === undefined
+    ? ok(undefined)
+    : err(failure('invalid_argument', `${busy.plan.id} of ${plan.model} is ${busy.phase.kind}`));
+}
+
+/** A later one of the same model has completed: it says what the fleet runs. `all` in the order in which they began. */
+export function isSuperseded(state: RolloutState, all: readonly RolloutState[]): boolean {
+  return laterOf(state, all).some(({ phase }) => phase.kind === 'completed');
+}
+
+/** Whether a later rollout of the model has this device in hand; the older one then leaves it alone. */
+export function claimsOver(
+  state: RolloutState,
+  all: readonly RolloutState[],
+): (device: string) => boolean {
+  const later = laterOf(state, all);
+  return (device) =>
+    later.some(({ members }) => {
+      const member = members.get(device);
+      if (member === undefined) return false;
+      return member.progress.kind === 'reverting' || member.goal === 'candidate';
+    });
+}
+
+function laterOf(state: RolloutState, all: readonly RolloutState[]): readonly RolloutState[] {
+  const at = all.findIndex(({ plan }) => plan.id === state.plan.id);
+  return all.slice(at + 1).filter(({ plan }) => plan.model === state.plan.model);
+}

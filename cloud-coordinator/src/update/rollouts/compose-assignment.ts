@@ -1,0 +1,117 @@
+// The whole of what a device shall run, from what it was told last and what one rollout says of one model.
+
+import type { Assignment, DeltaOffer, ModelAssignment } from '@skerry/sync-protocol/update';
+import type { FleetState } from './fleet-state.ts';
+import type { Member } from './member.ts';
+import type { IssuedAssignment } from './ports.ts';
+import type { BundleRef } from './rollout-event.ts';
+import type { RolloutState } from './rollout-state.ts';
+
+/** What asked for a goal: of this rollout, this device's so many-th. */
+export const issueName = (rollout: string, issues: number): string => `${rollout}#${issues}`;
+
+export interface Goal {
+  readonly model: string;
+  readonly issue: string;
+  /** `undefined`: nothing is assigned for the model; what runs goes on, and what was begun ends. */
+  readonly assigned: ModelAssignment | undefined;
+}
+
+export function composeAssignment(
+  device: string,
+  before: IssuedAssignment | undefined,
+  goal: Goal | undefined,
+  fleet: FleetState,
+  nowMs: number,
+): IssuedAssignment {
+  const others = (before?.assignment.models ?? [])
+    .filter(({ model }) => model !== goal?.model)
+    .map((each) => laterBy(each, nowMs - (before?.assignment.issuedMs ?? nowMs)));
+  const assignment: Assignment = {
+    schema: 'skerry.assignment/1',
+    device,
+    counter: (before?.assignment.counter ?? 0) + 1,
+    issuedMs: nowMs,
+    mode: fleet.stopped === undefined ? 'run' : 'stop',
+    models: goal?.assigned === undefined ? others : [...others, goal.assigned],
+    quarantined: [...fleet.quarantined.keys()],
+  };
+  return {
+    assignment,
+    issues: { ...before?.issues, ...(goal === undefined ? {} : { [goal.model]: goal.issue }) },
+  };
+}
+
+/** The same moments, said again when some of the time until them has gone. */
+function laterBy(assigned: ModelAssignment, elapsedMs: number): ModelAssignment {
+  const rest = ({ afterMs, windowMs }: ModelAssignment['fetch']) => ({
+    afterMs: Math.max(0, afterMs - Math.max(0, elapsedMs)),
+    windowMs,
+  });
+  return { ...assigned, fetch: rest(assigned.fetch), activate: rest(assigned.activate) };
+}
+
+/** Whether what a device was told last says what now holds for all. */
+export function isCurrent({ assignment }: IssuedAssignment, fleet: FleetState): boolean {
+  const { mode, quarantined } = assignment;
+  return (
+    (mode === 'stop') === (fleet.stopped !== undefined) &&
+    quarantined.length === fleet.quarantined.size &&
+    quarantined.every((bundle) => fleet.quarantined.has(bundle))
+  );
+}
+
+export function candidateGoal(
+  { plan, candidate, phase }: RolloutState,
+  member: Member,
+  deltas: readonly DeltaOffer[],
+  nowMs: number,
+): Goal {
+  const { progress } = member;
+  const at =
+    progress.kind === 'issued' || progress.kind === 'under-way'
+      ? progress
+      : { fetchAtMs: nowMs, activateAtMs: nowMs };
+  const after = (atMs: number) => ({ afterMs: Math.max(0, atMs - nowMs), windowMs: 0 });
+  const { model, variant, device } = plan;
+  return {
+    model,
+    issue: issueName(plan.id, member.issues),
+    assigned: {
+      model,
+      ...candidate,
+      ...(variant === undefined ? {} : { variant }),
+      rollout: { id: plan.id, wave: Math.max(member.wave, phase.wave) },
+      deltas: [...deltas],
+      fetch: after(at.fetchAtMs),
+      activate: after(at.activateAtMs),
+      ...device,
+    },
+  };
+}
+
+/** To what ran before, at once: it lies on the other slot, is trusted, and there is nothing to watch. */
+export function previousGoal(
+  { plan }: RolloutState,
+  member: Member,
+  previous: BundleRef | undefined,
+): Goal {
+  const { model, device } = plan;
+  const issue = issueName(plan.id, member.issues);
+  if (previous === undefined) return { model, issue, assigned: undefined };
+  const now = { afterMs: 0, windowMs: 0 };
+  return {
+    model,
+    issue,
+    assigned: {
+      model,
+      ...previous,
+      deltas: [],
+      fetch: now,
+      activate: now,
+      metered: 'allow',
+      soak: { ...device.soak, forMs: 0, requestsMin: 0 },
+      timeouts: device.timeouts,
+    },
+  };
+}

@@ -1,0 +1,149 @@
+// What time does to a rollout: who has been silent for too long, and what the gate says now. Pure, so that any coordinator
+// comes to the same, and a test needs no clock.
+
+import { evaluateGate, type Observed } from './evaluate-gate.ts';
+import type { Execution } from './gate-signs.ts';
+import type { Member } from './member.ts';
+import { devicesPerEventMax, type RolloutEvent, type Tally } from './rollout-event.ts';
+import type { RolloutPlan } from './rollout-plan.ts';
+import type { RolloutState } from './rollout-state.ts';
+
+/** A window for maintenance comes at least once in it. */
+const maintenanceWaitMs = 7 * 86_400_000;
+
+/** `isJudged`: the gate has seen these very members and said `hold`. */
+export function dueEvents(
+  state: RolloutState,
+  nowMs: number,
+  isJudged = false,
+): readonly RolloutEvent[] {
+  const { phase } = state;
+  const late = [...state.members]
+    .filter(([, member]) => deadlineOf(member, state.plan) <= nowMs)
+    .map(([device]) => device);
+  const events: RolloutEvent[] = chunked(late).map((devices) => ({
+    kind: 'lapsed',
+    atMs: nowMs,
+    devices,
+  }));
+  if (events.length > 0) return events; // The gate is asked when these are in the log.
+  if (!isJudged && (phase.kind === 'running' || phase.kind === 'completed')) {
+    const verdict = evaluateGate(state.plan.gate, observe(state));
+    const counts =
+      phase.kind === 'running' ? verdict.verdict !== 'hold' : verdict.verdict === 'rollback';
+    if (counts) return [{ kind: 'judged', atMs: nowMs, wave: phase.wave, verdict }];
+  }
+  const endMs = phaseEnd(state);
+  return endMs !== undefined && endMs <= nowMs ? [{ kind: 'timed-out', atMs: nowMs }] : [];
+}
+
+/** `undefined` in a phase that waits for nothing. */
+export function phaseEnd({ phase, plan }: RolloutState): number | undefined {
+  switch (phase.kind) {
+    case 'awaiting-approval':
+      return phase.sinceMs + plan.timeouts.approvalMs;
+    case 'running':
+      return phase.sinceMs + plan.timeouts.waveMs;
+    case 'paused':
+      return phase.sinceMs + plan.timeouts.pauseMs;
+    default:
+      return undefined;
+  }
+}
+
+/** When this device has been waited for long enough. Infinite where it waits for us. */
+export function deadlineOf(
+  { progress, online }: Member,
+  { device, timeouts }: RolloutPlan,
+): number {
+  const never = Number.POSITIVE_INFINITY;
+  if (progress.kind === 'issued') return progress.atMs + timeouts.takeMs;
+  if (progress.kind === 'reverting')
+    return online && progress.toldMs !== undefined ? progress.toldMs + timeouts.revertMs : never;
+  if (progress.kind !== 'under-way') return never;
+  const { state, sinceMs, fetchAtMs, activateAtMs } = progress;
+  const { fetchMs, shadowMs, activateMs, soakMs } = device.timeouts;
+  const { graceMs } = timeouts;
+  switch (state) {
+    case 'assigned':
+      return Math.max(sinceMs, fetchAtMs) + fetchMs + graceMs;
+    case 'fetching':
+      return sinceMs + fetchMs + graceMs;
+    case 'verified':
+    case 'staged': {
+      const wait = device.maintenance === undefined ? 0 : maintenanceWaitMs;
+      return Math.max(sinceMs, activateAtMs) + wait + shadowMs + activateMs + graceMs;
+    }
+    case 'shadowing':
+      return sinceMs + shadowMs + graceMs;
+    case 'activating':
+      return sinceMs + activateMs + graceMs;
+    case 'soaking':
+      return sinceMs + soakMs + graceMs;
+    default:
+      return sinceMs + graceMs;
+  }
+}
+
+/** What the gate may know. */
+export function observe(state: RolloutState): Observed {
+  const executions: Execution[] = [];
+  let refused = 0;
+  for (const [device, { progress, health, baseline }] of state.members) {
+    if (progress.kind === 'refused') refused++;
+    const isExecuted =
+      progress.kind === 'failed' || (progress.kind === 'succeeded' && !progress.already);
+    if (isExecuted)
+      executions.push({ device, failed: progress.kind === 'failed', health, baseline });
+  }
+  return { tally: tally(state, state.phase.wave), executions, refused };
+}
+
+/** Of whose own wave it is. A late one of a wave that is over opens nothing again: it is in no other wave's count. */
+export function tally(state: RolloutState, wave: number): Tally {
+  const counts = {
+    members: 0,
+    waiting: 0,
+    underWay: 0,
+    succeeded: 0,
+    failed: 0,
+    refused: 0,
+    unreachable: 0,
+    exempt: 0,
+  };
+  for (const member of state.members.values()) {
+    if (member.wave !== wave) continue;
+    counts.members++;
+    switch (member.progress.kind) {
+      case 'waiting':
+      case 'issued':
+        counts[member.online ? 'waiting' : 'unreachable']++;
+        break;
+      case 'under-way':
+      case 'reverting':
+        counts.underWay++;
+        break;
+      case 'succeeded':
+        counts[member.progress.already ? 'exempt' : 'succeeded']++;
+        break;
+      case 'safe':
+      case 'control':
+        counts.exempt++;
+        break;
+      case 'failed':
+        counts.failed++;
+        break;
+      case 'refused':
+        counts.refused++;
+        break;
+    }
+  }
+  return counts;
+}
+
+export function chunked<Item>(items: readonly Item[]): Item[][] {
+  const chunks: Item[][] = [];
+  for (let from = 0; from < items.length; from += devicesPerEventMax)
+    chunks.push(items.slice(from, from + devicesPerEventMax));
+  return chunks;
+}

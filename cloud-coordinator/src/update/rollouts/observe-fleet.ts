@@ -1,0 +1,89 @@
+// From what the registry and the ops say to the events that a rollout's log lacks. Pure: what is there already is no event.
+
+import type { OpenOp } from '@skerry/sync-protocol';
+import { chunked } from './due-events.ts';
+import { waveOf } from './fix-waves.ts';
+import type { FleetDevice } from './ports.ts';
+import type { RolloutEvent } from './rollout-event.ts';
+import { selects } from './rollout-plan.ts';
+import type { RolloutState } from './rollout-state.ts';
+
+/** A rollout that turns back, or is over without success, takes nobody new. */
+const closed: ReadonlySet<string> = new Set(['aborted', 'rolling-back', 'rolled-back']);
+
+export function joinedFrom(
+  { plan, waves, members, phase }: RolloutState,
+  devices: readonly FleetDevice[],
+  atMs: number,
+): readonly RolloutEvent[] {
+  if (closed.has(phase.kind)) return [];
+  const fresh = devices
+    .filter((each) => !members.has(each.device) && selects(plan.select, each))
+    .map((each) => {
+      const { device, site, online, running } = each;
+      const runs = running[plan.model];
+      const wave = waveOf(plan.id, waves, each);
+      return { device, site, online, wave, ...(runs === undefined ? {} : { running: runs }) };
+    });
+  return chunked(fresh).map((each) => ({ kind: 'joined', atMs, members: each }));
+}
+
+export function heardFrom(
+  { plan, candidate, members }: RolloutState,
+  devices: readonly FleetDevice[],
+  isClaimed: (device: string) => boolean,
+  atMs: number,
+): readonly RolloutEvent[] {
+  const { digest } = candidate.bundle;
+  const news = devices.flatMap(({ device, online, running, seenMs }) => {
+    const member = members.get(device);
+    if (member === undefined || isClaimed(device)) return [];
+    const runs = running[plan.model];
+    const { progress } = member;
+    const isNews =
+      member.online !== online ||
+      (runs !== undefined && member.running !== runs) ||
+      (progress.kind === 'under-way' && progress.state === 'confirmed' && runs === digest) ||
+      (progress.kind === 'reverting' &&
+        runs !== undefined &&
+        runs !== digest &&
+        seenMs > (progress.toldMs ?? Number.POSITIVE_INFINITY));
+    if (!isNews) return [];
+    return [{ device, online, seenMs, ...(runs === undefined ? {} : { running: runs }) }];
+  });
+  return chunked(news).map((each) => ({ kind: 'heard', atMs, devices: each }));
+}
+
+/** What was reported of the candidate. What this rollout did not ask for is told by its bundle. */
+export function reportedFrom(
+  { plan, candidate, members }: RolloutState,
+  ops: readonly OpenOp[],
+  atMs: number,
+): readonly RolloutEvent[] {
+  const reports = ops.flatMap(({ id, device, body }) => {
+    if (body.kind !== 'update-report' || body.model !== plan.model) return [];
+    if (body.bundle !== candidate.bundle.digest) return [];
+    const member = members.get(device);
+    if (member === undefined || id <= member.lastOp) return [];
+    // A later rollout of the same bundle has its own log.
+    if (body.rollout !== undefined && body.rollout !== plan.id) return [];
+    const { state, reason, running, arm, health, baseline } = body;
+    return [
+      {
+        device,
+        op: id,
+        state,
+        ...(reason === undefined
+          ? {}
+          : { reason: `${reason.code}: ${reason.message}`.slice(0, reasonCharsMax) }),
+        ...(running === undefined ? {} : { running }),
+        ...(arm === undefined ? {} : { arm }),
+        ...(health === undefined ? {} : { health }),
+        ...(baseline === undefined ? {} : { baseline }),
+      },
+    ];
+  });
+  return chunked(reports).map((each) => ({ kind: 'reported', atMs, reports: each }));
+}
+
+const reasonCharsMax = 512;

@@ -1,0 +1,89 @@
+// Who is to be told what, now. Pure: the state of a rollout and the time give the issues to write down; the shell writes
+// them first and tells then, so that who was cut off in between tells the same again.
+//
+// The herd: a device fetches at a moment that is its own. Moments are given away one after the other, at a pace below the
+// limit, to devices that are there to hear it; who was away gets his when he comes back, at the end of the line. So the
+// limit holds however many come back at once. Nothing is given away further ahead than `horizonMs`, so that a pause finds
+// few on their way.
+
+import type { RolloutEvent } from './rollout-event.ts';
+import { isOpen, type RolloutState } from './rollout-state.ts';
+
+export type Issue = Extract<RolloutEvent, { kind: 'issued' }>['issues'][number];
+
+export interface PlanLimits {
+  /** What else governs these: a later rollout of the model, or an operator’s stop. */
+  readonly isClaimed: (device: string) => boolean;
+}
+
+const minuteMs = 60_000;
+const horizonMs = 5 * minuteMs;
+/** A device hears of it so much later at most, each otherwise: moments lie so much further apart. */
+const takeSlackMs = 15_000;
+
+export function planIssues(
+  state: RolloutState,
+  { isClaimed }: PlanLimits,
+  nowMs: number,
+): readonly Issue[] {
+  const { herd } = state.plan;
+  const fetches = pace(state.nextFetchMs, herd.fetchesPerMinute, nowMs);
+  const activations = pace(state.nextActivateMs, herd.activationsPerMinute, nowMs);
+  const rooms = roomBySite(state);
+  const issues: Issue[] = [];
+  for (const [device, member] of state.members) {
+    const { progress, goal, online, site } = member;
+    if (progress.kind === 'reverting') {
+      // No bytes move and it must be soon: everybody at once, also who is away, for whom the op waits.
+      if (progress.toldMs === undefined) issues.push(immediate(device, 'previous', nowMs));
+      continue;
+    }
+    if (isClaimed(device)) continue;
+    if (progress.kind === 'waiting' && goal === 'candidate')
+      issues.push(immediate(device, 'previous', nowMs));
+    else if (progress.kind === 'succeeded' && goal === 'previous')
+      issues.push(immediate(device, 'candidate', nowMs));
+    else if (progress.kind === 'waiting' && online && isOpen(state, member)) {
+      const room = rooms.get(site) ?? Number.POSITIVE_INFINITY;
+      if (room <= 0 || fetches.next() > nowMs + horizonMs) continue;
+      const fetchAtMs = fetches.take(nowMs);
+      const activateAtMs = activations.take(fetchAtMs);
+      rooms.set(site, room - 1);
+      issues.push({ device, goal: 'candidate', fetchAtMs, activateAtMs });
+    }
+  }
+  return issues;
+}
+
+const immediate = (device: string, goal: Issue['goal'], nowMs: number): Issue => ({
+  device,
+  goal,
+  fetchAtMs: nowMs,
+  activateAtMs: nowMs,
+});
+
+/** Moments, one after the other, none before `notBeforeMs`. `last` is the latest that was given away. */
+function pace(last: number, perMinute: number, nowMs: number) {
+  const apartMs = (minuteMs + takeSlackMs) / perMinute;
+  let nextMs = Math.max(nowMs, last + apartMs);
+  return {
+    next: () => nextMs,
+    take(notBeforeMs: number): number {
+      const atMs = Math.ceil(Math.max(nextMs, notBeforeMs));
+      // From the moment itself and not from what it was rounded to, or a fast pace would be slowed by the rounding.
+      nextMs = Math.max(nextMs, notBeforeMs) + apartMs;
+      return atMs;
+    },
+  };
+}
+
+/** How many of each site may still be put under update; empty without a budget. */
+function roomBySite({ plan, members }: RolloutState): Map<string, number> {
+  const rooms = new Map<string, number>();
+  if (plan.budget === undefined) return rooms;
+  for (const { site, progress } of members.values()) {
+    const busy = progress.kind === 'issued' || progress.kind === 'under-way' ? 1 : 0;
+    rooms.set(site, (rooms.get(site) ?? -plan.budget.minAvailable) + 1 - busy);
+  }
+  return rooms;
+}

@@ -1,0 +1,193 @@
+// All logs as this process knows them, and how a decision gets into one: what is decided is appended where the log is as
+// long as the decider believed, and a quarantine is in force before a rollout's log says why.
+
+import { type Clock, err, failure, type Log, ok, type Result } from '@skerry/shared';
+import { createEventLog, type EventLog } from './event-log.ts';
+import { calmFleet, type FleetState, nextFleet } from './fleet-state.ts';
+import { eventsPerAppendMax, type RolloutStore } from './ports.ts';
+import {
+  type FleetEvent,
+  fleetEventSchema,
+  type RolloutEvent,
+  rolloutEventSchema,
+} from './rollout-event.ts';
+import { begin, type Effect, type RolloutState, transition } from './rollout-state.ts';
+
+export const fleetLogName = 'fleet';
+/** How often a decision is made anew because another coordinator was first. */
+const triesMax = 5;
+
+export interface OpenRollout {
+  readonly log: EventLog<RolloutEvent, RolloutState | undefined>;
+  /** Who may not have been told what the log says. */
+  readonly unsaid: Set<string>;
+  /** As the gate saw them last, and had nothing to say. */
+  judged: RolloutState['members'] | undefined;
+}
+
+export interface RolloutBook {
+  /** In the order in which they began. */
+  rollouts(): readonly OpenRollout[];
+  find(id: string): OpenRollout | undefined;
+  states(): readonly RolloutState[];
+  fleet(): FleetState;
+  /** Goes up with each change of the fleet's rules, by whomever. */
+  fleetChanges(): number;
+  /** Reads what others have written. */
+  refresh(): Promise<Result<void>>;
+  /** `false`: another was first, and from there on nothing is written. */
+  append(target: OpenRollout, events: readonly RolloutEvent[]): Promise<Result<boolean>>;
+  /** Begins a log. Fails with `invalid_argument` where there is one of its name. */
+  begin(id: string, events: readonly RolloutEvent[]): Promise<Result<RolloutState>>;
+  /** An operator's word on one rollout. Fails with `invalid_argument` where its phase knows no such thing. */
+  order(id: string, eventOf: (atMs: number) => RolloutEvent): Promise<Result<void>>;
+  rule(event: FleetEvent): Promise<Result<void>>;
+}
+
+/** Fails with what the store failed with. */
+export async function openRolloutBook(
+  store: RolloutStore,
+  clock: Clock,
+  log: Log,
+): Promise<Result<RolloutBook>> {
+  const open = new Map<string, OpenRollout>();
+  const fleet = createEventLog(store, fleetLogName, fleetEventSchema, calmFleet, nextFleet);
+  let fleetChanges = 0;
+
+  const refreshFleet = async (): Promise<Result<void>> => {
+    const fresh = await fleet.refresh();
+    if (!fresh.ok) return fresh;
+    fleetChanges += fresh.value.length;
+    return ok(undefined);
+  };
+
+  const refresh = async (): Promise<Result<void>> => {
+    const rules = await refreshFleet();
+    if (!rules.ok) return rules;
+    const names = await store.list();
+    if (!names.ok) return names;
+    for (const name of names.value) {
+      if (name === fleetLogName) continue;
+      const target = open.get(name) ?? openRollout(store, name);
+      const fresh = await target.log.refresh();
+      if (!fresh.ok) return fresh;
+      open.set(name, target);
+      // The one who has written it may be dead before it was said.
+      noteUnsaid(target, fresh.value);
+    }
+    return ok(undefined);
+  };
+
+  const rule = async (event: FleetEvent): Promise<Result<void>> => {
+    for (let tries = 0; tries < triesMax; tries++) {
+      if (event.kind === 'quarantined' && fleet.state().quarantined.has(event.bundle))
+        return ok(undefined);
+      const appended = await fleet.append([event]);
+      if (!appended.ok) return appended;
+      if (appended.value) {
+        fleetChanges++;
+        return ok(undefined);
+      }
+      const refreshed = await refreshFleet();
+      if (!refreshed.ok) return refreshed;
+    }
+    return err(failure('unavailable', 'others write the fleet’s log all the time'));
+  };
+
+  const bringAbout = async (
+    rollout: string,
+    effects: readonly Effect[],
+    atMs: number,
+  ): Promise<Result<void>> => {
+    for (const effect of effects) {
+      if (effect.kind === 'tell') {
+        log.warn({ rollout }, effect.message);
+        continue;
+      }
+      const { bundle, reason } = effect;
+      const ruled = await rule({ kind: 'quarantined', atMs, by: rollout, bundle, reason });
+      if (!ruled.ok) return ruled;
+    }
+    return ok(undefined);
+  };
+
+  const append: RolloutBook['append'] = async (target, events) => {
+    for (let from = 0; from < events.length; from += eventsPerAppendMax) {
+      const batch = events.slice(from, from + eventsPerAppendMax);
+      let state = target.log.state();
+      for (const event of batch) {
+        if (state === undefined) break;
+        const next = transition(state, event);
+        state = next.state;
+        const done = await bringAbout(target.log.name, next.effects, event.atMs);
+        if (!done.ok) return done;
+      }
+      const appended = await target.log.append(batch);
+      if (!appended.ok || !appended.value) return appended;
+      noteUnsaid(target, batch);
+    }
+    return ok(true);
+  };
+
+  const order: RolloutBook['order'] = async (id, eventOf) => {
+    for (let tries = 0; tries < triesMax; tries++) {
+      const refreshed = await refresh();
+      if (!refreshed.ok) return refreshed;
+      const target = open.get(id);
+      const state = target?.log.state();
+      if (target === undefined || state === undefined)
+        return err(failure('not_found', `no rollout ${id}`));
+      const event = eventOf(clock.nowMs());
+      if (transition(state, event).state.phase === state.phase)
+        return err(
+          failure('invalid_argument', `${id} is ${state.phase.kind}: it cannot be ${event.kind}`),
+        );
+      const appended = await append(target, [event]);
+      if (!appended.ok) return appended;
+      if (appended.value) return ok(undefined);
+    }
+    return err(failure('unavailable', `others write the log of ${id} all the time`));
+  };
+
+  const opened = await refresh();
+  if (!opened.ok) return opened;
+  return ok({
+    rollouts: () => [...open.values()],
+    find: (id) => open.get(id),
+    states: () => [...open.values()].flatMap((each) => each.log.state() ?? []),
+    fleet: fleet.state,
+    fleetChanges: () => fleetChanges,
+    refresh,
+    append,
+    async begin(id, events) {
+      const target = openRollout(store, id);
+      const appended = await append(target, events);
+      if (!appended.ok) return appended;
+      if (!appended.value) return err(failure('invalid_argument', `${id} exists already`));
+      open.set(id, target);
+      const state = target.log.state();
+      return state === undefined ? err(failure('internal', 'begun, and not there')) : ok(state);
+    },
+    order,
+    rule,
+  });
+}
+
+function noteUnsaid({ unsaid }: OpenRollout, events: readonly RolloutEvent[]): void {
+  for (const event of events)
+    if (event.kind === 'issued') for (const { device } of event.issues) unsaid.add(device);
+}
+
+function openRollout(store: RolloutStore, name: string): OpenRollout {
+  const log = createEventLog<RolloutEvent, RolloutState | undefined>(
+    store,
+    name,
+    rolloutEventSchema,
+    undefined,
+    (state, event) => {
+      if (state !== undefined) return transition(state, event).state;
+      return event.kind === 'created' ? begin(event) : undefined;
+    },
+  );
+  return { log, unsaid: new Set(), judged: undefined };
+}

@@ -1,0 +1,237 @@
+import { err, failure, silentLog } from '@skerry/shared';
+import { createVirtualClock } from '@skerry/shared/testing';
+import { describe, expect, it } from 'vitest';
+import {
+  createMemoryAssignmentStore,
+  createMemoryRolloutDisk,
+  createMemoryRolloutStore,
+} from '../../testing/memory-rollout-stores.ts';
+import { goodBehaviour } from '../../testing/model-device.ts';
+import { createModelFleet, type ModelFleetOptions } from '../../testing/model-fleet.ts';
+import {
+  candidateDigest,
+  digestOf,
+  incumbentDigest,
+  sampleBundleRef,
+  samplePlan,
+} from '../../testing/sample-rollout.ts';
+import type { RolloutStore } from './ports.ts';
+import { readEvents, rolloutEventSchema } from './rollout-event.ts';
+import { replay } from './rollout-state.ts';
+import { openRollouts, type Rollouts } from './rollouts.ts';
+import { timeToSafe } from './time-to-safe.ts';
+
+const stepMs = 10_000;
+const minuteMs = 60_000;
+const laterDigest = digestOf('c');
+const given = { by: 'an operator', reason: 'so' };
+
+async function world(options: Partial<ModelFleetOptions> = {}) {
+  const clock = createVirtualClock(1_750_000_000_000);
+  const disk = createMemoryRolloutDisk();
+  const fleet = createModelFleet({
+    devices: 100,
+    seed: 1,
+    bundles: [
+      sampleBundleRef(incumbentDigest, '1.0.0'),
+      sampleBundleRef(candidateDigest, '1.1.0'),
+      sampleBundleRef(laterDigest, '1.2.0'),
+    ],
+    ...options,
+  });
+  const open = async (store: RolloutStore = createMemoryRolloutStore(disk)): Promise<Rollouts> => {
+    const opened = await openRollouts({
+      store,
+      assignments: createMemoryAssignmentStore(disk, fleet.ops),
+      ops: fleet.ops,
+      devices: fleet.directory,
+      bundles: fleet.bundles,
+      signer: fleet.signer,
+      clock,
+      log: silentLog,
+    });
+    if (!opened.ok) throw new Error(opened.error.message);
+    return opened.value;
+  };
+  const pass = async (ms: number, ...coordinators: Rollouts[]): Promise<void> => {
+    for (let passed = 0; passed < ms; passed += stepMs) {
+      clock.runNext(clock.nowMs() + stepMs);
+      fleet.step(clock.nowMs());
+      for (const each of coordinators) await each.turn();
+    }
+  };
+  const runs = (digest: string): number =>
+    fleet.devices.filter((device) => device.running() === digest).length;
+  return { clock, disk, fleet, open, pass, runs };
+}
+const phaseOf = (rollouts: Rollouts, id = 'digits-1') => rollouts.get(id)?.phase;
+const expectOk = (result: { readonly ok: boolean }) => expect(result).toMatchObject({ ok: true });
+
+describe('rollouts at work', () => {
+  it('[ROL19] bring a fleet to a good version, wave by wave', async () => {
+    const { open, pass, runs, disk } = await world();
+    const rollouts = await open();
+    expectOk(await rollouts.create(samplePlan(), 'an operator'));
+    await pass(2 * minuteMs, rollouts);
+    expect(phaseOf(rollouts)).toMatchObject({ kind: 'running', wave: 0 });
+    expect(runs(candidateDigest)).toBeLessThanOrEqual(20);
+    await pass(20 * minuteMs, rollouts);
+    expect(phaseOf(rollouts)).toMatchObject({ kind: 'completed' });
+    expect(runs(candidateDigest)).toBeGreaterThan(97);
+    // And the log alone tells the same.
+    const log = readEvents(disk.logs.get('digits-1') ?? [], rolloutEventSchema);
+    expect(replay(log.ok ? log.value : [])).toEqual(rollouts.get('digits-1'));
+  });
+
+  it('[ROL20] catch a version that answers worse in the canary, and leave nobody on it', async () => {
+    const bad = { ...goodBehaviour, auditMiss: 0.4 };
+    const { open, pass, runs, fleet } = await world({ behaviours: { [candidateDigest]: bad } });
+    const rollouts = await open();
+    expectOk(await rollouts.create(samplePlan(), 'an operator'));
+    await pass(10 * minuteMs, rollouts);
+    expect(phaseOf(rollouts)).toMatchObject({ kind: 'rolled-back', wave: 0 });
+    expect(rollouts.get('digits-1')?.verdict?.reasons[0]).toMatch(/^audits: /);
+    expect(runs(candidateDigest)).toBe(0);
+    expect(fleet.fetches.length).toBeLessThanOrEqual(20);
+    expect([...rollouts.fleet().quarantined.keys()]).toEqual([candidateDigest]);
+    const again = await rollouts.create(samplePlan({ id: 'digits-2' }), 'an operator');
+    expect(again).toMatchObject({ error: { message: expect.stringContaining('quarantined') } });
+  });
+
+  it('[ROL20] turn back who had confirmed, moving no bytes, and who was away when it returns', async () => {
+    const { open, pass, runs, fleet } = await world();
+    const rollouts = await open();
+    expectOk(await rollouts.create(samplePlan(), 'an operator'));
+    await pass(20 * minuteMs, rollouts);
+    const fetched = fleet.fetches.length;
+    const [away] = fleet.devices.filter((device) => device.running() === candidateDigest);
+    fleet.setOnline(away?.name ?? '', false);
+    await pass(minuteMs, rollouts);
+    expectOk(await rollouts.rollBack('digits-1', given));
+    await pass(2 * minuteMs, rollouts);
+    expect(phaseOf(rollouts)?.kind).toBe('rolled-back');
+    expect(runs(candidateDigest)).toBe(1);
+    const state = rollouts.get('digits-1');
+    expect(state && timeToSafe(state)).toMatchObject({ owed: [away?.name] });
+    fleet.setOnline(away?.name ?? '', true);
+    await pass(2 * minuteMs, rollouts);
+    expect(runs(incumbentDigest)).toBe(100);
+    expect(fleet.fetches).toHaveLength(fetched);
+    expect(rollouts.why(away?.name ?? '')).toEqual(['digits-1: is back on what it ran before']);
+  });
+
+  it('[ROL21] stop the whole fleet with no rollout, and go on', async () => {
+    const { open, pass, runs, fleet } = await world({ fetchMs: 5 * minuteMs });
+    const rollouts = await open();
+    expectOk(await rollouts.create(samplePlan(), 'an operator'));
+    await pass(2 * minuteMs, rollouts);
+    const begun = fleet.fetches.length;
+    expect(begun).toBeGreaterThan(10);
+    expectOk(await rollouts.stop(given));
+    await pass(20 * minuteMs, rollouts);
+    expect(runs(candidateDigest)).toBe(0);
+    expect(fleet.fetches).toHaveLength(begun);
+    expect(rollouts.why('digits-1')[0]).toBe('the fleet is stopped by an operator: so');
+    expectOk(await rollouts.resumeFleet(given));
+    await pass(60 * minuteMs, rollouts);
+    expect(runs(candidateDigest)).toBeGreaterThan(97);
+  });
+
+  it('[ROL21] quarantine a bundle with no rollout: who runs it goes to its other slot', async () => {
+    const { open, pass, runs } = await world();
+    const rollouts = await open();
+    expectOk(await rollouts.create(samplePlan(), 'an operator'));
+    await pass(20 * minuteMs, rollouts);
+    expectOk(await rollouts.quarantine(candidateDigest, given));
+    await pass(minuteMs, rollouts);
+    expect(runs(candidateDigest)).toBe(0);
+  });
+
+  it('[ROL22] over a kill between any two writes, tell each device each thing once', async () => {
+    const whole = await world({ devices: 40 });
+    const calm = await whole.open();
+    await calm.create(samplePlan({ waves: [{ count: 20 }, {}] }), 'an operator');
+    await whole.pass(15 * minuteMs, calm);
+    expect(phaseOf(calm)?.kind).toBe('completed');
+
+    const { open, pass, disk, runs } = await world({ devices: 40 });
+    const first = await open();
+    await first.create(samplePlan({ waves: [{ count: 20 }, {}] }), 'an operator');
+    // Every third write fails from the side of the coordinator, before or after it is durable; each time a new one starts.
+    let writes = 0;
+    const store = createMemoryRolloutStore(disk);
+    const dying: RolloutStore = {
+      ...store,
+      async append(...args) {
+        const died = err(failure('unavailable', 'killed'));
+        if (++writes % 3 === 0) return died;
+        const appended = await store.append(...args);
+        return writes % 3 === 1 ? died : appended;
+      },
+    };
+    for (let i = 0; i < 90; i++) await pass(stepMs, await open(dying));
+    expect(phaseOf(await open())?.kind).toBe('completed');
+    expect(runs(candidateDigest)).toBe(whole.runs(candidateDigest));
+    const counters = (world: typeof disk) =>
+      [...world.issued.values()].map(({ assignment }) => assignment.counter);
+    expect(counters(disk)).toEqual(counters(whole.disk));
+    expect(Math.max(...counters(disk))).toBe(1);
+  });
+
+  it('[ROL23] of two coordinators on one database, decide once', async () => {
+    const { open, pass, disk, runs } = await world({ devices: 60 });
+    const [one, two] = [await open(), await open()];
+    expectOk(await one.create(samplePlan(), 'an operator'));
+    expect(await two.create(samplePlan({ id: 'digits-2' }), 'another')).toMatchObject({
+      error: { message: expect.stringContaining('digits-1 of digits is running') },
+    });
+    await pass(20 * minuteMs, one, two);
+    expect(phaseOf(one)?.kind).toBe('completed');
+    expect(two.get('digits-1')?.phase).toEqual(phaseOf(one));
+    expect(runs(candidateDigest)).toBeGreaterThan(57);
+    for (const { assignment } of disk.issued.values()) expect(assignment.counter).toBe(1);
+    const waves = (disk.logs.get('digits-1') ?? []).filter((text) => text.includes('"judged"'));
+    expect(waves).toHaveLength(3);
+  });
+
+  it('[ROL16] keep what a completed rollout gave until a later one takes over, also when that is undone', async () => {
+    const bad = { ...goodBehaviour, auditMiss: 0.5 };
+    const { open, pass, runs, fleet } = await world({ behaviours: { [laterDigest]: bad } });
+    const rollouts = await open();
+    expectOk(await rollouts.create(samplePlan(), 'an operator'));
+    await pass(20 * minuteMs, rollouts);
+    const before = runs(candidateDigest);
+    expectOk(
+      await rollouts.create(samplePlan({ id: 'digits-2', version: '1.2.0' }), 'an operator'),
+    );
+    fleet.add('newcomer');
+    await pass(15 * minuteMs, rollouts);
+    expect(phaseOf(rollouts, 'digits-2')?.kind).toBe('rolled-back');
+    expect(phaseOf(rollouts)?.kind).toBe('completed');
+    expect(runs(laterDigest)).toBe(0);
+    expect(runs(candidateDigest)).toBe(before + 1);
+  });
+
+  it('[ROL24] are refused with the reasons where they could never end, and orders where they make no sense', async () => {
+    const { open } = await world({ devices: 5 });
+    const rollouts = await open();
+    expect(await rollouts.create(samplePlan(), 'an operator')).toMatchObject({
+      error: {
+        code: 'invalid_argument',
+        message: expect.stringContaining('the canary has 5 devices'),
+      },
+    });
+    expect(await rollouts.pause('digits-1', given)).toMatchObject({ error: { code: 'not_found' } });
+    const small = samplePlan({ waves: [{}], gate: { devicesMin: 2 } });
+    expectOk(await rollouts.create(small, 'an operator'));
+    expect(await rollouts.approve('digits-1', 'an operator')).toMatchObject({
+      error: { message: 'digits-1 is running: it cannot be approved' },
+    });
+    expectOk(await rollouts.pause('digits-1', given));
+    expectOk(await rollouts.resume('digits-1', given));
+    expectOk(await rollouts.abort('digits-1', given));
+    expect(await rollouts.create({ ...small, id: 'fleet' }, 'an operator')).toMatchObject({
+      ok: false,
+    });
+  });
+});

@@ -1,0 +1,309 @@
+// Rollouts at work: takes what devices report and what their heartbeats say, lets time pass, asks the gates, and tells
+// devices what to run. All that it knows is in the logs, so it may be killed at any moment, and several may run on one
+// database.
+
+import { type Clock, err, failure, type Log, ok, type Result, type Timer } from '@skerry/shared';
+import type { CoordinatorStore } from '@skerry/sync-protocol';
+import { checkFeasibility } from './check-feasibility.ts';
+import { checkFree, claimsOver, isSuperseded } from './claims-over.ts';
+import { chunked, dueEvents } from './due-events.ts';
+import { explainDevice, explainRollout } from './explain.ts';
+import { fixWaves } from './fix-waves.ts';
+import type { FleetState } from './fleet-state.ts';
+import { heardFrom, joinedFrom, reportedFrom } from './observe-fleet.ts';
+import { planIssues } from './plan-issues.ts';
+import type {
+  AssignmentSigner,
+  AssignmentStore,
+  BundleDirectory,
+  DeviceDirectory,
+  FleetDevice,
+  RolloutStore,
+} from './ports.ts';
+import {
+  fleetLogName,
+  type OpenRollout,
+  openRolloutBook,
+  type RolloutBook,
+} from './rollout-book.ts';
+import type { RolloutEvent } from './rollout-event.ts';
+import type { RolloutPlan } from './rollout-plan.ts';
+import { begin, type RolloutState } from './rollout-state.ts';
+import { sayFleet, sayIssues } from './say-assignments.ts';
+
+export interface RolloutsPorts {
+  readonly store: RolloutStore;
+  readonly assignments: AssignmentStore;
+  readonly ops: Pick<CoordinatorStore, 'openOps' | 'closeOps'>;
+  readonly devices: DeviceDirectory;
+  readonly bundles: BundleDirectory;
+  readonly signer: AssignmentSigner;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface Order {
+  readonly by: string;
+  readonly reason: string;
+}
+
+export interface Rollouts {
+  /** Fails with `invalid_argument` and every obstacle where it could never end. */
+  create(plan: RolloutPlan, by: string): Promise<Result<RolloutState>>;
+  approve(id: string, by: string): Promise<Result<void>>;
+  pause(id: string, order: Order): Promise<Result<void>>;
+  resume(id: string, order: Order): Promise<Result<void>>;
+  /** Nothing further; who has not confirmed goes back, who has keeps it. */
+  abort(id: string, order: Order): Promise<Result<void>>;
+  /** Everybody goes back, also who has confirmed, and the bundle is quarantined. */
+  rollBack(id: string, order: Order): Promise<Result<void>>;
+  /** For the whole fleet and every model, with no rollout: nothing is begun, and what is not confirmed goes back. */
+  stop(order: Order): Promise<Result<void>>;
+  resumeFleet(order: Order): Promise<Result<void>>;
+  /** With no rollout: whoever runs it goes back to its other slot. */
+  quarantine(bundle: string, order: Order): Promise<Result<void>>;
+  release(bundle: string, order: Order): Promise<Result<void>>;
+  get(id: string): RolloutState | undefined;
+  /** In the order in which they began. */
+  list(): readonly RolloutState[];
+  fleet(): FleetState;
+  /** Of a rollout, or of a device in each rollout that is about it. */
+  why(name: string): readonly string[];
+  /** One turn of the clockwork; the timer's, and a test's. */
+  turn(): Promise<Result<void>>;
+  close(): Promise<void>;
+}
+
+export interface RolloutsLimits {
+  /** Without it nothing turns by itself. */
+  readonly turnEveryMs?: number;
+}
+
+const reportsPerTurn = 10_000;
+const reportsPerRead = 500;
+const devicesPerPage = 1_000;
+/** Of one rollout in one turn: a verdict opens a wave, which is planned in the same turn. */
+const roundsMax = 8;
+
+/** Fails with what the store failed with. */
+export async function openRollouts(
+  ports: RolloutsPorts,
+  { turnEveryMs }: RolloutsLimits = {},
+): Promise<Result<Rollouts>> {
+  const { clock, log } = ports;
+  const opened = await openRolloutBook(ports.store, clock, log);
+  if (!opened.ok) return opened;
+  const book = opened.value;
+  // What a start before this one has written down and may not have said.
+  for (const target of book.rollouts())
+    for (const [device, { issues }] of target.log.state()?.members ?? [])
+      if (issues > 0) target.unsaid.add(device);
+  const turn = createTurn(ports, book);
+
+  // One after the other: a command and a turn of the same process never race.
+  let tail: Promise<unknown> = Promise.resolve();
+  const inTurn = <Value>(work: () => Promise<Value>): Promise<Value> => {
+    const next = tail.then(work);
+    tail = next.catch(() => {});
+    return next;
+  };
+  let timer: Timer | undefined;
+  const schedule = (afterMs: number): void => {
+    timer = clock.after(afterMs, () => {
+      void inTurn(turn).then((turned) => {
+        if (!turned.ok)
+          log.error({ code: turned.error.code }, `rollouts cannot go on: ${turned.error.message}`);
+        if (timer !== undefined) schedule(afterMs);
+      });
+    });
+  };
+  if (turnEveryMs !== undefined) schedule(turnEveryMs);
+
+  type Ordered = 'paused' | 'resumed' | 'aborted' | 'rollback-ordered';
+  const order = (kind: Ordered) => (id: string, given: Order) =>
+    inTurn(() => book.order(id, (atMs) => ({ kind, atMs, ...given })));
+  const rule = (kind: 'stopped' | 'resumed') => (given: Order) =>
+    inTurn(() => book.rule({ kind, atMs: clock.nowMs(), ...given }));
+  const judge = (kind: 'quarantined' | 'released') => (bundle: string, given: Order) =>
+    inTurn(() => book.rule({ kind, atMs: clock.nowMs(), bundle, ...given }));
+
+  return ok({
+    create: (plan, by) => inTurn(() => create(ports, book, plan, by)),
+    approve: (id, by) => inTurn(() => book.order(id, (atMs) => ({ kind: 'approved', atMs, by }))),
+    pause: order('paused'),
+    resume: order('resumed'),
+    abort: order('aborted'),
+    rollBack: order('rollback-ordered'),
+    stop: rule('stopped'),
+    resumeFleet: rule('resumed'),
+    quarantine: judge('quarantined'),
+    release: judge('released'),
+    get: (id) => book.find(id)?.log.state(),
+    list: book.states,
+    fleet: book.fleet,
+    why: (name) => explain(book, name, clock.nowMs()),
+    turn: () => inTurn(turn),
+    async close() {
+      timer?.cancel();
+      timer = undefined;
+      await tail;
+    },
+  });
+}
+
+function createTurn(ports: RolloutsPorts, book: RolloutBook): () => Promise<Result<void>> {
+  /** How many of the fleet's changes everybody has been told; after a start, none. */
+  let fleetSaid = -1;
+  let unsaidFleet: readonly string[] = [];
+
+  const sayRules = async (devices: readonly FleetDevice[]): Promise<Result<void>> => {
+    const changes = book.fleetChanges();
+    const whom = changes === fleetSaid ? unsaidFleet : devices.map(({ device }) => device);
+    const told = await sayFleet(ports, whom, book.fleet());
+    if (!told.ok) return told;
+    fleetSaid = changes;
+    unsaidFleet = told.value.left;
+    return ok(undefined);
+  };
+
+  return async () => {
+    const refreshed = await book.refresh();
+    if (!refreshed.ok) return refreshed;
+    const reports = await takeReports(ports, book);
+    if (!reports.ok) return reports;
+    const devices = await listAll(ports.devices);
+    if (!devices.ok) return devices;
+    // The newest first: what it claims the older ones leave alone.
+    for (const target of [...book.rollouts()].reverse()) {
+      const turned = await turnOne(ports, book, target, devices.value);
+      if (!turned.ok) return turned;
+    }
+    return sayRules(devices.value);
+  };
+}
+
+async function takeReports(
+  { ops, clock }: RolloutsPorts,
+  book: RolloutBook,
+): Promise<Result<void>> {
+  for (let taken = 0; taken < reportsPerTurn; taken += reportsPerRead) {
+    const open = await ops.openOps('update-report', reportsPerRead);
+    if (!open.ok) return open;
+    if (open.value.length === 0) break;
+    for (const target of book.rollouts()) {
+      const state = target.log.state();
+      if (state === undefined) continue;
+      const events = reportedFrom(state, open.value, clock.nowMs());
+      if (events.length === 0) continue;
+      const appended = await book.append(target, events);
+      if (!appended.ok) return appended;
+      // They stay open: whoever was first takes them, or the next turn does.
+      if (!appended.value) return ok(undefined);
+    }
+    // A report of a bundle that no rollout is about tells nothing that a heartbeat does not.
+    const closed = await ops.closeOps(open.value.map(({ id }) => id));
+    if (!closed.ok) return closed;
+  }
+  return ok(undefined);
+}
+
+async function turnOne(
+  ports: RolloutsPorts,
+  book: RolloutBook,
+  target: OpenRollout,
+  devices: readonly FleetDevice[],
+): Promise<Result<void>> {
+  const others = book.states();
+  for (let round = 0; round < roundsMax; round++) {
+    const state = target.log.state();
+    if (state === undefined || isSuperseded(state, others)) return ok(undefined);
+    const nowMs = ports.clock.nowMs();
+    const isClaimed = claimsOver(state, others);
+    const news = [
+      ...joinedFrom(state, devices, nowMs),
+      ...heardFrom(state, devices, isClaimed, nowMs),
+    ];
+    const isJudged = target.judged === state.members;
+    const due = news.length > 0 ? news : dueEvents(state, nowMs, isJudged);
+    if (due.length === 0) target.judged = state.members;
+    const events = due.length > 0 ? due : issuedFrom(state, book.fleet(), isClaimed, nowMs);
+    if (events.length === 0) break;
+    const appended = await book.append(target, events);
+    if (!appended.ok) return appended;
+    if (!appended.value) break; // Another is at work here; what it has decided is read in the next turn.
+  }
+  const state = target.log.state();
+  if (state === undefined || target.unsaid.size === 0) return ok(undefined);
+  const said = await sayIssues(ports, state, [...target.unsaid], book.fleet());
+  if (!said.ok) return said;
+  for (const device of said.value) target.unsaid.delete(device);
+  return ok(undefined);
+}
+
+function issuedFrom(
+  state: RolloutState,
+  { stopped }: FleetState,
+  isClaimed: (device: string) => boolean,
+  atMs: number,
+): readonly RolloutEvent[] {
+  const issues = planIssues(state, { isClaimed }, atMs).filter(
+    // A stop holds back what is new, and never what turns a device back.
+    ({ goal }) => stopped === undefined || goal === 'previous',
+  );
+  return chunked(issues).map((each) => ({ kind: 'issued', atMs, issues: each }));
+}
+
+async function create(
+  { bundles, devices, clock }: RolloutsPorts,
+  book: RolloutBook,
+  plan: RolloutPlan,
+  by: string,
+): Promise<Result<RolloutState>> {
+  if (plan.id === fleetLogName)
+    return err(failure('invalid_argument', `${fleetLogName} is the name of the fleet’s own log`));
+  const refreshed = await book.refresh();
+  if (!refreshed.ok) return refreshed;
+  const free = checkFree(plan, book.states());
+  if (!free.ok) return free;
+  const resolved = await bundles.resolve(plan.model, plan.version);
+  if (!resolved.ok) return resolved;
+  const { fits, ...candidate } = resolved.value;
+  const { digest } = candidate.bundle;
+  if (plan.bundle !== undefined && plan.bundle !== digest)
+    return err(failure('digest_mismatch', `${plan.version} is ${digest}, not ${plan.bundle}`));
+  const why = book.fleet().quarantined.get(digest);
+  if (why !== undefined)
+    return err(failure('invalid_argument', `${digest} is quarantined: ${why}`));
+  const known = await listAll(devices);
+  if (!known.ok) return known;
+  const waves = fixWaves(plan, known.value);
+  const obstacles = checkFeasibility(plan, waves, known.value, resolved.value);
+  if (obstacles.length > 0)
+    return err(failure('invalid_argument', obstacles.map(({ message }) => message).join('; ')));
+  const atMs = clock.nowMs();
+  const created = { kind: 'created' as const, atMs, by, plan, candidate, waves: [...waves] };
+  return book.begin(plan.id, [created, ...joinedFrom(begin(created), known.value, atMs)]);
+}
+
+function explain(book: RolloutBook, name: string, nowMs: number): readonly string[] {
+  const rollout = book.find(name)?.log.state();
+  const { stopped } = book.fleet();
+  return [
+    ...(stopped === undefined ? [] : [`the fleet is stopped by ${stopped.by}: ${stopped.reason}`]),
+    ...(rollout === undefined ? [] : [explainRollout(rollout, nowMs)]),
+    ...book.states().flatMap((state) => {
+      const why = explainDevice(state, name, nowMs);
+      return why === undefined ? [] : [`${state.plan.id}: ${why}`];
+    }),
+  ];
+}
+
+async function listAll(directory: DeviceDirectory): Promise<Result<readonly FleetDevice[]>> {
+  const all: FleetDevice[] = [];
+  for (;;) {
+    const page = await directory.list(devicesPerPage, all.at(-1)?.device);
+    if (!page.ok) return page;
+    all.push(...page.value);
+    if (page.value.length < devicesPerPage) return ok(all);
+  }
+}
