@@ -95,5 +95,6 @@ describe('a coordinator', () => {
     expect(JSON.parse(await get('/v1/risks'))).toEqual({ windowDays: 7, risks: [] });
     expect(await get('/metrics')).toMatch(/skerry_failures_total\{code="malformed_message"\} 1/);
     expect(await get('/metrics')).toMatch(/skerry_failures_total\{code="too_large"\} 1/);
+    expect(await get('/metrics')).toMatch(/skerry_ops_quarantined 0/);
   });
 });

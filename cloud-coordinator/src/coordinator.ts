@@ -146,6 +146,10 @@ export async function createCoordinator(
   );
   watchFleet(metrics, devices);
   watchRisks(metrics, audits.latest);
+  metrics.watch('skerry_ops_quarantined', 'Ops that nobody will take', async () => {
+    const counted = await adapters.store.quarantined();
+    return counted.ok ? counted.value : Number.NaN;
+  });
   metrics.watchUpstreams(pool);
   transport.onPresence(devices.linked);
   serveExchanges(transport, countExchanges(handler, metrics), log);

@@ -192,4 +192,24 @@ describe('exchange handler', () => {
     if (good.ok) await send(good.value);
     expect(replies).toBe(1);
   });
+
+  it('[REP6] an Exchange that meets a bug gets no reply and holds no place; the next one gets its own', async () => {
+    const store = createMemoryCoordinatorStore(createMemoryCoordinatorDisk());
+    const { handler, replies, exchange } = start(
+      { exchangesMax: 1 },
+      {
+        ...store,
+        accept: (sent, nowMs) =>
+          sent.device === 'poison' ? Promise.reject(new Error('a bug')) : store.accept(sent, nowMs),
+      },
+    );
+    const poison = encodeMessage(sampleExchange({ device: 'poison' }));
+    if (!poison.ok) throw new Error(poison.error.message);
+    expect(await handler.handle('poison', poison.value)).toMatchObject({
+      error: { code: 'internal', message: 'a bug' },
+    });
+    expect(handler.inFlight()).toBe(0);
+    await exchange({});
+    expect(replies).toMatchObject([{ device: 'device-1', pauseMs: 0 }]);
+  });
 });

@@ -10,6 +10,7 @@ import {
   type Failure,
   failure,
   type Log,
+  messageOf,
   ok,
   type Result,
   type Timer,
@@ -164,7 +165,10 @@ export function createExchangeHandler(
         return pause(decoded.value);
       }
       inFlight++;
-      const replied = await serve(decoded.value);
+      // [REP6] A bug that one device's Exchange meets is not the end of the others'.
+      const replied = await serve(decoded.value).catch((thrown) =>
+        err(failure('internal', messageOf(thrown))),
+      );
       inFlight--;
       return replied;
     },

@@ -69,8 +69,12 @@ async function saveRows(tx: Transaction<Schema>, records: readonly DeviceRecord[
     .execute();
 }
 
-/** A status of another version of this program is dropped: the device's next one replaces it. */
+/** One that cannot be read, or is another version's of this program, is dropped: the device's next one replaces it. */
 function readStatus(text: string | null) {
-  const parsed = text === null ? undefined : deviceStatusSchema.safeParse(JSON.parse(text));
-  return parsed?.data;
+  if (text === null) return undefined;
+  try {
+    return deviceStatusSchema.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined;
+  }
 }

@@ -1,9 +1,10 @@
 // Documents in SQL: the log that the hub's replica lasts in, and whom it shares them with.
 
-import { ok } from '@skerry/shared';
+import { defined, ok } from '@skerry/shared';
 import {
   type DocumentLog,
   type MemberStore,
+  parseHeads,
   quarantinedBytesMax,
   quarantinedEntriesMax,
 } from '@skerry/sync-protocol/documents';
@@ -59,7 +60,8 @@ export function createSqlDocumentStore(
           return {
             epoch: row?.epoch ?? 1,
             version: row?.version ?? 0,
-            heads: headsOf(row?.heads),
+            heads:
+              row === undefined ? [] : defined(parseHeads(row.heads), `heads of '${document}'`),
             save: row?.save ?? undefined,
             changes: changes.map(({ bytes }) => bytes),
           };
@@ -110,9 +112,10 @@ export function createSqlDocumentStore(
             document,
             device,
             epoch,
-            heads: headsOf(heads),
+            // [QUA5] Of whom it is not known what it has it is told everything.
+            heads: parseHeads(heads) ?? [],
             basisEpoch: basis_epoch,
-            basis: headsOf(basis),
+            basis: parseHeads(basis) ?? [],
             position,
           })),
         );
@@ -144,6 +147,3 @@ export function createSqlDocumentStore(
     },
   };
 }
-
-const headsOf = (text: string | undefined): readonly string[] =>
-  text === undefined ? [] : (JSON.parse(text) as string[]);

@@ -1,6 +1,7 @@
 import { assert, silentLog } from '@skerry/shared';
 import type { DeviceStatus } from '@skerry/sync-protocol';
 import { createVirtualClock } from '@skerry/sync-protocol/testing';
+import { sql } from 'kysely';
 import { describe, expect, it } from 'vitest';
 import { openSqlite } from '../adapters/open-sqlite.ts';
 import { createSqlDeviceTable } from '../adapters/sql-device-table.ts';
@@ -34,7 +35,9 @@ async function fresh() {
     assert(registry.ok, 'the registry opens');
     return registry.value;
   };
-  return { clock, open };
+  const corrupt = () =>
+    sql`UPDATE device SET status = '{' WHERE device = 'device-1'`.execute(db.value);
+  return { clock, open, corrupt };
 }
 
 describe('the device registry', () => {
@@ -85,5 +88,17 @@ describe('the device registry', () => {
     before.heard('device-1', 'e1', status);
     await before.close();
     expect((await open()).list(10)).toEqual(before.list(10));
+  });
+
+  it('[QUA5] a status that cannot be read costs its device the status, and nobody else anything', async () => {
+    const { clock, open, corrupt } = await fresh();
+    const registry = await open();
+    for (const name of ['device-1', 'device-2']) registry.heard(name, 'e1', status);
+    clock.runNext(1_000_100);
+    await registry.close();
+    await corrupt();
+    const again = await open();
+    expect(again.get('device-1')?.status).toBeUndefined();
+    expect(again.get('device-2')?.status).toEqual(status);
   });
 });

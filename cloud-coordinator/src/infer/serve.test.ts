@@ -1,6 +1,6 @@
 import type { Tensor } from '@skerry/models';
 import { createRandom, err, failure, ok, silentLog } from '@skerry/shared';
-import type { Escalation } from '@skerry/sync-protocol';
+import type { CoordinatorStore, Escalation } from '@skerry/sync-protocol';
 import {
   createMemoryCoordinatorDisk,
   createMemoryCoordinatorStore,
@@ -52,6 +52,7 @@ interface Fixture {
   readonly run?: CloudHalf['run'];
   /** Takes no answer. */
   readonly storeIsAway?: boolean;
+  readonly appendDown?: (store: CoordinatorStore) => CoordinatorStore['appendDown'];
   readonly disk?: ReturnType<typeof createMemoryCoordinatorDisk>;
   readonly windowMax?: number;
 }
@@ -69,7 +70,7 @@ function fresh({ run, storeIsAway = false, windowMax = 100, ...fixture }: Fixtur
     {
       store: storeIsAway
         ? { ...store, appendDown: async () => err(failure('storage_failed', 'the disk is full')) }
-        : store,
+        : { ...store, ...(fixture.appendDown && { appendDown: fixture.appendDown(store) }) },
       models,
       inputs: {
         ...inlineInputs,
@@ -253,5 +254,58 @@ describe('serving escalations', () => {
     await serve.adopt();
     await settle();
     expect(await answers()).toMatchObject([{ requestId: 'left' }]);
+  });
+
+  it('[QUA4] [NEV3] one that meets a bug is answered as failed, once, and the others are answered', async () => {
+    const fixture = {
+      run: async (row: Tensor) => {
+        if (row.data[0] === 7) throw new Error('a bug');
+        return ok(Float32Array.of(0, 9));
+      },
+      windowMax: 2,
+    };
+    const { disk, serve, accept, settle, answers, kept } = fresh(fixture);
+    const poison = { ...input, data: Uint8Array.of(7) };
+    await accept(escalation('r1', { input: poison }), escalation('r2'), escalation('r3'));
+    await serve.catchUp();
+    await settle();
+    const told = (await answers()).sort((a, b) => (a.requestId < b.requestId ? -1 : 1));
+    expect(told).toMatchObject([
+      { requestId: 'r1', outcome: { kind: 'failed', code: 'internal', message: 'a bug' } },
+      { requestId: 'r2', outcome: { kind: 'answered' } },
+      { requestId: 'r3', outcome: { kind: 'answered' } },
+    ]);
+    expect(kept.size).toBe(0);
+    const again = fresh({ ...fixture, disk });
+    await again.serve.catchUp(); // Nothing is the first again.
+    await again.settle();
+    expect(await again.answers()).toHaveLength(3);
+  });
+
+  it('[COD6] [NEV3] an answer that could never be sent is told as a failure', async () => {
+    const { disk, serve, accept, settle, answers } = fresh({
+      appendDown: (store) => async (to, body, nowMs) =>
+        body.outcome.kind === 'answered'
+          ? err(failure('too_large', 'a message long'))
+          : store.appendDown(to, body, nowMs),
+    });
+    await accept(escalation('r1'));
+    await serve.catchUp();
+    await settle();
+    expect(await answers()).toMatchObject([{ requestId: 'r1', outcome: { code: 'too_large' } }]);
+    expect(disk.open.size).toBe(0);
+  });
+
+  it('[QUA4] a bug that its answer meets too leaves it open, and the window free', async () => {
+    const run = async () => Promise.reject(new Error('a bug'));
+    const { disk, serve, accept, settle } = fresh({
+      run,
+      appendDown: () => () => Promise.reject(new Error('another bug')),
+    });
+    await accept(escalation('r1'));
+    await serve.catchUp();
+    await settle();
+    expect(disk.open.size).toBe(1);
+    await serve.close();
   });
 });

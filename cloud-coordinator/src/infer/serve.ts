@@ -8,7 +8,9 @@ import {
   backoffMs,
   type Clock,
   type Failure,
+  failure,
   type Log,
+  messageOf,
   type Random,
   type Result,
   sleep,
@@ -75,10 +77,12 @@ export function createServe(limits: ServeLimits, ports: ServePorts): Serve {
   const start = (open: OpenEscalation, untilMs = Number.NEGATIVE_INFINITY): void => {
     const key = keyOf(open);
     if (window.has(key)) return;
-    const done = finish(open, untilMs).then(() => {
-      window.delete(key);
-      if (behind && hasRoom()) void catchUp();
-    });
+    const done = finish(open, untilMs)
+      .catch(tellOfBug(open))
+      .then(() => {
+        window.delete(key);
+        if (behind && hasRoom()) void catchUp();
+      });
     window.set(key, done);
   };
 
@@ -111,16 +115,35 @@ export function createServe(limits: ServeLimits, ports: ServePorts): Serve {
     for (const one of left) if (window.size < lateMax) start(one);
   };
 
+  /** [QUA4] What met a bug would meet it again after every restart: its asker hears of it instead. */
+  const tellOfBug =
+    (open: OpenEscalation) =>
+    async (thrown: unknown): Promise<void> => {
+      const reason = messageOf(thrown);
+      log.error({ device: open.device, model: open.body.model, reason }, 'an escalation met a bug');
+      await answer(open, failed(failure('internal', reason))).catch((again) =>
+        log.error({ reason: messageOf(again) }, 'its answer met one too'),
+      );
+    };
+
   const finish = async (open: OpenEscalation, untilMs: number): Promise<void> => {
     await inputs.keep(open);
     const outcome = await decide(open, untilMs);
-    if (outcome === undefined) return;
+    if (outcome !== undefined) await answer(open, outcome);
+  };
+
+  const answer = async (open: OpenEscalation, outcome: Outcome): Promise<void> => {
     const { device } = open;
     const { requestId } = open.body;
     const stored = await untilStored('store an answer', () =>
       store.appendDown(device, { kind: 'answer', requestId, outcome }, clock.nowMs()),
     );
-    if (!stored.ok) return; // Still open in the store: whoever takes it up needs its input.
+    if (!stored.ok) {
+      // [COD6] What could never be sent is none; else it is still open, and whoever takes it up needs its input.
+      const { error } = stored;
+      if (!error.retryable && outcome.kind !== 'failed') await answer(open, failed(error));
+      return;
+    }
     if (stored.value !== undefined) ports.onAnswer(device, outcome, open.body);
     await inputs.release(open);
   };

@@ -57,13 +57,13 @@ export function createMetrics() {
       failures.inc({ code });
     },
     /** A value that is read when somebody scrapes. */
-    watch(name: string, help: string, read: () => number): void {
+    watch(name: string, help: string, read: () => number | Promise<number>): void {
       new Gauge({
         name,
         help,
         registers,
-        collect() {
-          this.set(read());
+        async collect() {
+          this.set(await read());
         },
       });
     },

@@ -138,6 +138,18 @@ const migrations = [
      position INTEGER NOT NULL,
      PRIMARY KEY (document, device)
    );`,
+  // An op of the outbox has no position.
+  `ALTER TABLE quarantine RENAME TO quarantine_before;
+   CREATE TABLE quarantine (
+     id INTEGER PRIMARY KEY AUTOINCREMENT,
+     position INTEGER,
+     kind TEXT NOT NULL,
+     reason TEXT NOT NULL,
+     body BLOB NOT NULL
+   );
+   INSERT INTO quarantine (position, kind, reason, body)
+     SELECT position, kind, reason, body FROM quarantine_before ORDER BY position;
+   DROP TABLE quarantine_before;`,
 ];
 
 /** `path` may be ':memory:'. Fails with `storage_failed`, also for a file that a newer agent has written. */

@@ -12,6 +12,8 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { openDatabase, type SqliteDatabase } from './sqlite-database.ts';
 import { createSqliteDeviceStore } from './sqlite-device-store.ts';
 import { createSqliteEscalationStore } from './sqlite-escalation-store.ts';
+import { createSqliteHeldOps } from './sqlite-held-ops.ts';
+import { createSqliteRouteStore } from './sqlite-route-store.ts';
 
 function open(path: string): SqliteDatabase {
   const database = openDatabase(path);
@@ -157,5 +159,71 @@ describe('escalation records', () => {
     expect(crash).toThrow('crash');
     expect(escalations.get('a')?.delivery).toBe('open');
     expect(store.position()).toMatchObject({ ops: 1, cursor: 0 });
+  });
+
+  it('[QUA5] an op of the outbox that cannot be read is put aside, and those behind it are sent', () => {
+    const path = temporaryPath();
+    const database = open(path);
+    const store = storeOn(database);
+    for (const id of ['r1', 'r2', 'r3', 'r4']) store.append(sampleEscalation(id), 0);
+    database.prepare("UPDATE outbox SET body = x'ff00' WHERE seq IN (1, 3)").run();
+    for (let i = 0; i < 2; i++)
+      expect(store.unacknowledged(2, 1e6)).toMatchObject([{ seq: 2 }, { seq: 4 }]);
+    expect(store.position()).toMatchObject({ ops: 2, quarantined: 2 });
+    // Beside what the cloud has sent and this device never applies.
+    const refused = { code: 'invalid_argument', message: 'never', retryable: false } as const;
+    store.apply(sampleReply({ ops: [{ position: 1, atMs: 0, body: sampleAnswer('r2') }] }), () => ({
+      ok: false,
+      error: refused,
+    }));
+    expect(store.position()).toMatchObject({ cursor: 1, quarantined: 3 });
+    const aside = database.prepare('SELECT kind, position FROM quarantine ORDER BY id').all();
+    expect(aside).toEqual([
+      { kind: 'escalation', position: null },
+      { kind: 'escalation', position: null },
+      { kind: 'answer', position: 1 },
+    ]);
+    database.close();
+    expect(storeOn(open(path)).position()).toMatchObject({ ops: 2, quarantined: 3 });
+  });
+
+  it('[QUA5] a held op that cannot be read is put aside, and the others wait on', () => {
+    const database = open(':memory:');
+    storeOn(database);
+    const held = createSqliteHeldOps(database, 9);
+    const blob = { digest: `sha256:${'a'.repeat(64)}`, bytes: 1 } as const;
+    for (const id of ['r1', 'r2']) held.hold({ atMs: 0, blob, body: sampleEscalation(id) });
+    database.prepare("UPDATE held_op SET body = x'ff00' WHERE id = 1").run();
+    for (let i = 0; i < 2; i++)
+      expect(held.list()).toMatchObject([{ id: 2, body: { requestId: 'r2' } }]);
+    expect(database.prepare('SELECT kind FROM quarantine').all()).toEqual([{ kind: 'held' }]);
+  });
+
+  it('[QUA5] a late answer that cannot be read does not stop those behind it', () => {
+    const database = open(':memory:');
+    storeOn(database);
+    const records = createSqliteEscalationStore(database, { answersMax: 9, outboxOpsMax: 9 });
+    const local = { exit: 1, label: 1, confidence: 0.5 };
+    for (const requestId of ['r1', 'r2', 'r3']) {
+      records.open({ requestId, model: 'm', version: '1', appendedMs: 0, local });
+      records.settle(sampleAnswer(requestId), 'late');
+    }
+    database.prepare("UPDATE escalations SET answer = '{' WHERE request_id = 'r1'").run();
+    database.prepare("UPDATE escalations SET local = '' WHERE request_id = 'r2'").run();
+    expect(records.get('r1')).toBeUndefined();
+    expect(records.lateAfter(0, 1)).toMatchObject([{ requestId: 'r3', local }]);
+  });
+
+  it('[QUA5] what was learned and cannot be read is forgotten, alone', () => {
+    const database = open(':memory:');
+    const { learned } = createSqliteRouteStore(database);
+    const entry = { variant: 'v', embedding: Float32Array.of(1), learnedMs: 0, expiresMs: 9 };
+    const { outcome: answer } = sampleAnswer('r1');
+    if (answer.kind !== 'answered') throw new Error('the sample is an answer');
+    for (const requestId of ['r1', 'r2', 'r3']) learned.put({ ...entry, requestId, answer });
+    database.prepare("UPDATE learned SET answer = '{' WHERE request_id = 'r1'").run();
+    database.prepare("UPDATE learned SET embedding = x'00' WHERE request_id = 'r2'").run();
+    expect(learned.load()).toEqual([{ ...entry, requestId: 'r3', answer }]);
+    expect(database.prepare('SELECT request_id FROM learned').pluck().all()).toEqual(['r3']);
   });
 });

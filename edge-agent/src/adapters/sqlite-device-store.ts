@@ -29,9 +29,7 @@ import {
   upKinds,
 } from '@skerry/sync-protocol';
 import { inTransaction, type SqliteDatabase } from './sqlite-database.ts';
-
-/** Ops in quarantine that are kept for an operator; the oldest go first. */
-const quarantineOpsMax = 100;
+import { createOpQuarantine } from './sqlite-op-quarantine.ts';
 
 interface IdentityRow {
   readonly device: string;
@@ -44,6 +42,7 @@ interface OutboxRow {
   readonly lane: Lane;
   readonly seq: number;
   readonly epoch: string;
+  readonly kind: UpKind;
   readonly at_ms: number;
   readonly bytes: number;
   readonly body: Uint8Array;
@@ -67,6 +66,7 @@ export function createSqliteDeviceStore(
   bounds: OutboxBounds,
 ): Result<DeviceStore> {
   const sql = statements(database);
+  const quarantine = createOpQuarantine(database);
   const opened = inTransaction(database, () => {
     if (sql.identity.get() === undefined) sql.enrol.run(device);
     const row = defined(sql.boot.get(), 'identity');
@@ -90,6 +90,40 @@ export function createSqliteDeviceStore(
 
   const drop = (kind: UpKind, why: keyof Drops, many: number): void => {
     sql.countDrop[why].run(kind, many, many);
+  };
+
+  const oldest = (opsMax: number, bytesMax: number, turn: number): readonly OutboxRow[] => {
+    const waitingIn = (lane: Lane): readonly OutboxRow[] => {
+      const rows: OutboxRow[] = [];
+      let bytes = 0;
+      for (const row of sql.oldest.iterate(lane, opsMax)) {
+        if (rows.length > 0 && bytes > bytesMax) break;
+        bytes += row.bytes;
+        rows.push(row);
+      }
+      return rows;
+    };
+    const waiting = {
+      urgent: waitingIn('urgent'),
+      normal: waitingIn('normal'),
+      bulk: waitingIn('bulk'),
+    };
+    const taken = fillLanes(waiting, opsMax, bytesMax, turn);
+    return lanes.flatMap((lane) => waiting[lane].slice(0, taken[lane]));
+  };
+
+  /** [QUA5] False where the disk takes no more: they stay, and are passed over. */
+  const putAside = (unreadable: readonly Unreadable[]): boolean => {
+    const done = commit(() => {
+      for (const { row, reason } of unreadable) {
+        const { lane, seq, kind, body } = row;
+        sql.remove.run(lane, seq);
+        quarantine({ kind, reason, body });
+      }
+      return ok(undefined);
+    });
+    if (done.ok) state = { ...state, quarantined: state.quarantined + unreadable.length };
+    return done.ok;
   };
 
   return ok({
@@ -141,25 +175,16 @@ export function createSqliteDeviceStore(
     },
 
     unacknowledged(opsMax, bytesMax, turn = 0) {
-      const waitingIn = (lane: Lane): readonly OutboxRow[] => {
-        const rows: OutboxRow[] = [];
-        let bytes = 0;
-        for (const row of sql.oldest.iterate(lane, opsMax)) {
-          if (rows.length > 0 && bytes > bytesMax) break;
-          bytes += row.bytes;
-          rows.push(row);
+      for (;;) {
+        const ops: UpOp[] = [];
+        const unreadable: Unreadable[] = [];
+        for (const row of oldest(opsMax, bytesMax, turn)) {
+          const op = opOf(row, state.epoch);
+          if (op.ok) ops.push(op.value);
+          else unreadable.push({ row, reason: op.error.message });
         }
-        return rows;
-      };
-      const waiting = {
-        urgent: waitingIn('urgent'),
-        normal: waitingIn('normal'),
-        bulk: waitingIn('bulk'),
-      };
-      const taken = fillLanes(waiting, opsMax, bytesMax, turn);
-      return lanes.flatMap((lane) =>
-        waiting[lane].slice(0, taken[lane]).map((row) => opOf(row, state.epoch)),
-      );
+        if (unreadable.length === 0 || !putAside(unreadable)) return ops;
+      }
     },
 
     apply(reply, effect) {
@@ -179,11 +204,10 @@ export function createSqliteDeviceStore(
             const { kind } = op.body;
             const body = encodeBody(op.body);
             assert(body.ok, 'what a message brought can be encoded');
-            sql.quarantine.run(op.position, kind, result.error.message, body.value);
-            sql.trimQuarantine.run(quarantineOpsMax);
+            const { message: reason } = result.error;
+            quarantine({ position: op.position, kind, reason, body: body.value });
           }
         }
-        if (refused > 0) sql.countQuarantined.run(refused);
         if (moved > state.cursor) sql.advance.run(moved);
         return ok(applied);
       }, moved);
@@ -234,11 +258,16 @@ const add = (held: ByKind<Held>, kind: UpKind, ops: number, bytes: number): ByKi
   [kind]: { ops: held[kind].ops + ops, bytes: held[kind].bytes + bytes },
 });
 
-function opOf({ seq, epoch, at_ms, body }: OutboxRow, current: string): UpOp {
+interface Unreadable {
+  readonly row: OutboxRow;
+  readonly reason: string;
+}
+
+function opOf({ seq, epoch, at_ms, body }: OutboxRow, current: string): Result<UpOp> {
   const decoded = decodeUpBody(body);
-  assert(decoded.ok, `outbox op ${seq} is what encodeBody wrote`);
+  if (!decoded.ok) return decoded;
   const op = { seq, atMs: at_ms, body: decoded.value };
-  return epoch === current ? op : { ...op, epoch };
+  return ok(epoch === current ? op : { ...op, epoch });
 }
 
 const notOurs = (stored: string, device: string): Failure =>
@@ -280,6 +309,7 @@ function statements(database: SqliteDatabase) {
     held: database.prepare<[], { kind: UpKind; ops: number; bytes: number }>(
       'SELECT kind, count(*) AS ops, sum(bytes) AS bytes FROM outbox GROUP BY kind',
     ),
+    remove: database.prepare<[Lane, number]>('DELETE FROM outbox WHERE lane = ? AND seq = ?'),
     evict: database
       .prepare<[UpKind], number>(
         `DELETE FROM outbox WHERE rowid = (SELECT rowid FROM outbox WHERE kind = ? ORDER BY seq LIMIT 1)
@@ -303,16 +333,6 @@ function statements(database: SqliteDatabase) {
       overBudget: countDrop('over_budget'),
     },
     advance: database.prepare<[number]>('UPDATE identity SET cursor = ?'),
-    quarantine: database.prepare<[number, string, string, Uint8Array]>(
-      'INSERT INTO quarantine (position, kind, reason, body) VALUES (?, ?, ?, ?)',
-    ),
-    trimQuarantine: database.prepare<[number]>(
-      `DELETE FROM quarantine WHERE position <=
-         (SELECT position FROM quarantine ORDER BY position DESC LIMIT 1 OFFSET ?)`,
-    ),
-    countQuarantined: database.prepare<[number]>(
-      'UPDATE identity SET quarantined = quarantined + ?',
-    ),
   };
 }
 

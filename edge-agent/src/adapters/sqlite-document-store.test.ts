@@ -8,7 +8,7 @@ import {
   documentLogContract,
   followerStoreContract,
 } from '@skerry/sync-protocol/testing';
-import { onTestFinished } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { openDatabase, type SqliteDatabase } from './sqlite-database.ts';
 import { createSqliteDocumentStore } from './sqlite-document-store.ts';
 
@@ -39,3 +39,19 @@ documentLogContract('SQLite', () =>
   })),
 );
 followerStoreContract('SQLite', () => createDisk(createSqliteDocumentStore));
+
+it('[QUA5] heads that cannot be read are those of one document, and of a hub that is asked again', async () => {
+  const opened = openDatabase(':memory:');
+  assert(opened.ok, 'the database opens');
+  const store = createSqliteDocumentStore(opened.value);
+  for (const document of ['site/a', 'site/b']) {
+    await store.append(document, 0, ['a'], [Uint8Array.of(1)]);
+    store.noteHubHeads(document, ['a']);
+  }
+  opened.value.exec(`UPDATE document SET heads = '[' WHERE document = 'site/a'`);
+  opened.value.exec(`UPDATE document_hub SET heads = '{}' WHERE document = 'site/a'`);
+  expect(await store.load('site/a')).toMatchObject({ error: { code: 'storage_failed' } });
+  expect(await store.load('site/b')).toMatchObject({ value: { heads: ['a'] } });
+  expect(store.hubHeads('site/a')).toEqual([]);
+  expect(store.hubHeads('site/b')).toEqual(['a']);
+});

@@ -1,11 +1,12 @@
 // Documents in the device's one database: the log, and beside it the frames that have come and are not integrated yet,
 // written in the very transaction that moves the cursor.
 
-import { ok, type Result } from '@skerry/shared';
+import { err, failure, ok, type Result } from '@skerry/shared';
 import {
   type DocumentLog,
   type FollowerStore,
   inboxFramesMax,
+  parseHeads,
 } from '@skerry/sync-protocol/documents';
 import { inTransaction, type SqliteDatabase } from './sqlite-database.ts';
 import { createDocumentQuarantine } from './sqlite-document-quarantine.ts';
@@ -45,10 +46,13 @@ export function createSqliteDocumentStore(database: SqliteDatabase): SqliteDocum
     load: async (document) =>
       inTransaction(database, () => {
         const row = at(document);
+        const heads = row === undefined ? [] : parseHeads(row.heads);
+        if (heads === undefined)
+          return err(failure('storage_failed', `the heads of '${document}' cannot be read`));
         return ok({
           epoch: row?.epoch ?? 1,
           version: row?.version ?? 0,
-          heads: headsOf(row?.heads),
+          heads,
           save: row?.save ?? undefined,
           changes: sql.changes.all(document),
         });
@@ -77,16 +81,13 @@ export function createSqliteDocumentStore(database: SqliteDatabase): SqliteDocum
     forget(positions) {
       for (const position of positions) sql.forget.run(position);
     },
-    hubHeads: (document) => headsOf(sql.hubHeads.get(document)),
+    hubHeads: (document) => parseHeads(sql.hubHeads.get(document) ?? '[]') ?? [],
     noteHubHeads(document, heads) {
       const text = JSON.stringify(heads);
       if (sql.hubHeads.get(document) !== text) sql.noteHubHeads.run(document, text);
     },
   };
 }
-
-const headsOf = (text: string | undefined): readonly string[] =>
-  text === undefined ? [] : (JSON.parse(text) as string[]);
 
 function statements(database: SqliteDatabase) {
   return {

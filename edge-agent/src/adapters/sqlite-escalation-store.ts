@@ -1,7 +1,12 @@
 // The EscalationStore over SQLite.
 
 import type { Answer } from '@skerry/sync-protocol';
-import type { Delivery, EscalationRecord, EscalationStore } from '../infer/escalation-store.ts';
+import type {
+  Delivery,
+  EscalationRecord,
+  EscalationStore,
+  LocalAnswer,
+} from '../infer/escalation-store.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
 
 interface Row {
@@ -48,6 +53,7 @@ export function createSqliteEscalationStore(
   const pruneOpen = database.prepare(
     `DELETE FROM escalations WHERE rowid <= ? AND delivery = 'open'`,
   );
+  const remove = database.prepare<[string]>('DELETE FROM escalations WHERE request_id = ?');
   const byRequest = database.prepare<[string], Row>(
     'SELECT * FROM escalations WHERE request_id = ?',
   );
@@ -80,21 +86,43 @@ export function createSqliteEscalationStore(
       const row = byRequest.get(id) ?? byClient.get(id);
       return row && recordOf(row);
     },
-    lateAfter: (after, recordsMax) => late.all(after, recordsMax).map(recordOf),
+    lateAfter(after, recordsMax) {
+      for (;;) {
+        const rows = late.all(after, recordsMax);
+        const records = rows.flatMap((row) => {
+          const record = recordOf(row);
+          if (record === undefined) remove.run(row.request_id); // It would stop those behind it.
+          return record ?? [];
+        });
+        if (records.length === rows.length) return records;
+      }
+    },
     lastSettled: () => lastSettled.get() ?? 0,
   };
 }
 
-function recordOf(row: Row): EscalationRecord {
+/** `undefined` where the row cannot be read. */
+function recordOf(row: Row): EscalationRecord | undefined {
+  const local = parse(row.local);
+  const answer = row.answer === null ? null : parse(row.answer);
+  if (local === undefined || answer === undefined) return undefined;
   return {
     requestId: row.request_id,
     ...(row.client_id === null ? {} : { clientId: row.client_id }),
     model: row.model,
     version: row.version,
     appendedMs: row.appended_ms,
-    local: JSON.parse(row.local),
+    local: local as LocalAnswer,
     delivery: row.delivery,
-    ...(row.answer === null ? {} : { answer: JSON.parse(row.answer) }),
+    ...(answer === null ? {} : { answer: answer as Answer['outcome'] }),
     ...(row.settled === null ? {} : { settled: row.settled }),
   };
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

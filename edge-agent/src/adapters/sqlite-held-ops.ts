@@ -1,9 +1,10 @@
 // Ops that wait for their blob, in a table of their own in the device's database.
 
-import { assert, err, failure, ok } from '@skerry/shared';
+import { err, failure, ok } from '@skerry/shared';
 import { decodeUpBody, encodeBody } from '@skerry/sync-protocol';
 import type { HeldOps } from '../sync/upload-first.ts';
 import { inTransaction, type SqliteDatabase } from './sqlite-database.ts';
+import { createOpQuarantine } from './sqlite-op-quarantine.ts';
 
 interface Row {
   readonly id: number;
@@ -27,6 +28,7 @@ export function createSqliteHeldOps(database: SqliteDatabase, heldOpsMax: number
   );
   const all = database.prepare<[], Row>('SELECT * FROM held_op ORDER BY id');
   const remove = database.prepare<[number]>('DELETE FROM held_op WHERE id = ?');
+  const quarantine = createOpQuarantine(database);
   return {
     hold(op, effect) {
       const { body, blob, atMs } = op;
@@ -41,11 +43,16 @@ export function createSqliteHeldOps(database: SqliteDatabase, heldOpsMax: number
       });
     },
     list: () =>
-      all.all().map((row) => {
+      all.all().flatMap((row) => {
         const body = decodeUpBody(row.body);
-        assert(body.ok, `held op ${row.id} is what encodeBody wrote`);
         const blob = { digest: row.digest, bytes: row.bytes };
-        return { id: row.id, atMs: row.at_ms, blob, body: body.value };
+        if (body.ok) return { id: row.id, atMs: row.at_ms, blob, body: body.value };
+        // [QUA5] Where the disk takes no more it stays, and is passed over.
+        inTransaction(database, () => {
+          remove.run(row.id);
+          return ok(quarantine({ kind: 'held', reason: body.error.message, body: row.body }));
+        });
+        return [];
       }),
     release: (id) => void remove.run(id),
   };

@@ -31,6 +31,7 @@ function createDisk() {
     /** What lies in quarantine, oldest first. */
     quarantined: () =>
       database?.prepare('SELECT * FROM document_quarantine ORDER BY id').all() ?? [],
+    run: (sql: string) => database?.exec(sql),
     corrupt: (table: 'relay_frame' | 'relay_down') =>
       database?.prepare(`UPDATE ${table} SET body = x'ff00' WHERE rowid IN (1, 3)`).run(),
     open(nowMs = 0) {
@@ -119,6 +120,17 @@ it('[QUA5] a down op that a relay cannot read changes nothing, and its position 
       value: { ops: [{ body: nothing }, { body: change }, { position: 3, body: nothing }] },
     });
   expect(disk.quarantined()).toMatchObject([{ document: site, source: 'relay' }, {}]);
+});
+
+it('[QUA5] a neighbour of whom it cannot be read what it has is one that has nothing', async () => {
+  const disk = createDisk();
+  const member = { document: site, device: 'box', epoch: 1, heads: ['a'], position: 0 };
+  await disk.open().members.save({ ...member, basisEpoch: 1, basis: ['a'] });
+  disk.run("UPDATE document_member SET heads = '[', basis = '7'");
+  expect(await disk.open().members.load()).toEqual({
+    ok: true,
+    value: [{ ...member, heads: [], basisEpoch: 1, basis: [] }],
+  });
 });
 
 it('[ACC3] [ACC4] [ACC6] a relay hands out in order, and gives positions above every cursor', async () => {

@@ -17,7 +17,7 @@ import {
   takeOps,
   type UpOp,
 } from '@skerry/sync-protocol';
-import type { Member } from '@skerry/sync-protocol/documents';
+import { type Member, parseHeads } from '@skerry/sync-protocol/documents';
 import type { RelayStore } from '../documents/relay.ts';
 import { inTransaction, type SqliteDatabase } from './sqlite-database.ts';
 import { createDocumentQuarantine } from './sqlite-document-quarantine.ts';
@@ -156,7 +156,8 @@ export function createSqliteRelayStore(
         inTransaction(database, () =>
           ok(
             sql.members.all().map(({ heads, basis, ...row }): Member => {
-              return { ...row, heads: JSON.parse(heads), basis: JSON.parse(basis) };
+              // [QUA5] Of whom it is not known what it has it is told everything.
+              return { ...row, heads: parseHeads(heads) ?? [], basis: parseHeads(basis) ?? [] };
             }),
           ),
         ),

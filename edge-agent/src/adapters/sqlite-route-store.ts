@@ -1,7 +1,7 @@
 // What routing remembers over a restart, in the device's database: how full the budgets are, and what was learned.
 
 import type { BudgetName, BudgetStore } from '../route/budgets.ts';
-import type { LearnedStore } from '../route/look-alikes.ts';
+import type { Learned, LearnedStore } from '../route/look-alikes.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
 
 interface LearnedRow {
@@ -45,18 +45,32 @@ function learnedStore(database: SqliteDatabase): LearnedStore {
   const remove = database.prepare<[string]>('DELETE FROM learned WHERE request_id = ?');
   return {
     load: () =>
-      load.all().map(({ request_id, variant, embedding, answer, learned_ms, expires_ms }) => ({
-        requestId: request_id,
-        variant,
-        embedding: new Float32Array(Uint8Array.from(embedding).buffer),
-        answer: JSON.parse(answer),
-        learnedMs: learned_ms,
-        expiresMs: expires_ms,
-      })),
+      load.all().flatMap((row) => {
+        const learned = learnedOf(row);
+        if (learned === undefined) remove.run(row.request_id); // It is learned again.
+        return learned ?? [];
+      }),
     put({ requestId, variant, embedding, answer, learnedMs, expiresMs }) {
       const bytes = new Uint8Array(embedding.buffer, embedding.byteOffset, embedding.byteLength);
       put.run(requestId, variant, bytes, JSON.stringify(answer), learnedMs, expiresMs);
     },
     remove: (requestId) => void remove.run(requestId),
   };
+}
+
+/** `undefined` where the row cannot be read. */
+function learnedOf(row: LearnedRow): Learned | undefined {
+  const { request_id: requestId, variant, embedding, learned_ms, expires_ms } = row;
+  try {
+    return {
+      requestId,
+      variant,
+      embedding: new Float32Array(Uint8Array.from(embedding).buffer),
+      answer: JSON.parse(row.answer),
+      learnedMs: learned_ms,
+      expiresMs: expires_ms,
+    };
+  } catch {
+    return undefined;
+  }
 }

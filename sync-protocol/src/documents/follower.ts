@@ -3,7 +3,7 @@
 // refused or evicted, and a disk that went back in time, mend themselves with the next one; and however many edits were
 // made meanwhile, one frame, or one save in parts, is under way at a time.
 
-import { type Clock, type Log, ok, type Result, type Timer } from '@skerry/shared';
+import { type Clock, type Log, messageOf, ok, type Result, type Timer } from '@skerry/shared';
 import type { DocumentChange } from '../messages.ts';
 import { type Content, type Heads, isRefusal } from './engine.ts';
 import {
@@ -126,14 +126,25 @@ export function createFollower(ports: FollowerPorts): Follower {
   };
 
   const wake = (): void => {
-    working ??= work().finally(() => {
-      working = undefined;
-      const waits =
-        again || [...following.values()].some((f) => f.asks || f.underWay !== undefined);
-      timer?.cancel();
-      timer = waits && !closed ? clock.after(pollMs, lookAgain) : undefined;
-      if (!closed && (frames || due.size > 0)) wake();
-    });
+    working ??= work()
+      .catch(stumble)
+      .finally(() => {
+        working = undefined;
+        const waits =
+          again || [...following.values()].some((f) => f.asks || f.underWay !== undefined);
+        timer?.cancel();
+        timer = waits && !closed ? clock.after(pollMs, lookAgain) : undefined;
+        if (!closed && (frames || due.size > 0)) wake();
+      });
+  };
+
+  /** A full disk, or a bug: what has come lies in the store, and what else there is the hub is asked for again. */
+  const stumble = (thrown: unknown): void => {
+    trace.error({ reason: messageOf(thrown) }, 'documents cannot be kept in step');
+    again = true;
+    frames = false;
+    due.clear();
+    for (const state of following.values()) state.asks = true;
   };
 
   const lookAgain = (): void => {
@@ -223,7 +234,7 @@ export function createFollower(ports: FollowerPorts): Follower {
       }
       const { content } = frame.value;
       if (content.kind !== 'part') {
-        if (await take(frame.value, content)) store.forget([position]);
+        if (await takeOrPutAside(frame.value, content)) store.forget([position]);
         else again = true;
         continue;
       }
@@ -240,7 +251,9 @@ export function createFollower(ports: FollowerPorts): Follower {
       if (save.ok && save.value === undefined) continue;
       begun.delete(document);
       const taken =
-        save.ok && save.value ? await take(frame.value, { kind: 'save', save: save.value }) : true;
+        save.ok && save.value
+          ? await takeOrPutAside(frame.value, { kind: 'save', save: save.value })
+          : true;
       if (!save.ok) ask(document);
       if (taken) store.forget(group.positions);
       else again = true;
@@ -253,6 +266,15 @@ export function createFollower(ports: FollowerPorts): Follower {
     state.asks = true;
     due.add(document);
   };
+
+  /** [QUA4] What it throws at would be the first again after every restart. */
+  const takeOrPutAside = (...frame: Parameters<typeof take>): Promise<boolean> =>
+    take(...frame).catch(async (thrown) => {
+      const [{ document }] = frame;
+      await quarantine(document, messageOf(thrown), new Uint8Array());
+      ask(document);
+      return true;
+    });
 
   /** False where it has to be taken again: nothing has happened. */
   const take = async (

@@ -17,6 +17,7 @@ export {
   inboxFramesMax,
 } from './follower.ts';
 export { authorOf, decodeFrame, encodeFrame, type Frame } from './frame.ts';
+export { parseHeads } from './heads-json.ts';
 export {
   type Hub,
   type HubLimits,
