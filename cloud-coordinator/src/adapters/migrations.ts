@@ -187,5 +187,30 @@ export function migrations(types: ColumnTypes): Record<string, Migration> {
         await db.schema.dropTable('quarantine_before').execute();
       },
     },
+    '0009-updates': {
+      async up(db: Kysely<unknown>) {
+        await db.schema
+          .createTable('event_log')
+          .addColumn('id', sql.raw(types.rowNumber), (c) => c.primaryKey())
+          .addColumn('kind', 'text', (c) => c.notNull())
+          .addColumn('name', 'text', (c) => c.notNull())
+          .addUniqueConstraint('event_log_name', ['kind', 'name'])
+          .execute();
+        await db.schema
+          .createTable('event')
+          .addColumn('log', 'bigint', (c) => c.notNull())
+          .addColumn('place', 'bigint', (c) => c.notNull())
+          .addColumn('event', 'text', (c) => c.notNull())
+          .addPrimaryKeyConstraint('event_key', ['log', 'place'])
+          .execute();
+        await db.schema
+          .createTable('assignment')
+          .addColumn('device', 'text', (c) => c.primaryKey())
+          .addColumn('counter', 'bigint', (c) => c.notNull())
+          .addColumn('assignment', 'text', (c) => c.notNull())
+          .addColumn('issues', 'text', (c) => c.notNull())
+          .execute();
+      },
+    },
   };
 }

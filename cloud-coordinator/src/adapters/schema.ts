@@ -129,7 +129,34 @@ interface AuditTable {
   disagreed: number;
 }
 
+/** Logs of events, each a name of one kind: rollouts, what the registry has done. */
+interface EventLogTable {
+  /** Rises by first event. */
+  id: Generated<number>;
+  kind: string;
+  name: string;
+}
+
+interface EventTable {
+  log: number;
+  /** 0, 1, … in its log. */
+  place: number;
+  event: string;
+}
+
+/** What each device was last told to run. */
+interface AssignmentTable {
+  device: string;
+  counter: number;
+  /** JSON. */
+  assignment: string;
+  issues: string;
+}
+
 export interface Schema extends DocumentSchema {
+  event_log: EventLogTable;
+  event: EventTable;
+  assignment: AssignmentTable;
   join_token: JoinTokenTable;
   certificate: CertificateTable;
   incarnation: IncarnationTable;

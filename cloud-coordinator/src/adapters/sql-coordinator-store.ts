@@ -5,7 +5,6 @@ import { systemClock } from '@skerry/shared/node';
 import {
   type CoordinatorStore,
   countWithin,
-  type DownBody,
   type DownOp,
   decodeDownBody,
   decodeUpBody,
@@ -24,6 +23,7 @@ import { builtOnce } from './built-once.ts';
 import { createGroupCommit, type GroupCommit } from './group-commit.ts';
 import type { Schema } from './schema.ts';
 import { acceptExchange } from './sql-accept-exchange.ts';
+import { insertDown } from './sql-down-ops.ts';
 import { countQuarantined, quarantine, readPast } from './sql-op-quarantine.ts';
 
 export function createSqlCoordinatorStore(
@@ -155,33 +155,6 @@ async function closeEscalation(
     .where('request_id', '=', requestId)
     .executeTakeFirst();
   return numDeletedRows > 0n;
-}
-
-async function insertDown(
-  tx: Transaction<Schema>,
-  device: string,
-  body: DownBody,
-  encoded: Uint8Array,
-  nowMs: number,
-): Promise<number> {
-  const position = await nextPosition(tx, device);
-  await tx
-    .insertInto('down_op')
-    .values({ device, position, at_ms: nowMs, bytes: opBytes(body), body: encoded })
-    .execute();
-  return position;
-}
-
-async function nextPosition(tx: Transaction<Schema>, device: string): Promise<number> {
-  const row = await tx
-    .insertInto('down_position')
-    .values({ device, position: 1 })
-    .onConflict((c) =>
-      c.column('device').doUpdateSet((e) => ({ position: e('down_position.position', '+', 1) })),
-    )
-    .returning('position')
-    .executeTakeFirstOrThrow();
-  return row.position;
 }
 
 /** What a stored body is, if it is of that kind. */
