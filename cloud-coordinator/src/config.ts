@@ -64,6 +64,11 @@ export const coordinatorConfigSchema = z.object({
   serverNames: listSchema
     .prefault('localhost,127.0.0.1')
     .describe('host names and addresses in our certificate, separated by commas'),
+  tufKeys: listSchema
+    .optional()
+    .describe(
+      'online keys of the update repository, PEM files or env:NAME; absent: those that tuf init has made',
+    ),
   instance: countSchema(0, instancesMax - 1)
     .default(0)
     .describe('which of the coordinators on this database this is'),

@@ -32,6 +32,7 @@ import { createMosquittoRevocations } from './adapters/mosquitto-revocations.ts'
 import { createMqttCoordinatorTransport } from './adapters/mqtt-transport.ts';
 import { openBlobs } from './adapters/open-blobs.ts';
 import { openSqlite } from './adapters/open-sqlite.ts';
+import { openTrust } from './adapters/open-trust.ts';
 import { openUpstreams } from './adapters/open-upstreams.ts';
 import { databaseFile, hashText, operatorCommands } from './adapters/operator-commands.ts';
 import { createSqlAuditTable } from './adapters/sql-audit-table.ts';
@@ -39,6 +40,7 @@ import { createSqlCoordinatorStore } from './adapters/sql-coordinator-store.ts';
 import { createSqlCredentialTable } from './adapters/sql-credential-table.ts';
 import { createSqlDeviceTable } from './adapters/sql-device-table.ts';
 import { createSqlDocumentStore } from './adapters/sql-document-store.ts';
+import { runTrustCommand } from './adapters/trust-commands.ts';
 import { openAuthority } from './adapters/x509-authority.ts';
 import { type CoordinatorConfig, coordinatorConfigSchema, instanceName } from './config.ts';
 import { createCoordinator } from './coordinator.ts';
@@ -48,7 +50,9 @@ import { openRevocations } from './fleet/revocations.ts';
 import { blobRoutes } from './http/blobs.ts';
 import { enrolmentRoutes } from './http/enrolment.ts';
 import { createOperatorCheck, operatorGate, textGate } from './http/operator-gate.ts';
+import { trustMetadataRoutes } from './http/trust-metadata.ts';
 import { createMetrics, type Metrics } from './observe/metrics.ts';
+import { keepFresh } from './update/trust/keep-fresh.ts';
 
 const ourTextPaths = textPaths.map((path) => `/v1${path}`);
 /** Of a flush of the disk, which stops this thread; what waits for one shares it. */
@@ -59,8 +63,9 @@ const firstConnectionMs = 5_000;
 const modelsMemoryShare = 0.5;
 
 const [, , command = '', ...argv] = process.argv;
-if (Object.hasOwn(operatorCommands, command)) {
-  const done = await operatorCommands[command as keyof typeof operatorCommands](argv);
+const commands = { ...operatorCommands, tuf: runTrustCommand } as const;
+if (Object.hasOwn(commands, command)) {
+  const done = await commands[command as keyof typeof commands](argv);
   if (done.ok) process.stdout.write(`${done.value}\n`);
   else process.stderr.write(`${command}: ${done.error.message}\n`);
   process.exitCode = done.ok ? 0 : 1;
@@ -147,6 +152,9 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
   });
   if (!coordinator.ok) return coordinator;
   opened.push(() => coordinator.value.close());
+  const trust = openTrust(config.dataDir, config.tufKeys, clock);
+  if (!trust.ok) return trust;
+  opened.push(keepFresh(trust.value.repository, { clock, log }).close);
   const { fetch } = coordinator.value;
   const { httpTls, operatorAsked } = plan.value;
   const { operatorToken } = config;
@@ -159,6 +167,7 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
     .all('/v1/exchange', exchange)
     .all('/v1/hints', exchange)
     .all('/v1/blobs/:digest', pass(blobRoutes(blobs.value, httpTls)))
+    .route('/', trustMetadataRoutes(trust.value.repository))
     .on('ALL', ourTextPaths, textGate(checkOperator, httpTls), (c) => fetch(c.req.raw))
     .all('*', operatorGate(checkOperator), (c) => fetch(c.req.raw));
   const server = createHttpServer(app.fetch, httpTls ? { tls, isRefused } : undefined);

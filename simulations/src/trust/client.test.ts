@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { rotateKeys } from '@skerry/cloud-coordinator/trust';
+import { createDirector, rotateKeys } from '@skerry/cloud-coordinator/trust';
 import { signEnvelope } from '@skerry/shared/node';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
@@ -152,15 +152,16 @@ describe('an assignment', () => {
   it('[TUF22] is believed from the director that the root names, until the root names another', async () => {
     const [director] = ceremony.keys.director;
     if (director === undefined) throw new Error('no director');
-    const envelope = must(await signEnvelope(director, type, payload));
+    const envelope = must(await createDirector(director).signAssignment(payload));
+    const another = must(await signEnvelope(director, 'text/plain', payload));
     const forged = must(await signEnvelope(newSigner(), type, payload));
     const others = must(await signEnvelope(ceremony.keys.targets[0] ?? director, type, payload));
-    expect(await device.open().verifyAssignment(envelope, type)).toEqual({
+    expect(await device.open().verifyAssignment(envelope)).toEqual({
       ok: true,
       value: payload,
     });
-    for (const wrong of [forged, others, { ...envelope, payload: 'e30=' }, null])
-      expect((await device.open().verifyAssignment(wrong, type)).ok).toBe(false);
+    for (const wrong of [forged, another, others, { ...envelope, payload: 'e30=' }, null])
+      expect((await device.open().verifyAssignment(wrong)).ok).toBe(false);
     const change = { add: [newSigner().publicKey], remove: [director.keyId] };
     const draft = must(await ceremony.repository.draft());
     must(
@@ -170,9 +171,7 @@ describe('an assignment', () => {
     );
     await ceremony.publish(ceremony.keys.root);
     must(await device.open().refresh(sourceOf(await mirrorOf(ceremony))));
-    expect(await device.open().verifyAssignment(envelope, type)).toMatchObject(
-      refused('untrusted'),
-    );
+    expect(await device.open().verifyAssignment(envelope)).toMatchObject(refused('untrusted'));
   });
 });
 

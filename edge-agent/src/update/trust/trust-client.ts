@@ -11,6 +11,7 @@ import {
   sha256,
   verifyEnvelope,
 } from '@skerry/shared/node';
+import { assignmentPayloadType } from '@skerry/sync-protocol/update';
 import type { TargetFile } from '@tufjs/models';
 import { z } from 'zod';
 import {
@@ -84,7 +85,7 @@ export interface TrustClient {
   /** That `evidence` was accepted here once and says so about `path`: no expiry, no network. */
   verifyEvidence(evidence: Target['evidence'], path: string): Promise<Result<Target>>;
   /** The payload, where the director that our root names has signed it. */
-  verifyAssignment(envelope: unknown, payloadType: string): Promise<Result<Uint8Array>>;
+  verifyAssignment(envelope: unknown): Promise<Result<Uint8Array>>;
   /** Somebody whom we trust says that it is at least so late. */
   attest(atMs: number): Promise<Result<void>>;
   /** Never before the floor. */
@@ -209,13 +210,14 @@ export function createTrustClient(
         return found.ok ? targetOf(found.value, kept) : found;
       }),
 
-    verifyAssignment: (envelope, payloadType) =>
+    verifyAssignment: (envelope) =>
       inTurn(async () => {
         const loaded = await loadFiles();
         if (!loaded.ok) return loaded;
         const director = directorOf(loaded.value);
         if (!director.ok) return director;
-        return verifyEnvelope(envelope, director.value.keys, director.value.threshold, payloadType);
+        const { keys, threshold } = director.value;
+        return verifyEnvelope(envelope, keys, threshold, assignmentPayloadType);
       }),
 
     attest: (atMs) =>
