@@ -162,11 +162,15 @@ export async function createCoordinator(
     store: adapters.store,
     models,
     openInference: createRestHandler(server, config.bodyBytesMax),
-    text: createTextHandler(createPooledText(pool), {
-      bodyBytesMax: config.bodyBytesMax,
-      deadlineMs: config.textTimeoutMs,
-      deadlineMsMax: config.textTimeoutMs,
-    }),
+    text: createTextHandler(
+      createPooledText(pool),
+      {
+        bodyBytesMax: config.bodyBytesMax,
+        deadlineMs: config.textTimeoutMs,
+        deadlineMsMax: config.textTimeoutMs,
+      },
+      clock,
+    ),
     bodyBytesMax: config.bodyBytesMax,
     upstreams: pool,
     documents,

@@ -52,11 +52,15 @@ for (const flavour of openAiFlavours)
 
 textRoutesContract('coordinator', async (flavour) => {
   const mock = await startOpenAiMock(flavour);
-  const handle = createTextHandler(createPooledText(poolOf(memberOf(flavour, mock.url))), {
-    bodyBytesMax: contractBodyBytesMax,
-    deadlineMs: 5_000,
-    deadlineMsMax: 5_000,
-  });
+  const handle = createTextHandler(
+    createPooledText(poolOf(memberOf(flavour, mock.url))),
+    {
+      bodyBytesMax: contractBodyBytesMax,
+      deadlineMs: 5_000,
+      deadlineMsMax: 5_000,
+    },
+    systemClock,
+  );
   const app = new Hono().route('/v1', textRoutes(handle));
   const { server } = createHttpServer((request) => app.fetch(request), undefined);
   const listening = await listenHttp(server, '127.0.0.1', 0);

@@ -15,8 +15,7 @@ export function createPooledText(
     name: 'upstreams',
     async list({ leftMs, signal }) {
       const terms = { leftMs: Math.min(leftMs, listTimeoutMs), ...(signal && { signal }) };
-      const both = [pool.models('chat', terms), pool.models('embed', terms)];
-      return ok([...new Set((await Promise.all(both)).flat())].sort());
+      return ok((await pool.models(['chat', 'embed'], terms)).toSorted());
     },
     async chat(request, terms) {
       const reply = await pool.ask(

@@ -87,11 +87,15 @@ for (const source of ['local', 'cloud'] as const) {
 
   textRoutesContract(`device, ${source}`, async (flavour) => {
     const { mock, server: text } = await open(flavour);
-    const handle = createTextHandler(text, {
-      bodyBytesMax: contractBodyBytesMax,
-      deadlineMs: 5_000,
-      deadlineMsMax: 5_000,
-    });
+    const handle = createTextHandler(
+      text,
+      {
+        bodyBytesMax: contractBodyBytesMax,
+        deadlineMs: 5_000,
+        deadlineMsMax: 5_000,
+      },
+      systemClock,
+    );
     const app = new Hono().route('/v1', textRoutes({ text: handle }));
     const server = createAdaptorServer({ fetch: app.fetch }) as Server;
     const listening = await listenHttp(server, '127.0.0.1', 0);

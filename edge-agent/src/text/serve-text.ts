@@ -7,9 +7,13 @@ import { createDeviceText, type DeviceTextPorts } from './device-text.ts';
 const deadlineMsMax = 600_000;
 
 export function serveText(config: AgentConfig, ports: DeviceTextPorts): TextHandler {
-  return createTextHandler(createDeviceText(config, ports), {
-    bodyBytesMax: config.bodyBytesMax,
-    deadlineMs: config.textDeadlineMs,
-    deadlineMsMax,
-  });
+  return createTextHandler(
+    createDeviceText(config, ports),
+    {
+      bodyBytesMax: config.bodyBytesMax,
+      deadlineMs: config.textDeadlineMs,
+      deadlineMsMax,
+    },
+    ports.clock,
+  );
 }

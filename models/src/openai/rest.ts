@@ -4,7 +4,15 @@
 // Request headers of ours: `skerry-deadline-ms`, `skerry-policy`. A device's answer says where it came from: headers
 // `skerry-source`, `skerry-reason`, `skerry-degraded`, and a field `skerry` (in a stream, of the first chunk).
 
-import { describeIssues, err, failure, ok, parseJson, type Result } from '@skerry/shared';
+import {
+  type Clock,
+  describeIssues,
+  err,
+  failure,
+  ok,
+  parseJson,
+  type Result,
+} from '@skerry/shared';
 import type { z } from 'zod';
 import { encodeEmbeddings } from './embeddings.ts';
 import { createEventStream } from './event-stream.ts';
@@ -26,11 +34,21 @@ export interface TextLimits {
   readonly deadlineMsMax: number;
 }
 
-export const textPaths = ['/chat/completions', '/embeddings', '/models', '/models/:model'] as const;
+/** A model's name may hold slashes. */
+export const textPaths = [
+  '/chat/completions',
+  '/embeddings',
+  '/models',
+  '/models/:model{.+}',
+] as const;
 export const deadlineHeader = 'skerry-deadline-ms';
 const policyHeader = 'skerry-policy';
 
-export function createTextHandler(server: TextServer, limits: TextLimits): TextHandler {
+export function createTextHandler(
+  server: TextServer,
+  limits: TextLimits,
+  clock: Pick<Clock, 'after'>,
+): TextHandler {
   return async (request, path) => {
     const gone = new AbortController();
     const stop = (): void => gone.abort();
@@ -44,7 +62,7 @@ export function createTextHandler(server: TextServer, limits: TextLimits): TextH
       return findModel(server, path.slice('/models/'.length), terms.value);
     if (request.method === 'POST' && path === '/chat/completions') {
       const asked = await readRequest(request, chatRequestSchema, limits.bodyBytesMax);
-      return asked.ok ? chat(server, asked.value, terms.value, stop) : asked;
+      return asked.ok ? chat(server, asked.value, terms.value, { clock, stop }) : asked;
     }
     if (request.method === 'POST' && path === '/embeddings') {
       const asked = await readRequest(request, embeddingsRequestSchema, limits.bodyBytesMax);
@@ -107,7 +125,7 @@ async function chat(
   server: TextServer,
   asked: z.output<typeof chatRequestSchema>,
   terms: TextTerms,
-  stop: () => void,
+  { clock, stop }: { readonly clock: Pick<Clock, 'after'>; readonly stop: () => void },
 ): Promise<Result<Response>> {
   const reply = await server.chat(asked, terms);
   if (!reply.ok) return reply;
@@ -120,7 +138,9 @@ async function chat(
     'x-accel-buffering': 'no',
     ...headersOf(decision),
   };
-  return ok(new Response(createEventStream(reply.value.chunks, decision, stop), { headers }));
+  return ok(
+    new Response(createEventStream(reply.value.chunks, decision, clock, stop), { headers }),
+  );
 }
 
 async function embed(
@@ -163,7 +183,7 @@ async function findModel(
 ): Promise<Result<Response>> {
   const names = await server.list(terms);
   if (!names.ok) return names;
-  // A name may hold slashes, as a repository's does; clients encode them, or do not.
+  // Clients encode its slashes, or do not.
   const name = names.value.find((each) => each === path || encodeURIComponent(each) === path);
   return name === undefined
     ? err(failure('model_not_found', 'no such model'))

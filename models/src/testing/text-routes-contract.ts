@@ -107,11 +107,12 @@ export function textRoutesContract(
       const get = async (path: string) => (await fetch(url + path)).json();
       expect(await get('/models')).toEqual({ object: 'list', data: [model] });
       expect(await get('/models/echo')).toEqual(model);
-      expect(await errorOf(await fetch(`${url}/models/nobody`))).toEqual([
-        404,
-        'invalid_request_error',
-        'model_not_found',
-      ]);
+      for (const other of ['nobody', 'org/nobody', 'org%2Fnobody'])
+        expect(await errorOf(await fetch(`${url}/models/${other}`))).toEqual([
+          404,
+          'invalid_request_error',
+          'model_not_found',
+        ]);
     });
 
     it.each<[string, unknown]>([

@@ -129,8 +129,8 @@ describe('OpenAI’s client on a coordinator', { timeout: 60_000 }, () => {
     await expect(read()).rejects.toBeInstanceOf(APIError);
     mock.mode = 'overloaded';
     await expect(create({ messages: other })).rejects.toMatchObject({
-      status: 404,
-      code: 'not_found',
+      status: 503,
+      code: 'overloaded',
     });
     const retrying = clientOf(coordinator, { maxRetries: 2 });
     mock.mode = 'ok';

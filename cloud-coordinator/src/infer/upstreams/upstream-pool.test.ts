@@ -185,6 +185,22 @@ describe('a pool of upstreams', () => {
     expect(await ask()).toMatchObject({ value: { completion: { text: 'b' } } });
   });
 
+  it('says what may pass where some cannot answer now and the rest never will', async () => {
+    const [busy, ignorant, empty] = [
+      scripted('busy'),
+      scripted('ignorant', { tier: 1 }),
+      scripted('empty', { tier: 2 }),
+    ];
+    busy.answer = no('overloaded');
+    ignorant.answer = no('model_not_found');
+    empty.answer = no('not_found');
+    const { ask } = fresh(busy, ignorant, empty);
+    expect(await ask()).toMatchObject({ error: { code: 'overloaded' } });
+    expect(empty.calls).toBe(1);
+    busy.answer = no('model_not_found');
+    expect(await ask()).toMatchObject({ error: { code: 'not_found' } });
+  });
+
   it('asks only who offers the model, by its own name for it', async () => {
     const [first, second] = [
       scripted('a', { models: { mine: 'theirs' } }),
@@ -192,7 +208,7 @@ describe('a pool of upstreams', () => {
     ];
     const { ask } = fresh(first, second);
     expect(await ask(1_000, 'mine')).toMatchObject({ value: { completion: { text: 'a' } } });
-    expect(await ask(1_000, 'other')).toMatchObject({ error: { code: 'unavailable' } });
+    expect(await ask(1_000, 'other')).toMatchObject({ error: { code: 'model_not_found' } });
   });
 
   it('tells the models: those that it was told of, and what is listed by who takes any name', async () => {
@@ -204,8 +220,8 @@ describe('a pool of upstreams', () => {
       { ...listing, member: { ...listing.member, upstream } },
       { ...listing, member: { ...listing.member, upstream: away } },
     );
-    expect(await pool.models('chat', { leftMs: 1 })).toEqual(['a', 'c', 'b']);
-    expect(await pool.models('embed', { leftMs: 1 })).toEqual([]);
+    expect(await pool.models(['chat'], { leftMs: 1 })).toEqual(['a', 'c', 'b']);
+    expect(await pool.models(['embed'], { leftMs: 1 })).toEqual([]);
   });
 
   it('leaves out who keeps failing, until a health check finds it well', async () => {

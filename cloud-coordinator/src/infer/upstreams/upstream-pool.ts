@@ -52,8 +52,8 @@ export interface UpstreamPool {
   isAvailable(model: string, method: Method): boolean;
   /** `call` asks one upstream, which has `method`, by its own name for the model. */
   ask<T>(model: string, method: Method, terms: Terms, call: Call<T>): Promise<Result<T>>;
-  /** Our names of the models that those who have `method` answer for; of who takes any name, what it lists. */
-  models(method: Method, terms: Terms): Promise<readonly string[]>;
+  /** Our names of the models that those who have one of `methods` answer for; of who takes any name, what it lists. */
+  models(methods: readonly Method[], terms: Terms): Promise<readonly string[]>;
   status(): readonly UpstreamStatus[];
   close(): void;
 }
@@ -242,9 +242,9 @@ export function createUpstreamPool(
 
   return {
     isAvailable: (model, method) => offering(model, method).some(isAvailable),
-    async models(method, terms) {
+    async models(methods, terms) {
       const named = pool
-        .filter(({ upstream }) => upstream[method] !== undefined)
+        .filter(({ upstream }) => methods.some((method) => upstream[method] !== undefined))
         .map(async ({ upstream, models: { '*': any, ...ours } }) => {
           const listed = any === undefined ? undefined : await upstream.list?.(terms);
           return [...Object.keys(ours), ...(listed?.ok ? listed.value : [])];
@@ -259,7 +259,7 @@ export function createUpstreamPool(
       for (;;) {
         const member = choose(model, method, asked);
         if (member === undefined)
-          return err(last ?? failure('unavailable', `no upstream for '${model}' is available`));
+          return err(last ?? noneFor(model, offering(model, method).length > 0));
         if (member.tier === lastTier && !tokens.admits() && last !== undefined) {
           for (const other of pool) if (other.tier === lastTier) asked.add(other);
           continue;
@@ -272,7 +272,8 @@ export function createUpstreamPool(
             : await attempt(member, model, untilMs, call, terms.signal);
         if (result.ok || !mayAskAnother(result.error)) return result;
         if (terms.signal?.aborted || clock.monotonicMs() >= untilMs) return result;
-        last = result.error;
+        // Who might answer later says more than who never will.
+        if (result.error.retryable || !last?.retryable) last = result.error;
       }
     },
     status: () =>
@@ -296,9 +297,15 @@ export function createUpstreamPool(
 const theirs = ({ models, has }: PoolMember, model: string): string | undefined =>
   models[model] ?? (models['*'] === undefined || has?.(model) === false ? undefined : model);
 
+const noneFor = (model: string, isOffered: boolean): Failure =>
+  isOffered
+    ? failure('unavailable', `no upstream for '${model}' is available`)
+    : failure('model_not_found', `no upstream has a model '${model}'`);
+
 /** What another upstream may know, or may be able to do now. */
 const mayAskAnother = ({ code, retryable }: Failure): boolean =>
   retryable ||
+  code === 'not_found' ||
   code === 'model_not_found' ||
   code === 'unauthenticated' ||
   code === 'permission_denied';
