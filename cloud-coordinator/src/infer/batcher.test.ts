@@ -21,7 +21,7 @@ function fresh(more: Partial<typeof defaults> = {}) {
   const statistics = createModelStatistics();
   const batches: number[][] = [];
   const lefts: number[] = [];
-  const ends: ((result: Result<readonly number[]>) => void)[] = [];
+  const ends: ((result: Result<readonly number[]> | Promise<never>) => void)[] = [];
   const batcher = createBatcher<number, number>(
     { ...defaults, ...more },
     clock,
@@ -50,6 +50,21 @@ describe('a batcher', () => {
     expect(batches).toEqual([[1, 2]]);
     double();
     expect(await Promise.all(results)).toEqual([ok(2), ok(4)]);
+  });
+
+  it('[QUA4] a batch that meets a bug fails, and what waits behind it has its turn', async () => {
+    const { batches, ends, submit, double, occupy } = fresh();
+    const first = occupy();
+    const behind = [4, 5, 6].map((row) => submit(row));
+    ends.shift()?.(Promise.reject(new Error('a bug')));
+    for (const result of await Promise.all(first))
+      expect(result).toMatchObject({ error: { code: 'internal', message: 'a bug' } });
+    expect(batches).toEqual([
+      [0, 0, 0],
+      [4, 5, 6],
+    ]);
+    double();
+    expect(await Promise.all(behind)).toEqual([ok(8), ok(10), ok(12)]);
   });
 
   it('runs a full batch at once, and lets the rest wait for its end', async () => {

@@ -3,7 +3,7 @@
 // model; a question whose late answer is wanted too gives way to those that somebody waits for.
 
 import { failReasonOf, type ModelStatistics } from '@skerry/models/open-inference';
-import { type Clock, err, failure, ok, type Result, type Timer } from '@skerry/shared';
+import { type Clock, err, failure, messageOf, ok, type Result, type Timer } from '@skerry/shared';
 import { type BatchLimits, planQueue, type QueuePolicy, type Waiting } from './batch-plan.ts';
 
 /** What a request says about its turn. */
@@ -91,9 +91,11 @@ export function createBatcher<Item, Out>(
   const runBatch = async (batch: readonly Entry<Item, Out>[], startMs: number): Promise<void> => {
     running += 1;
     const untilMs = Math.max(...batch.map(waitedForUntilMs));
-    const results = await run(
-      batch.map(({ item }) => item),
-      untilMs - startMs,
+    const items = batch.map(({ item }) => item);
+    const ran = async () => run(items, untilMs - startMs);
+    // What meets a bug has its end, and those behind it their turn.
+    const results = await ran().catch(
+      (thrown): Result<readonly Out[]> => err(failure('internal', messageOf(thrown))),
     );
     running -= 1;
     const rows = batch.reduce((sum, entry) => sum + entry.rows, 0);
