@@ -18,6 +18,7 @@ import {
 } from '@skerry/shared/node';
 import { createWorkerEngine } from '@skerry/sync-protocol/automerge';
 import { Hono } from 'hono';
+import { certificateSite } from './adapters/certificate-site.ts';
 import { createCoordinatorFetch } from './adapters/coordinator-fetch.ts';
 import { createEnrolmentClient } from './adapters/enrolment-client.ts';
 import { createFallbackTransport } from './adapters/fallback-transport.ts';
@@ -181,14 +182,15 @@ function openWebhook(
 }
 
 function openDeviceIdentity(config: AgentConfig, log: Log): Result<IdentityKeeper> {
-  const { device, joinToken, coordinatorUrl } = config;
+  const { device, site, joinToken, coordinatorUrl } = config;
   if (joinToken !== undefined && coordinatorUrl === undefined)
     return err(failure('invalid_config', 'a join token needs --coordinator-url'));
   return openIdentity(
-    { device, joinToken },
+    { device, site, joinToken },
     {
       store: createIdentityFiles(config.dataDir),
       client: createEnrolmentClient(coordinatorUrl),
+      siteOf: certificateSite,
       clock: systemClock,
       random: createSystemRandom(),
       log,

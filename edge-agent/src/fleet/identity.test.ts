@@ -16,11 +16,12 @@ function advance(clock: VirtualClock, ms: number): void {
   while (clock.runNext(untilMs));
 }
 
-function fresh(joinToken?: string) {
+function fresh(joinToken?: string, certified = 'harbour') {
   const folder = mkdtempSync(join(tmpdir(), 'skerry-identity-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   const clock = createVirtualClock(startMs);
   const asked: { how: 'enrol' | 'renew'; key: string; atMs: number }[] = [];
+  const errors: object[] = [];
   let away = false;
   const issue = (how: 'enrol' | 'renew', key: string): Result<Identity> => {
     asked.push({ how, key, atMs: clock.nowMs() });
@@ -31,16 +32,17 @@ function fresh(joinToken?: string) {
   };
   const open = () => {
     const opened = openIdentity(
-      { device: 'box', joinToken },
+      { device: 'box', site: 'harbour', joinToken },
       {
         store: createIdentityFiles(folder),
         client: {
           enrol: async (_token, _device, key) => issue('enrol', key),
           renew: async (_current, _device, key) => issue('renew', key),
         },
+        siteOf: () => certified,
         clock,
         random: createRandom(1),
-        log: silentLog,
+        log: { ...silentLog, error: (fields) => void errors.push(fields) },
       },
     );
     assert(opened.ok, 'opened');
@@ -50,7 +52,7 @@ function fresh(joinToken?: string) {
   const goAway = (value: boolean) => {
     away = value;
   };
-  return { folder, clock, asked, open, goAway };
+  return { folder, clock, asked, errors, open, goAway };
 }
 
 describe('the device’s identity', () => {
@@ -103,5 +105,18 @@ describe('the device’s identity', () => {
     expect(open().current()).toBeUndefined();
     advance(clock, lifeMs);
     expect(asked).toEqual([]);
+  });
+
+  it('[IDN12] says at each start, and of each certificate, that it is of another site', async () => {
+    const { errors, open } = fresh('token', 'south');
+    const keeper = open();
+    await vi.waitUntil(() => keeper.current() !== undefined);
+    expect(errors).toEqual([{ certified: 'south', site: 'harbour' }]);
+    open();
+    expect(errors).toHaveLength(2);
+    const right = fresh('token');
+    const other = right.open();
+    await vi.waitUntil(() => other.current() !== undefined);
+    expect(right.errors).toEqual([]);
   });
 });

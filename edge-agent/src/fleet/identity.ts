@@ -40,12 +40,15 @@ export interface EnrolmentClient {
 
 export interface IdentityConfig {
   readonly device: string;
+  readonly site: string;
   readonly joinToken?: string | undefined;
 }
 
 export interface IdentityPorts {
   readonly store: IdentityStore;
   readonly client: EnrolmentClient;
+  /** The site of a certificate, where it can be read. */
+  readonly siteOf: (certificate: string) => string | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -79,8 +82,8 @@ export function renewAtMs(
 
 /** Fails with `storage_failed` where what is stored cannot be read. Without a token and a certificate it does nothing. */
 export function openIdentity(
-  { device, joinToken }: IdentityConfig,
-  { store, client, clock, random, log }: IdentityPorts,
+  { device, site, joinToken }: IdentityConfig,
+  { store, client, siteOf, clock, random, log }: IdentityPorts,
 ): Result<IdentityKeeper> {
   const loaded = store.load();
   if (!loaded.ok) return loaded;
@@ -89,6 +92,16 @@ export function openIdentity(
   let attempt = 0;
   let closed = false;
   let onObtained: (identity: Identity) => void = () => {};
+
+  /** [IDN12] What is wrong would else show in the coordinator's log alone. */
+  const checkSite = ({ certificate }: Identity): void => {
+    const certified = siteOf(certificate);
+    if (certified !== undefined && certified !== site)
+      log.error(
+        { certified, site },
+        'certified for another site: nobody shares this one’s with us',
+      );
+  };
 
   const obtain = async (): Promise<Result<Identity>> => {
     const key = await store.pendingKey();
@@ -111,6 +124,7 @@ export function openIdentity(
       attempt = 0;
       identity = obtained.value;
       onObtained(identity);
+      checkSite(identity);
       log.info({ untilMs: identity.notAfterMs }, 'certificate obtained');
       schedule(identity);
     } else {
@@ -128,8 +142,10 @@ export function openIdentity(
         : clock.after(Math.max(0, waitMs), () => void keep());
   };
 
-  if (identity !== undefined) schedule(identity);
-  else if (joinToken !== undefined) void keep();
+  if (identity !== undefined) {
+    checkSite(identity);
+    schedule(identity);
+  } else if (joinToken !== undefined) void keep();
   return ok({
     current: () => identity,
     onObtained(listener) {

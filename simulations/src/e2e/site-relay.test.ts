@@ -169,6 +169,7 @@ it('[DOC15] over TLS a site’s document at the coordinator is for devices whose
     );
     expect(health).toMatchObject({ link: { state: 'up' }, queue: { ops: 0 } });
   }, soon);
+  expect(stranger.lastWords()).toContain('certified for another site');
   // What it said is before what these say.
   const [one, two] = [
     await startAgent('box-1', 'harbour', {}),
@@ -183,6 +184,7 @@ it('[DOC15] over TLS a site’s document at the coordinator is for devices whose
   const answer = await inferDigit(stranger.httpUrl, 'q1', new Uint8Array(784), asked);
   expect(answer.source).toBe('cloud');
   expect(await shownBy(stranger)).toEqual({ stranger: 1 });
+  expect(one.lastWords()).not.toContain('certified for another site');
 });
 
 it('[RLY5] over TLS a relay serves its own site by certificate, and nobody else', {
