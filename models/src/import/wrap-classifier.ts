@@ -3,9 +3,10 @@
 // cloud has to know.
 
 import { defined, err, failure, ok, type Result } from '@skerry/shared';
-import { indexGraph, opsetOf } from '../onnx/graph-index.ts';
+import { indexGraph } from '../onnx/graph-index.ts';
 import { type GraphRewriter, rewriteGraph } from '../onnx/graph-rewriter.ts';
 import type { ModelProto, NodeProto, ValueInfoProto } from '../onnx/model-proto.ts';
+import { raiseOpset } from '../onnx/raise-opset.ts';
 import { elementTypes } from '../onnx/tensor-proto.ts';
 import type { TensorSpec } from '../tensor.ts';
 
@@ -24,9 +25,6 @@ export interface Normalisation {
 export const stageInput = 'image';
 export const stageOutput = 'logits';
 
-/** Resize takes its output's size since opset 13. */
-const opsetMin = 13;
-
 /** Where height and width stand in what the model takes; undefined where it takes no image. */
 export function imageOf({
   shape,
@@ -40,7 +38,7 @@ export function imageOf({
 
 /** Fails with `invalid_bundle` where the model is no classifier of images, or too old. */
 export function wrapClassifier(
-  model: ModelProto,
+  given: ModelProto,
   input: TensorSpec,
   size: ImageInput,
   normalisation: Normalisation,
@@ -53,7 +51,10 @@ export function wrapClassifier(
   if (takes.height < 1 || takes.width < 1)
     return invalid(`'${input.name}' [${input.shape}] leaves its size open: state it in the graph`);
   if (input.datatype !== 'FP32') return invalid(`'${input.name}' is ${input.datatype}, not FP32`);
-  if (opsetOf(model) < opsetMin) return invalid(`opset ${opsetOf(model)}, from ${opsetMin} on`);
+  // Resize takes its output's size since opset 13.
+  const raised = raiseOpset(given);
+  if (!raised.ok) return raised;
+  const model = raised.value;
   const [output, second] = model.graph.output;
   if (output === undefined || second !== undefined) return invalid('it has not exactly one output');
 

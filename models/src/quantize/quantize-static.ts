@@ -1,9 +1,10 @@
 // A float model in, the same model with bytes inside out.
 
-import { err, failure, ok, type Result } from '@skerry/shared';
+import { ok, type Result } from '@skerry/shared';
 import { foldConstants } from '../onnx/fold-constants.ts';
-import { indexGraph, opsetOf } from '../onnx/graph-index.ts';
+import { indexGraph } from '../onnx/graph-index.ts';
 import type { ModelProto } from '../onnx/model-proto.ts';
+import { raiseOpset } from '../onnx/raise-opset.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { TensorMap } from '../tensor.ts';
 import type { RangeMethod } from './choose-range.ts';
@@ -24,22 +25,19 @@ export interface Quantized {
   readonly skipped: readonly Skipped[];
 }
 
-/** DequantizeLinear has its `axis` since opset 13. */
-const opsetMin = 13;
-
-/** `runs` are the model's inputs on calibration data. Fails with `invalid_bundle`, or as the runtime does. */
+/**
+ * `runs` are the model's inputs on calibration data. Fails with `invalid_bundle`, or as the runtime does. What is older
+ * than opset 13, in which DequantizeLinear got its `axis`, is raised to it where it can be.
+ */
 export async function quantizeStatic(
   model: ModelProto,
   runs: readonly TensorMap[],
   options: StaticOptions,
   runtime: Runtime,
 ): Promise<Result<Quantized>> {
-  const opset = opsetOf(model);
-  if (opset < opsetMin)
-    return err(
-      failure('invalid_bundle', `opset ${opset}: static quantization takes ${opsetMin} and later`),
-    );
-  const folded = await foldConstants(model, runtime);
+  const raised = raiseOpset(model);
+  if (!raised.ok) return raised;
+  const folded = await foldConstants(raised.value, runtime);
   if (!folded.ok) return folded;
   const plan = planQdq(indexGraph(folded.value.graph), options.excluded);
   const watched = new Set(

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { modelsCommand } from './models-command.ts';
 import { inRounds } from './rounds.ts';
 import type { Bench } from './sections.ts';
+import { writeSentenceSamples } from './sentence-samples.ts';
 import { pulledModel, sharedData } from './shared-data.ts';
 import { mean, median, medianRatio } from './statistics.ts';
 import { number, ratio, renderTable } from './table.ts';
@@ -35,25 +36,44 @@ export async function quantizeSection(bench: Bench): Promise<string> {
     return `${title}\nskipped (1 case): needs\n${pullCommands()}`;
   if (!intents) return `${title}\nskipped (1 case): needs ../shared/data/intents/clinc150.json`;
   const { folder } = bench.workload;
-  const made = async (name: string, ...flags: string[]): Promise<string> => {
+  const madeFrom = async (from: string, name: string, ...flags: string[]): Promise<string> => {
     bench.onCase(`quantize MiniLM ${name}`);
     const out = join(folder, `minilm-${name}.onnx`);
     // The embeddings judge it here; of noise its outputs need not be close.
-    await modelsCommand('quantize', exact, '--out', out, '--cosine-min', '0.5', ...flags);
+    await modelsCommand('quantize', from, '--out', out, '--cosine-min', '0.5', ...flags);
     return out;
+  };
+  const made = (name: string, ...flags: string[]) => madeFrom(exact, name, ...flags);
+  const sentences = await readIntents(intents);
+  const samples = join(folder, 'sentence-samples.jsonl');
+  await writeSentenceSamples(
+    sentences.calibration.map(([text]) => text),
+    tokenizer,
+    samples,
+  );
+  /** The products by calibrated ranges, then the tables of embeddings. */
+  const madeStatic = async (bits: string): Promise<string> => {
+    const flags = ['--mode', 'static', '--weight-bits', bits, '--samples', samples];
+    const products = await made(`static-${bits}`, ...flags);
+    const tables = ['--mode', 'weights', '--weight-bits', '8'];
+    return madeFrom(products, `static-${bits}-tables`, ...tables);
   };
   const builds = {
     'fp32, as published': exact,
     'int8, as published': published,
     'ours, dynamic, 7 bits': await made('7', '--mode', 'dynamic'),
     'ours, dynamic, 8 bits': await made('8', '--mode', 'dynamic', '--weight-bits', '8'),
+    'ours, static, 7 bits': await madeStatic('7'),
+    'ours, static, 8 bits': await madeStatic('8'),
     'ours, weights, 8 bits': await made('w8', '--mode', 'weights', '--weight-bits', '8'),
     'ours, weights, 4 bits': await made('w4', '--mode', 'weights', '--weight-bits', '4'),
   };
-  return table(bench, builds, tokenizer, await readIntents(intents));
+  return table(bench, builds, tokenizer, sentences);
 }
 
 interface Sentences {
+  /** Of each intent the next after those for its mean. */
+  readonly calibration: readonly Sentence[];
   readonly train: readonly Sentence[];
   readonly test: readonly Sentence[];
 }
@@ -107,15 +127,21 @@ async function table(
 
 async function readIntents(file: string): Promise<Sentences> {
   const data: Record<'train' | 'test', Sentence[]> = JSON.parse(await readFile(file, 'utf8'));
-  const first = (part: 'train' | 'test'): Sentence[] => {
+  /** Of each intent those at `from` up to `to`. */
+  const some = (part: 'train' | 'test', from: number, to: number): Sentence[] => {
     const counts = new Map<string, number>();
     return data[part].filter(([, intent]) => {
-      const count = (counts.get(intent) ?? 0) + 1;
-      counts.set(intent, count);
-      return count <= sentencesOfIntent[part];
+      const place = counts.get(intent) ?? 0;
+      counts.set(intent, place + 1);
+      return place >= from && place < to;
     });
   };
-  return { train: first('train'), test: first('test') };
+  const { train, test } = sentencesOfIntent;
+  return {
+    calibration: some('train', train, train + 1),
+    train: some('train', 0, train),
+    test: some('test', 0, test),
+  };
 }
 
 async function readVectors(file: string, dimensions: number): Promise<Float32Array[]> {
