@@ -2,13 +2,8 @@
 
 import type { Residency, Runtime } from '@skerry/models';
 import type { Bundle } from '@skerry/models/node';
-import {
-  createModelStatistics,
-  createRestHandler,
-  type ModelStatistics,
-  type OpenInferenceServer,
-} from '@skerry/models/open-inference';
-import { type Clock, err, failure, type Log, ok, type Random, type Result } from '@skerry/shared';
+import { createRestHandler, type OpenInferenceServer } from '@skerry/models/open-inference';
+import { type Clock, type Log, ok, type Random, type Result } from '@skerry/shared';
 import { sha256 } from '@skerry/shared/node';
 import {
   createSession,
@@ -24,16 +19,14 @@ import { createDocuments } from './documents/documents.ts';
 import type { RelayPorts } from './documents/relay.ts';
 import type { RelayLinkPorts } from './documents/relay-link.ts';
 import { createApp } from './http/app.ts';
-import { type Admission, createAdmission } from './infer/admission.ts';
+import { createAdmission } from './infer/admission.ts';
 import { createAnswerStream } from './infer/answer-stream.ts';
 import { describeRecord } from './infer/describe-record.ts';
 import { createEscalator, type EscalatorPorts } from './infer/escalate.ts';
 import type { EscalationStore } from './infer/escalation-store.ts';
 import { createInference, type Inference } from './infer/inference.ts';
-import { loadModel, type Model, selfTest } from './infer/model.ts';
-import { createModelServer, type DeviceModel } from './infer/model-server.ts';
-import { countRuns, serveClassifier } from './infer/served-classifier.ts';
-import { openTensorModel, type TensorModel } from './infer/tensor-model.ts';
+import { checkNames, createLiveModels, type LiveModels } from './infer/live-models.ts';
+import { createModelServer } from './infer/model-server.ts';
 import { startWebhook, type WebhookCursor } from './infer/webhook.ts';
 import { createTally } from './observe/tally.ts';
 import type { BudgetStore } from './route/budgets.ts';
@@ -43,6 +36,7 @@ import { type PowerReading, strainOf } from './route/strain.ts';
 import { fitsMessage, type LargeInputs } from './sync/large-inputs.ts';
 import type { DeviceTextPorts } from './text/device-text.ts';
 import { serveText } from './text/serve-text.ts';
+import { type OpenedUpdates, openUpdates, type UpdatingPorts } from './update/open-updates.ts';
 
 export const agentVersion = '0.1.0';
 
@@ -78,6 +72,8 @@ export interface AgentPorts {
   };
   /** Who answers texts. */
   readonly text?: Pick<DeviceTextPorts, 'sources' | 'trusted'>;
+  /** Without them the models stay what the configuration says. */
+  readonly updates?: UpdatingPorts | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -98,10 +94,19 @@ export interface Agent {
 export async function createAgent(config: AgentConfig, ports: AgentPorts): Promise<Result<Agent>> {
   const { store, escalations, clock, log } = ports;
   const admission = createAdmission(config.inferQueueMax, clock.monotonicMs);
-  const loaded = await loadModels(config, ports, admission);
-  if (!loaded.ok) return loaded;
-  const { classifiers, tensorModels } = loaded.value;
-  const models = new Map(classifiers.map(({ model }) => [model.manifest.name, model]));
+  const live = createLiveModels(config, { ...ports, admission, inference: () => inference });
+  const models = live.classifiers;
+  const updates =
+    ports.updates &&
+    openUpdates(config, ports.updates, {
+      ...ports,
+      live,
+      waiting: admission.waiting,
+      linkUp: () => session.link().state === 'up',
+      onAppended: () => session.notifyAppended(),
+    });
+  const started = await startModels(ports.bundles, live, updates);
+  if (!started.ok) return started;
   const answers = createAnswerStream(escalations);
   const tally = createTally(
     {
@@ -136,13 +141,20 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
             ? await large.append(body, effect)
             : store.append(body, clock.nowMs(), effect);
           if (appended.ok) {
-            if (body.audit === undefined) tally.escalated();
+            if (body.audit === undefined) {
+              tally.escalated();
+              updates?.health.escalated(body.model, body.version);
+            }
             session.notifyAppended();
           }
           return appended;
         },
       },
-      onAudit: tally.audited,
+      onAudit(agrees, model) {
+        tally.audited(agrees);
+        updates?.health.audited(model, agrees);
+      },
+      ...(updates && { onCloud: updates.health.cloudSaid }),
     },
     config.waitersMax,
   );
@@ -154,7 +166,11 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
       escalator,
       clock,
       random: ports.random,
-      onAnswer: (answer) => tally.answered(answer, clock.nowMs()),
+      onAnswer(answer) {
+        tally.answered(answer, clock.nowMs());
+        updates?.health.answered(answer);
+      },
+      ...(updates && { onFailed: updates.health.failed, offer: updates.offer }),
     },
     config,
   );
@@ -183,12 +199,11 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
       agentVersion,
       target: config.target,
       site: config.site,
-      models: [...models.values()].map(({ manifest, variant }) => ({
-        name: manifest.name,
-        version: manifest.version,
-        variant,
-        counts: tally.countsOf(manifest.name),
-      })),
+      models: [...models.values()].map(({ manifest: { name, version }, variant, bundle }) => {
+        const update = updates?.statusOf(name);
+        const counts = tally.countsOf(name);
+        return { name, version, variant, bundle, ...(update && { update }), counts };
+      }),
       counts: tally.counts(),
       queue: { ops: store.position().ops, bytes: store.position().bytes },
       recent: tally.takeRecent(),
@@ -196,6 +211,7 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
     statusIntervalMs: config.statusIntervalMs,
     effect(op) {
       if (op.body.kind === 'answer') escalator.record(op.body);
+      else if (op.body.kind === 'assignment') updates?.receive(op.body.envelope);
       else documents.record(op);
     },
     onApplied(ops) {
@@ -207,6 +223,7 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
         webhook?.wake();
       }
       documents.deliver(ops);
+      if (bodies.some(({ kind }) => kind === 'assignment')) updates?.wake();
     },
   });
   const { send, cursor } = ports.webhook ?? {};
@@ -216,20 +233,14 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
     startWebhook({
       escalations,
       cursor,
-      push: (id, record, signal) => send(id, 'answer.late', describeRecord(record, models), signal),
+      push: (id, record, signal) =>
+        send(id, 'answer.late', describeRecord(record, live.labelsOf), signal),
       clock,
       random: ports.random,
       log,
       onPushed: tally.pushed,
     });
-  const deviceModels: DeviceModel[] = [
-    ...classifiers.map(({ model, statistics }) => ({
-      ...model,
-      served: serveClassifier(model, inference, statistics, clock),
-    })),
-    ...tensorModels,
-  ];
-  const server = createModelServer(agentVersion, deviceModels, config.modelControl);
+  const server = createModelServer(agentVersion, live.devices, config.modelControl);
   if (ports.relay !== undefined) {
     const relaying = await documents.relaySite(ports.relay);
     if (!relaying.ok) return relaying;
@@ -243,12 +254,14 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
       random: ports.random,
       onAnswer: ({ source, degraded }) => tally.textAnswered(source, degraded),
     }),
-    bundles: ports.bundles,
+    bundles: live.bundles,
+    labelsOf: live.labelsOf,
     models,
     inference,
     answers,
     escalations,
     documents,
+    ...(updates && { updates }),
     clock,
     log,
     bodyBytesMax: config.bodyBytesMax,
@@ -264,6 +277,7 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
       models: server.models().map(({ description }) => description.name),
     }),
   });
+  updates?.wake();
   return ok({
     app,
     inference,
@@ -272,48 +286,38 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
     drain: escalator.close,
     async close() {
       session.close();
+      updates?.close();
       await webhook?.close();
       await documents.close();
-      await Promise.all(deviceModels.map((model) => model.unload()));
+      await live.close();
     },
   });
 }
 
-interface LoadedModels {
-  readonly classifiers: readonly { readonly model: Model; readonly statistics: ModelStatistics }[];
-  readonly tensorModels: readonly TensorModel[];
+/** Each model of the configuration: what runs is its bundle, or what an update has put in its place. */
+async function startModels(
+  bundles: readonly Bundle[],
+  live: LiveModels,
+  updates: Pick<OpenedUpdates, 'boot'> | undefined,
+): Promise<Result<void>> {
+  const named = checkNames(bundles);
+  if (!named.ok) return named;
+  for (const bundle of bundles) {
+    const { name, task } = bundle.manifest;
+    const started =
+      task === 'tensor'
+        ? await live.openTensorModel(bundle)
+        : updates
+          ? await updates.boot(name, bundle)
+          : await openConfigured(bundle, live);
+    if (!started.ok) return started;
+  }
+  return ok(undefined);
 }
 
-async function loadModels(
-  config: AgentConfig,
-  { bundles, createRuntime, residency, clock, log }: AgentPorts,
-  admission: Admission,
-): Promise<Result<LoadedModels>> {
-  const classifiers: LoadedModels['classifiers'][number][] = [];
-  const tensorModels: TensorModel[] = [];
-  const names = new Set<string>();
-  for (const bundle of bundles) {
-    const { name, version, task } = bundle.manifest;
-    if (names.has(name)) return err(failure('invalid_config', `two bundles are named ${name}`));
-    names.add(name);
-    const options = { threads: config.threads, deadlineMs: config.deadlineMs, residency };
-    if (task === 'tensor') {
-      const ports = { createRuntime, admission, clock };
-      const model = await openTensorModel(bundle, options, ports);
-      if (!model.ok) return model;
-      tensorModels.push(model.value);
-      continue;
-    }
-    const model = await loadModel(bundle, createRuntime, options);
-    if (!model.ok) return model;
-    const tested = await selfTest(model.value);
-    if (!tested.ok) return tested;
-    log.info(
-      { model: name, version, variant: bundle.variant.digest, golden: tested.value },
-      'model loaded',
-    );
-    const statistics = createModelStatistics();
-    classifiers.push({ model: countRuns(model.value, statistics, clock), statistics });
-  }
-  return ok({ classifiers, tensorModels });
+async function openConfigured(bundle: Bundle, live: LiveModels): Promise<Result<void>> {
+  const opened = await live.open(bundle);
+  if (!opened.ok) return opened;
+  live.serve(opened.value);
+  return ok(undefined);
 }

@@ -48,6 +48,13 @@ export const agentConfigSchema = z.object({
   blobBytesPerSecond: countSchema(0, 2 ** 40)
     .default(0)
     .describe('cap on moving blobs; 0 is none'),
+  metered: z
+    .enum(['no', 'yes'])
+    .default('no')
+    .describe('yes: the link costs by the byte, and an update may have to wait for another'),
+  computeMilliwatts: countSchema(0, 1e9)
+    .default(2_000)
+    .describe('what computing draws, by which the energy of shadow runs is estimated'),
   relayPort: portSchema
     .optional()
     .describe('makes this agent its site’s relay, for neighbours on this port; 0 takes a free one'),

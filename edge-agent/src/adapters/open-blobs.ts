@@ -24,6 +24,7 @@ import { blobRoutes } from '../http/blobs.ts';
 import { createLargeInputs, type LargeInputs } from '../sync/large-inputs.ts';
 import { createTransfers } from '../sync/transfers.ts';
 import { createUploadFirst } from '../sync/upload-first.ts';
+import type { UpdateBlobs } from '../update/update-ports.ts';
 import type { Fetch } from './coordinator-fetch.ts';
 import { createHttpBlobWire } from './http-blob-wire.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
@@ -52,6 +53,7 @@ export interface BlobsPorts {
 export interface Blobs {
   readonly routes: Hono;
   readonly largeInputs: LargeInputs;
+  readonly updates: UpdateBlobs;
   close(): Promise<void>;
 }
 
@@ -67,12 +69,15 @@ export async function openBlobs(config: BlobsConfig, ports: BlobsPorts): Promise
   const heldOps = createSqliteHeldOps(database, heldOpsMax);
   const isHeld = (digest: string): boolean =>
     heldOps.list().some(({ blob }) => blob.digest === digest);
+  /** What an update is fetching. */
+  const wanted = new Set<string>();
   const opened = await openFileBlobStore(
     folder,
     { ...blobBoundsDefaults, quotaBytesMax: config.blobQuotaBytes },
     {
       nowMs: clock.nowMs,
-      isReferenced: (digest) => references.value.has(digest) || isHeld(digest),
+      isReferenced: (digest) =>
+        references.value.has(digest) || isHeld(digest) || wanted.has(digest),
       onEvicted: ({ digest, bytes }) => log.info({ digest, bytes }, 'blob evicted'),
     },
   );
@@ -98,6 +103,21 @@ export async function openBlobs(config: BlobsConfig, ports: BlobsPorts): Promise
   const stopScrubbing = scrubDaily(store, createSha256, { clock, log });
   return ok({
     routes: blobRoutes({ serveBlob, transfers }),
+    updates: {
+      ...store,
+      fetch(ref) {
+        wanted.add(ref.digest);
+        return transfers.fetch(ref);
+      },
+      drop(ref) {
+        wanted.delete(ref.digest);
+        transfers.drop(ref);
+      },
+      remove(digest) {
+        wanted.delete(digest);
+        return store.remove(digest);
+      },
+    },
     largeInputs: createLargeInputs({ blobs: store, uploadFirst, sha256, clock }),
     async close() {
       stopScrubbing();

@@ -150,6 +150,28 @@ const migrations = [
    INSERT INTO quarantine (position, kind, reason, body)
      SELECT position, kind, reason, body FROM quarantine_before ORDER BY position;
    DROP TABLE quarantine_before;`,
+  `CREATE TABLE update_device (
+     id INTEGER PRIMARY KEY CHECK (id = 1),
+     counter INTEGER NOT NULL,
+     reading TEXT,
+     health TEXT NOT NULL DEFAULT '{}'
+   );
+   CREATE TABLE update_model (
+     model TEXT PRIMARY KEY,
+     record TEXT NOT NULL
+   );
+   CREATE TABLE update_start (
+     model TEXT PRIMARY KEY,
+     starts INTEGER NOT NULL
+   );
+   CREATE TABLE update_owed (
+     id INTEGER PRIMARY KEY AUTOINCREMENT,
+     body BLOB NOT NULL
+   );
+   CREATE TABLE update_inbox (
+     id INTEGER PRIMARY KEY CHECK (id = 1),
+     envelope BLOB NOT NULL
+   );`,
 ];
 
 /** `path` may be ':memory:'. Fails with `storage_failed`, also for a file that a newer agent has written. */

@@ -67,7 +67,7 @@ export async function openBrowserDevice(
       const asks =
         decision.kind === 'escalate' || (decision.kind === 'degraded' && decision.escalate);
       const answer = asks
-        ? await askAgent(ports, manifest, computed, policy, leftMs)
+        ? await askAgent(ports, model.value, computed, policy, leftMs)
         : {
             ...answerAt(computed.outcome),
             degraded: decision.kind === 'degraded',
@@ -84,19 +84,19 @@ async function fetchBundle(name: string, { fetch, sha256 }: BrowserPorts): Promi
   try {
     const response = await fetch(`/v1/bundles/${name}`, bundleTimeoutMs);
     if (!response.ok) return err(failure('unavailable', `the agent says ${response.status}`));
-    const { manifest, variant } = (await response.json()) as Pick<Bundle, 'manifest' | 'variant'>;
+    const { digest, manifest, variant } = (await response.json()) as Omit<Bundle, 'stages'>;
     const stages = new Map<string, Uint8Array>();
     for (const stage of manifest.stages.filter(({ side }) => side === 'edge')) {
       const file = await fetch(`/v1/bundles/${name}/stages/${stage.name}`, bundleTimeoutMs);
       if (!file.ok)
         return err(failure('unavailable', `stage ${stage.name}: the agent says ${file.status}`));
       const bytes = new Uint8Array(await file.arrayBuffer());
-      const digest = await sha256?.(bytes);
-      if (digest !== undefined && digest !== variant.files[stage.name]?.sha256)
-        return err(failure('digest_mismatch', `stage ${stage.name} is ${digest}`));
+      const found = await sha256?.(bytes);
+      if (found !== undefined && found !== variant.files[stage.name]?.sha256)
+        return err(failure('digest_mismatch', `stage ${stage.name} is ${found}`));
       stages.set(stage.name, bytes);
     }
-    return ok({ manifest, variant, stages });
+    return ok({ digest, manifest, variant, stages });
   } catch (thrown) {
     return err(failure('unavailable', messageOf(thrown)));
   }
@@ -140,7 +140,7 @@ async function runStages(
 
 async function askAgent(
   { fetch }: BrowserPorts,
-  { name, stages, exits }: Manifest,
+  { bundle, manifest: { name, stages, exits } }: Model,
   { place, outcome }: Omit<Computed, 'decision'>,
   policy: Policy,
   deadlineMs: number,
@@ -166,7 +166,10 @@ async function askAgent(
       deadlineMs + agentGraceMs,
       {
         method: 'POST',
-        headers: { 'inference-header-content-length': String(body.headerLength) },
+        headers: {
+          'inference-header-content-length': String(body.headerLength),
+          'skerry-bundle': bundle,
+        },
         body: body.bytes,
       },
     );

@@ -11,6 +11,7 @@ import { type OpenInferenceRoutes, openInferenceRoutes } from './open-inference.
 import { pageRoutes } from './page.ts';
 import { refuse } from './refuse.ts';
 import { type TextRoutes, textRoutes } from './text.ts';
+import { type UpdateRoutes, updateRoutes } from './updates.ts';
 
 export interface AppPorts
   extends OpenInferenceRoutes,
@@ -18,7 +19,8 @@ export interface AppPorts
     DocumentRoutes,
     BundleRoutes,
     EscalationRoutes,
-    TextRoutes {
+    TextRoutes,
+    UpdateRoutes {
   readonly bodyBytesMax: number;
   readonly log: Log;
   /** A request was refused with this code. */
@@ -46,6 +48,7 @@ export function createApp(ports: AppPorts): Hono {
   app.route('/v1/documents', documentRoutes(ports));
   app.route('/v1/bundles', bundleRoutes(ports));
   app.route('/v1/escalations', escalationRoutes(ports));
+  app.route('/v1/updates', updateRoutes(ports));
   app.route('/app', pageRoutes());
   app.notFound((c) => refuse(c, failure('not_found', `no such path: ${c.req.path}`)));
   app.onError((thrown, c) => {

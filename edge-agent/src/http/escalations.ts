@@ -19,9 +19,14 @@ export function escalationRoutes({ models, inference }: EscalationRoutes): Hono 
   const app = new Hono();
   app.post('/:model/:stage', async (c) => {
     const name = c.req.param('model');
-    const stages = models.get(name)?.manifest.stages.filter(({ side }) => side === 'edge') ?? [];
+    const model = models.get(name);
+    const stages = model?.manifest.stages.filter(({ side }) => side === 'edge') ?? [];
     const place = stages.findIndex((stage) => stage.name === c.req.param('stage'));
     if (place === -1) return refuse(c, failure('model_not_found', 'no such stage on this device'));
+    // It may have been updated since the page was loaded, and what one build computed is not the other's.
+    const ran = c.req.header('skerry-bundle');
+    if (ran !== undefined && ran !== model?.bundle)
+      return refuse(c, failure('invalid_argument', 'the model has been updated: load it again'));
     const body = new Uint8Array(await c.req.arrayBuffer());
     const read = parseInferRequest(body, c.req.header('inference-header-content-length'));
     if (!read.ok) return refuse(c, read.error);
@@ -44,6 +49,6 @@ export function escalationRoutes({ models, inference }: EscalationRoutes): Hono 
 
 function respond(c: Context, answer: Result<InferenceAnswer>): Response {
   if (!answer.ok) return refuse(c, answer.error);
-  const { model: _, probabilities, ...rest } = answer.value;
+  const { model: _, computeMs: __, probabilities, ...rest } = answer.value;
   return c.json({ ...rest, probabilities: [...probabilities] });
 }

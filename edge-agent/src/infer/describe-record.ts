@@ -1,10 +1,13 @@
 // An escalation and its answer as apps read them: over HTTP, on the stream, in a webhook.
 
 import type { EscalationRecord } from './escalation-store.ts';
-import type { Model } from './model.ts';
 
-export function describeRecord(record: EscalationRecord, models: ReadonlyMap<string, Model>) {
-  const labels = models.get(record.model)?.manifest.labels;
+/** @param labelsOf of the version that asked: its classes need not be those of what runs today */
+export function describeRecord(
+  record: EscalationRecord,
+  labelsOf: (model: string, version: string) => readonly string[] | undefined,
+) {
+  const labels = labelsOf(record.model, record.version);
   const label = (index: number): string => labels?.[index] ?? String(index);
   const { requestId, clientId, model, version, local, delivery, answer } = record;
   return {

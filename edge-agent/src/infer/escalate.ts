@@ -7,7 +7,7 @@ import type { Answer, Escalation } from '@skerry/sync-protocol';
 import { embed, type LookAlikes, type Recall } from '../route/look-alikes.ts';
 import type { Router } from '../route/router.ts';
 import type { EscalationStore } from './escalation-store.ts';
-import type { StageOutcome } from './model.ts';
+import type { Model, StageOutcome } from './model.ts';
 import type { Asked, Ending } from './request.ts';
 import { createWaiters, type Waiters } from './waiters.ts';
 
@@ -27,7 +27,9 @@ export interface EscalatorPorts {
   readonly clock: Clock;
   readonly log: Log;
   /** The cloud's verdict on an audited answer. */
-  readonly onAudit: (agrees: boolean) => void;
+  readonly onAudit: (agrees: boolean, model: Model) => void;
+  /** The cloud's answer to a question of this version, late or not: would the device have said so? */
+  readonly onCloud?: (model: string, version: string, agrees: boolean) => void;
 }
 
 export interface Escalator {
@@ -51,6 +53,7 @@ interface Audited {
   readonly label: number;
   readonly confidence: number;
   readonly exit: number;
+  readonly model: Model;
   /** It was what the cloud once said of this look-alike. */
   readonly learnedFrom?: string;
 }
@@ -80,8 +83,15 @@ export function createEscalator(ports: EscalatorPorts, waitersMax: number): Esca
     audits.delete(requestId);
     if (outcome.kind !== 'answered') return;
     const agrees = outcome.label === audited.label;
-    ports.onAudit(agrees);
+    ports.onAudit(agrees, audited.model);
     if (!agrees && audited.learnedFrom !== undefined) lookAlikes.contradict(audited.learnedFrom);
+  };
+
+  const compare = ({ requestId, outcome }: Answer): void => {
+    if (outcome.kind !== 'answered' || ports.onCloud === undefined) return;
+    const record = escalations.get(requestId);
+    if (record !== undefined)
+      ports.onCloud(record.model, record.version, outcome.label === record.local.label);
   };
 
   const audit = async (asked: Asked, outcome: StageOutcome, told: Audited): Promise<void> => {
@@ -124,7 +134,8 @@ export function createEscalator(ports: EscalatorPorts, waitersMax: number): Esca
       if (recalled?.kind === 'learned' && router.auditsCache()) {
         const { answer, requestId: learnedFrom } = recalled.learned;
         const { label, confidence } = answer;
-        void audit(asked, outcome, { label, confidence, exit: outcome.exit, learnedFrom });
+        const { exit } = outcome;
+        void audit(asked, outcome, { label, confidence, exit, model: asked.model, learnedFrom });
       }
       if (recalled !== undefined) return endingOf(recalled);
       const local = (why: string, pending: boolean): Ending => {
@@ -154,7 +165,7 @@ export function createEscalator(ports: EscalatorPorts, waitersMax: number): Esca
 
     audit: (asked, exit) => {
       const { index: label, confidence } = exit.prediction;
-      return audit(asked, exit, { label, confidence, exit: exit.exit });
+      return audit(asked, exit, { label, confidence, exit: exit.exit, model: asked.model });
     },
 
     waiting: waiters.size,
@@ -169,6 +180,7 @@ export function createEscalator(ports: EscalatorPorts, waitersMax: number): Esca
         router.answered(answer.requestId);
         waiters.resolve(answer.requestId, answer.outcome);
         checkAudit(answer);
+        compare(answer);
       }
       const came = answers.filter(({ requestId }) => late.has(requestId)).length;
       late.clear();

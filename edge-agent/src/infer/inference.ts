@@ -1,12 +1,13 @@
 // One request, from its tensor to its answer: admit, run stage by stage, decide after each; escalate.ts asks the cloud
 // where the device is unsure. Whatever happens, the caller hears of it by its deadline.
 
-import type { TensorMap } from '@skerry/models';
+import type { Tensor, TensorMap } from '@skerry/models';
 import {
   assert,
   type Clock,
   createId,
   err,
+  type Failure,
   failure,
   ok,
   type Random,
@@ -29,6 +30,7 @@ import type {
 
 type MaybePromise<T> = T | Promise<T>;
 type RunStage = Model['runStage'];
+type First = (model: Model, run: RunStage) => MaybePromise<Result<StageOutcome>>;
 
 export interface InferencePorts {
   readonly models: ReadonlyMap<string, Model>;
@@ -38,6 +40,10 @@ export interface InferencePorts {
   readonly clock: Clock;
   readonly random: Random;
   readonly onAnswer: (answer: InferenceAnswer) => void;
+  /** The model itself gave no answer. */
+  readonly onFailed?: (model: Model, failure: Failure, deadlineMs: number) => void;
+  /** A request is about to run: whoever wants to run it too is called with what came of it. */
+  readonly offer?: (model: Model, input: Tensor) => ((outcome: StageOutcome) => void) | undefined;
 }
 
 export interface InferenceDefaults {
@@ -66,6 +72,7 @@ export interface Inference {
 interface Verdict {
   readonly outcome: StageOutcome;
   readonly decision: Decision;
+  readonly computeMs: number;
 }
 
 export function createInference(ports: InferencePorts, defaults: InferenceDefaults): Inference {
@@ -73,7 +80,8 @@ export function createInference(ports: InferencePorts, defaults: InferenceDefaul
   const answer = async (
     request: Question,
     place: number,
-    first: (model: Model, run: RunStage) => MaybePromise<Result<StageOutcome>>,
+    first: First,
+    onOutcome: (outcome: StageOutcome) => void = () => {},
   ): Promise<Result<InferenceAnswer>> => {
     const startedMs = clock.monotonicMs();
     const model = models.get(request.model);
@@ -92,8 +100,12 @@ export function createInference(ports: InferencePorts, defaults: InferenceDefaul
     // Only now: what does not take part in the run is done while the worker runs.
     const asked: Asked = { ...admitted, requestId: createId(clock.nowMs(), random) };
     const ran = await running;
-    if (!ran.ok) return ran;
-    const { outcome } = ran.value;
+    if (!ran.ok) {
+      ports.onFailed?.(model, ran.error, request.deadlineMs ?? defaults.deadlineMs);
+      return ran;
+    }
+    const { outcome, computeMs } = ran.value;
+    onOutcome(outcome);
     const ending = await end(ports, asked, ran.value);
     const answered: InferenceAnswer = {
       ...answerAt(outcome),
@@ -101,12 +113,20 @@ export function createInference(ports: InferencePorts, defaults: InferenceDefaul
       requestId: asked.requestId,
       model,
       latencyMs: clock.monotonicMs() - startedMs,
+      computeMs,
     };
     ports.onAnswer(answered);
     return ok(answered);
   };
   return {
-    infer: (request) => answer(request, 0, (_, run) => run(0, request.input)),
+    infer(request) {
+      let tell: ((outcome: StageOutcome) => void) | undefined;
+      const first: First = (model, run) => {
+        tell = ports.offer?.(model, request.input);
+        return run(0, request.input);
+      };
+      return answer(request, 0, first, (outcome) => tell?.(outcome));
+    },
     inferFrom: (question, place, results) =>
       answer(question, place, (model) => model.readStage(place, results)),
   };
@@ -123,8 +143,11 @@ async function runStages(
   const ticket = admission.enter(leftMs());
   if (!ticket.ok) return ticket;
   let served = false;
+  let computeMs = 0;
   const run: RunStage = async (at, input) => {
+    const startedMs = clock.monotonicMs();
     const ran = await asked.model.runStage(at, input);
+    computeMs += clock.monotonicMs() - startedMs;
     served ||= ran.ok;
     return ran;
   };
@@ -142,7 +165,7 @@ async function runStages(
         deadlineLeftMs: leftMs(),
         cutBytes: outcome.cut?.tensor.data.byteLength ?? 0,
       });
-      if (decision.kind !== 'next-stage') return ok({ outcome, decision });
+      if (decision.kind !== 'next-stage') return ok({ outcome, decision, computeMs });
       assert(outcome.cut !== undefined, 'a stage that another follows has a cut');
       // The caller has been told already: a further stage would only delay whoever waits for the model.
       if (leftMs() <= 0) return deadlineExceeded;

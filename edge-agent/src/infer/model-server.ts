@@ -12,15 +12,14 @@ export interface DeviceModel {
 /** @param control whether whoever reaches the local API may load and unload */
 export function createModelServer(
   version: string,
-  models: readonly DeviceModel[],
+  models: () => readonly DeviceModel[],
   control: 'none' | 'explicit',
 ): OpenInferenceServer {
-  const served = models.map((model) => model.served);
   const change = async (
     name: string,
     apply: (model: DeviceModel) => Promise<Result<void>>,
   ): Promise<Result<void>> => {
-    const model = models.find(({ served: { description } }) => description.name === name);
+    const model = models().find(({ served: { description } }) => description.name === name);
     return model === undefined
       ? err(failure('model_not_found', `Model with name ${name} does not exist.`))
       : apply(model);
@@ -37,8 +36,8 @@ export function createModelServer(
     name: 'skerry',
     version,
     extensions: [],
-    ready: () => served.every((model) => model.ready()),
-    models: () => served,
+    ready: () => models().every(({ served }) => served.ready()),
+    models: () => models().map(({ served }) => served),
     ...(control === 'explicit' ? { repository } : {}),
   };
 }

@@ -41,6 +41,8 @@ export interface StageOutcome {
 
 export interface Model {
   readonly manifest: Manifest;
+  /** The bundle's digest. */
+  readonly bundle: string;
   readonly variant: string;
   /** What the golden inputs give with this variant. */
   readonly golden: Manifest['golden'];
@@ -61,7 +63,7 @@ export interface Model {
  * its graphs are not what its manifest says, and with `too_large` where a stage takes more than the memory for models.
  */
 export async function loadModel(
-  { manifest, variant, stages }: Bundle,
+  { digest, manifest, variant, stages }: Bundle,
   createRuntime: () => Runtime,
   options: StageOptions,
 ): Promise<Result<Model>> {
@@ -84,6 +86,7 @@ export async function loadModel(
   const { current, load, unload } = opened.value;
   return ok({
     manifest,
+    bundle: digest,
     variant: variant.digest,
     golden: manifest.golden.map((known, i) => ({ ...known, ...variant.golden?.[i] })),
     ready: () => current()?.sessions.every((session) => session.alive()) ?? false,

@@ -32,6 +32,8 @@ export interface InferenceAnswer {
   /** A better answer may come later, on the answers stream. */
   readonly pending: boolean;
   readonly latencyMs: number;
+  /** What the device's own stages took of it. */
+  readonly computeMs: number;
 }
 
 /** A request under way. Times are monotonic. */

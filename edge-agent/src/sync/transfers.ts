@@ -48,6 +48,8 @@ export interface Transfers {
   fetch(ref: BlobRef): Promise<Result<void>>;
   /** ok: the coordinator has confirmed it. */
   send(ref: BlobRef): Promise<Result<void>>;
+  /** Nobody waits for it any longer: it ends with `unavailable`, and what has arrived stays. */
+  drop(ref: BlobRef): void;
   /** Under way, and lately ended. */
   list(): readonly TransferView[];
   /** The link came: what waits need not wait longer. */
@@ -68,6 +70,7 @@ interface Transfer {
   readonly direction: Direction;
   readonly ended: Promise<Result<void>>;
   readonly end: (result: Result<void>) => void;
+  readonly dropped: AbortController;
   state: TransferState;
   movedBytes: number;
   timer?: Timer;
@@ -87,6 +90,10 @@ export function createTransfers(
 
   const handle = (transfer: Transfer, event: TransferEvent): void => {
     if (closing.signal.aborted) return;
+    if (transfer.dropped.signal.aborted) {
+      admit();
+      return;
+    }
     const { state, starts } = transitionTransfer(transfer.state, event, {
       nowMs: clock.monotonicMs(),
       draw: random.uint32(),
@@ -114,7 +121,8 @@ export function createTransfers(
       transfer.movedBytes += bytes;
       handle(transfer, { kind: 'gained' });
     };
-    const moved = wire[transfer.direction](transfer.ref, onMoved, closing.signal).then((result) => {
+    const signal = AbortSignal.any([closing.signal, transfer.dropped.signal]);
+    const moved = wire[transfer.direction](transfer.ref, onMoved, signal).then((result) => {
       moving.delete(moved);
       handle(transfer, result.ok ? { kind: 'arrived' } : { kind: 'cut', failure: result.error });
     });
@@ -159,7 +167,15 @@ export function createTransfers(
       end = resolve;
     });
     const state = initialTransferState;
-    const transfer: Transfer = { ref, direction, ended: promise, end, state, movedBytes: 0 };
+    const transfer: Transfer = {
+      ref,
+      direction,
+      ended: promise,
+      end,
+      dropped: new AbortController(),
+      state,
+      movedBytes: 0,
+    };
     open.set(keyOf(direction, ref), transfer);
     admit();
     return promise;
@@ -168,6 +184,14 @@ export function createTransfers(
   return {
     fetch: (ref) => ask('fetch', ref),
     send: (ref) => ask('send', ref),
+    drop(ref) {
+      const transfer = open.get(keyOf('fetch', ref));
+      if (transfer === undefined) return;
+      transfer.timer?.cancel();
+      open.delete(keyOf('fetch', ref));
+      transfer.dropped.abort();
+      transfer.end(err(failure('unavailable', 'nobody waits for it any longer')));
+    },
     list: () => [...ended, ...[...open.values()].map(viewOf)],
     online() {
       for (const transfer of [...open.values()]) handle(transfer, { kind: 'online' });

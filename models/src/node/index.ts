@@ -10,5 +10,12 @@ export { deltaTargetBytesMax } from './delta/delta-format.ts';
 export { encodeDelta } from './delta/encode-delta.ts';
 export { openGrpc } from './open-grpc.ts';
 export { createOpenAiServer } from './openai-server.ts';
-export { type Bundle, readBundle, readVariants, zooDirectory } from './read-bundle.ts';
+export {
+  type Bundle,
+  manifestBytesMax,
+  parseManifest,
+  readBundle,
+  readVariants,
+  zooDirectory,
+} from './read-bundle.ts';
 export { variantDigest } from './variant-digest.ts';

@@ -19,13 +19,15 @@ import { type Manifest, manifestSchema, type Stage, type Variant } from '../bund
 import { variantDigest } from './variant-digest.ts';
 
 export interface Bundle {
+  /** sha256 of its manifest.json, which names the digest of each file: names the bundle as a whole. */
+  readonly digest: string;
   readonly manifest: Manifest;
   readonly variant: Variant;
   /** ONNX bytes of the stages that were asked for, by stage name. */
   readonly stages: ReadonlyMap<string, Uint8Array>;
 }
 
-const manifestBytesMax = 4_194_304;
+export const manifestBytesMax = 4_194_304;
 
 /** Where the bundles that ship with Skerry lie. */
 export const zooDirectory = fileURLToPath(new URL('../../zoo', import.meta.url));
@@ -41,19 +43,19 @@ export async function readBundle(
 ): Promise<Result<Bundle>> {
   const manifest = await readManifest(directory);
   if (!manifest.ok) return manifest;
-  const { name, variants } = manifest.value;
+  const { name, variants } = manifest.value.manifest;
   const variant = variants.find((v) => variantName === undefined || v.name === variantName);
   if (variant === undefined)
     return err(failure('invalid_bundle', `bundle ${name} has no variant ${variantName}`));
-  if (variant.digest !== variantDigest(manifest.value.stages, variant.files))
+  if (variant.digest !== variantDigest(manifest.value.manifest.stages, variant.files))
     return err(failure('digest_mismatch', `variant ${variant.name} of ${name} is not its files`));
   const stages = new Map<string, Uint8Array>();
-  for (const stage of manifest.value.stages.filter((s) => sides.includes(s.side))) {
+  for (const stage of manifest.value.manifest.stages.filter((s) => sides.includes(s.side))) {
     const bytes = await readStage(directory, variant, stage.name);
     if (!bytes.ok) return bytes;
     stages.set(stage.name, bytes.value);
   }
-  return ok({ manifest: manifest.value, variant, stages });
+  return ok({ ...manifest.value, variant, stages });
 }
 
 /** Every variant of one bundle: devices of one model need not run the same build. Fails as readBundle does. */
@@ -63,19 +65,27 @@ export async function readVariants(
 ): Promise<Result<readonly Bundle[]>> {
   const manifest = await readManifest(directory);
   if (!manifest.ok) return manifest;
-  const { variants } = manifest.value;
+  const { variants } = manifest.value.manifest;
   return collect(await Promise.all(variants.map((v) => readBundle(directory, sides, v.name))));
 }
 
-async function readManifest(directory: string): Promise<Result<Manifest>> {
+async function readManifest(
+  directory: string,
+): Promise<Result<Pick<Bundle, 'digest' | 'manifest'>>> {
   const path = join(directory, 'manifest.json');
   const bytes = await readBounded(path, manifestBytesMax);
   if (!bytes.ok) return bytes;
-  const json = parseJson(bytes.value, path, 'invalid_bundle');
+  const manifest = parseManifest(bytes.value, path);
+  return manifest.ok ? ok({ digest: sha256(bytes.value), manifest: manifest.value }) : manifest;
+}
+
+/** What a manifest.json says, where it breaks no rule; else `invalid_bundle`. `name` is for the message. */
+export function parseManifest(bytes: Uint8Array, name: string): Result<Manifest> {
+  const json = parseJson(bytes, name, 'invalid_bundle');
   if (!json.ok) return json;
   const parsed = manifestSchema.safeParse(json.value);
   if (parsed.success) return checkManifest(parsed.data);
-  return err(failure('invalid_bundle', `${path}: ${describeIssues(parsed.error, 'the manifest')}`));
+  return err(failure('invalid_bundle', `${name}: ${describeIssues(parsed.error, 'the manifest')}`));
 }
 
 async function readStage(

@@ -8,7 +8,6 @@ import type { Manifest } from '../bundle/manifest.ts';
 import { variantDigest } from '../node/variant-digest.ts';
 import { createGraphBuilder, encodeModel } from '../onnx/index.ts';
 
-const scale = { datatype: 'FP32', shape: [1], data: Float32Array.of(16) } as const;
 const indices = (...at: number[]) =>
   ({ datatype: 'INT64', shape: [at.length], data: BigInt64Array.from(at.map(BigInt)) }) as const;
 const logitsBytes = 2;
@@ -19,33 +18,39 @@ type Graph = ReturnType<typeof createGraphBuilder>;
 const slice = (graph: Graph, bytes: string, from: number, to: number): string =>
   graph.add('Slice', [bytes, ...[from, to, 1].map((at) => graph.constant(indices(at)))]);
 
-function outputLogits(graph: Graph, bytes: string): void {
+function outputLogits(graph: Graph, bytes: string, by: number): void {
   const logits = graph.add('Cast', [bytes], { to: 1 });
+  const scale = { datatype: 'FP32', shape: [1], data: Float32Array.of(by) } as const;
   graph.output(graph.add('Div', [logits, graph.constant(scale)], {}, 'logits'), 'FP32', [-1, 2]);
 }
 
-function edgeStage(imageBytes: number): Uint8Array {
+function edgeStage(imageBytes: number, scale: number): Uint8Array {
   const graph = createGraphBuilder('sample-edge');
   const image = graph.input('image', 'UINT8', [-1, 1, 2, imageBytes / 2]);
   const bytes = graph.add('Flatten', [image], { axis: 1 });
-  outputLogits(graph, slice(graph, bytes, 0, logitsBytes));
+  outputLogits(graph, slice(graph, bytes, 0, logitsBytes), scale);
   const cut = graph.add('Identity', [slice(graph, bytes, logitsBytes, imageBytes)], {}, 'cut');
   graph.output(cut, 'UINT8', [-1, imageBytes - logitsBytes]);
   return encodeModel(graph.build());
 }
 
-function cloudStage(cutBytes: number): Uint8Array {
+function cloudStage(cutBytes: number, scale: number): Uint8Array {
   const graph = createGraphBuilder('sample-cloud');
   const cut = graph.input('cut', 'UINT8', [-1, cutBytes]);
-  outputLogits(graph, slice(graph, cut, cutBytes - logitsBytes, cutBytes));
+  outputLogits(graph, slice(graph, cut, cutBytes - logitsBytes, cutBytes), scale);
   return encodeModel(graph.build());
 }
 
 /**
  * Writes the bundle into `folder` (created) and returns its manifest. Exit 1 is trusted from confidence 0.9 on. An image
- * has `imageBytes`, an even number, in two rows.
+ * has `imageBytes`, an even number, in two rows. `scale` divides the logits: a version with another is another model, and
+ * one below 0 says the opposite.
  */
-export async function writeSampleBundle(folder: string, imageBytes = 4): Promise<Manifest> {
+export async function writeSampleBundle(
+  folder: string,
+  imageBytes = 4,
+  { version = '1.0.0', scale = 16 }: { readonly version?: string; readonly scale?: number } = {},
+): Promise<Manifest> {
   const cutBytes = imageBytes - logitsBytes;
   await mkdir(folder, { recursive: true });
   const write = async (path: string, bytes: Uint8Array) => {
@@ -53,8 +58,8 @@ export async function writeSampleBundle(folder: string, imageBytes = 4): Promise
     return { path, bytes: bytes.byteLength, sha256: sha256(bytes) };
   };
   const files = {
-    edge: await write('edge.onnx', edgeStage(imageBytes)),
-    cloud: await write('cloud.onnx', cloudStage(cutBytes)),
+    edge: await write('edge.onnx', edgeStage(imageBytes, scale)),
+    cloud: await write('cloud.onnx', cloudStage(cutBytes, scale)),
   };
   const image = { name: 'image', datatype: 'UINT8', shape: [-1, 1, 2, imageBytes / 2] } as const;
   const logits = { name: 'logits', datatype: 'FP32', shape: [-1, 2] } as const;
@@ -82,7 +87,7 @@ export async function writeSampleBundle(folder: string, imageBytes = 4): Promise
   const manifest: Manifest = {
     schema: 'skerry.bundle/1',
     name: 'sample',
-    version: '1.0.0',
+    version,
     task: 'image-classification',
     inputs: [{ ...image, shape: [...image.shape] }],
     labels: ['left', 'right'],
@@ -108,8 +113,8 @@ export async function writeSampleBundle(folder: string, imageBytes = 4): Promise
     golden: [
       {
         input: [32, ...new Array<number>(imageBytes - 2).fill(0), 16],
-        label: 1,
-        logits: { 1: [2, 0], 2: [0, 1] },
+        label: scale < 0 ? 0 : 1,
+        logits: { 1: [32 / scale, 0], 2: [0, 16 / scale] },
         tolerance: 1e-6,
       },
     ],

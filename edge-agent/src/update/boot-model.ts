@@ -1,0 +1,53 @@
+// Which bundle of a model runs when the process starts: the active one, else the place before it, else the other slot,
+// else the bundle that the device was configured with. Each is read digest by digest and passes its golden inputs first,
+// so a device that has one good bundle left runs it. A bundle that ends the process again and again does not get to.
+
+import { err, failure, type Log, ok, type Result } from '@skerry/shared';
+import type { LiveModels } from '../infer/live-models.ts';
+import { type ManagedModel, openPlace } from './managed-model.ts';
+import type { ModelSlots, UpdateStore } from './update-ports.ts';
+import { type Place, placesBehind, type Reason } from './update-record.ts';
+import type { UpdateEvent } from './update-state.ts';
+
+/** Starts without an answer, after which the bundle is to blame. */
+export const startsMax = 3;
+
+export interface BootPorts {
+  readonly live: LiveModels;
+  readonly slots: ModelSlots;
+  readonly store: Pick<UpdateStore, 'countStart'>;
+  readonly log: Log;
+}
+
+/** Serves what runs; returns the event where that is not what should. Fails where nothing does. */
+export async function bootModel(
+  model: ManagedModel,
+  ports: BootPorts,
+): Promise<Result<UpdateEvent | undefined>> {
+  const { live, store, log } = ports;
+  const { name, update } = model;
+  // Durable before anything is loaded: what the bundle does to this process must be seen by the next.
+  const counted = store.countStart(name, 'more');
+  const starts = counted.ok ? counted.value : 0;
+  if (!counted.ok) log.error({ model: name, code: counted.error.code }, counted.error.message);
+  const behind = placesBehind(update, update.active);
+  const looped: Reason | undefined =
+    starts > startsMax && behind.length > 0
+      ? { code: 'crash-loop', message: `${starts - 1} starts, and it answered nobody` }
+      : undefined;
+  let against: Reason | undefined = looped;
+  const order: readonly Place[] = looped ? behind : [update.active, ...behind];
+  for (const place of order) {
+    const opened = await openPlace(model, place, ports);
+    if (opened.ok) {
+      live.serve(opened.value);
+      if (place === update.active || against === undefined) return ok(undefined);
+      log.error({ model: name, from: update.active, to: place }, `fell back: ${against.message}`);
+      return ok({ kind: 'fell-back', to: place, reason: against });
+    }
+    log.error({ model: name, place, code: opened.error.code }, opened.error.message);
+    against ??= opened.error;
+  }
+  const why = against?.message ?? 'nothing to load';
+  return err(failure('invalid_bundle', `${name}: no place holds a bundle that runs: ${why}`));
+}
