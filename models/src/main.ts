@@ -8,6 +8,7 @@ import { importModels } from './commands/import.ts';
 import { inspect } from './commands/inspect.ts';
 import { pull } from './commands/pull.ts';
 import { quantize } from './commands/quantize.ts';
+import { route } from './commands/route.ts';
 import { split } from './commands/split.ts';
 
 const commands: Readonly<Record<string, Command>> = {
@@ -16,6 +17,7 @@ const commands: Readonly<Record<string, Command>> = {
   inspect,
   pull,
   quantize,
+  route,
   split,
 };
 
