@@ -1,5 +1,6 @@
 // Upstream over any Open Inference Protocol v2 server: Triton, KServe, MLServer, another coordinator. Tensors travel as
-// binary data where the server says that it takes them. Never asks for a version: KServe answers 501 for any.
+// binary data, and what is left of a deadline with them, where the server says that it takes them. Never asks for a
+// version: KServe answers 501 for any.
 
 import { datatypes } from '@skerry/models';
 import { encodeInferRequest, parseInferResponse } from '@skerry/models/open-inference';
@@ -10,6 +11,7 @@ import type { DescribedModel, Terms, Upstream } from '../infer/upstreams/upstrea
 
 /** Of one server, that we serve in turn. */
 const modelsMax = 256;
+const usPerMs = 1_000;
 const headerLengthName = 'Inference-Header-Content-Length';
 
 const metadataSchema = z.looseObject({ extensions: z.array(z.string()).catch([]) });
@@ -50,17 +52,16 @@ export function createOpenInferenceUpstream(
     apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` };
   const exchange = (path: string, ask: HttpAsk, terms: Terms) =>
     exchangeHttp(name, url(path), { ...ask, headers: { ...authorization, ...ask.headers } }, terms);
-  let binary: boolean | undefined;
+  let extensions: readonly string[] | undefined;
 
   /** Once: what a server can does not change while it runs. */
-  const takesBinary = async (terms: Terms): Promise<Result<boolean>> => {
-    if (binary !== undefined) return ok(binary);
+  const extensionsOf = async (terms: Terms): Promise<Result<readonly string[]>> => {
+    if (extensions !== undefined) return ok(extensions);
     const metadata = await exchange('', {}, terms);
     if (!metadata.ok) return metadata;
     const read = readJson(metadata.value.body);
-    const extensions = metadataSchema.safeParse(read).data?.extensions ?? [];
-    binary = extensions.includes('binary_tensor_data');
-    return ok(binary);
+    extensions = metadataSchema.safeParse(read).data?.extensions ?? [];
+    return ok(extensions);
   };
 
   return {
@@ -71,9 +72,14 @@ export function createOpenInferenceUpstream(
       return ready.ok ? ok(undefined) : ready;
     },
     async infer({ model, ...call }, terms) {
-      const takes = await takesBinary(terms);
-      if (!takes.ok) return takes;
-      const encoded = encodeInferRequest(call, takes.value);
+      const can = await extensionsOf(terms);
+      if (!can.ok) return can;
+      // Triton's `timeout`, in µs: a request whose time is up in its queue reaches no model there either.
+      const parameters = { timeout: Math.ceil(terms.leftMs * usPerMs) };
+      const encoded = encodeInferRequest(
+        can.value.includes('schedule_policy') ? { ...call, parameters } : call,
+        can.value.includes('binary_tensor_data'),
+      );
       if (!encoded.ok) return encoded;
       const { body, contentType, headerLength } = encoded.value;
       const headers: Record<string, string> = { 'content-type': contentType };

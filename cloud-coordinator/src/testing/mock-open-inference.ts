@@ -33,6 +33,7 @@ const flavours: Readonly<Record<OpenInferenceFlavour, Flavour>> = {
       'sequence',
       'model_repository',
       'binary_tensor_data',
+      'schedule_policy',
       'statistics',
     ],
     // Empty, text/plain: the status is the answer.

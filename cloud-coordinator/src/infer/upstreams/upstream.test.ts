@@ -53,7 +53,7 @@ describe('what travels', () => {
     ['triton', true],
     ['kserve', false],
   ] as const)(
-    'to %s is binary: %s, as it says of itself; and never a version',
+    'to %s is binary, with what is left of the deadline: %s, as it says of itself; and never a version',
     async (flavour, binary) => {
       const mock = await startOpenInferenceMock(flavour);
       const upstream = createOpenInferenceUpstream(flavour, mock.url);
@@ -61,6 +61,7 @@ describe('what travels', () => {
       const [sent] = mock.requests;
       expect(sent?.path).toBe('/v2/models/double/infer');
       expect(sent?.body.includes('binary_data_size')).toBe(binary);
+      expect(sent?.body.includes('"timeout":5000000')).toBe(binary);
     },
   );
 
