@@ -5,6 +5,7 @@ import { zooDirectory } from '@skerry/models/node';
 import { countSchema, listSchema, portSchema, secret, shareSchema } from '@skerry/shared';
 import { logLevelSchema } from '@skerry/shared/node';
 import { exchangeHandlerDefaults } from '@skerry/sync-protocol';
+import { retentionLimits } from '@skerry/sync-protocol/documents';
 import { z } from 'zod';
 import { modelServingSchema, servingFields } from './infer/serving-config.ts';
 import { upstreamPoolDefaults } from './infer/upstreams/upstream-pool.ts';
@@ -75,6 +76,9 @@ export const coordinatorConfigSchema = z.object({
   certificateLifeMs: countSchema(60_000, 397 * dayMs)
     .default(30 * dayMs)
     .describe('how long a device’s certificate is good'),
+  documentHorizonMs: countSchema(hourMs, 3_650 * dayMs)
+    .default(retentionLimits.horizonMs)
+    .describe('how old the past of a document may be before it begins anew without it'),
   mosquittoDir: z
     .string()
     .min(1)

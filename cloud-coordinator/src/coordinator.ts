@@ -90,7 +90,7 @@ export async function createCoordinator(
     decisionsMax: decisionsKeptMax,
     subscribersMax: config.watchersMax,
   });
-  const shared = await openDocuments({
+  const shared = await openDocuments(config.documentHorizonMs, {
     ...adapters,
     engine: adapters.documentEngine,
     digestOf: sha256,

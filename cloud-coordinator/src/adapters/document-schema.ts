@@ -8,6 +8,8 @@ interface DocumentTable {
   version: number;
   /** JSON. */
   heads: string;
+  /** Of the first change past the epoch's beginning. */
+  since_ms: number | null;
   save: Uint8Array | null;
 }
 

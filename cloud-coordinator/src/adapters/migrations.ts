@@ -212,5 +212,10 @@ export function migrations(types: ColumnTypes): Record<string, Migration> {
           .execute();
       },
     },
+    '0010-age-of-documents': {
+      async up(db: Kysely<unknown>) {
+        await db.schema.alterTable('document').addColumn('since_ms', 'bigint').execute();
+      },
+    },
   };
 }

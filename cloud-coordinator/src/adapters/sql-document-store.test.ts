@@ -19,7 +19,7 @@ it('[QUA5] heads that cannot be read are one document’s, or a member’s that 
   const { db, store } = await disk.open();
   onTestFinished(disk.close);
   for (const document of ['site/a', 'site/b'])
-    await store.append(document, 0, ['a'], [Uint8Array.of(1)]);
+    await store.append(document, 0, [Uint8Array.of(1)], { heads: ['a'], sinceMs: 5 });
   const member = { document: 'site/a', device: 'box', epoch: 1, heads: ['a'], position: 0 };
   await store.members.save({ ...member, basisEpoch: 1, basis: ['a'] });
   await db.updateTable('document').set({ heads: '[' }).where('document', '=', 'site/a').execute();

@@ -24,7 +24,7 @@ export function createSqlDocumentStore(
     tx: Transaction<Schema>,
     document: string,
     version: number,
-    row: { epoch?: number; heads: string; save?: Uint8Array },
+    row: { epoch?: number; heads: string; since_ms: number | null; save?: Uint8Array },
   ): Promise<boolean> => {
     if (version === 0) {
       const made = await tx
@@ -62,23 +62,25 @@ export function createSqlDocumentStore(
             version: row?.version ?? 0,
             heads:
               row === undefined ? [] : defined(parseHeads(row.heads), `heads of '${document}'`),
+            sinceMs: row?.since_ms ?? undefined,
             save: row?.save ?? undefined,
             changes: changes.map(({ bytes }) => bytes),
           };
         }),
       ),
 
-    append: (document, version, heads, changes) =>
+    append: (document, version, changes, { heads, sinceMs }) =>
       commits.run(async (tx) => {
-        if (!(await moveOn(tx, document, version, { heads: JSON.stringify(heads) }))) return false;
+        const row = { heads: JSON.stringify(heads), since_ms: sinceMs ?? null };
+        if (!(await moveOn(tx, document, version, row))) return false;
         for (const bytes of changes)
           await tx.insertInto('document_change').values({ document, bytes }).execute();
         return true;
       }),
 
-    rewrite: (document, version, epoch, heads, save) =>
+    rewrite: (document, version, { epoch, heads, sinceMs, save }) =>
       commits.run(async (tx) => {
-        const row = { epoch, heads: JSON.stringify(heads), save };
+        const row = { epoch, heads: JSON.stringify(heads), since_ms: sinceMs ?? null, save };
         if (!(await moveOn(tx, document, version, row))) return false;
         await tx.deleteFrom('document_change').where('document', '=', document).execute();
         return true;

@@ -10,6 +10,7 @@ import {
   type DocumentLog,
   type DocumentView,
   type Hub,
+  type HubPorts,
   type MemberStore,
   openHub,
 } from '@skerry/sync-protocol/documents';
@@ -43,16 +44,21 @@ export interface Documents {
 /** What every actor of the coordinator's begins with; a device's begins with a digest, never with this. */
 const cloudAuthor = '0000000000000000';
 
-export async function openDocuments(ports: DocumentsPorts): Promise<Result<Documents>> {
+/** @param horizonMs how old a document's past may be. Fails where the members cannot be read */
+export async function openDocuments(
+  horizonMs: number,
+  ports: DocumentsPorts,
+): Promise<Result<Documents>> {
   const { store, siteOf, clock, log } = ports;
   const replica = createReplica({
     engine: ports.engine,
     log: ports.documents,
     random: ports.random,
+    clock,
     author: cloudAuthor,
     onChanged() {},
   });
-  const opened = await openHub({
+  const hubPorts: HubPorts = {
     replica,
     log: ports.documents,
     members: ports.documents.members,
@@ -74,7 +80,8 @@ export async function openDocuments(ports: DocumentsPorts): Promise<Result<Docum
     clock,
     trace: log,
     onRefused: (_document, _device, reason) => ports.onRefused(reason),
-  });
+  };
+  const opened = await openHub(hubPorts, { horizonMs });
   if (!opened.ok) return opened;
   const hub: Hub = opened.value;
   const taker = createFrameTaker({ hub, store, clock, log });

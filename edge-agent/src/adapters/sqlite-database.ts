@@ -172,6 +172,7 @@ const migrations = [
      id INTEGER PRIMARY KEY CHECK (id = 1),
      envelope BLOB NOT NULL
    );`,
+  'ALTER TABLE document ADD COLUMN since_ms REAL;',
 ];
 
 /** `path` may be ':memory:'. Fails with `storage_failed`, also for a file that a newer agent has written. */

@@ -45,7 +45,7 @@ it('[QUA5] heads that cannot be read are those of one document, and of a hub tha
   assert(opened.ok, 'the database opens');
   const store = createSqliteDocumentStore(opened.value);
   for (const document of ['site/a', 'site/b']) {
-    await store.append(document, 0, ['a'], [Uint8Array.of(1)]);
+    await store.append(document, 0, [Uint8Array.of(1)], { heads: ['a'], sinceMs: 5 });
     store.noteHubHeads(document, ['a']);
   }
   opened.value.exec(`UPDATE document SET heads = '[' WHERE document = 'site/a'`);

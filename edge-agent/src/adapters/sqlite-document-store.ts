@@ -15,6 +15,7 @@ interface DocumentRow {
   readonly epoch: number;
   readonly version: number;
   readonly heads: string;
+  readonly since_ms: number | null;
   readonly save: Uint8Array | null;
 }
 
@@ -53,20 +54,22 @@ export function createSqliteDocumentStore(database: SqliteDatabase): SqliteDocum
           epoch: row?.epoch ?? 1,
           version: row?.version ?? 0,
           heads,
+          sinceMs: row?.since_ms ?? undefined,
           save: row?.save ?? undefined,
           changes: sql.changes.all(document),
         });
       }),
 
-    append: (document, version, heads, changes) =>
+    append: (document, version, changes, { heads, sinceMs }) =>
       change(document, version, () => {
-        sql.put.run(document, at(document)?.epoch ?? 1, version + 1, JSON.stringify(heads));
+        const epoch = at(document)?.epoch ?? 1;
+        sql.put.run(document, epoch, version + 1, JSON.stringify(heads), sinceMs ?? null);
         for (const bytes of changes) sql.append.run(document, bytes);
       }),
 
-    rewrite: (document, version, epoch, heads, save) =>
+    rewrite: (document, version, { epoch, heads, sinceMs, save }) =>
       change(document, version, () => {
-        sql.put.run(document, epoch, version + 1, JSON.stringify(heads));
+        sql.put.run(document, epoch, version + 1, JSON.stringify(heads), sinceMs ?? null);
         sql.save.run(save, document);
         sql.dropChanges.run(document);
       }),
@@ -92,12 +95,12 @@ export function createSqliteDocumentStore(database: SqliteDatabase): SqliteDocum
 function statements(database: SqliteDatabase) {
   return {
     get: database.prepare<[string], DocumentRow>(
-      'SELECT epoch, version, heads, save FROM document WHERE document = ?',
+      'SELECT epoch, version, heads, since_ms, save FROM document WHERE document = ?',
     ),
-    put: database.prepare<[string, number, number, string]>(
-      `INSERT INTO document (document, epoch, version, heads) VALUES (?, ?, ?, ?)
-       ON CONFLICT (document) DO UPDATE
-       SET epoch = excluded.epoch, version = excluded.version, heads = excluded.heads`,
+    put: database.prepare<[string, number, number, string, number | null]>(
+      `INSERT INTO document (document, epoch, version, heads, since_ms) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT (document) DO UPDATE SET epoch = excluded.epoch, version = excluded.version,
+       heads = excluded.heads, since_ms = excluded.since_ms`,
     ),
     save: database.prepare<[Uint8Array, string]>('UPDATE document SET save = ? WHERE document = ?'),
     changes: database

@@ -68,6 +68,7 @@ export function createDocuments(
     engine,
     log: store,
     random,
+    clock,
     author: authorOf(device, digestOf),
     onChanged(document) {
       follower.changed(document);

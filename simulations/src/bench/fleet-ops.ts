@@ -3,7 +3,7 @@
 
 import { createHash } from 'node:crypto';
 import type { Random } from '@skerry/shared';
-import { sha256 } from '@skerry/shared/node';
+import { sha256, systemClock } from '@skerry/shared/node';
 import type {
   DeviceStatus,
   DocumentChange,
@@ -41,6 +41,7 @@ export function createFleetOps(question: Escalation, random: Random): FleetOps {
     engine,
     log: createMemoryDocumentLog(createMemoryDocumentDisk()),
     random,
+    clock: systemClock,
     author: createHash('sha256').update('fleet').digest('hex').slice(0, 16),
     onChanged() {},
   });

@@ -54,6 +54,7 @@ it.each([1, 2, 3])('[DOC1] converges over a pipe that loses a third, seed %i', a
     engine: engineOf(names.length),
     log,
     random,
+    clock,
     author: '0'.repeat(16),
     onChanged() {},
   });
@@ -93,6 +94,7 @@ it.each([1, 2, 3])('[DOC1] converges over a pipe that loses a third, seed %i', a
       engine: engineOf(place),
       log: createMemoryDocumentLog(mine),
       random,
+      clock,
       author: sha256(new TextEncoder().encode(name)).slice(7, 23),
       onChanged: (document) => follower.changed(document),
     });

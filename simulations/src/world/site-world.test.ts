@@ -17,8 +17,10 @@ describe('a site in a storm', () => {
   it('[RLY6] agrees without the cloud, and with it', () => expect(violations('RLY6')).toEqual([]));
   it('[DOC10] sees nothing come back that was deleted', () =>
     expect(violations('DOC10')).toEqual([]));
+  it('[DOC16] sees an old past left behind, seldom, whatever the date', () =>
+    expect(violations('DOC16')).toEqual([]));
   it('meets every fault that it is about', () => {
-    for (const key of ['edits', 'cuts', 'restarts', 'epochs', 'lost'] as const)
+    for (const key of ['edits', 'cuts', 'restarts', 'epochs', 'aged', 'lost'] as const)
       expect(
         outcomes.reduce((sum, { counts }) => sum + counts[key], 0),
         key,
@@ -27,12 +29,14 @@ describe('a site in a storm', () => {
   it('replays a seed exactly', async () => expect(await siteStorm(2)).toEqual(outcomes[2]));
 });
 
-/** The first seed that finds it, as `npm run sim -- --site --bug …` says. */
-const foundBy = { relayCountsAsCloud: 1, oneStore: 3 } as const;
+/** Which seeds find a bug changes with every await on the way. */
+const bugSeedsMax = 20;
 
 it.each(siteBugs)('finds the bug %s', { timeout: 120_000 }, async (bug) => {
-  expect((await siteStorm(foundBy[bug], bug)).violation).toBeDefined();
-  expect((await siteStorm(foundBy[bug])).violation).toBeUndefined();
+  let seed = 0;
+  while (seed < bugSeedsMax && (await siteStorm(seed, bug)).violation === undefined) seed++;
+  expect(seed).toBeLessThan(bugSeedsMax);
+  expect((await siteStorm(seed)).violation).toBeUndefined();
 });
 
 it('[RLY4] one that missed an epoch waits for the coordinator, and its edits are there in the end', async () => {

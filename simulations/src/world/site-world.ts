@@ -14,7 +14,14 @@ import {
   openDatabase,
   type SqliteDatabase,
 } from '@skerry/edge-agent';
-import { createRandom, defined, type Random, type Result, silentLog } from '@skerry/shared';
+import {
+  createRandom,
+  defined,
+  type Log,
+  type Random,
+  type Result,
+  silentLog,
+} from '@skerry/shared';
 import { sha256 } from '@skerry/shared/node';
 import {
   createExchangeHandler,
@@ -30,6 +37,7 @@ import {
   type FollowerStore,
   type FrameTaker,
   type Hub,
+  type HubLimits,
   openHub,
   siteDocument,
 } from '@skerry/sync-protocol/documents';
@@ -45,7 +53,7 @@ import {
 } from '@skerry/sync-protocol/testing';
 
 /** What can be broken, to see that it is found. */
-export const siteBugs = ['relayCountsAsCloud', 'oneStore'] as const;
+export const siteBugs = ['relayCountsAsCloud', 'oneStore', 'agesWithoutEnd'] as const;
 export type SiteBug = (typeof siteBugs)[number];
 
 export interface SiteOutcome {
@@ -56,6 +64,8 @@ export interface SiteOutcome {
     readonly cuts: number;
     readonly restarts: number;
     readonly epochs: number;
+    /** Of them, those that began by age. */
+    readonly aged: number;
     readonly lost: number;
   };
 }
@@ -69,6 +79,8 @@ export interface SiteView {
 const site = 'harbour';
 const document = siteDocument(site);
 const bounds = { outboxOpsMax: 1_000, outboxBytesMax: 64 * 1024 * 1024 };
+/** Short enough that a run crosses it several times. */
+const retention = { horizonMs: 40_000, epochGapMs: 15_000 };
 const relayBounds = { neighboursMax: 16, framesMax: 512 };
 
 interface SimulatedDevice {
@@ -83,9 +95,28 @@ interface SimulatedDevice {
 export async function createSiteWorld(
   names: readonly string[],
   random: Random,
-  { bug, lossShare = 0 }: { readonly bug?: SiteBug | undefined; readonly lossShare?: number } = {},
+  {
+    bug,
+    lossShare = 0,
+    hubLimits = {},
+  }: {
+    readonly bug?: SiteBug | undefined;
+    readonly lossShare?: number;
+    /** The coordinator's. */
+    readonly hubLimits?: Partial<HubLimits>;
+  } = {},
 ) {
   const clock = createVirtualClock(1_000_000);
+  let cloudAheadMs = 0;
+  const cloudClock = { ...clock, nowMs: () => clock.nowMs() + cloudAheadMs };
+  /** When an epoch began by age. */
+  const agedMs: number[] = [];
+  const trace: Log = {
+    ...silentLog,
+    info(fields) {
+      if (fields['why'] === 'age') agedMs.push(clock.nowMs());
+    },
+  };
   const cut = { cloud: new Set<string>(), site: new Set<string>() };
   let loses = lossShare > 0;
   let lost = 0;
@@ -112,23 +143,33 @@ export async function createSiteWorld(
     const log = createMemoryDocumentLog(documentDisk);
     const engine = createInlineEngine();
     const author = '0'.repeat(16);
-    const replica = createReplica({ engine, log, random, author, onChanged() {} });
+    const replica = createReplica({
+      engine,
+      log,
+      random,
+      clock: cloudClock,
+      author,
+      onChanged() {},
+    });
     const transport = pipes.cloud.listen();
     const hub = unwrap(
-      await openHub({
-        replica,
-        log,
-        members: createMemoryMemberStore(documentDisk),
-        async append(device, body) {
-          const appended = await store.append(device, body, clock.nowMs());
-          handler.news(device);
-          return appended;
+      await openHub(
+        {
+          replica,
+          log,
+          members: createMemoryMemberStore(documentDisk),
+          async append(device, body) {
+            const appended = await store.append(device, body, clock.nowMs());
+            handler.news(device);
+            return appended;
+          },
+          nudge: (device) => handler.news(device),
+          digestOf: sha256,
+          clock: cloudClock,
+          trace,
         },
-        nudge: (device) => handler.news(device),
-        digestOf: sha256,
-        clock,
-        trace: silentLog,
-      }),
+        hubLimits,
+      ),
     );
     const taker = createFrameTaker({ hub, store, clock, log: silentLog });
     const handler: ExchangeHandler = createExchangeHandler({
@@ -215,7 +256,12 @@ export async function createSiteWorld(
   return {
     clock,
     accepted,
+    agedMs: agedMs as readonly number[],
     lost: () => lost,
+    /** The coordinator's date is wrong by so much. */
+    setCloudAhead(ms: number): void {
+      cloudAheadMs = ms;
+    },
     storeOf: (name: string): DeviceStore => deviceOf(name).store,
     async edit(name: string, patch: unknown): Promise<void> {
       unwrap(await deviceOf(name).documents.patch('site', patch));
@@ -294,16 +340,18 @@ const names = ['relay', 'box-1', 'box-2', 'box-3'];
 /** One run: a storm over the site, then the site alone heals, then the cloud comes back. */
 export async function siteStorm(seed: number, bug?: SiteBug): Promise<SiteOutcome> {
   const random = createRandom(seed);
-  const world = await createSiteWorld(names, random, { bug, lossShare: 0.1 });
-  const counts = { edits: 0, cuts: 0, restarts: 0, epochs: 0 };
+  const hubLimits = bug === 'agesWithoutEnd' ? { horizonMs: 1_000, epochGapMs: 0 } : retention;
+  const world = await createSiteWorld(names, random, { bug, lossShare: 0.1, hubLimits });
+  const counts = { edits: 0, cuts: 0, restarts: 0 };
   /** Of each device, how often it has written its own counter: nobody else does. */
   const written = new Map<string, number>();
   const measured = new Map<string, number>();
-  /** Leaves that the coordinator has had. */
+  /** Leaves that the coordinator has had, by epoch. */
   const cloudSaw = new Set<string>();
   /**
    * Leaves made by one and deleted by another that saw it: they are never made again. Where an epoch begins, only of what
-   * the coordinator had: in an epoch without a leaf nobody can say that it is gone (decision 0040).
+   * the coordinator had in the epoch that they were deleted in: in one without a leaf nobody can say that it is gone
+   * (decision 0040).
    */
   const deleted = new Map<string, { readonly cloudHadIt: boolean }>();
   const anyone = (): string => pick(random, names);
@@ -320,10 +368,11 @@ export async function siteStorm(seed: number, bug?: SiteBug): Promise<SiteOutcom
     });
   };
   const remove = async (name: string): Promise<void> => {
-    const seen = leavesOf(await world.read(name));
+    const view = await world.read(name);
+    const seen = leavesOf(view);
     if (seen.length === 0) return;
     const leaf = pick(random, seen);
-    deleted.set(leaf, { cloudHadIt: cloudSaw.has(leaf) });
+    deleted.set(leaf, { cloudHadIt: cloudSaw.has(`${view.epoch} ${leaf}`) });
     await world.edit(name, { once: { [leaf]: null } });
   };
 
@@ -343,11 +392,11 @@ export async function siteStorm(seed: number, bug?: SiteBug): Promise<SiteOutcom
       if (random.below(4) === 0) await world.restartCloud();
       else await world.restart(name, random.below(4) === 0);
     } else if (draw < 0.93) {
-      counts.epochs++;
       await world.renew();
-    }
+    } else if (draw < 0.97) world.setCloudAhead((random.below(3) - 1) * 10 * retention.horizonMs);
     await world.run(random.below(4_000));
-    for (const leaf of leavesOf(await world.readCloud())) cloudSaw.add(leaf);
+    const view = await world.readCloud();
+    for (const leaf of leavesOf(view)) cloudSaw.add(`${view.epoch} ${leaf}`);
   };
 
   const judge = async (): Promise<SiteOutcome['violation']> => {
@@ -361,6 +410,10 @@ export async function siteStorm(seed: number, bug?: SiteBug): Promise<SiteOutcom
       if (waits + has < (measured.get(name) ?? 0))
         return { rule: 'RLY1', detail: `${name}: ${has} accepted and ${waits} wait` };
     }
+    const gaps = world.agedMs.map((atMs, i) => atMs - (world.agedMs[i - 1] ?? 0));
+    const least = Math.min(...gaps);
+    if (least < retention.epochGapMs)
+      return { rule: 'DOC16', detail: `two epochs began by age within ${least} ms` };
     return undefined;
   };
 
@@ -406,7 +459,7 @@ export async function siteStorm(seed: number, bug?: SiteBug): Promise<SiteOutcom
         return { rule: 'RLY1', detail: `${name} wrote ${times}, all have ${own?.[name]}` };
     const back = leavesOf(view).filter((leaf) => {
       const gone = deleted.get(leaf);
-      return gone !== undefined && (gone.cloudHadIt || counts.epochs === 0);
+      return gone !== undefined && (gone.cloudHadIt || view.epoch === 1);
     });
     if (back.length > 0) return { rule: 'DOC10', detail: `deleted and back: ${back.join(' ')}` };
     return judge();
@@ -414,10 +467,11 @@ export async function siteStorm(seed: number, bug?: SiteBug): Promise<SiteOutcom
 
   try {
     const violation = await run();
+    const epochs = (await world.readCloud()).epoch - 1;
     return {
       seed,
       ...(violation === undefined ? {} : { violation }),
-      counts: { ...counts, lost: world.lost() },
+      counts: { ...counts, epochs, aged: world.agedMs.length, lost: world.lost() },
     };
   } finally {
     await world.close();

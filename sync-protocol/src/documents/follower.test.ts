@@ -23,7 +23,9 @@ function replicaOf(name: string) {
   const author = authorOf(name, digestOf);
   const random = createRandom(name.length);
   const engine = createInlineEngine();
-  return { disk, log, replica: createReplica({ engine, log, random, author, onChanged() {} }) };
+  const clock = createVirtualClock();
+  const replica = createReplica({ engine, log, random, clock, author, onChanged() {} });
+  return { disk, log, replica };
 }
 
 /** One that has received the same change of the hub's in two frames, behind these faults. */

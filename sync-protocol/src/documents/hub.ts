@@ -20,6 +20,7 @@ import {
 } from './frame.ts';
 import type { DocumentLog } from './log.ts';
 import { type DocumentState, type DocumentView, type Replica, sameHeads } from './replica.ts';
+import { type RetentionLimits, retentionLimits, whyBeginEpoch } from './retention.ts';
 import { createTurns } from './turns.ts';
 
 /** What the hub knows of one device that shares a document. */
@@ -67,16 +68,14 @@ export interface HubPorts {
   readonly onRefused?: (document: string, device: string, reason: string) => void;
 }
 
-export interface HubLimits {
-  /** A document whose stored past is larger starts a new epoch without it. */
-  readonly historyBytesMax: number;
+export interface HubLimits extends RetentionLimits {
   readonly membersMax: number;
   /** Saves that arrive in parts at once. */
   readonly partialsMax: number;
 }
 
 export const hubLimits: HubLimits = {
-  historyBytesMax: 2 * 1024 * 1024,
+  ...retentionLimits,
   membersMax: 300_000,
   partialsMax: 64,
 };
@@ -106,7 +105,7 @@ export async function openHub(
 ): Promise<Result<Hub>> {
   const { replica, digestOf, clock, trace, relays } = ports;
   const isRelay = relays !== undefined;
-  const { historyBytesMax, membersMax, partialsMax } = { ...hubLimits, ...limits };
+  const bounds = { ...hubLimits, ...limits };
   const loaded = await ports.members.load();
   if (!loaded.ok) return loaded;
   const byDocument = new Map<string, Map<string, MemberState>>();
@@ -116,6 +115,9 @@ export async function openHub(
   const partials = new Map<string, FrameContent[]>();
   const pending = new Set<Promise<unknown>>();
   const cursors = new Map<string, number>();
+  const openedMs = clock.monotonicMs();
+  /** By document, when an epoch began by age, as far as that keeps the next one from beginning. */
+  const begunMs = new Map<string, number>();
 
   const remember = (heard: MemberState): void => {
     const { document, device } = heard;
@@ -161,7 +163,8 @@ export async function openHub(
   ): Promise<Result<MemberState>> => {
     const known = byDocument.get(document)?.get(device);
     if (known !== undefined) return ok(known);
-    if (members >= membersMax) return err(failure('overloaded', `${members} members already`));
+    if (members >= bounds.membersMax)
+      return err(failure('overloaded', `${members} members already`));
     if (parseDocumentId(document)?.scope === 'site')
       for (const other of documentsOf.get(device) ?? [])
         if (parseDocumentId(other)?.scope === 'site') await leave(other, device);
@@ -211,6 +214,7 @@ export async function openHub(
     const joined = await join(document, device, frame.epoch);
     if (!joined.ok)
       return trace.warn({ document, device, code: joined.error.code }, 'not a member');
+    await leaveOldPast(document, device);
     let state = await replica.state(document);
     if (isRelay && state.ok && frame.epoch !== state.value.epoch) {
       // [RLY4] Until the one behind has heard the coordinator there is nothing to say.
@@ -218,31 +222,28 @@ export async function openHub(
       await store({ ...joined.value, epoch: frame.epoch, heads: [], dirty: true });
       return;
     }
-    if (state.ok && frame.epoch > state.value.epoch)
-      // Our disk went back in time: what we have becomes an epoch that no device has seen.
-      state = await replica.renew(document, frame.epoch + 1);
-    if (!state.ok) return trace.error({ document, code: state.error.code }, state.error.message);
-    if (frame.epoch < state.value.epoch) {
-      const basis = joined.value.basisEpoch === frame.epoch ? joined.value.basis : [];
-      await tell(joined.value, frame.id, { basis: [...basis] });
-      return;
+    if (state.ok && frame.epoch > state.value.epoch) {
+      // Our disk went back in time, and what we have becomes an epoch that no device has seen; or another coordinator has
+      // begun one, which is read now.
+      const renewed = await replica.renew(document, state.value.version, frame.epoch + 1);
+      state = renewed.ok ? await replica.reload(document) : renewed;
     }
+    if (!state.ok) return trace.error({ document, code: state.error.code }, state.error.message);
+    if (frame.epoch > state.value.epoch) return; // It is shown again.
+    const member = byDocument.get(document)?.get(device) ?? joined.value;
+    const basis = member.basisEpoch === frame.epoch ? [...member.basis] : [];
+    if (frame.epoch < state.value.epoch) return tell(member, frame.id, { basis });
     const before = state.value.heads;
     const taken = await integrate(frame, content, id.scope);
     if (!taken.ok) {
       if (!isRefusal(taken.error)) return; // Not the content's fault: its sender shows it again.
       await quarantine(document, device, taken.error.message, op.frame);
       if (isRelay) return; // [RLY3]
-      const { basisEpoch, basis } = joined.value;
-      await tell(joined.value, frame.id, {
-        basis: basisEpoch === frame.epoch ? [...basis] : [],
-        refused: taken.error.message.slice(0, 256),
-      });
-      return;
+      return tell(member, frame.id, { basis, refused: taken.error.message.slice(0, 256) });
     }
     const known = taken.value ? frame.heads : await orEmpty(replica.known(document, frame.heads));
     const { epoch } = frame;
-    const now = byDocument.get(document)?.get(device) ?? joined.value;
+    const now = byDocument.get(document)?.get(device) ?? member;
     const next: MemberState = {
       ...now,
       epoch,
@@ -281,7 +282,7 @@ export async function openHub(
     if (save.ok && save.value !== undefined) return { kind: 'save', save: save.value };
     if (save.ok) partials.set(key, parts);
     const [oldest] = partials.keys();
-    if (partials.size > partialsMax && oldest !== undefined) partials.delete(oldest);
+    if (partials.size > bounds.partialsMax && oldest !== undefined) partials.delete(oldest);
     return undefined;
   };
 
@@ -361,12 +362,12 @@ export async function openHub(
    * [DOC9] A new epoch without the past. What of each member's is in it is told by its author's own changes, for some of
    * them may have come by way of a relay, which its own heads say nothing of.
    */
-  const begin = async (document: string): Promise<Result<DocumentState>> => {
+  const begin = async (
+    document: string,
+    { epoch, version }: DocumentState,
+  ): Promise<Result<boolean>> => {
     const last = await replica.lastOfActors(document);
-    const state = await replica.state(document);
     if (!last.ok) return last;
-    if (!state.ok) return state;
-    const { epoch } = state.value;
     for (const member of [...(byDocument.get(document)?.values() ?? [])]) {
       const author = authorOf(member.device, digestOf);
       const own = [...last.value].filter(([actor]) => actor.startsWith(author));
@@ -377,18 +378,52 @@ export async function openHub(
       const stored = await store({ ...member, basisEpoch: epoch, basis });
       if (!stored.ok) return stored;
     }
-    return replica.renew(document, 0);
+    return replica.renew(document, version, epoch + 1);
+  };
+
+  const whyBegin = (document: string, state: DocumentState): 'size' | 'age' | undefined => {
+    if (isRelay) return undefined; // [RLY3]
+    const sinceBegunMs = clock.monotonicMs() - (begunMs.get(document) ?? openedMs);
+    return whyBeginEpoch(state, bounds, clock.nowMs(), sinceBegunMs);
+  };
+
+  /** [DOC9, DOC16] Begins a new epoch if the past has become too large or too old. Whether it has, and it is not another's. */
+  const beginIfDue = async (document: string): Promise<boolean> => {
+    const held = await replica.state(document);
+    if (!held.ok || whyBegin(document, held.value) === undefined) return false;
+    // What another coordinator has done meanwhile counts: of two that look at once one alone begins.
+    const state = await replica.reload(document);
+    const why = state.ok ? whyBegin(document, state.value) : undefined;
+    if (!state.ok || why === undefined) return false;
+    const begun = await begin(document, state.value);
+    if (!begun.ok) trace.error({ document, code: begun.error.code }, begun.error.message);
+    if (!begun.ok || !begun.value) return false;
+    trace.info({ document, why, epoch: state.value.epoch + 1 }, 'a new epoch of a document');
+    if (why === 'age') noteBegun(document);
+    return true;
+  };
+
+  const noteBegun = (document: string): void => {
+    const nowMs = clock.monotonicMs();
+    begunMs.delete(document);
+    begunMs.set(document, nowMs);
+    for (const [other, atMs] of begunMs) {
+      if (nowMs - atMs < bounds.epochGapMs) break; // Oldest first.
+      begunMs.delete(other);
+    }
+  };
+
+  /** Before anything is taken or written: it shall not become part of a past that goes. */
+  const leaveOldPast = async (document: string, except?: string): Promise<void> => {
+    if (await beginIfDue(document)) await toAll(document, except);
   };
 
   /** To all but `except`, if the document has moved on from `before`. */
   const passOn = async (document: string, before: Heads, except?: string): Promise<void> => {
-    let state = await replica.state(document);
+    const state = await replica.state(document);
     if (!state.ok || sameHeads(before, state.value.heads)) return;
-    if (!isRelay && state.value.bytes > historyBytesMax) {
-      state = await begin(document);
-      if (state.ok) return toAll(document);
-    }
-    await toAll(document, except);
+    const begun = await beginIfDue(document);
+    await toAll(document, begun ? undefined : except);
   };
 
   const toAll = async (document: string, except?: string): Promise<void> => {
@@ -432,6 +467,7 @@ export async function openHub(
         turns.take(document, async () => {
           const scope = parseDocumentId(document)?.scope;
           if (scope === undefined) return err(failure('not_found', `no document '${document}'`));
+          await leaveOldPast(document);
           const before = await replica.state(document);
           if (!before.ok) return before;
           const patched = await replica.patch(document, patch, writableBy('cloud', scope));
@@ -443,9 +479,11 @@ export async function openHub(
     renew: (document) =>
       track(
         turns.take(document, async () => {
-          const renewed = await begin(document);
-          if (renewed.ok) await toAll(document);
-          return renewed;
+          const state = await replica.reload(document);
+          const begun = state.ok ? await begin(document, state.value) : state;
+          if (!begun.ok) return begun;
+          if (begun.value) await toAll(document);
+          return replica.state(document);
         }),
       ),
 

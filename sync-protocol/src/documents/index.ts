@@ -40,4 +40,5 @@ export {
   type Replica,
   type ReplicaPorts,
 } from './replica.ts';
+export { type RetentionLimits, retentionLimits } from './retention.ts';
 export { createFrameTaker, type FrameTaker } from './take-frames.ts';

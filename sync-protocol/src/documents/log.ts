@@ -9,10 +9,16 @@ export interface SavedDocument {
   /** Rises with everything that is recorded: what a reader has seen, and what a writer built on. */
   readonly version: number;
   readonly heads: Heads;
+  /** When the first change past the epoch's beginning was recorded here; absent where there is none. */
+  readonly sinceMs: number | undefined;
   /** Absent before the first rewrite. */
   readonly save: Uint8Array | undefined;
   readonly changes: readonly Uint8Array[];
 }
+
+export type Rewrite = Omit<SavedDocument, 'version' | 'save' | 'changes'> & {
+  readonly save: Uint8Array;
+};
 
 export interface Quarantined {
   readonly document: string;
@@ -30,17 +36,11 @@ export interface DocumentLog {
   append(
     document: string,
     version: number,
-    heads: Heads,
     changes: readonly Uint8Array[],
+    leadingTo: Pick<SavedDocument, 'heads' | 'sinceMs'>,
   ): Promise<Result<boolean>>;
   /** A save takes the place of all that is held, likewise. */
-  rewrite(
-    document: string,
-    version: number,
-    epoch: number,
-    heads: Heads,
-    save: Uint8Array,
-  ): Promise<Result<boolean>>;
+  rewrite(document: string, version: number, by: Rewrite): Promise<Result<boolean>>;
   /** Keeps what was refused for a person to look at; the oldest goes when there is too much. */
   quarantine(entry: Quarantined): Promise<Result<void>>;
 }

@@ -26,7 +26,8 @@ function replicaOf(name: string) {
   const author = authorOf(name, digestOf);
   const random = createRandom(name.length);
   const engine = createInlineEngine();
-  return { disk, log, replica: createReplica({ engine, log, random, author, onChanged() {} }) };
+  const replica = createReplica({ engine, log, random, clock, author, onChanged() {} });
+  return { disk, log, replica };
 }
 
 async function openRelayHub() {
@@ -48,7 +49,7 @@ async function openRelayHub() {
         clock,
         trace: silentLog,
       },
-      { historyBytesMax: 1 },
+      { historyBytesMax: 1, horizonMs: 0, epochGapMs: 0 },
     ),
   );
   return { hub, replica, disk, said };
@@ -90,7 +91,7 @@ it('[RLY3] a follower lets no relay replace its replica', async () => {
   const before = unwrap(await replica.state(site));
   const other = replicaOf('other').replica;
   unwrap(await other.patch(site, { theirs: 1 }, 'all'));
-  unwrap(await other.renew(site, 5));
+  unwrap(await other.renew(site, 1, 5));
   const [content] = unwrap(partsOf(unwrap(await other.save(site)), digestOf));
   const store = createMemoryFollowerStore(disk);
   for (const of of ['relay', 'coordinator'] as const) {
@@ -124,7 +125,7 @@ it('[RLY4] between epochs nothing is passed on, and all is once they are one', a
   const { hub, replica, said } = await openRelayHub();
   const box = replicaOf('box').replica;
   unwrap(await box.patch(site, { a: 1 }, 'all'));
-  unwrap(await box.renew(site, 3));
+  unwrap(await box.renew(site, 1, 3));
   unwrap(await replica.patch(site, { b: 2 }, 'all'));
   await hub.receive('box', await shownBy(box));
   expect(unwrap(await replica.state(site)).epoch).toBe(1);

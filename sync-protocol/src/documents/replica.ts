@@ -2,11 +2,11 @@
 // crash or a restarted engine at any point leaves what the log holds. Both sides are one; what differs is who may write
 // what, and with whom they talk. Calls of one document run one after another.
 
-import { assert, err, failure, ok, type Random, type Result } from '@skerry/shared';
+import { assert, type Clock, err, failure, ok, type Random, type Result } from '@skerry/shared';
 import type { Writable } from './document.ts';
 import type { Content, DocumentEngine, Heads, Integrated, LeafView } from './engine.ts';
 import { editsOfPatch, type JsonObject, jsonOf, rootKeyOf } from './leaves.ts';
-import type { DocumentLog } from './log.ts';
+import type { DocumentLog, Rewrite } from './log.ts';
 import { createTurns } from './turns.ts';
 
 export interface DocumentView {
@@ -26,10 +26,14 @@ export interface DocumentState {
   readonly heads: Heads;
   /** What is stored of it, its past included. */
   readonly bytes: number;
+  /** When the first change past the epoch's beginning was recorded; absent where there is none. */
+  readonly sinceMs: number | undefined;
 }
 
 export interface Replica {
   state(document: string): Promise<Result<DocumentState>>;
+  /** The same, with what another process has recorded since it was asked last. */
+  reload(document: string): Promise<Result<DocumentState>>;
   read(document: string): Promise<Result<DocumentView>>;
   /**
    * Applies a JSON merge patch (RFC 7396). Fails with `invalid_argument` for what `writable` does not hold, `too_large`
@@ -49,8 +53,11 @@ export interface Replica {
     save: Uint8Array,
     basis: Heads,
   ): Promise<Result<{ readonly replayed: number }>>;
-  /** A new epoch at least `epoch`: the same content, no past. */
-  renew(document: string, epoch: number): Promise<Result<DocumentState>>;
+  /**
+   * In place of `version` a new epoch, at least `epoch`: the same content, no past. `false`: that is no longer the version,
+   * and nothing has changed.
+   */
+  renew(document: string, version: number, epoch: number): Promise<Result<boolean>>;
   /** Joins all heads into one. */
   join(document: string): Promise<Result<DocumentState>>;
   since(document: string, heads: Heads): Promise<Result<readonly Uint8Array[]>>;
@@ -63,6 +70,7 @@ export interface ReplicaPorts {
   readonly engine: DocumentEngine;
   readonly log: DocumentLog;
   readonly random: Random;
+  readonly clock: Pick<Clock, 'nowMs'>;
   /** Begins every actor of this replica: 16 hex digits that name its owner. */
   readonly author: string;
   /** Something has been recorded. Must not throw. */
@@ -79,7 +87,7 @@ interface Open extends DocumentState {
 }
 
 export function createReplica(ports: ReplicaPorts): Replica {
-  const { engine, log, random, author } = ports;
+  const { engine, log, random, clock, author } = ports;
   assert(/^[0-9a-f]{16}$/.test(author), 'an author is 16 hex digits');
   const open = new Map<string, Open>();
   const turns = createTurns();
@@ -95,7 +103,7 @@ export function createReplica(ports: ReplicaPorts): Replica {
     if (held !== undefined) return ok(held);
     const loaded = await log.load(document);
     if (!loaded.ok) return loaded;
-    const { save, changes, epoch, version, heads } = loaded.value;
+    const { save, changes, epoch, version, heads, sinceMs } = loaded.value;
     const chunks = save === undefined ? changes : [save, ...changes];
     const opened = await engine.open(document, chunks, freshActor());
     // [DOC6] The log itself, never a content, is at fault.
@@ -106,6 +114,7 @@ export function createReplica(ports: ReplicaPorts): Replica {
       epoch,
       version,
       heads,
+      sinceMs,
       saveBytes: save?.length ?? 0,
       bytes: bytesOf(chunks),
     };
@@ -141,42 +150,49 @@ export function createReplica(ports: ReplicaPorts): Replica {
     heads: Heads,
     changes: readonly Uint8Array[],
   ): Promise<Result<Open | typeof overtaken>> => {
-    const appended = await log.append(document, state.version, heads, changes);
+    // Whatever was recorded by a clock ahead of this one was not recorded later than now.
+    const nowMs = clock.nowMs();
+    const sinceMs = Math.min(state.sinceMs ?? nowMs, nowMs);
+    const appended = await log.append(document, state.version, changes, { heads, sinceMs });
     if (!appended.ok) return appended;
     if (!appended.value) return ok(overtaken);
     const next: Open = {
       ...state,
       version: state.version + 1,
       heads,
+      sinceMs,
       bytes: state.bytes + bytesOf(changes),
     };
     recorded(document, next);
     if (next.bytes > next.saveBytes + Math.max(compactBytesMin, next.saveBytes)) {
       const save = await engine.save(document);
-      if (save.ok) await rewrite(document, next, next.epoch, heads, save.value);
+      if (save.ok) await rewrite(document, next, { ...next, save: save.value });
     }
     return ok(next);
   };
 
   const rewrite = async (
     document: string,
-    state: Open,
-    epoch: number,
-    heads: Heads,
-    save: Uint8Array,
+    { version }: Open,
+    { epoch, heads, sinceMs, save }: Rewrite,
   ): Promise<Result<Open | typeof overtaken>> => {
-    const rewritten = await log.rewrite(document, state.version, epoch, heads, save);
+    const by = { epoch, heads, sinceMs, save };
+    const rewritten = await log.rewrite(document, version, by);
     if (!rewritten.ok) return rewritten;
     if (!rewritten.value) return ok(overtaken);
-    const version = state.version + 1;
     const bytes = save.length;
-    const next: Open = { epoch, version, heads, saveBytes: bytes, bytes };
+    const next: Open = { epoch, version: version + 1, heads, sinceMs, saveBytes: bytes, bytes };
     recorded(document, next);
     return ok(next);
   };
 
   return {
     state: (document) => within(document, async (state) => ok(state)),
+    reload: (document) =>
+      turns.take(document, () => {
+        open.delete(document);
+        return openDocument(document);
+      }),
 
     read: (document) =>
       within(document, async ({ epoch, version, heads }) => {
@@ -216,17 +232,24 @@ export function createReplica(ports: ReplicaPorts): Replica {
       within(document, async (state) => {
         const replaced = await engine.replace(document, save, basis, author, freshActor());
         if (!replaced.ok) return replaced;
-        const { heads, replayed } = replaced.value;
-        const done = await rewrite(document, state, epoch, heads, replaced.value.save);
+        const { save: merged, heads, replayed } = replaced.value;
+        const sinceMs = clock.nowMs(); // It may hold changes past its epoch's beginning.
+        const done = await rewrite(document, state, { epoch, heads, sinceMs, save: merged });
         return done.ok && done.value !== overtaken ? ok({ replayed }) : (done as Result<never>);
       }),
 
-    renew: (document, epoch) =>
-      within(document, async (state) => {
+    renew: (document, version, atLeast) =>
+      within(document, async (state): Promise<Result<boolean | typeof overtaken>> => {
+        if (state.version !== version) return ok(false);
         const renewed = await engine.renew(document, freshActor());
         if (!renewed.ok) return renewed;
-        const { save, heads } = renewed.value;
-        return rewrite(document, state, Math.max(epoch, state.epoch + 1), heads, save);
+        const epoch = Math.max(atLeast, state.epoch + 1);
+        const done = await rewrite(document, state, {
+          epoch,
+          ...renewed.value,
+          sinceMs: undefined,
+        });
+        return done.ok && done.value !== overtaken ? ok(true) : (done as Result<never>);
       }),
 
     join: (document) =>

@@ -46,6 +46,8 @@ export interface DocumentFleet {
   exchange(...names: string[]): Promise<number>;
   restartHub(): Promise<void>;
   advance(ms: number): void;
+  /** The hub's date is wrong by so much; what is monotonic there stays so. */
+  setHubAhead(ms: number): void;
   close(): Promise<void>;
 }
 
@@ -62,6 +64,8 @@ export async function createDocumentFleet(
   } = {},
 ): Promise<DocumentFleet> {
   const clock = createVirtualClock();
+  let aheadMs = 0;
+  const hubClock = { ...clock, nowMs: () => clock.nowMs() + aheadMs };
   const random = createRandom(options.seed ?? 1);
   const engine = createWorkerEngine(options.engine);
   const site = siteDocument(options.site ?? 'default');
@@ -87,6 +91,7 @@ export async function createDocumentFleet(
       engine: engineOf(`hub${hubs++}`),
       log,
       random,
+      clock: hubClock,
       author: authorOf('cloud', digestOf),
       onChanged() {},
     });
@@ -103,7 +108,7 @@ export async function createDocumentFleet(
             return ok(device.position + device.inbox.length);
           },
           digestOf,
-          clock,
+          clock: hubClock,
           trace: silentLog,
           ...(options.isOfSite === undefined ? {} : { isOfSite: options.isOfSite }),
           onRefused: (_document, _device, reason) => refused.push(reason),
@@ -122,6 +127,7 @@ export async function createDocumentFleet(
       engine: engineOf(`${name}${starts++}`),
       log,
       random,
+      clock,
       author: authorOf(name, digestOf),
       onChanged: (document) => device.follower?.changed(document),
     });
@@ -221,6 +227,9 @@ export async function createDocumentFleet(
     async restartHub() {
       await hub.idle();
       hub = await startHub();
+    },
+    setHubAhead(ms) {
+      aheadMs = ms;
     },
     advance(ms) {
       const until = clock.nowMs() + ms;

@@ -3,6 +3,7 @@
 
 import type { Result } from '@skerry/shared';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import type { Heads } from '../documents/engine.ts';
 import { type FollowerStore, inboxFramesMax } from '../documents/follower.ts';
 import type { Member, MemberStore } from '../documents/hub.ts';
 import {
@@ -10,6 +11,7 @@ import {
   type Quarantined,
   quarantinedBytesMax,
   quarantinedEntriesMax,
+  type Rewrite,
 } from '../documents/log.ts';
 
 /** One empty disk. `open` after `close` is a restart. */
@@ -33,19 +35,27 @@ export function documentLogContract(
   describe(`${name}: a DocumentLog`, () => {
     it('[DLG1] of what nobody has recorded: epoch 1, version 0, without heads', async () => {
       const { store } = await fresh();
-      const nothing = { epoch: 1, version: 0, heads: [], save: undefined, changes: [] };
+      const nothing = {
+        epoch: 1,
+        version: 0,
+        heads: [],
+        sinceMs: undefined,
+        save: undefined,
+        changes: [],
+      };
       expect(await load(store, twin)).toEqual(nothing);
     });
 
     it('[DLG1] keeps changes in their order and the last heads, over a restart, each document its own', async () => {
       const { store, reopen } = await fresh();
-      expect(await done(store.append(twin, 0, ['a'], [bytes(1), bytes(2)]))).toBe(true);
-      expect(await done(store.append(twin, 1, ['b', 'c'], [bytes(3)]))).toBe(true);
-      expect(await done(store.append(site, 0, ['z'], [bytes(9)]))).toBe(true);
+      expect(await done(store.append(twin, 0, [bytes(1), bytes(2)], at(['a'])))).toBe(true);
+      expect(await done(store.append(twin, 1, [bytes(3)], at(['b', 'c'])))).toBe(true);
+      expect(await done(store.append(site, 0, [bytes(9)], at(['z'])))).toBe(true);
       const recorded = {
         epoch: 1,
         version: 2,
         heads: ['b', 'c'],
+        sinceMs: 1_000,
         save: undefined,
         changes: [[1], [2], [3]],
       };
@@ -58,45 +68,60 @@ export function documentLogContract(
     it('[DLG1] of a view, keeps exactly its bytes', async () => {
       const { store } = await fresh();
       const whole = bytes(0, 1, 2, 3);
-      await done(store.append(twin, 0, ['a'], [whole.subarray(1, 3)]));
+      await done(store.append(twin, 0, [whole.subarray(1, 3)], at(['a'])));
       expect(await load(store, twin)).toMatchObject({ changes: [[1, 2]] });
-      await done(store.rewrite(twin, 1, 2, ['b'], whole.subarray(2)));
+      await done(store.rewrite(twin, 1, saved(2, ['b'], whole.subarray(2))));
       expect(await load(store, twin)).toMatchObject({ save: [2, 3] });
     });
 
     it('[DLG2] a save takes the place of all that is held, and changes follow it', async () => {
       const { store, reopen } = await fresh();
-      await done(store.append(twin, 0, ['a'], [bytes(1)]));
-      await done(store.append(site, 0, ['z'], [bytes(9)]));
-      expect(await done(store.rewrite(twin, 1, 4, ['b'], bytes(7, 7)))).toBe(true);
-      expect(await done(store.append(twin, 2, ['c'], [bytes(8)]))).toBe(true);
+      await done(store.append(twin, 0, [bytes(1)], at(['a'])));
+      await done(store.append(site, 0, [bytes(9)], at(['z'])));
+      expect(await done(store.rewrite(twin, 1, saved(4, ['b'], bytes(7, 7))))).toBe(true);
+      expect(await done(store.append(twin, 2, [bytes(8)], at(['c'])))).toBe(true);
       const again = await reopen();
       expect(await load(again, twin)).toEqual({
         epoch: 4,
         version: 3,
         heads: ['c'],
+        sinceMs: 1_000,
         save: [7, 7],
         changes: [[8]],
       });
       expect(await load(again, site)).toMatchObject({ changes: [[9]] });
     });
 
+    it('[DLG7] keeps since when there are changes past the beginning, as it was told last, over a restart', async () => {
+      const { store, reopen } = await fresh();
+      await done(store.append(twin, 0, [bytes(1)], at(['a'], 1_700_000_000_000)));
+      await done(store.append(site, 0, [bytes(9)], at(['z'], 5)));
+      await done(store.append(twin, 1, [bytes(2)], at(['b'], 7)));
+      const again = await reopen();
+      expect(await load(again, twin)).toMatchObject({ sinceMs: 7 });
+      expect(await load(again, site)).toMatchObject({ sinceMs: 5 });
+      await done(again.rewrite(twin, 2, { ...saved(1, ['b'], bytes(3)), sinceMs: 8 }));
+      expect(await load(again, twin)).toMatchObject({ sinceMs: 8 });
+      await done(again.rewrite(twin, 3, saved(2, ['c'], bytes(4))));
+      expect((await load(await reopen(), twin)).sinceMs).toBeUndefined();
+    });
+
     it('[DLG2] a save may be the first that is recorded', async () => {
       const { store } = await fresh();
-      expect(await done(store.rewrite(twin, 0, 3, ['b'], bytes(7)))).toBe(true);
+      expect(await done(store.rewrite(twin, 0, saved(3, ['b'], bytes(7))))).toBe(true);
       expect(await load(store, twin)).toMatchObject({ epoch: 3, version: 1, save: [7] });
     });
 
     it('[DLG3] what builds on another version changes nothing', async () => {
       const { store } = await fresh();
-      await done(store.append(twin, 0, ['a'], [bytes(1)]));
+      await done(store.append(twin, 0, [bytes(1)], at(['a'])));
       const before = await load(store, twin);
       for (const version of [0, 2]) {
-        expect(await done(store.append(twin, version, ['x'], [bytes(5)]))).toBe(false);
-        expect(await done(store.rewrite(twin, version, 9, ['x'], bytes(5)))).toBe(false);
+        expect(await done(store.append(twin, version, [bytes(5)], at(['x'])))).toBe(false);
+        expect(await done(store.rewrite(twin, version, saved(9, ['x'], bytes(5))))).toBe(false);
       }
       expect(await load(store, twin)).toEqual(before);
-      expect(await done(store.append(twin, 1, ['b'], []))).toBe(true);
+      expect(await done(store.append(twin, 1, [], at(['b'])))).toBe(true);
       expect(await load(store, twin)).toMatchObject({ version: 2, heads: ['b'], changes: [[1]] });
     });
 
@@ -104,7 +129,7 @@ export function documentLogContract(
       const { store } = await fresh();
       for (const version of [0, 1, 2]) {
         const both = [1, 2].map((writer) =>
-          done(store.append(twin, version, [`${version}-${writer}`], [bytes(writer)])),
+          done(store.append(twin, version, [bytes(writer)], at([`${version}-${writer}`]))),
         );
         expect((await Promise.all(both)).sort()).toEqual([false, true]);
         const { changes } = await load(store, twin);
@@ -237,6 +262,15 @@ const opener =
     return { store: await disk.open(), reopen };
   };
 
+const at = (heads: Heads, sinceMs = 1_000) => ({ heads, sinceMs });
+
+const saved = (epoch: number, heads: Heads, save: Uint8Array): Rewrite => ({
+  epoch,
+  heads,
+  sinceMs: undefined,
+  save,
+});
+
 const bytes = (...of: number[]): Uint8Array => Uint8Array.from(of);
 
 async function done<T>(result: Promise<Result<T>>): Promise<T> {
@@ -247,10 +281,10 @@ async function done<T>(result: Promise<Result<T>>): Promise<T> {
 
 /** With plain arrays, since adapters may give Buffers. */
 async function load(log: DocumentLog, document: string) {
-  const saved = await done(log.load(document));
+  const recorded = await done(log.load(document));
   return {
-    ...saved,
-    save: saved.save && [...saved.save],
-    changes: saved.changes.map((change) => [...change]),
+    ...recorded,
+    save: recorded.save && [...recorded.save],
+    changes: recorded.changes.map((change) => [...change]),
   };
 }

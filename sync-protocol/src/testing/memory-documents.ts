@@ -30,26 +30,35 @@ export function createMemoryDocumentDisk(): MemoryDocumentDisk {
   };
 }
 
-const nothing: SavedDocument = { epoch: 1, version: 0, heads: [], save: undefined, changes: [] };
+const nothing: SavedDocument = {
+  epoch: 1,
+  version: 0,
+  heads: [],
+  sinceMs: undefined,
+  save: undefined,
+  changes: [],
+};
 
 export function createMemoryDocumentLog(disk: MemoryDocumentDisk): DocumentLog {
   const get = (document: string): SavedDocument => disk.documents.get(document) ?? nothing;
   return {
     load: async (document) => ok(get(document)),
-    async append(document, version, heads, changes) {
+    async append(document, version, changes, { heads, sinceMs }) {
       const saved = get(document);
       if (saved.version !== version) return ok(false);
       disk.documents.set(document, {
         ...saved,
         version: version + 1,
         heads,
+        sinceMs,
         changes: [...saved.changes, ...changes],
       });
       return ok(true);
     },
-    async rewrite(document, version, epoch, heads, save) {
+    async rewrite(document, version, { epoch, heads, sinceMs, save }) {
       if (get(document).version !== version) return ok(false);
-      disk.documents.set(document, { epoch, version: version + 1, heads, save, changes: [] });
+      const saved = { epoch, version: version + 1, heads, sinceMs, save, changes: [] };
+      disk.documents.set(document, saved);
       return ok(true);
     },
     async quarantine(entry) {
