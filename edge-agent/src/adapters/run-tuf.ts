@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Clock, err, type Failure, failure, messageOf, ok, type Result } from '@skerry/shared';
 import { Updater } from 'tuf-js';
-// Not in its front door: its workflow tells the end of the root chain by this class.
-import { DownloadHTTPError } from 'tuf-js/dist/error.js';
+// Not in its front door: its workflow tells the end of the root chain by the first, and throws the other.
+import { DownloadHTTPError, ExpiredMetadataError } from 'tuf-js/dist/error.js';
 import { expiryOf, type MetadataFiles } from '../update/trust/accepted-metadata.ts';
 import type { MetadataSource } from '../update/trust/metadata-source.ts';
 import type { RunTuf } from '../update/trust/trust-client.ts';
@@ -93,7 +93,9 @@ async function attempt(
     const failed = fetcher.failed();
     if (failed !== undefined) return err(failed);
     const last = fetcher.last();
-    const expired = last !== undefined && expiryOf(last) <= clock.nowMs();
+    const expired =
+      thrown instanceof ExpiredMetadataError ||
+      (last !== undefined && expiryOf(last) <= clock.nowMs());
     return err(failure(expired ? 'expired' : 'untrusted', messageOf(thrown)));
   }
 }

@@ -30,7 +30,7 @@ export function createTrustDirectory(folder: string): TrustFiles {
     load: () =>
       attempt(folder, async () => {
         const all = (await readdir(folder).catch(absent([]))).filter((name) =>
-          /^[^.].*\.json$/.test(name),
+          name.endsWith('.json'),
         );
         const names = all.length > filesMax ? all.filter((name) => topLevel.includes(name)) : all;
         const files = new Map<string, Uint8Array>();

@@ -9,6 +9,7 @@ import {
   createTrustFiles,
   createTrustRepository,
   delegate,
+  parseAnyMetadata,
   rotateKeys,
   signMetadata,
   type TrustStore,
@@ -55,6 +56,17 @@ describe('keys', () => {
       const fewer = { add: [], remove };
       expect(rotateKeys(draft, role, fewer, nowMs())).toMatchObject(refused('invalid_argument'));
     }
+  });
+
+  it('[TUF2] one key by two names is no metadata', async () => {
+    const { repository, keys } = await open();
+    const text = new TextDecoder().decode(must(await repository.file('1.root.json')));
+    const [one, two] = keys.root.map(({ keyId }) => keyId) as [string, string];
+    const json = JSON.parse(text);
+    json.signed.keys[two] = json.signed.keys[one];
+    const parsed = parseAnyMetadata(bytes(JSON.stringify(json)));
+    expect(parsed).toMatchObject(refused('malformed_message'));
+    expect(parseAnyMetadata(bytes(text)).ok).toBe(true);
   });
 
   it('[TUF2] no key is online and offline at once', async () => {

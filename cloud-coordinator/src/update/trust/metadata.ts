@@ -2,7 +2,7 @@
 // are the border: what lies on disk, or comes back from a key holder's machine, is read through them.
 
 import { err, failure, nameSchema, ok, parseJson, type Result } from '@skerry/shared';
-import { instantMs, instantOf, publicKeySchema } from '@skerry/shared/node';
+import { instantMs, instantOf, keyIdOf, publicKeySchema } from '@skerry/shared/node';
 import { canonicalize } from '@tufjs/canonical-json';
 import { z } from 'zod';
 
@@ -31,7 +31,13 @@ export const keySetSchema = z.strictObject({
 });
 export type KeySet = z.infer<typeof keySetSchema>;
 
-const keysSchema = z.record(keyIdSchema, publicKeySchema);
+/** By their own ids: one key by two names would count twice for whoever signs by names. */
+const keysSchema = z
+  .record(keyIdSchema, publicKeySchema)
+  .refine(
+    (keys) => Object.entries(keys).every(([id, key]) => keyIdOf(key) === id),
+    'a key has another’s id',
+  );
 export type Keys = z.infer<typeof keysSchema>;
 
 /** As in Uptane's and TUF's examples: UTC, whole seconds. */

@@ -113,9 +113,8 @@ export function createTrustClient(
     return mine;
   };
 
-  /** From the device's own root where the disk's is lost, damaged or older. */
-  const loadFiles = async (): Promise<Result<MetadataFiles>> => {
-    const loaded = await files.load();
+  /** With the device's own root where the disk's is lost, damaged or older. */
+  const withRoot = (loaded: Result<MetadataFiles>): Result<MetadataFiles> => {
     if (!loaded.ok || trustedRoot === undefined) return loaded;
     const own = readRoot(trustedRoot);
     if (!own.ok) return own;
@@ -132,17 +131,21 @@ export function createTrustClient(
   };
 
   const load = async () => {
-    const loaded = await loadFiles();
-    if (!loaded.ok) return loaded;
+    const onDisk = await files.load();
+    if (!onDisk.ok) return onDisk;
+    const accepted = withRoot(onDisk);
+    if (!accepted.ok) return accepted;
     const state = await loadState();
-    return state.ok ? ok({ accepted: loaded.value, state: state.value }) : state;
+    return state.ok
+      ? ok({ onDisk: onDisk.value, accepted: accepted.value, state: state.value })
+      : state;
   };
 
   const nowAt = ({ floor }: TrustState): number =>
     Math.max(clock.nowMs(), floorMs(floor, releasedMs));
 
   const saveAccepted = async (
-    before: MetadataFiles,
+    onDisk: MetadataFiles,
     accepted: MetadataFiles,
     state: TrustState,
   ) => {
@@ -150,7 +153,7 @@ export function createTrustClient(
     const names = [...accepted.keys()].sort((a, b) => rank(a) - rank(b));
     for (const name of names) {
       const bytes = accepted.get(name) as Uint8Array;
-      const old = before.get(name);
+      const old = onDisk.get(name);
       if (old !== undefined && Buffer.from(old).equals(bytes)) continue;
       const saved = await files.save(name, bytes);
       if (!saved.ok) return saved;
@@ -175,9 +178,9 @@ export function createTrustClient(
       inTurn(async () => {
         const loaded = await load();
         if (!loaded.ok) return loaded;
-        const before = loaded.value.accepted;
-        const { accepted, outcome } = await runTuf(before, source, paths);
-        const saved = await saveAccepted(before, accepted, loaded.value.state);
+        const { onDisk, state } = loaded.value;
+        const { accepted, outcome } = await runTuf(loaded.value.accepted, source, paths);
+        const saved = await saveAccepted(onDisk, accepted, state);
         if (!saved.ok) return saved;
         if (!outcome.ok) return outcome;
         return checkCurrent(accepted, ['root.json', 'targets.json'], nowAt(saved.value));
@@ -212,7 +215,7 @@ export function createTrustClient(
 
     verifyAssignment: (envelope) =>
       inTurn(async () => {
-        const loaded = await loadFiles();
+        const loaded = withRoot(await files.load());
         if (!loaded.ok) return loaded;
         const director = directorOf(loaded.value);
         if (!director.ok) return director;
