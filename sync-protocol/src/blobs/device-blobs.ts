@@ -28,6 +28,8 @@ export const audiences = {
   device: (device: string): string => `device.${device}`,
   site: (site: string): string => `site.${site}`,
   fleet: 'fleet',
+  /** What the registry of models refers to is for all devices too. */
+  models: 'models',
 } as const;
 
 /** A device that is sending what another has put. */
@@ -51,7 +53,10 @@ export function createDeviceBlobs(
 
   const isAddressed = async (digest: string, device: string): Promise<boolean> => {
     const owners = references.owners(digest);
-    if (owners.includes(audiences.fleet) || owners.includes(audiences.device(device))) return true;
+    if (
+      [audiences.fleet, audiences.models, audiences.device(device)].some((o) => owners.includes(o))
+    )
+      return true;
     if (!owners.some((owner) => owner.startsWith(audiences.site('')))) return false;
     const site = await siteOf(device);
     return site !== undefined && owners.includes(audiences.site(site));

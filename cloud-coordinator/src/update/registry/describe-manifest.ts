@@ -1,0 +1,60 @@
+// A bundle's manifest as the registry lists it; and whether it is all that it must be before anybody may be told to run
+// it. Pure.
+
+import { checkManifest, type Manifest, manifestSchema } from '@skerry/models';
+import { variantDigest } from '@skerry/models/node';
+import { describeIssues, err, failure, parseJson, type Result } from '@skerry/shared';
+import type { BlobRef } from '@skerry/sync-protocol/blobs';
+import type { Description } from './model-event.ts';
+
+/** Fails with `invalid_bundle`, or `digest_mismatch` for a variant that is not its files. */
+export function readManifest(bytes: Uint8Array): Result<Manifest> {
+  const json = parseJson(bytes, 'manifest.json', 'invalid_bundle');
+  if (!json.ok) return json;
+  const parsed = manifestSchema.safeParse(json.value);
+  if (!parsed.success)
+    return err(failure('invalid_bundle', describeIssues(parsed.error, 'the manifest')));
+  const manifest = checkManifest(parsed.data);
+  if (!manifest.ok) return manifest;
+  const { stages, variants } = manifest.value;
+  const false_ = variants.find(({ digest, files }) => digest !== variantDigest(stages, files));
+  return false_ === undefined
+    ? manifest
+    : err(failure('digest_mismatch', `variant ${false_.name} is not its files`));
+}
+
+/** Every file of every variant, each once. */
+export function filesOf({ variants }: Manifest): readonly BlobRef[] {
+  const files = variants.flatMap((variant) => Object.values(variant.files));
+  return [
+    ...new Map(files.map(({ sha256: digest, bytes }) => [digest, { digest, bytes }])).values(),
+  ];
+}
+
+export function describeManifest(
+  manifest: Manifest,
+  more: Pick<Description['lineage'], 'revision' | 'run'>,
+): Description {
+  const { task, licence, card, lineage, stages } = manifest;
+  const onDevice = new Set(stages.filter(({ side }) => side === 'edge').map(({ name }) => name));
+  return {
+    task,
+    licence,
+    summary: card.summary,
+    metrics: card.metrics,
+    lineage: { ...lineage, ...more },
+    variants: manifest.variants.map(({ name, digest, files, metrics = {} }) => {
+      const sizes = Object.entries(files).map(([stage, { bytes }]) => ({
+        bytes,
+        edgeBytes: onDevice.has(stage) ? bytes : 0,
+      }));
+      return {
+        name,
+        digest,
+        metrics,
+        bytes: sizes.reduce((sum, each) => sum + each.bytes, 0),
+        edgeBytes: sizes.reduce((sum, each) => sum + each.edgeBytes, 0),
+      };
+    }),
+  };
+}

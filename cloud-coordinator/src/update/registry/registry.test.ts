@@ -1,0 +1,222 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { zooDirectory } from '@skerry/models/node';
+import { defined, ok, parseJson, type Result } from '@skerry/shared';
+import { createKeySigner, sha256 } from '@skerry/shared/node';
+import { audiences, chunkCount, storeStream } from '@skerry/sync-protocol/blobs';
+import {
+  createMemoryBlobReferences,
+  createMemoryBlobStore,
+  createVirtualClock,
+} from '@skerry/sync-protocol/testing';
+import { beforeAll, describe, expect, it } from 'vitest';
+import {
+  createMemoryRolloutDisk,
+  createMemoryRolloutStore,
+} from '../../testing/memory-rollout-stores.ts';
+import { createRegistry } from './registry.ts';
+
+const value = <T>(result: Result<T>): T => {
+  if (!result.ok) throw new Error(`${result.error.code}: ${result.error.message}`);
+  return result.value;
+};
+const newSigner = () => value(createKeySigner(generateKeyPairSync('ed25519').privateKey));
+
+let manifest: Uint8Array;
+const files: Uint8Array[] = [];
+beforeAll(async () => {
+  const folder = join(zooDirectory, 'digits');
+  manifest = await readFile(join(folder, 'manifest.json'));
+  for (const name of ['edge.onnx', 'cloud.onnx', 'edge.int8.onnx', 'cloud.int8.onnx'])
+    files.push(await readFile(join(folder, name)));
+});
+
+/** The same bundle by another version. */
+const versioned = (version: string, change: Record<string, unknown> = {}): Uint8Array => {
+  const json = value(parseJson(manifest, 'manifest')) as Record<string, unknown>;
+  return new TextEncoder().encode(JSON.stringify({ ...json, version, ...change }));
+};
+
+async function world() {
+  const disk = createMemoryRolloutDisk();
+  const blobs = createMemoryBlobStore();
+  const references = createMemoryBlobReferences();
+  const clock = createVirtualClock(1_000);
+  const signer = newSigner();
+  const open = (with_ = signer) =>
+    createRegistry({
+      logs: createMemoryRolloutStore(disk),
+      blobs,
+      references,
+      signer: with_,
+      keys: [],
+      clock,
+    });
+  const put = async (bytes: Uint8Array) => {
+    const ref = { digest: sha256(bytes), bytes: bytes.length };
+    const whole = { first: 0, count: chunkCount(bytes.length) };
+    const parts = async function* () {
+      yield bytes;
+    };
+    value(await storeStream(blobs, ref, whole, parts()));
+    value(await blobs.finish(ref.digest));
+  };
+  return { disk, blobs, references, clock, open, put, registry: open() };
+}
+
+/** With three versions. */
+async function filled() {
+  const it = await world();
+  for (const file of files) await it.put(file);
+  for (const version of ['1.0.1', '1.1.0', '2.0.0'])
+    value(await it.registry.publish(versioned(version), 'ann'));
+  return it;
+}
+
+describe('the registry', () => {
+  it('[REG1] takes a bundle in when its files are there, says which lack, and keeps them all', async () => {
+    const { registry, put, references } = await world();
+    expect(value(await registry.publish(manifest, 'ann'))).toMatchObject({
+      lacking: files.map((bytes) => ({ digest: sha256(bytes), bytes: bytes.length })),
+    });
+    expect(value(await registry.models())).toEqual([]);
+    expect(references.digests()).toEqual([]);
+    for (const file of files) await put(file);
+    const published = value(await registry.publish(manifest, 'ann', { revision: 'f00d' }));
+    const digest = sha256(manifest);
+    expect(published).toMatchObject({ model: 'digits', manifest: { digest } });
+    for (const kept of [digest, ...files.map(sha256)])
+      expect(references.owners(kept)).toEqual([audiences.models]);
+    const { version } =
+      value(await registry.model('digits'))
+        .versions.values()
+        .next().value ?? {};
+    const held = value(await registry.version('digits', defined(version, 'a version')));
+    expect(held.description.lineage).toMatchObject({ revision: 'f00d' });
+    expect(held.description.variants.map(({ name }) => name)).toEqual(['fp32', 'int8']);
+    expect(value(await registry.manifest(held)).name).toBe('digits');
+  });
+
+  it('[REG1] refuses what is no manifest, and a variant that is not its files', async () => {
+    const { registry } = await world();
+    const nothing = new TextEncoder().encode('{}');
+    expect(await registry.publish(nothing, 'ann')).toMatchObject({
+      error: { code: 'invalid_bundle' },
+    });
+    const otherFile = new TextDecoder()
+      .decode(manifest)
+      .replace(sha256(defined(files[0], 'a file')), sha256(nothing));
+    expect(await registry.publish(new TextEncoder().encode(otherFile), 'ann')).toMatchObject({
+      error: { code: 'digest_mismatch' },
+    });
+  });
+
+  it('[REG2] a version never changes: the same bytes again are nothing new, others are refused', async () => {
+    const { registry } = await filled();
+    value(await registry.publish(versioned('1.1.0'), 'bob'));
+    expect(value(await registry.history('digits'))).toHaveLength(3);
+    expect(await registry.publish(versioned('1.1.0', { licence: 'other' }), 'bob')).toMatchObject({
+      error: { code: 'invalid_argument' },
+    });
+  });
+
+  it('[REG3] an alias moves, each move an event of somebody; a device asks for no alias', async () => {
+    const { registry, open } = await filled();
+    value(await registry.moveAlias('digits', 'champion', '1.1.0', 'ann'));
+    value(await registry.moveAlias('digits', 'champion', '2.0.0', 'bob'));
+    expect(value(await registry.resolve('digits', 'champion'))).toMatchObject({
+      version: '2.0.0',
+      target: 'digits/2.0.0/manifest.json',
+    });
+    expect(value(await open().history('digits')).slice(3)).toMatchObject([
+      { kind: 'alias-moved', by: 'ann', version: '1.1.0' },
+      { kind: 'alias-moved', by: 'bob', version: '2.0.0' },
+    ]);
+    value(await registry.moveAlias('digits', 'champion', undefined, 'bob'));
+    expect(await registry.resolve('digits', 'champion')).toMatchObject({
+      error: { code: 'model_not_found' },
+    });
+    expect(await registry.moveAlias('digits', 'champion', '9.9.9', 'bob')).toMatchObject({
+      error: { code: 'model_not_found' },
+    });
+  });
+
+  it('[REG4] what is archived is not rolled out until it is active again, what is decommissioned never', async () => {
+    const { registry } = await filled();
+    const set = (state: 'active' | 'archived' | 'decommissioned') =>
+      registry.setState('digits', '1.0.1', state, 'old', 'ann');
+    value(await set('archived'));
+    expect(await registry.resolve('digits', '1.0.1')).toMatchObject({
+      error: { code: 'invalid_argument' },
+    });
+    value(await set('active'));
+    value(await registry.resolve('digits', '1.0.1'));
+    value(await registry.moveAlias('digits', 'old', '1.0.1', 'ann'));
+    expect(await set('archived')).toMatchObject({ error: { code: 'invalid_argument' } });
+    value(await registry.moveAlias('digits', 'old', undefined, 'ann'));
+    value(await set('decommissioned'));
+    expect(await set('active')).toMatchObject({ error: { code: 'invalid_argument' } });
+    const held = value(await registry.version('digits', '1.0.1'));
+    expect(value(await registry.byDigest('digits', held.manifest.digest))).toMatchObject({
+      version: '1.0.1',
+    });
+  });
+
+  it('[REG5] an event that is taken out, changed, moved or not ours shows', async () => {
+    const { disk, registry, open } = await filled();
+    value(await registry.moveAlias('digits', 'champion', '1.1.0', 'ann'));
+    const log = defined(disk.logs.get('digits'), 'a log');
+    const whole = [...log];
+    const damaged: Record<string, string[]> = {
+      'taken out': whole.filter((_, i) => i !== 1),
+      moved: [whole[1], whole[0], ...whole.slice(2)].map(String),
+      changed: whole.map((text, i) => (i === 2 ? text.replace(/"sig":"../, '"sig":"AA') : text)),
+    };
+    for (const [how, events] of Object.entries(damaged)) {
+      disk.logs.set('digits', events);
+      const read = await open().history('digits');
+      expect(read.ok ? how : 'shows').toBe('shows');
+    }
+    disk.logs.set('digits', whole);
+    expect((await open().history('digits')).ok).toBe(true);
+    expect(await open(newSigner()).history('digits')).toMatchObject({
+      error: { code: 'untrusted' },
+    });
+  });
+
+  it('[REG6] of two coordinators that write at once both are heard, one after the other', async () => {
+    const { registry, open } = await filled();
+    const done = await Promise.all([
+      registry.moveAlias('digits', 'a', '1.1.0', 'ann'),
+      open().moveAlias('digits', 'b', '1.1.0', 'bob'),
+    ]);
+    expect(done).toEqual([ok(undefined), ok(undefined)]);
+    expect([...value(await open().model('digits')).aliases.keys()].sort()).toEqual(['a', 'b']);
+  });
+
+  it('compares two versions by what they measure, hold and were made of', async () => {
+    const { registry } = await filled();
+    const json = value(parseJson(manifest, 'manifest')) as {
+      card: { metrics: Record<string, number> };
+      variants: { name: string }[];
+    };
+    const better = { ...json.card, metrics: { ...json.card.metrics, accuracy: 0.999 } };
+    const only = json.variants.filter(({ name }) => name === 'fp32');
+    value(
+      await registry.publish(
+        versioned('3.0.0', { card: better, variants: only, licence: 'MIT' }),
+        'ann',
+      ),
+    );
+    const compared = value(await registry.compare('digits', '2.0.0', '3.0.0'));
+    expect(compared).toMatchObject({
+      variants: { added: [], removed: ['int8'], same: ['fp32'] },
+      licence: { to: 'MIT' },
+      data: { added: [], removed: [] },
+    });
+    expect(compared.metrics).toContainEqual(
+      expect.objectContaining({ of: 'card', metric: 'accuracy', to: 0.999 }),
+    );
+  });
+});

@@ -1,0 +1,287 @@
+// The registry of models: versions that never change, aliases that move, and every move a signed event. What is kept is
+// the log of these and the bundles' blobs; devices pin digests and never see an alias.
+
+import { bundleTargetPath, type Manifest } from '@skerry/models';
+import { type Clock, collect, err, failure, ok, type Result } from '@skerry/shared';
+import { type PublicKey, type Signer, sha256 } from '@skerry/shared/node';
+import {
+  audiences,
+  type BlobRef,
+  type BlobReferences,
+  type BlobStore,
+  chunkCount,
+  storeStream,
+} from '@skerry/sync-protocol/blobs';
+import type { BundleDirectory, RolloutStore } from '../rollouts/index.ts';
+import { type Comparison, compareVersions } from './compare-versions.ts';
+import { describeManifest, filesOf, readManifest } from './describe-manifest.ts';
+import { openEvent, sealEvent, type Unchained } from './event-envelope.ts';
+import { foldModel, type ModelState, type ModelVersion, noEvents } from './fold-model.ts';
+import type { Description, ModelEvent, VersionState } from './model-event.ts';
+
+export interface RegistryPorts {
+  /** One log a model. */
+  readonly logs: RolloutStore;
+  readonly blobs: BlobStore;
+  readonly references: BlobReferences;
+  /** Signs each event. */
+  readonly signer: Signer;
+  /** That may have signed those before: keys are rotated. */
+  readonly keys: readonly PublicKey[];
+  readonly clock: Clock;
+}
+
+export interface Published {
+  readonly model: string;
+  readonly version: string;
+  readonly manifest: BlobRef;
+}
+
+/** Files that a bundle names and nobody has put yet. */
+export interface Lacking {
+  readonly lacking: readonly BlobRef[];
+}
+
+export interface Registry extends BundleDirectory {
+  /**
+   * Takes a bundle in: its files must be whole blobs by now, else it says which are lacking and does nothing. The same
+   * bytes again are the same version. Fails with `invalid_argument` where the version is another's bytes.
+   */
+  publish(
+    manifest: Uint8Array,
+    by: string,
+    lineage?: Pick<Description['lineage'], 'revision' | 'run'>,
+  ): Promise<Result<Published | Lacking>>;
+  models(): Promise<Result<readonly string[]>>;
+  /** Fails with `model_not_found`. */
+  model(name: string): Promise<Result<ModelState>>;
+  /** By version, or by alias. Fails with `model_not_found`. */
+  version(model: string, versionOrAlias: string): Promise<Result<ModelVersion>>;
+  manifest(version: ModelVersion): Promise<Result<Manifest>>;
+  compare(model: string, from: string, to: string): Promise<Result<Comparison>>;
+  /** `undefined`: takes it away. */
+  moveAlias(
+    model: string,
+    alias: string,
+    version: string | undefined,
+    by: string,
+  ): Promise<Result<void>>;
+  setState(
+    model: string,
+    version: string,
+    state: VersionState,
+    reason: string,
+    by: string,
+  ): Promise<Result<void>>;
+  /** What has happened to a model, each event verified. */
+  history(model: string): Promise<Result<readonly ModelEvent[]>>;
+}
+
+const eventsPerReadMax = 1_000;
+/** Others that write to the same log at the same moment. */
+const appendsMax = 5;
+export const manifestBytesMax = 4 * 1024 * 1024;
+
+interface Known {
+  readonly state: ModelState;
+  readonly events: readonly ModelEvent[];
+}
+
+export function createRegistry(ports: RegistryPorts): Registry {
+  const { logs, blobs, references, clock } = ports;
+  const keys = [ports.signer.publicKey, ...ports.keys];
+  const known = new Map<string, Known>();
+
+  /** What is new in the log, verified, onto what is known of it. */
+  const read = async (model: string): Promise<Result<Known>> => {
+    let now = known.get(model) ?? { state: noEvents, events: [] };
+    for (;;) {
+      const texts = await logs.read(model, now.state.events, eventsPerReadMax);
+      if (!texts.ok) return texts;
+      for (const text of texts.value) {
+        const event = openEvent(text, keys);
+        if (!event.ok) return event;
+        const state = foldModel(now.state, event.value, sha256(utf8(text)));
+        if (!state.ok) return err(failure('storage_failed', `${model}: ${state.error.message}`));
+        now = { state: state.value, events: [...now.events, event.value] };
+      }
+      if (texts.value.length < eventsPerReadMax) break;
+    }
+    if (now.state.events > 0) known.set(model, now);
+    return ok(now);
+  };
+
+  const modelOf = async (name: string): Promise<Result<Known>> => {
+    const now = await read(name);
+    return now.ok && now.value.state.events === 0
+      ? err(failure('model_not_found', `no model ${name}`))
+      : now;
+  };
+
+  const append = async (
+    model: string,
+    make: (state: ModelState) => Result<Unchained | undefined>,
+  ): Promise<Result<void>> => {
+    for (let attempt = 0; attempt < appendsMax; attempt++) {
+      const now = await read(model);
+      if (!now.ok) return now;
+      const { state } = now.value;
+      const made = make(state);
+      if (!made.ok) return made;
+      if (made.value === undefined) return ok(undefined);
+      const event: ModelEvent = { ...made.value, ...(state.last && { previous: state.last }) };
+      const text = await sealEvent(event, ports.signer);
+      if (!text.ok) return text;
+      const follows = foldModel(state, event, sha256(utf8(text.value)));
+      if (!follows.ok) return follows;
+      const appended = await logs.append(model, state.events, [text.value]);
+      if (!appended.ok) return appended;
+      if (appended.value) return ok(undefined);
+    }
+    return err(failure('overloaded', `others keep changing model ${model}`));
+  };
+
+  const find = (state: ModelState, model: string, versionOrAlias: string): Result<ModelVersion> => {
+    const version = state.aliases.get(versionOrAlias) ?? versionOrAlias;
+    const found = state.versions.get(version);
+    return found === undefined
+      ? err(failure('model_not_found', `model ${model} has no version ${versionOrAlias}`))
+      : ok(found);
+  };
+
+  const versionOf = async (
+    model: string,
+    versionOrAlias: string,
+  ): Promise<Result<ModelVersion>> => {
+    const now = await modelOf(model);
+    return now.ok ? find(now.value.state, model, versionOrAlias) : now;
+  };
+
+  const lackingOf = async (files: readonly BlobRef[]): Promise<Result<readonly BlobRef[]>> => {
+    const held = collect(await Promise.all(files.map(async (file) => blobs.holding(file.digest))));
+    if (!held.ok) return held;
+    return ok(
+      files.filter(({ bytes }, i) => {
+        const holding = held.value[i];
+        return holding?.kind !== 'whole' || holding.bytes !== bytes;
+      }),
+    );
+  };
+
+  /** Referred to before anything names them: nobody evicts them then. */
+  const keep = async (files: readonly BlobRef[]): Promise<Result<void>> => {
+    for (const { digest } of files) {
+      const added = await references.add(digest, audiences.models);
+      if (!added.ok) return added;
+    }
+    return ok(undefined);
+  };
+
+  const store = async (bytes: Uint8Array): Promise<Result<BlobRef>> => {
+    const ref = { digest: sha256(bytes), bytes: bytes.length };
+    const whole = { first: 0, count: chunkCount(bytes.length) };
+    const stored = await storeStream(blobs, ref, whole, once(bytes));
+    if (!stored.ok) return stored;
+    const finished = await blobs.finish(ref.digest);
+    return finished.ok ? ok(ref) : finished;
+  };
+
+  return {
+    async publish(bytes, by, lineage = {}) {
+      const manifest = readManifest(bytes);
+      if (!manifest.ok) return manifest;
+      const files = filesOf(manifest.value);
+      const before = await lackingOf(files);
+      if (!before.ok) return before;
+      if (before.value.length > 0) return ok({ lacking: before.value });
+      const kept = await keep(files);
+      if (!kept.ok) return kept;
+      // Before it was referred to, one may have been evicted.
+      const lacking = await lackingOf(files);
+      if (!lacking.ok) return lacking;
+      if (lacking.value.length > 0) return ok({ lacking: lacking.value });
+      const ref = await store(bytes);
+      if (!ref.ok) return ref;
+      const own = await keep([ref.value]);
+      if (!own.ok) return own;
+      const { name, version } = manifest.value;
+      const description = describeManifest(manifest.value, lineage);
+      const appended = await append(name, (state) => {
+        if (state.versions.get(version)?.manifest.digest === ref.value.digest) return ok(undefined);
+        const atMs = clock.nowMs();
+        return ok({ kind: 'published', atMs, by, version, manifest: ref.value, description });
+      });
+      return appended.ok ? ok({ model: name, version, manifest: ref.value }) : appended;
+    },
+
+    models: () => logs.list(),
+
+    async model(name) {
+      const now = await modelOf(name);
+      return now.ok ? ok(now.value.state) : now;
+    },
+
+    version: versionOf,
+
+    async manifest({ manifest: { digest, bytes } }) {
+      const read = await blobs.read(digest, 0, bytes);
+      return read.ok ? readManifest(read.value) : read;
+    },
+
+    async compare(model, from, to) {
+      const versions = collect([await versionOf(model, from), await versionOf(model, to)]);
+      if (!versions.ok) return versions;
+      const [a, b] = versions.value as [ModelVersion, ModelVersion];
+      return ok(compareVersions(a, b));
+    },
+
+    moveAlias: (model, alias, version, by) =>
+      append(model, (state) => {
+        if (state.events === 0) return err(failure('model_not_found', `no model ${model}`));
+        if (version !== undefined && state.aliases.get(alias) === version) return ok(undefined);
+        return ok({
+          kind: 'alias-moved',
+          atMs: clock.nowMs(),
+          by,
+          alias,
+          ...(version === undefined ? {} : { version }),
+        });
+      }),
+
+    setState: (model, version, state, reason, by) =>
+      append(model, () =>
+        ok({ kind: 'state-changed', atMs: clock.nowMs(), by, version, state, reason }),
+      ),
+
+    async history(model) {
+      const now = await modelOf(model);
+      return now.ok ? ok(now.value.events) : now;
+    },
+
+    async resolve(model, versionOrAlias) {
+      const found = await versionOf(model, versionOrAlias);
+      if (!found.ok) return found;
+      const { version, manifest: bundle, state } = found.value;
+      if (state !== 'active')
+        return err(failure('invalid_argument', `version ${version} of ${model} is ${state}`));
+      return ok({ version, bundle, target: bundleTargetPath(model, version) });
+    },
+
+    async byDigest(model, digest) {
+      const now = await read(model);
+      if (!now.ok) return now;
+      const found = [...now.value.state.versions.values()].find(
+        ({ manifest }) => manifest.digest === digest,
+      );
+      if (found === undefined) return ok(undefined);
+      const { version, manifest: bundle } = found;
+      return ok({ version, bundle, target: bundleTargetPath(model, version) });
+    },
+  };
+}
+
+const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
