@@ -31,6 +31,7 @@ import { createGroupCommit } from './adapters/group-commit.ts';
 import { createMosquittoRevocations } from './adapters/mosquitto-revocations.ts';
 import { createMqttCoordinatorTransport } from './adapters/mqtt-transport.ts';
 import { openBlobs } from './adapters/open-blobs.ts';
+import { openRegistry } from './adapters/open-registry.ts';
 import { openSqlite } from './adapters/open-sqlite.ts';
 import { openTrust } from './adapters/open-trust.ts';
 import { openUpstreams } from './adapters/open-upstreams.ts';
@@ -50,6 +51,7 @@ import { openRevocations } from './fleet/revocations.ts';
 import { blobRoutes } from './http/blobs.ts';
 import { enrolmentRoutes } from './http/enrolment.ts';
 import { createOperatorCheck, operatorGate, textGate } from './http/operator-gate.ts';
+import { registryRoutes } from './http/registry.ts';
 import { trustMetadataRoutes } from './http/trust-metadata.ts';
 import { createMetrics, type Metrics } from './observe/metrics.ts';
 import { keepFresh } from './update/trust/keep-fresh.ts';
@@ -119,6 +121,13 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
   });
   if (!blobs.ok) return blobs;
   opened.push(blobs.value.close);
+  const registry = openRegistry(config.dataDir, {
+    database: database.value,
+    blobs: blobs.value.store,
+    references: blobs.value.references,
+    clock,
+  });
+  if (!registry.ok) return registry;
   const commits = createGroupCommit(database.value, commitGapMs);
   const documentEngine = createWorkerEngine();
   opened.push(() => documentEngine.close());
@@ -169,6 +178,8 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
     .all('/v1/blobs/:digest', pass(blobRoutes(blobs.value, httpTls)))
     .route('/', trustMetadataRoutes(trust.value.repository))
     .on('ALL', ourTextPaths, textGate(checkOperator, httpTls), (c) => fetch(c.req.raw))
+    .use('/v1/registry/*', operatorGate(checkOperator))
+    .route('/v1/registry', registryRoutes(registry.value, blobs.value.serveBlob))
     .all('*', operatorGate(checkOperator), (c) => fetch(c.req.raw));
   const server = createHttpServer(app.fetch, httpTls ? { tls, isRefused } : undefined);
   const listening = await listenHttp(server.server, config.httpHost, config.httpPort);

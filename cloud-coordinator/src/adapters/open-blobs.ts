@@ -6,6 +6,7 @@ import { ok } from '@skerry/shared';
 import { sha256 } from '@skerry/shared/node';
 import {
   type BlobReferences,
+  type BlobStore,
   blobBoundsDefaults,
   createChunkServer,
   createDeviceBlobs,
@@ -45,6 +46,8 @@ export interface BlobsPorts {
 export interface Blobs {
   readonly serveBlob: ServeBlob;
   readonly storeOf: (device: string) => DeviceBlobStore;
+  /** Of all. */
+  readonly store: BlobStore;
   readonly inputs: BlobInputs;
   readonly references: BlobReferences;
   close(): void;
@@ -102,6 +105,7 @@ export async function openBlobs(config: BlobsConfig, ports: BlobsPorts): Promise
   return ok({
     serveBlob: createServeBlob(store, { ...bounds, uploadsMax: config.blobTransfersMax }),
     storeOf,
+    store,
     references: references.value,
     inputs: createBlobInputs({
       blobsOf: storeOf,

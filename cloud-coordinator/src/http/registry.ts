@@ -116,5 +116,4 @@ const clientsFault = (failed: Failure): Failure =>
     ? failure('invalid_argument', failed.message)
     : failed;
 
-const invalid = (error: z.ZodError): Failure =>
-  failure('invalid_argument', describeIssues(error));
+const invalid = (error: z.ZodError): Failure => failure('invalid_argument', describeIssues(error));
