@@ -3,7 +3,7 @@
 
 import type { Clock, Result } from '@skerry/shared';
 import { type Escalation, opsBytesMax } from '@skerry/sync-protocol';
-import { type BlobStore, chunkCount, storeStream } from '@skerry/sync-protocol/blobs';
+import { type BlobStore, storeBytes } from '@skerry/sync-protocol/blobs';
 import type { UploadFirst } from './upload-first.ts';
 
 export interface LargeInputs {
@@ -33,17 +33,10 @@ export function createLargeInputs({
     async append(body, effect) {
       const { data, ...tensor } = body.input;
       const blob = { digest: sha256(data), bytes: data.length };
-      const whole = { first: 0, count: chunkCount(data.length) };
-      const stored = await storeStream(blobs, blob, whole, once(data));
+      const stored = await storeBytes(blobs, blob, data);
       if (!stored.ok) return stored;
-      const finished = await blobs.finish(blob.digest);
-      if (!finished.ok) return finished;
       const named = { ...body, input: { ...tensor, data: new Uint8Array(), blob } };
       return uploadFirst.append(named, blob, clock.nowMs(), effect);
     },
   };
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
 }

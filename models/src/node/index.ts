@@ -8,6 +8,7 @@ export { browserModules } from './browser-modules.ts';
 export { applyDelta } from './delta/apply-delta.ts';
 export { deltaTargetBytesMax } from './delta/delta-format.ts';
 export { encodeDelta } from './delta/encode-delta.ts';
+export { makeDelta } from './delta/make-delta.ts';
 export { openGrpc } from './open-grpc.ts';
 export { createOpenAiServer } from './openai-server.ts';
 export {

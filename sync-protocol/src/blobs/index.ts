@@ -16,6 +16,7 @@ export { type CreateHash, scrubBlobs } from './scrub.ts';
 export { scrubDaily } from './scrub-daily.ts';
 export { createServeBlob, etagOf, type ServeBlob } from './serve-blob.ts';
 export { createChunkServer } from './serve-chunks.ts';
+export { storeBytes } from './store-bytes.ts';
 export { storeStream } from './store-stream.ts';
 export {
   initialTransferState,

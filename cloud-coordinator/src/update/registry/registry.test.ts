@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { zooDirectory } from '@skerry/models/node';
 import { defined, ok, parseJson, type Result } from '@skerry/shared';
 import { createKeySigner, sha256 } from '@skerry/shared/node';
-import { audiences, chunkCount, storeStream } from '@skerry/sync-protocol/blobs';
+import { audiences, storeBytes } from '@skerry/sync-protocol/blobs';
 import {
   createMemoryBlobReferences,
   createMemoryBlobStore,
@@ -55,12 +55,7 @@ async function world() {
     });
   const put = async (bytes: Uint8Array) => {
     const ref = { digest: sha256(bytes), bytes: bytes.length };
-    const whole = { first: 0, count: chunkCount(bytes.length) };
-    const parts = async function* () {
-      yield bytes;
-    };
-    value(await storeStream(blobs, ref, whole, parts()));
-    value(await blobs.finish(ref.digest));
+    value(await storeBytes(blobs, ref, bytes));
   };
   return { disk, blobs, references, clock, open, put, registry: open() };
 }

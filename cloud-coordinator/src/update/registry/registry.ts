@@ -9,8 +9,7 @@ import {
   type BlobRef,
   type BlobReferences,
   type BlobStore,
-  chunkCount,
-  storeStream,
+  storeBytes,
 } from '@skerry/sync-protocol/blobs';
 import type { BundleDirectory, RolloutStore } from '../rollouts/index.ts';
 import { type Comparison, compareVersions } from './compare-versions.ts';
@@ -179,11 +178,8 @@ export function createRegistry(ports: RegistryPorts): Registry {
 
   const store = async (bytes: Uint8Array): Promise<Result<BlobRef>> => {
     const ref = { digest: sha256(bytes), bytes: bytes.length };
-    const whole = { first: 0, count: chunkCount(bytes.length) };
-    const stored = await storeStream(blobs, ref, whole, once(bytes));
-    if (!stored.ok) return stored;
-    const finished = await blobs.finish(ref.digest);
-    return finished.ok ? ok(ref) : finished;
+    const stored = await storeBytes(blobs, ref, bytes);
+    return stored.ok ? ok(ref) : stored;
   };
 
   return {
@@ -281,7 +277,3 @@ export function createRegistry(ports: RegistryPorts): Registry {
 }
 
 const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
-}

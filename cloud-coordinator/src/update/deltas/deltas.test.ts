@@ -1,0 +1,127 @@
+import type { Manifest } from '@skerry/models';
+import { applyDelta, encodeDelta, readVariants, zooDirectory } from '@skerry/models/node';
+import { defined, err, failure, ok, type Result, silentLog } from '@skerry/shared';
+import { sha256 } from '@skerry/shared/node';
+import { audiences, storeBytes } from '@skerry/sync-protocol/blobs';
+import { createMemoryBlobReferences, createMemoryBlobStore } from '@skerry/sync-protocol/testing';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { createDeltas } from './deltas.ts';
+import { planDeltas } from './plan-deltas.ts';
+
+const value = <T>(result: Result<T>): T => {
+  if (!result.ok) throw new Error(result.error.message);
+  return result.value;
+};
+
+let manifest: Manifest;
+let edge: Uint8Array;
+beforeAll(async () => {
+  const [bundle] = value(await readVariants(`${zooDirectory}/digits`, ['edge']));
+  manifest = defined(bundle, 'a variant').manifest;
+  edge = defined(bundle?.stages.get('edge'), 'its stage');
+});
+
+/** The same model whose one variant's stages are these bytes. */
+const withEdge = (bytes: Uint8Array): Manifest => {
+  const [variant] = manifest.variants;
+  const { name, files, ...rest } = defined(variant, 'a variant');
+  const file = { path: 'edge.onnx', bytes: bytes.length, sha256: sha256(bytes) };
+  return { ...manifest, variants: [{ ...rest, name, files: { ...files, edge: file } }] };
+};
+const changed = (at: number): Uint8Array => edge.map((byte, i) => (i === at ? byte ^ 1 : byte));
+
+describe('planned deltas', () => {
+  it('come from the commonest bundles, stage by stage, and end with the file by itself', () => {
+    const target = withEdge(changed(9_000));
+    const bases = [1, 2, 3, 4, 5].map((devices) => ({
+      manifest: withEdge(changed(9_000 + devices)),
+      devices,
+    }));
+    const wanted = planDeltas(target, bases, 32);
+    expect(wanted.map(({ base }) => base?.digest)).toEqual([
+      ...[5, 4, 3, 2].map((n) => sha256(changed(9_000 + n))),
+      undefined,
+    ]);
+    expect(wanted.every((w) => w.target.digest === sha256(changed(9_000)))).toBe(true);
+    expect(planDeltas(target, bases, 2)).toHaveLength(2);
+    expect(planDeltas(target, [{ manifest: target, devices: 9 }], 9)).toHaveLength(1);
+  });
+});
+
+describe('deltas that lie ready', () => {
+  const [before, after, lost] = ['a', 'b', 'c'].map((c) => `sha256:${c.repeat(64)}`) as [
+    string,
+    string,
+    string,
+  ];
+  async function world(makeDelta = encodeDelta as (t: Uint8Array, b?: Uint8Array) => Uint8Array) {
+    const blobs = createMemoryBlobStore();
+    const references = createMemoryBlobReferences();
+    const next = changed(9_000);
+    for (const bytes of [edge, next])
+      value(await storeBytes(blobs, { digest: sha256(bytes), bytes: bytes.length }, bytes));
+    let made = 0;
+    const manifests = new Map([
+      [before, withEdge(edge)],
+      [after, withEdge(next)],
+    ]);
+    const deltas = createDeltas({
+      blobs,
+      references,
+      manifestOf: async (_, bundle) => ok(manifests.get(bundle)),
+      running: async () =>
+        ok(
+          new Map([
+            [before, 7],
+            [lost, 3],
+          ]),
+        ),
+      makeDelta: async (target, base) => {
+        made++;
+        try {
+          return ok(makeDelta(target, base));
+        } catch {
+          return err(failure('internal', 'it died'));
+        }
+      },
+      log: silentLog,
+    });
+    return { blobs, references, deltas, next, made: () => made };
+  }
+
+  it('are blobs for all devices, each of which makes its target; twice at once is once', async () => {
+    const { blobs, references, deltas, next, made } = await world();
+    expect(deltas.offersTo(after)).toEqual([]);
+    const [offers] = (
+      await Promise.all([deltas.prepare('digits', after), deltas.prepare('digits', after)])
+    ).map(value);
+    expect(made()).toBe(2);
+    expect(offers).toEqual(deltas.offersTo(after));
+    const [delta, alone] = defined(offers, 'offers');
+    expect(delta).toMatchObject({ base: sha256(edge), target: sha256(next) });
+    expect(alone).not.toHaveProperty('base');
+    for (const [offer, base] of [
+      [delta, edge],
+      [alone, undefined],
+    ] as const) {
+      const { digest, bytes } = defined(offer, 'an offer').blob;
+      const read = value(await blobs.read(digest, 0, bytes));
+      expect(Buffer.compare(value(applyDelta(read, base)), next)).toBe(0);
+      expect(references.owners(digest)).toEqual([audiences.models]);
+    }
+    value(await deltas.prepare('digits', after));
+    expect(made()).toBe(2);
+  });
+
+  it('are left out where they save nothing or cannot be made: the whole file serves', async () => {
+    const large = await world((target) => target);
+    expect(value(await large.deltas.prepare('digits', after))).toEqual([]);
+    const dying = await world(() => {
+      throw new Error('out of memory');
+    });
+    expect(value(await dying.deltas.prepare('digits', after))).toEqual([]);
+    expect(await dying.deltas.prepare('digits', lost)).toMatchObject({
+      error: { code: 'not_found' },
+    });
+  });
+});

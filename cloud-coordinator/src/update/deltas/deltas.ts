@@ -1,0 +1,120 @@
+// The deltas that lie ready: made before a rollout begins, from the bundles that most devices run, each a blob. What
+// cannot be made costs bytes and nothing else, for the whole file always serves.
+
+import type { Manifest } from '@skerry/models';
+import { deltaTargetBytesMax } from '@skerry/models/node';
+import { err, failure, type Log, ok, type Result } from '@skerry/shared';
+import { sha256 } from '@skerry/shared/node';
+import {
+  audiences,
+  type BlobRef,
+  type BlobReferences,
+  type BlobStore,
+  storeBytes,
+} from '@skerry/sync-protocol/blobs';
+import { type DeltaOffer, deltaOffersMax } from '@skerry/sync-protocol/update';
+import { planDeltas, type WantedDelta } from './plan-deltas.ts';
+
+export interface DeltasPorts {
+  readonly blobs: BlobStore;
+  readonly references: BlobReferences;
+  /** By bundle digest, where the registry has it. */
+  readonly manifestOf: (model: string, bundle: string) => Promise<Result<Manifest | undefined>>;
+  /** How many devices run which bundle of a model. */
+  readonly running: (model: string) => Promise<Result<ReadonlyMap<string, number>>>;
+  readonly makeDelta: (
+    target: Uint8Array,
+    base: Uint8Array | undefined,
+    signal: AbortSignal,
+  ) => Promise<Result<Uint8Array>>;
+  readonly log: Log;
+}
+
+export interface Deltas {
+  /** Makes what is worth it, one after the other; returns what lies ready then. Twice at once is once. */
+  prepare(model: string, bundle: string): Promise<Result<readonly DeltaOffer[]>>;
+  /** What lies ready now. */
+  offersTo(bundle: string): readonly DeltaOffer[];
+  close(): void;
+}
+
+/** A delta that saves less is not worth its risk. */
+const worthShare = 0.95;
+/** Bundles whose offers are kept in mind; those of the one that was prepared first go. */
+const bundlesMax = 64;
+
+export function createDeltas(ports: DeltasPorts): Deltas {
+  const { blobs, references, log } = ports;
+  const closing = new AbortController();
+  const ready = new Map<string, readonly DeltaOffer[]>();
+  const underWay = new Map<string, Promise<Result<readonly DeltaOffer[]>>>();
+
+  const readFile = async ({ digest, bytes }: BlobRef): Promise<Result<Uint8Array>> =>
+    bytes > deltaTargetBytesMax
+      ? err(failure('too_large', `${digest} has ${bytes} bytes`))
+      : blobs.read(digest, 0, bytes);
+
+  const make = async ({ target, base }: WantedDelta): Promise<Result<DeltaOffer | undefined>> => {
+    const to = await readFile(target);
+    if (!to.ok) return to;
+    const from = base && (await readFile(base));
+    if (from?.ok === false) return from;
+    const delta = await ports.makeDelta(to.value, from?.value, closing.signal);
+    if (!delta.ok) return delta;
+    if (delta.value.length > worthShare * target.bytes) return ok(undefined);
+    const blob = { digest: sha256(delta.value), bytes: delta.value.length };
+    const referred = await references.add(blob.digest, audiences.models);
+    if (!referred.ok) return referred;
+    const stored = await storeBytes(blobs, blob, delta.value);
+    if (!stored.ok) return stored;
+    return ok({ target: target.digest, blob, ...(base && { base: base.digest }) });
+  };
+
+  const wantedFor = async (
+    model: string,
+    bundle: string,
+  ): Promise<Result<readonly WantedDelta[]>> => {
+    const target = await ports.manifestOf(model, bundle);
+    if (!target.ok) return target;
+    if (target.value === undefined) return err(failure('not_found', `no bundle ${bundle}`));
+    const running = await ports.running(model);
+    if (!running.ok) return running;
+    const bases: { manifest: Manifest; devices: number }[] = [];
+    for (const [digest, devices] of running.value) {
+      if (digest === bundle) continue;
+      const manifest = await ports.manifestOf(model, digest);
+      if (!manifest.ok) return manifest;
+      if (manifest.value !== undefined) bases.push({ manifest: manifest.value, devices });
+    }
+    return ok(planDeltas(target.value, bases, deltaOffersMax));
+  };
+
+  const prepare = async (model: string, bundle: string): Promise<Result<readonly DeltaOffer[]>> => {
+    const wanted = await wantedFor(model, bundle);
+    if (!wanted.ok) return wanted;
+    for (const delta of wanted.value) {
+      const known = ready.get(bundle) ?? [];
+      const { base, target } = delta;
+      if (known.some((o) => o.base === base?.digest && o.target === target.digest)) continue;
+      const made = await make(delta);
+      if (!made.ok) log.warn({ model, bundle, code: made.error.code }, made.error.message);
+      else if (made.value !== undefined) ready.set(bundle, [...known, made.value]);
+    }
+    const [oldest] = ready.keys();
+    if (ready.size > bundlesMax && oldest !== undefined) ready.delete(oldest);
+    log.info({ model, bundle, offers: ready.get(bundle)?.length ?? 0 }, 'deltas lie ready');
+    return ok(ready.get(bundle) ?? []);
+  };
+
+  return {
+    prepare(model, bundle) {
+      const known = underWay.get(bundle);
+      if (known !== undefined) return known;
+      const preparing = prepare(model, bundle).finally(() => underWay.delete(bundle));
+      underWay.set(bundle, preparing);
+      return preparing;
+    },
+    offersTo: (bundle) => ready.get(bundle) ?? [],
+    close: () => closing.abort(),
+  };
+}
