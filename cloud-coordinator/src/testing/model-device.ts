@@ -3,12 +3,13 @@
 // of their own.
 
 import { defined, type Random } from '@skerry/shared';
-import type {
-  Assignment,
-  Health,
-  ModelAssignment,
-  UpdateReport,
-  UpdateState,
+import {
+  type Assignment,
+  armOf,
+  type Health,
+  type ModelAssignment,
+  type UpdateReport,
+  type UpdateState,
 } from '@skerry/sync-protocol/update';
 
 /** How answers of a bundle are. Shares. */
@@ -29,6 +30,11 @@ export const goodBehaviour: Behaviour = {
   crashes: 0.002,
 };
 
+export interface Fetch {
+  readonly atMs: number;
+  readonly bundle: string;
+}
+
 export interface ModelDeviceOptions {
   readonly name: string;
   readonly model: string;
@@ -40,7 +46,7 @@ export interface ModelDeviceOptions {
   readonly fetchMs: number;
   /** It never comes back from a fetch that it has begun. */
   readonly isFlaky: boolean;
-  readonly onFetch: (atMs: number) => void;
+  readonly onFetch: (fetch: Fetch) => void;
 }
 
 export interface ModelDevice {
@@ -53,6 +59,11 @@ export interface ModelDevice {
   /** Goes on by itself. What needs a link waits for one. */
   step(nowMs: number): void;
   take(assignment: Assignment, nowMs: number): void;
+  /** It has begun to fetch and will never end by itself. */
+  isStuck(): boolean;
+  hasNews(): boolean;
+  /** What its updates have truly come to, whatever anybody was told. */
+  ended(digest: string): 'confirmed' | 'failed' | undefined;
   /** What it has to say; the outbox is empty then. */
   drain(): readonly UpdateReport[];
 }
@@ -71,9 +82,13 @@ const requestsOfSoak = 100;
 export function createModelDevice(options: ModelDeviceOptions): ModelDevice {
   const { name, model, incumbent, random, behaviourOf } = options;
   const outbox: UpdateReport[] = [];
+  const ends = new Map<string, 'confirmed' | 'failed'>();
   let running = incumbent;
   let other: string | undefined;
   let counter = 0;
+  let isStuck = false;
+  /** The experiment in whose control arm it has said how it is. */
+  let told: string | undefined;
   let update: Update | undefined;
   let quarantined: ReadonlySet<string> = new Set();
 
@@ -104,6 +119,8 @@ export function createModelDevice(options: ModelDeviceOptions): ModelDevice {
     const { goal } = defined(update, 'an update that ends');
     const isActive = running === goal.bundle.digest && state !== 'confirmed';
     if (isActive && other !== undefined) flip();
+    if (state === 'confirmed') ends.set(goal.bundle.digest, 'confirmed');
+    else if (state === 'rolled-back') ends.set(goal.bundle.digest, 'failed');
     say(goal, state, more);
     update = undefined;
   };
@@ -115,14 +132,22 @@ export function createModelDevice(options: ModelDeviceOptions): ModelDevice {
   };
 
   const begin = (goal: ModelAssignment, nowMs: number): void => {
+    if (goal.experiment !== undefined && armOf(goal.experiment, name) === 'control') {
+      if (told === goal.experiment.id) return;
+      told = goal.experiment.id;
+      const [baseline, health] = [healthOf(running), healthOf(running)];
+      say(goal, 'assigned', { arm: 'control', baseline, health });
+      return;
+    }
     update = { goal, takenMs: nowMs, state: 'assigned', dueMs: nowMs + goal.fetch.afterMs };
     say(goal, 'assigned');
     if (other === goal.bundle.digest) enter('staged', nowMs + goal.activate.afterMs);
   };
 
   const steps: Partial<Record<UpdateState, (current: Update, nowMs: number) => void>> = {
-    assigned(_, nowMs) {
-      options.onFetch(nowMs);
+    assigned({ goal }, nowMs) {
+      options.onFetch({ atMs: nowMs, bundle: goal.bundle.digest });
+      isStuck = options.isFlaky;
       enter('fetching', options.isFlaky ? Number.POSITIVE_INFINITY : nowMs + options.fetchMs);
     },
     fetching({ goal, takenMs }, nowMs) {
@@ -216,6 +241,9 @@ export function createModelDevice(options: ModelDeviceOptions): ModelDevice {
       if (wanted === running) return;
       if (!quarantined.has(wanted)) begin(goal, nowMs);
     },
+    isStuck: () => isStuck,
+    hasNews: () => outbox.length > 0,
+    ended: (digest) => ends.get(digest),
     drain: () => outbox.splice(0),
   };
 }

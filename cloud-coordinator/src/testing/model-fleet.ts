@@ -13,6 +13,7 @@ import type { BundleRef } from '../update/rollouts/rollout-event.ts';
 import {
   type Behaviour,
   createModelDevice,
+  type Fetch,
   goodBehaviour,
   type ModelDevice,
 } from './model-device.ts';
@@ -40,8 +41,8 @@ export interface ModelFleet {
   readonly bundles: BundleDirectory;
   /** Writes the assignment down; whether it is signed is another's test. */
   readonly signer: AssignmentSigner;
-  /** When each fetch began. */
-  readonly fetches: readonly number[];
+  /** Each that has begun. */
+  readonly fetches: readonly Fetch[];
   /** Links change, devices go on, and who is there says what it has to say and hears what there is. */
   step(nowMs: number): void;
   /** Cuts or mends a link, which is then left as it is. */
@@ -50,6 +51,7 @@ export interface ModelFleet {
   reconnectAll(): void;
   /** One more device. */
   add(name: string): void;
+  find(name: string): ModelDevice | undefined;
 }
 
 interface Entry {
@@ -57,17 +59,24 @@ interface Entry {
   readonly site: string;
   readonly down: DownBody[];
   heard: FleetDevice;
-  linkDueMs: number;
+  /** Unknown until the first step, for only that knows the time. */
+  linkDueMs: number | undefined;
+  heartbeatDueMs: number;
 }
+
+const heartbeatEveryMs = 60_000;
+const nameOf = (i: number): string => `device-${String(i).padStart(5, '0')}`;
 
 export function createModelFleet(options: ModelFleetOptions): ModelFleet {
   const { model = 'digits', bundles, behaviours = {}, offlineShare = 0, flakyShare = 0 } = options;
   const { awayMs = 4 * 3_600_000 } = options;
   const random = createRandom(options.seed);
   const entries = new Map<string, Entry>();
+  /** Sorted. */
+  let names: readonly string[] = [];
   let openOps: OpenOp[] = [];
   let lastOp = 0;
-  const fetches: number[] = [];
+  const fetches: Fetch[] = [];
 
   const add = (name: string): void => {
     const own = random.fork(entries.size);
@@ -80,11 +89,10 @@ export function createModelFleet(options: ModelFleetOptions): ModelFleet {
       audits: options.audits ?? 20,
       fetchMs: (options.fetchMs ?? 30_000) * (0.5 + own.next()),
       isFlaky: own.next() < flakyShare,
-      onFetch: (atMs) => fetches.push(atMs),
+      onFetch: (fetch) => fetches.push(fetch),
     });
     device.online = own.next() >= offlineShare;
     const site = `site-${Math.floor(entries.size / 20)}`;
-    const linkDueMs = offlineShare === 0 ? Number.POSITIVE_INFINITY : nextLink(device, own);
     const heard = {
       device: name,
       target: entries.size % 3 === 0 ? 'jetson-orin' : 'linux-arm64',
@@ -94,17 +102,21 @@ export function createModelFleet(options: ModelFleetOptions): ModelFleet {
       seenMs: 0,
       running: { [model]: device.running() },
     };
-    entries.set(name, { device, site, down: [], heard, linkDueMs });
+    entries.set(name, { device, site, down: [], heard, linkDueMs: undefined, heartbeatDueMs: 0 });
   };
   /** Away for `awayMs` on average, and there for as long as keeps the share. */
   const nextLink = ({ online }: ModelDevice, own: Random): number => {
+    if (offlineShare === 0) return Number.POSITIVE_INFINITY;
     const meanMs = online ? (awayMs * (1 - offlineShare)) / offlineShare : awayMs;
     return -Math.log(1 - own.next()) * meanMs;
   };
-  for (let i = 0; i < options.devices; i++) add(`device-${String(i).padStart(5, '0')}`);
+  const all = Array.from({ length: options.devices }, (_, i) => nameOf(i));
+  for (const name of all) add(name);
+  names = all;
 
   const exchange = (entry: Entry, nowMs: number): void => {
     const { device, down } = entry;
+    entry.heartbeatDueMs = nowMs + heartbeatEveryMs;
     for (const body of down.splice(0)) {
       if (body.kind !== 'assignment') continue;
       const assignment = readAssignment(body.envelope);
@@ -140,8 +152,9 @@ export function createModelFleet(options: ModelFleetOptions): ModelFleet {
     },
     directory: {
       async list(devicesMax, after = '') {
-        const names = [...entries.keys()].filter((name) => name > after).sort();
-        return ok(names.slice(0, devicesMax).flatMap((name) => entries.get(name)?.heard ?? []));
+        const from = after === '' ? 0 : names.indexOf(after) + 1;
+        const page = names.slice(from, from + devicesMax);
+        return ok(page.flatMap((name) => entries.get(name)?.heard ?? []));
       },
     },
     bundles: {
@@ -158,13 +171,16 @@ export function createModelFleet(options: ModelFleetOptions): ModelFleet {
     step(nowMs) {
       for (const entry of entries.values()) {
         const { device } = entry;
+        entry.linkDueMs ??= nowMs + nextLink(device, random);
         if (entry.linkDueMs <= nowMs) {
           device.online = !device.online;
           entry.linkDueMs = nowMs + nextLink(device, random);
         }
         if (device.dueMs() <= nowMs) device.step(nowMs);
-        if (device.online) exchange(entry, nowMs);
-        else if (entry.heard.online) entry.heard = { ...entry.heard, online: false };
+        const hasNews = entry.down.length > 0 || device.hasNews() || !entry.heard.online;
+        if (device.online && (hasNews || entry.heartbeatDueMs <= nowMs)) exchange(entry, nowMs);
+        if (device.online) continue;
+        if (entry.heard.online) entry.heard = { ...entry.heard, online: false };
       }
     },
     setOnline(name, online) {
@@ -179,6 +195,10 @@ export function createModelFleet(options: ModelFleetOptions): ModelFleet {
         entry.linkDueMs = Number.POSITIVE_INFINITY;
       }
     },
-    add,
+    add(name) {
+      add(name);
+      names = [...names, name].sort();
+    },
+    find: (name) => entries.get(name)?.device,
   };
 }

@@ -1,4 +1,5 @@
-export { tally } from './due-events.ts';
+export { observe, tally } from './due-events.ts';
+export { type ExperimentReport, evaluateExperiment } from './evaluate-experiment.ts';
 export { evaluateGate, type Observed } from './evaluate-gate.ts';
 export type {
   AssignmentSigner,
@@ -36,5 +37,12 @@ export {
   selects,
 } from './rollout-plan.ts';
 export { type Phase, type RolloutState, replay } from './rollout-state.ts';
-export { type Order, openRollouts, type Rollouts, type RolloutsPorts } from './rollouts.ts';
+export {
+  type Decisions,
+  decisions,
+  type Order,
+  openRollouts,
+  type Rollouts,
+  type RolloutsPorts,
+} from './rollouts.ts';
 export { type TimeToSafe, timeToSafe } from './time-to-safe.ts';

@@ -162,6 +162,54 @@ describe('who is told what', () => {
   });
 });
 
+describe('what a gate may know', () => {
+  it('[GAT4] is of those alone whose update has ended', () => {
+    const states = [
+      'assigned',
+      'fetching',
+      'soaking',
+      'confirmed',
+      'stopped',
+      'refused',
+      'rolled-back',
+    ] as const;
+    const told = issue(after(fleet([9]), hear(false, '0-8')), 0);
+    const spread = after(
+      told,
+      ...states.map(
+        (state, i): RolloutEvent => ({
+          kind: 'reported',
+          atMs: 2,
+          reports: [{ device: `0-${i}`, op: ++op, state }],
+        }),
+      ),
+    );
+    const confirmed = after(spread, {
+      kind: 'heard',
+      atMs: 3,
+      devices: [
+        { device: '0-3', online: true, seenMs: 3, running: sampleBundleRef().bundle.digest },
+      ],
+    });
+    const { executions, refused, tally: counts } = observe(confirmed);
+    expect(executions.map(({ device, failed }) => [device, failed])).toEqual([
+      ['0-3', false],
+      ['0-6', true],
+    ]);
+    expect(refused).toBe(1);
+    expect(counts).toEqual({
+      members: 9,
+      waiting: 2,
+      underWay: 3,
+      succeeded: 1,
+      failed: 1,
+      refused: 1,
+      unreachable: 1,
+      exempt: 0,
+    });
+  });
+});
+
 describe('time', () => {
   const kinds = (state: RolloutState, nowMs: number): string[] =>
     dueEvents(state, nowMs).map(({ kind }) => kind);

@@ -11,7 +11,7 @@ import {
   type RolloutEvent,
   rolloutEventSchema,
 } from './rollout-event.ts';
-import { begin, type Effect, type RolloutState, transition } from './rollout-state.ts';
+import { begin, type Effect, type RolloutState, type transition } from './rollout-state.ts';
 
 export const fleetLogName = 'fleet';
 /** How often a decision is made anew because another coordinator was first. */
@@ -47,6 +47,7 @@ export interface RolloutBook {
 /** Fails with what the store failed with. */
 export async function openRolloutBook(
   store: RolloutStore,
+  change: typeof transition,
   clock: Clock,
   log: Log,
 ): Promise<Result<RolloutBook>> {
@@ -68,7 +69,7 @@ export async function openRolloutBook(
     if (!names.ok) return names;
     for (const name of names.value) {
       if (name === fleetLogName) continue;
-      const target = open.get(name) ?? openRollout(store, name);
+      const target = open.get(name) ?? openRollout(store, change, name);
       const fresh = await target.log.refresh();
       if (!fresh.ok) return fresh;
       open.set(name, target);
@@ -117,7 +118,7 @@ export async function openRolloutBook(
       let state = target.log.state();
       for (const event of batch) {
         if (state === undefined) break;
-        const next = transition(state, event);
+        const next = change(state, event);
         state = next.state;
         const done = await bringAbout(target.log.name, next.effects, event.atMs);
         if (!done.ok) return done;
@@ -138,7 +139,7 @@ export async function openRolloutBook(
       if (target === undefined || state === undefined)
         return err(failure('not_found', `no rollout ${id}`));
       const event = eventOf(clock.nowMs());
-      if (transition(state, event).state.phase === state.phase)
+      if (change(state, event).state.phase === state.phase)
         return err(
           failure('invalid_argument', `${id} is ${state.phase.kind}: it cannot be ${event.kind}`),
         );
@@ -160,7 +161,7 @@ export async function openRolloutBook(
     refresh,
     append,
     async begin(id, events) {
-      const target = openRollout(store, id);
+      const target = openRollout(store, change, id);
       const appended = await append(target, events);
       if (!appended.ok) return appended;
       if (!appended.value) return err(failure('invalid_argument', `${id} exists already`));
@@ -178,14 +179,14 @@ function noteUnsaid({ unsaid }: OpenRollout, events: readonly RolloutEvent[]): v
     if (event.kind === 'issued') for (const { device } of event.issues) unsaid.add(device);
 }
 
-function openRollout(store: RolloutStore, name: string): OpenRollout {
+function openRollout(store: RolloutStore, change: typeof transition, name: string): OpenRollout {
   const log = createEventLog<RolloutEvent, RolloutState | undefined>(
     store,
     name,
     rolloutEventSchema,
     undefined,
     (state, event) => {
-      if (state !== undefined) return transition(state, event).state;
+      if (state !== undefined) return change(state, event).state;
       return event.kind === 'created' ? begin(event) : undefined;
     },
   );

@@ -15,6 +15,7 @@ import {
   sampleBundleRef,
   samplePlan,
 } from '../../testing/sample-rollout.ts';
+import { evaluateExperiment } from './evaluate-experiment.ts';
 import type { RolloutStore } from './ports.ts';
 import { readEvents, rolloutEventSchema } from './rollout-event.ts';
 import { replay } from './rollout-state.ts';
@@ -210,6 +211,22 @@ describe('rollouts at work', () => {
     expect(phaseOf(rollouts)?.kind).toBe('completed');
     expect(runs(laterDigest)).toBe(0);
     expect(runs(candidateDigest)).toBe(before + 1);
+  });
+
+  it('[EXP1] compare two arms over devices that find their own, and complete', async () => {
+    const { open, pass, runs } = await world({ devices: 100 });
+    const rollouts = await open();
+    const { device } = samplePlan();
+    const experiment = { id: 'trial-1', candidateShare: 0.5 };
+    const plan = samplePlan({ waves: [{ count: 40 }, {}], device: { ...device, experiment } });
+    expectOk(await rollouts.create(plan, 'an operator'));
+    await pass(20 * minuteMs, rollouts);
+    const state = rollouts.get('digits-1');
+    expect(state?.phase.kind).toBe('completed');
+    const report = state && evaluateExperiment(state);
+    expect(report?.mismatch).toBe(false);
+    expect(report?.candidateDevices).toBe(runs(candidateDigest));
+    expect(report?.controlDevices).toBeGreaterThan(35);
   });
 
   it('[ROL24] are refused with the reasons where they could never end, and orders where they make no sense', async () => {

@@ -28,7 +28,7 @@ import {
 } from './rollout-book.ts';
 import type { RolloutEvent } from './rollout-event.ts';
 import type { RolloutPlan } from './rollout-plan.ts';
-import { begin, type RolloutState } from './rollout-state.ts';
+import { begin, type RolloutState, transition } from './rollout-state.ts';
 import { sayFleet, sayIssues } from './say-assignments.ts';
 
 export interface RolloutsPorts {
@@ -79,6 +79,14 @@ export interface RolloutsLimits {
   readonly turnEveryMs?: number;
 }
 
+/** What is decided, apart from how it is written down and told: a simulation plants a bug in one of them. */
+export interface Decisions {
+  readonly transition: typeof transition;
+  readonly due: typeof dueEvents;
+  readonly plan: typeof planIssues;
+}
+export const decisions: Decisions = { transition, due: dueEvents, plan: planIssues };
+
 const reportsPerTurn = 10_000;
 const reportsPerRead = 500;
 const devicesPerPage = 1_000;
@@ -89,16 +97,17 @@ const roundsMax = 8;
 export async function openRollouts(
   ports: RolloutsPorts,
   { turnEveryMs }: RolloutsLimits = {},
+  decide: Decisions = decisions,
 ): Promise<Result<Rollouts>> {
   const { clock, log } = ports;
-  const opened = await openRolloutBook(ports.store, clock, log);
+  const opened = await openRolloutBook(ports.store, decide.transition, clock, log);
   if (!opened.ok) return opened;
   const book = opened.value;
   // What a start before this one has written down and may not have said.
   for (const target of book.rollouts())
     for (const [device, { issues }] of target.log.state()?.members ?? [])
       if (issues > 0) target.unsaid.add(device);
-  const turn = createTurn(ports, book);
+  const turn = createTurn(ports, decide, book);
 
   // One after the other: a command and a turn of the same process never race.
   let tail: Promise<unknown> = Promise.resolve();
@@ -151,7 +160,11 @@ export async function openRollouts(
   });
 }
 
-function createTurn(ports: RolloutsPorts, book: RolloutBook): () => Promise<Result<void>> {
+function createTurn(
+  ports: RolloutsPorts,
+  decide: Decisions,
+  book: RolloutBook,
+): () => Promise<Result<void>> {
   /** How many of the fleet's changes everybody has been told; after a start, none. */
   let fleetSaid = -1;
   let unsaidFleet: readonly string[] = [];
@@ -175,7 +188,7 @@ function createTurn(ports: RolloutsPorts, book: RolloutBook): () => Promise<Resu
     if (!devices.ok) return devices;
     // The newest first: what it claims the older ones leave alone.
     for (const target of [...book.rollouts()].reverse()) {
-      const turned = await turnOne(ports, book, target, devices.value);
+      const turned = await turnOne(ports, decide, book, target, devices.value);
       if (!turned.ok) return turned;
     }
     return sayRules(devices.value);
@@ -209,6 +222,7 @@ async function takeReports(
 
 async function turnOne(
   ports: RolloutsPorts,
+  decide: Decisions,
   book: RolloutBook,
   target: OpenRollout,
   devices: readonly FleetDevice[],
@@ -224,9 +238,10 @@ async function turnOne(
       ...heardFrom(state, devices, isClaimed, nowMs),
     ];
     const isJudged = target.judged === state.members;
-    const due = news.length > 0 ? news : dueEvents(state, nowMs, isJudged);
+    const due = news.length > 0 ? news : decide.due(state, nowMs, isJudged);
     if (due.length === 0) target.judged = state.members;
-    const events = due.length > 0 ? due : issuedFrom(state, book.fleet(), isClaimed, nowMs);
+    const events =
+      due.length > 0 ? due : issuedFrom(decide.plan, state, book.fleet(), isClaimed, nowMs);
     if (events.length === 0) break;
     const appended = await book.append(target, events);
     if (!appended.ok) return appended;
@@ -241,12 +256,13 @@ async function turnOne(
 }
 
 function issuedFrom(
+  plan: typeof planIssues,
   state: RolloutState,
   { stopped }: FleetState,
   isClaimed: (device: string) => boolean,
   atMs: number,
 ): readonly RolloutEvent[] {
-  const issues = planIssues(state, { isClaimed }, atMs).filter(
+  const issues = plan(state, { isClaimed }, atMs).filter(
     // A stop holds back what is new, and never what turns a device back.
     ({ goal }) => stopped === undefined || goal === 'previous',
   );
