@@ -11,6 +11,7 @@ import type { RangeMethod } from './choose-range.ts';
 import { insertQdq, type QdqOptions } from './insert-qdq.ts';
 import { observeRanges } from './observe.ts';
 import { planQdq, type Skipped } from './plan-qdq.ts';
+import { widenFirstConv } from './widen-first-conv.ts';
 
 export interface StaticOptions extends QdqOptions {
   readonly method: RangeMethod;
@@ -39,12 +40,13 @@ export async function quantizeStatic(
   if (!raised.ok) return raised;
   const folded = await foldConstants(raised.value, runtime);
   if (!folded.ok) return folded;
-  const plan = planQdq(indexGraph(folded.value.graph), options.excluded);
+  const wide = widenFirstConv(folded.value, options.excluded);
+  const plan = planQdq(indexGraph(wide.graph), options.excluded);
   const watched = new Set(
     [...plan.values.values()].flatMap((source) => (source.kind === 'range' ? [source.of] : [])),
   );
-  const ranges = await observeRanges(folded.value, [...watched], runs, options.method, runtime);
+  const ranges = await observeRanges(wide, [...watched], runs, options.method, runtime);
   if (!ranges.ok) return ranges;
-  const quantized = insertQdq(folded.value, plan, ranges.value, options);
+  const quantized = insertQdq(wide, plan, ranges.value, options);
   return ok({ model: quantized, nodes: plan.nodes.size, skipped: plan.skipped });
 }
