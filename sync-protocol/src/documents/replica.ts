@@ -79,6 +79,8 @@ export interface ReplicaPorts {
 
 /** The log is rewritten as one save when the changes outgrow it, and this. */
 const compactBytesMin = 64 * 1024;
+/** Documents whose state is remembered; the engine holds fewer of them, and opens one again from the log as this does. */
+const openMax = 1_024;
 /** A write that another process of ours overtook is made again on what that one wrote. */
 const attemptsMax = 4;
 
@@ -98,9 +100,18 @@ export function createReplica(ports: ReplicaPorts): Replica {
     return author + word() + word();
   };
 
+  /** The one used longest ago makes room. */
+  const remember = (document: string, state: Open): Open => {
+    open.delete(document);
+    open.set(document, state);
+    const [oldest] = open.keys();
+    if (open.size > openMax && oldest !== undefined) open.delete(oldest);
+    return state;
+  };
+
   const openDocument = async (document: string): Promise<Result<Open>> => {
     const held = open.get(document);
-    if (held !== undefined) return ok(held);
+    if (held !== undefined) return ok(remember(document, held));
     const loaded = await log.load(document);
     if (!loaded.ok) return loaded;
     const { save, changes, epoch, version, heads, sinceMs } = loaded.value;
@@ -118,8 +129,7 @@ export function createReplica(ports: ReplicaPorts): Replica {
       saveBytes: save?.length ?? 0,
       bytes: bytesOf(chunks),
     };
-    open.set(document, state);
-    return ok(state);
+    return ok(remember(document, state));
   };
 
   /** Runs `action` on the open document, again where the engine has lost it or another process was faster. */
@@ -140,8 +150,7 @@ export function createReplica(ports: ReplicaPorts): Replica {
     });
 
   const recorded = (document: string, state: Open): void => {
-    open.set(document, state);
-    ports.onChanged(document, state);
+    ports.onChanged(document, remember(document, state));
   };
 
   const append = async (
