@@ -477,6 +477,8 @@ describe('the page', () => {
         await follow(map.imports[from] ?? new URL(from, `http://page${url}`).pathname);
     };
     await follow('/app/app.js');
+    for (const [, path = ''] of html.matchAll(/(?:src|href)="(\/[^"]*)"/g))
+      expect(`${path}: ${(await get(agent, path)).status}`).toBe(`${path}: 200`);
     expect(seen.size).toBeGreaterThan(10);
     expect((await get(agent, '/app/modules/edge-agent/main.js')).status).toBe(404);
     expect((await get(agent, '/app/modules/../../package.json')).status).toBe(404);

@@ -1,16 +1,19 @@
 // The console's files, read once at start: a page that is part of the program fails with it, not later.
 
 import { readFileSync } from 'node:fs';
+import { extname } from 'node:path';
+import { pageFiles } from '@skerry/shared/node';
 
 /** The same folder, seen from src/http and from dist/http. */
 const folder = new URL('../../console/', import.meta.url);
 
-const typeOf = {
-  'index.html': 'text/html; charset=utf-8',
-  'console.css': 'text/css; charset=utf-8',
-  'console.js': 'text/javascript; charset=utf-8',
-  'skerry.svg': 'image/svg+xml',
-} as const;
+const types: Readonly<Record<string, string>> = {
+  '.html': 'text/html; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.svg': 'image/svg+xml',
+};
+const own = (name: string) => [name, new URL(name, folder)] as const;
 
 export interface ConsoleFile {
   readonly path: string;
@@ -19,9 +22,13 @@ export interface ConsoleFile {
 }
 
 export function readConsoleFiles(): readonly ConsoleFile[] {
-  return Object.entries(typeOf).map(([name, type]) => ({
+  const files = [
+    ...[own('index.html'), own('console.css'), own('console.js')],
+    ...Object.entries(pageFiles),
+  ];
+  return files.map(([name, file]) => ({
     path: name === 'index.html' ? '/' : `/${name}`,
-    type,
-    body: readFileSync(new URL(name, folder), 'utf8'),
+    type: types[extname(name)] ?? '',
+    body: readFileSync(file, 'utf8'),
   }));
 }

@@ -8,7 +8,7 @@ import { basename, dirname, extname, join, relative } from 'node:path';
 import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { browserModules } from '@skerry/models/node';
-import { browserModule } from '@skerry/shared/node';
+import { browserModule, pageFiles } from '@skerry/shared/node';
 import { type Context, Hono } from 'hono';
 import { secureHeaders } from 'hono/secure-headers';
 
@@ -29,7 +29,8 @@ const types: Readonly<Record<string, string>> = {
 
 export function pageRoutes(): Hono {
   const files = new Map<string, string>();
-  for (const name of ['app.css', 'app.js', 'skerry.svg']) files.set(name, join(page, name));
+  for (const name of ['app.css', 'app.js']) files.set(name, join(page, name));
+  for (const [name, file] of Object.entries(pageFiles)) files.set(name, file);
   const modules = (folder: string, root: string, entries: readonly string[]): void => {
     for (const file of entries.flatMap((entry) => modulesFrom(entry)))
       files.set(`modules/${folder}/${relative(root, file)}`, file);
