@@ -6,7 +6,7 @@ import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { operatorCommands } from '@skerry/cloud-coordinator';
-import { type OpenAiFlavour, startOpenAiMock } from '@skerry/models/testing';
+import { startOpenAiMock } from '@skerry/models/testing';
 import { trainTextRouter } from '@skerry/models/text-router';
 import OpenAI, { APIError, AuthenticationError, BadRequestError, NotFoundError } from 'openai';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
@@ -54,21 +54,23 @@ const clientOf = ({ httpUrl }: SkerryProcess, more: object = {}): OpenAI =>
   new OpenAI({ baseURL: `${httpUrl}/v1`, apiKey: 'none', maxRetries: 0, ...more });
 
 describe('OpenAI’s client on a coordinator', { timeout: 60_000 }, () => {
-  const start = async (flavour: OpenAiFlavour) => {
+  it('[IDN13] shows its key, chats, streams, embeds and lists, and falls back to what was written down', async () => {
     const folder = await temporaryFolder();
-    const mock = await startOpenAiMock(flavour);
-    const answers = { name: 'answers', kind: 'precomputed', file: await writeAnswers(folder) };
-    const coordinator = await startCoordinator(folder, [upstreamOf(flavour, mock.url), answers]);
-    return { mock, coordinator, client: clientOf(coordinator) };
-  };
-
-  it('chats, streams, embeds and lists, and falls back to what was written down', async () => {
-    const { mock, client } = await start('vllm');
+    const [vllm, ollama] = [await startOpenAiMock('vllm'), await startOpenAiMock('ollama')];
+    const upstreams = [
+      upstreamOf('vllm', vllm.url, { models: { large: 'echo' } }),
+      upstreamOf('ollama', ollama.url, { models: { small: 'echo' } }),
+      { name: 'answers', kind: 'precomputed', file: await writeAnswers(folder) },
+    ];
+    const apiKey = 'the-operator-token-of-one-coordinator';
+    const coordinator = await startCoordinator(folder, upstreams, { 'operator-token': apiKey });
+    await expect(clientOf(coordinator).models.list()).rejects.toBeInstanceOf(AuthenticationError);
+    const client = clientOf(coordinator, { apiKey });
     const { data } = await client.models.list();
-    expect(data.map(({ id }) => id)).toEqual(['echo']);
-    expect(await client.models.retrieve('echo')).toMatchObject({ object: 'model' });
+    expect(data.map(({ id }) => id)).toEqual(['large', 'small']);
+    expect(await client.models.retrieve('large')).toMatchObject({ object: 'model' });
 
-    const asked = { model: 'echo', messages: question, logprobs: true };
+    const asked = { model: 'large', messages: question, logprobs: true };
     const whole = await client.chat.completions.create(asked);
     expect(whole.choices[0]?.message.content).toBe('what is a skerry');
     expect(whole.choices[0]?.logprobs?.content?.[0]?.logprob).toBeCloseTo(Math.log(0.5));
@@ -88,77 +90,52 @@ describe('OpenAI’s client on a coordinator', { timeout: 60_000 }, () => {
       function: { name: 'depth_of', arguments: '{"depth": 3}' },
     });
 
-    for (const more of [{}, { encoding_format: 'float' as const }]) {
-      const embedded = await client.embeddings.create({
-        model: 'echo',
-        input: ['a', 'bbb'],
-        ...more,
-      });
-      expect(embedded.data.map(({ embedding }) => embedding)).toEqual([
-        [1, 0],
-        [3, 1],
-      ]);
-    }
+    // Ollama knows no base64, which this client asks for unless it is told otherwise.
+    for (const model of ['large', 'small'])
+      for (const more of [{}, { encoding_format: 'float' as const }]) {
+        const embedded = await client.embeddings.create({ model, input: ['a', 'bbb'], ...more });
+        const vectors = embedded.data.map(({ embedding }) => embedding);
+        expect(vectors).toEqual([
+          [1, 0],
+          [3, 1],
+        ]);
+      }
 
-    mock.mode = 'broken';
-    const written = await client.chat.completions.create({ model: 'echo', messages: question });
+    vllm.mode = 'broken';
+    const written = await client.chat.completions.create({ model: 'large', messages: question });
     expect(written.choices[0]?.message.content).toBe('A rock.');
   });
 
-  it('gives vectors whole where the server behind knows no base64', async () => {
-    const { client } = await start('ollama');
-    const { data } = await client.embeddings.create({ model: 'echo', input: 'abc' });
-    expect(data[0]?.embedding).toEqual([3, 0]);
-  });
-
-  it('hears errors as the ones it knows, and a stream’s in the middle of it', async () => {
-    const { mock, client, coordinator } = await start('llama.cpp');
-    const create = (more: object) =>
-      client.chat.completions.create({ model: 'echo', messages: question, ...more });
-    await expect(create({ messages: [] })).rejects.toBeInstanceOf(BadRequestError);
-    await expect(client.models.retrieve('nobody')).rejects.toBeInstanceOf(NotFoundError);
-    const other = [{ role: 'user' as const, content: 'one two fail four' }];
-    const stream = await client.chat.completions.create({
+  it('hears errors as the ones it knows, also in a stream, and lets go of who computes', async () => {
+    const mock = await startOpenAiMock('llama.cpp');
+    const upstreams = [upstreamOf('llama', mock.url)];
+    const coordinator = await startCoordinator(await temporaryFolder(), upstreams);
+    const client = clientOf(coordinator);
+    const asked = (content: string) => ({
       model: 'echo',
-      messages: other,
-      stream: true,
+      messages: [{ role: 'user' as const, content }],
     });
+    const create = (content: string) => client.chat.completions.create(asked(content));
+    const stream = (content: string) =>
+      client.chat.completions.create({ ...asked(content), stream: true });
+    const none = client.chat.completions.create({ model: 'echo', messages: [] });
+    await expect(none).rejects.toBeInstanceOf(BadRequestError);
+    await expect(client.models.retrieve('nobody')).rejects.toBeInstanceOf(NotFoundError);
+
+    const failing = await stream('one two fail four');
     const read = async () => {
-      for await (const _ of stream);
+      for await (const _ of failing);
     };
     await expect(read()).rejects.toBeInstanceOf(APIError);
-    mock.mode = 'overloaded';
-    await expect(create({ messages: other })).rejects.toMatchObject({
-      status: 503,
-      code: 'overloaded',
-    });
-    const retrying = clientOf(coordinator, { maxRetries: 2 });
-    mock.mode = 'ok';
-    const well = await retrying.chat.completions.create({ model: 'echo', messages: other });
-    expect(well.choices).toHaveLength(1);
-  });
 
-  it('lets go of who computes when it aborts', async () => {
-    const { mock, client } = await start('vllm');
-    const messages = [{ role: 'user' as const, content: 'one two stall' }];
-    const stream = await client.chat.completions.create({ model: 'echo', messages, stream: true });
-    const heard: string[] = [];
-    for await (const chunk of stream) {
-      heard.push(chunk.choices[0]?.delta.content ?? '');
-      if (heard.includes('two ')) break;
-    }
+    for await (const { choices } of await stream('one two stall'))
+      if (choices[0]?.delta.content === 'two ') break;
     await vi.waitFor(() => expect(mock.left).toBe(1), { timeout: 5_000 });
-  });
 
-  it('[IDN13] shows the operator’s token as its API key', async () => {
-    const folder = await temporaryFolder();
-    const mock = await startOpenAiMock('vllm');
-    const token = 'the-operator-token-of-one-coordinator';
-    const upstreams = [upstreamOf('vllm', mock.url)];
-    const coordinator = await startCoordinator(folder, upstreams, { 'operator-token': token });
-    await expect(clientOf(coordinator).models.list()).rejects.toBeInstanceOf(AuthenticationError);
-    const { data } = await clientOf(coordinator, { apiKey: token }).models.list();
-    expect(data).toHaveLength(1);
+    mock.mode = 'overloaded';
+    await expect(create('a')).rejects.toMatchObject({ status: 503, code: 'overloaded' });
+    mock.mode = 'ok';
+    expect((await create('a')).choices).toHaveLength(1);
   });
 });
 
@@ -242,7 +219,16 @@ describe('OpenAI’s client on a device', { timeout: 90_000 }, () => {
     expect(embedded.data[1]?.embedding).toEqual([3, 1]);
     expect(decisionOf(embedded)).toMatchObject({ source: 'local', degraded: false });
 
-    await coordinator.kill();
+    const broken = await client.chat.completions.create({
+      model: 'echo',
+      messages: [{ role: 'user', content: 'the sum stall half percent' }],
+      stream: true,
+    });
+    const read = async () => {
+      for await (const { choices } of broken)
+        if (choices[0]?.delta.content === 'sum ') await coordinator.kill();
+    };
+    await expect(read()).rejects.toBeInstanceOf(APIError);
     expect(await ask(hard)).toMatchObject({ source: 'local', degraded: true });
     weak.mode = 'broken';
     const written = await client.chat.completions.create({ model: 'echo', messages: question });
