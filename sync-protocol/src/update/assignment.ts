@@ -1,7 +1,7 @@
 // What one device should run, as the director signs it (Uptane standard 2.0 §5.3.2, there "Director repository").
 // A goal and no command: it holds all that is to be, so the newest replaces those before it, and to take one twice
 // changes nothing. It travels in a DSSE envelope. Durations and no times of day, for a device may have no clock: they
-// count from the moment at which the device has taken the assignment.
+// count from the moment at which the device has taken the assignment; to activate, from when it could.
 
 import {
   describeIssues,

@@ -14,6 +14,7 @@ export interface Obstacle {
     | 'canary-too-small'
     | 'proof-out-of-reach'
     | 'herd-too-slow'
+    | 'never-activates'
     | 'never-confirms'
     | 'wave-too-short'
     | 'budget-starves';
@@ -21,6 +22,7 @@ export interface Obstacle {
 }
 
 const minuteMs = 60_000;
+const dayMinutes = 1_440;
 
 export function checkFeasibility(
   plan: RolloutPlan,
@@ -108,7 +110,15 @@ function checkGate({ gate }: RolloutPlan, canary: number): readonly Obstacle[] {
 }
 
 function checkTimes({ device, timeouts }: RolloutPlan): readonly Obstacle[] {
-  const { soak, timeouts: own } = device;
+  const { soak, timeouts: own, maintenance } = device;
+  const closedMs = maintenance === undefined ? 0 : longestClosed(maintenance);
+  if (closedMs >= own.activateMs)
+    return [
+      {
+        code: 'never-activates',
+        message: `between two maintenance windows lie ${closedMs / minuteMs} minutes, and an activation is given up after ${own.activateMs / minuteMs}`,
+      },
+    ];
   if (soak.forMs >= own.soakMs)
     return [
       {
@@ -124,6 +134,22 @@ function checkTimes({ device, timeouts }: RolloutPlan): readonly Obstacle[] {
           message: `a wave has ${timeouts.waveMs} ms, and the soak alone lasts ${soak.forMs}`,
         },
       ];
+}
+
+/** Of the time between two windows, over a week that repeats. */
+function longestClosed({
+  days,
+  fromMinute,
+  minutes,
+}: NonNullable<RolloutPlan['device']['maintenance']>): number {
+  const opens = [...new Set(days)]
+    .sort((a, b) => a - b)
+    .map((day) => day * dayMinutes + fromMinute);
+  const gaps = opens.map((open, i) => {
+    const next = opens[i + 1] ?? (opens[0] ?? 0) + 7 * dayMinutes;
+    return Math.max(0, next - open - minutes);
+  });
+  return Math.max(0, ...gaps) * minuteMs;
 }
 
 function checkBudget(

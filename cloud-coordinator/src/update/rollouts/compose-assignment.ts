@@ -42,13 +42,11 @@ export function composeAssignment(
   };
 }
 
-/** The same moments, said again when some of the time until them has gone. */
+/** The same moment to fetch, said again when some of the time until it has gone. */
 function laterBy(assigned: ModelAssignment, elapsedMs: number): ModelAssignment {
-  const rest = ({ afterMs, windowMs }: ModelAssignment['fetch']) => ({
-    afterMs: Math.max(0, afterMs - Math.max(0, elapsedMs)),
-    windowMs,
-  });
-  return { ...assigned, fetch: rest(assigned.fetch), activate: rest(assigned.activate) };
+  const { afterMs, windowMs } = assigned.fetch;
+  const leftMs = Math.max(0, afterMs - Math.max(0, elapsedMs));
+  return { ...assigned, fetch: { afterMs: leftMs, windowMs } };
 }
 
 /** Whether what a device was told last says what now holds for all. */
@@ -72,7 +70,7 @@ export function candidateGoal(
     progress.kind === 'issued' || progress.kind === 'under-way'
       ? progress
       : { fetchAtMs: nowMs, activateAtMs: nowMs };
-  const after = (atMs: number) => ({ afterMs: Math.max(0, atMs - nowMs), windowMs: 0 });
+  const exactly = (afterMs: number) => ({ afterMs: Math.max(0, afterMs), windowMs: 0 });
   const { model, variant, device } = plan;
   return {
     model,
@@ -83,12 +81,20 @@ export function candidateGoal(
       ...(variant === undefined ? {} : { variant }),
       rollout: { id: plan.id, wave: Math.max(member.wave, phase.wave) },
       deltas: [...deltas],
-      fetch: after(at.fetchAtMs),
-      activate: after(at.activateAtMs),
+      fetch: exactly(at.fetchAtMs - nowMs),
+      // From when it is ready to: what it took to get there keeps devices apart already.
+      activate: exactly(at.activateAtMs - at.fetchAtMs),
       ...device,
     },
   };
 }
+
+/** A factory's bundle is in no registry. The digest is enough for who has it, and nobody else is told of it. */
+const unknownRef = (digest = ''): BundleRef => ({
+  version: 'factory',
+  target: 'factory',
+  bundle: { digest, bytes: 1 },
+});
 
 /** To what ran before, at once: it lies on the other slot, is trusted, and there is nothing to watch. */
 export function previousGoal(
@@ -98,14 +104,15 @@ export function previousGoal(
 ): Goal {
   const { model, device } = plan;
   const issue = issueName(plan.id, member.issues);
-  if (previous === undefined) return { model, issue, assigned: undefined };
+  if (previous === undefined && member.previous === undefined)
+    return { model, issue, assigned: undefined };
   const now = { afterMs: 0, windowMs: 0 };
   return {
     model,
     issue,
     assigned: {
       model,
-      ...previous,
+      ...(previous ?? unknownRef(member.previous)),
       deltas: [],
       fetch: now,
       activate: now,

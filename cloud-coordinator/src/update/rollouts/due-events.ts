@@ -1,15 +1,13 @@
 // What time does to a rollout: who has been silent for too long, and what the gate says now. Pure, so that any coordinator
 // comes to the same, and a test needs no clock.
 
+import type { UpdateState } from '@skerry/sync-protocol/update';
 import { evaluateGate, type Observed } from './evaluate-gate.ts';
 import type { Execution } from './gate-signs.ts';
 import type { Member } from './member.ts';
 import { devicesPerEventMax, type RolloutEvent, type Tally } from './rollout-event.ts';
 import type { RolloutPlan } from './rollout-plan.ts';
 import type { RolloutState } from './rollout-state.ts';
-
-/** A window for maintenance comes at least once in it. */
-const maintenanceWaitMs = 7 * 86_400_000;
 
 /** `isJudged`: the gate has seen these very members and said `hold`. */
 export function dueEvents(
@@ -63,26 +61,19 @@ export function deadlineOf(
   if (progress.kind !== 'under-way') return never;
   const { state, sinceMs, fetchAtMs, activateAtMs } = progress;
   const { fetchMs, shadowMs, activateMs, soakMs } = device.timeouts;
-  const { graceMs } = timeouts;
-  switch (state) {
-    case 'assigned':
-      return Math.max(sinceMs, fetchAtMs) + fetchMs + graceMs;
-    case 'fetching':
-      return sinceMs + fetchMs + graceMs;
-    case 'verified':
-    case 'staged': {
-      const wait = device.maintenance === undefined ? 0 : maintenanceWaitMs;
-      return Math.max(sinceMs, activateAtMs) + wait + shadowMs + activateMs + graceMs;
-    }
-    case 'shadowing':
-      return sinceMs + shadowMs + graceMs;
-    case 'activating':
-      return sinceMs + activateMs + graceMs;
-    case 'soaking':
-      return sinceMs + soakMs + graceMs;
-    default:
-      return sinceMs + graceMs;
-  }
+  // As the device counts (its plan-update.ts), and then the grace.
+  const own: Partial<Record<UpdateState, number>> = {
+    assigned: Math.max(0, fetchAtMs - sinceMs) + fetchMs,
+    fetching: fetchMs,
+    verified: fetchMs,
+    staged: fetchMs,
+    shadowing: shadowMs,
+    activating: Math.max(0, activateAtMs - fetchAtMs) + activateMs,
+    soaking: soakMs,
+    // It tries again: that has the time of a fetch to begin.
+    'rolled-back': fetchMs,
+  };
+  return sinceMs + (own[state] ?? 0) + timeouts.graceMs;
 }
 
 /** What the gate may know. */

@@ -92,6 +92,10 @@ describe('feasibility', () => {
       { gate: { ...gate, audits: { riseMax: 0.002, answersMin: 1, need: 'prove' } } },
     ],
     ['herd-too-slow', { timeouts: { waveMs: 600_000 } }],
+    [
+      'never-activates',
+      { device: { ...device, maintenance: { days: [1, 2], fromMinute: 120, minutes: 60 } } },
+    ],
     ['never-confirms', { device: { ...device, soak: { ...device.soak, forMs: 600_000 } } }],
     [
       'wave-too-short',

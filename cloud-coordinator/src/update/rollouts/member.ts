@@ -132,18 +132,35 @@ function progressAfter(member: Member, told: Report, candidate: string, atMs: nu
       // Its heartbeat must say the same before it counts.
       return underWay(progress, 'confirmed', atMs);
     case 'rolled-back':
+      // The link's fault, or the disk's: it tries again by itself, and says so when it has given up.
+      if (told.code !== undefined && passingCodes.has(told.code))
+        return underWay(progress, 'rolled-back', atMs);
+      return ended(progress, reason === '' ? told.state : reason, atMs);
     case 'quarantined':
-      return progress.kind === 'failed' && progress.told
-        ? progress
-        : failed(atMs, reason === '' ? told.state : reason);
+      return ended(progress, reason === '' ? told.state : reason, atMs);
     case 'refused':
-      return { kind: 'refused', atMs, reason };
+      // Given up after tries that had begun.
+      return told.code === 'attempts'
+        ? ended(progress, reason, atMs)
+        : { kind: 'refused', atMs, reason };
     case 'stopped':
       return { kind: 'waiting' };
     default:
       return underWay(progress, told.state, atMs);
   }
 }
+
+/** What a device calls its own fault or the link's (its reasonCodes), and no bundle's. */
+const passingCodes: ReadonlySet<string> = new Set([
+  'timeout',
+  'storage',
+  'link',
+  'damaged',
+  'insufficient-data',
+]);
+
+const ended = (progress: Progress, reason: string, atMs: number): Progress =>
+  progress.kind === 'failed' && progress.told ? progress : failed(atMs, reason);
 
 /** The states in which a device has let go of a bundle. */
 const over: ReadonlySet<UpdateState> = new Set([

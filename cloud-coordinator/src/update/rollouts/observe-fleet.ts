@@ -75,7 +75,10 @@ export function reportedFrom(
         state,
         ...(reason === undefined
           ? {}
-          : { reason: `${reason.code}: ${reason.message}`.slice(0, reasonCharsMax) }),
+          : {
+              code: reason.code,
+              reason: `${reason.code}: ${reason.message}`.slice(0, reasonCharsMax),
+            }),
         ...(running === undefined ? {} : { running }),
         ...(arm === undefined ? {} : { arm }),
         ...(health === undefined ? {} : { health }),

@@ -126,6 +126,8 @@ export const rolloutEventSchema = z.discriminatedUnion('kind', [
         /** The op's id, which rises with each of a device: what is read twice counts once. */
         op: countSchema,
         state: z.enum(updateStates),
+        /** The reason's, by which a try that is made again is told from an end. */
+        code: z.string().max(64).optional(),
         reason: reasonSchema.optional(),
         running: digestSchema.optional(),
         arm: z.enum(['control', 'candidate']).optional(),

@@ -325,6 +325,33 @@ describe('a member', () => {
     expect(progressOf(mended, 'device-0')).toMatchObject({ kind: 'succeeded' });
   });
 
+  it('[ROL4] that tries again by itself has not failed, and has when it gives up', () => {
+    const says = (
+      state: 'rolled-back' | 'refused' | 'quarantined',
+      code: string,
+    ): RolloutEvent => ({
+      kind: 'reported',
+      atMs: 4,
+      reports: [{ device: 'device-0', op: ++op, state, code, reason: code }],
+    });
+    const begun = after(told, reported('device-0', 'fetching'));
+    const tries = after(begun, says('rolled-back', 'link'));
+    expect(progressOf(tries, 'device-0')).toMatchObject({
+      kind: 'under-way',
+      state: 'rolled-back',
+    });
+    expect(progressOf(after(tries, says('refused', 'attempts')), 'device-0')).toMatchObject({
+      kind: 'failed',
+      told: true,
+    });
+    expect(progressOf(after(begun, says('rolled-back', 'health')), 'device-0')).toMatchObject({
+      kind: 'failed',
+    });
+    expect(progressOf(after(told, says('refused', 'untrusted')), 'device-0')).toMatchObject({
+      kind: 'refused',
+    });
+  });
+
   it('[ROL5] tells each report once, however often it is read', () => {
     const rolledBack = reported('device-0', 'rolled-back');
     const once = after(told, rolledBack, reported('device-0', 'assigned'));
