@@ -28,6 +28,22 @@ it('[TUF3] damaged bytes are not given back', async () => {
   });
 });
 
+it('[TUF3] what another process publishes is seen at once, also after a quiet time', async () => {
+  const disk = newDisk();
+  const [one, other] = [createTrustFiles(disk, Date.now), createTrustFiles(disk, Date.now)];
+  const timestamp = `sha256:${'0'.repeat(64)}`;
+  const head = (revision: number) => ({ revision, files: {}, timestamp });
+  for (let revision = 1; revision <= 20; revision++) {
+    await other.commit(head(revision));
+    if (revision % 5 === 0) {
+      const then = Date.now() / 1_000 - 10 + revision;
+      utimesSync(join(disk, 'heads'), then, then);
+    }
+    for (let times = 0; times < 2; times++)
+      expect(await one.head()).toEqual({ ok: true, value: head(revision) });
+  }
+});
+
 it('forgets what nobody names a day later, and old heads', async () => {
   const disk = newDisk();
   const dayMs = 24 * 3_600_000;

@@ -14,7 +14,7 @@ import {
   parseJson,
   type Result,
 } from '@skerry/shared';
-import { sha256 } from '@skerry/shared/node';
+import { sha256, systemClock } from '@skerry/shared/node';
 import { type Metadata, parseAnyMetadata } from '../update/trust/metadata.ts';
 import {
   type Head,
@@ -29,6 +29,10 @@ const headsKept = 16;
 /** What a publication has written and not yet named is younger. */
 const pruneAgeMs = 24 * 3_600_000;
 const headBytesMax = 1024 * 1024;
+/** A folder that has changed just now may change again within one tick of its disk's clock. */
+const settledMs = 1_000;
+/** A fleet asks for the same few files. */
+const cachedBytesMax = 16 * 1024 * 1024;
 const stagedMax = 256;
 
 let drafts = 0;
@@ -44,14 +48,28 @@ export function createTrustFiles(folder: string, nowMs: () => number): TrustStor
     return numbers.map(Number).sort((a, b) => a - b);
   };
 
+  const cache = createBytesCache();
+  let settled: { readonly changed: bigint; readonly head: Head } | undefined;
+
   return {
     async head() {
+      const changed = await attempt(() =>
+        stat(at.heads, { bigint: true }).catch(absent(undefined)),
+      );
+      if (!changed.ok) return changed;
+      if (changed.value === undefined) return ok(undefined);
+      const { mtimeNs, mtimeMs } = changed.value;
+      if (settled?.changed === mtimeNs) return ok(settled.head);
       const found = await attempt(async () => {
         const last = (await revisions()).at(-1);
         return last === undefined ? undefined : readFile(headPath(last));
       });
       if (!found.ok) return found;
-      return found.value === undefined ? ok(undefined) : parseHead(found.value);
+      if (found.value === undefined) return ok(undefined);
+      const head = parseHead(found.value);
+      const isSettled = systemClock.nowMs() - Number(mtimeMs) > settledMs;
+      if (head.ok && isSettled) settled = { changed: mtimeNs, head: head.value };
+      return head;
     },
 
     async commit(head) {
@@ -91,13 +109,17 @@ export function createTrustFiles(folder: string, nowMs: () => number): TrustStor
     async read(digest) {
       if (!digestSchema.safeParse(digest).success)
         return err(failure('invalid_argument', 'expected a digest'));
+      const cached = cache.get(digest);
+      if (cached !== undefined) return ok(cached);
       const bytes = await attempt(() => readFile(blobPath(digest)).catch(absent(undefined)));
       if (!bytes.ok) return bytes;
       if (bytes.value === undefined)
         return err(failure('not_found', `no ${digest} in ${at.blobs}`));
-      return sha256(bytes.value) === digest
-        ? ok(new Uint8Array(bytes.value))
-        : err(failure('digest_mismatch', `${blobPath(digest)} is not what was written`));
+      if (sha256(bytes.value) !== digest)
+        return err(failure('digest_mismatch', `${blobPath(digest)} is not what was written`));
+      const content = new Uint8Array(bytes.value);
+      cache.put(digest, content);
+      return ok(content);
     },
 
     prune: (keep) =>
@@ -110,6 +132,25 @@ export function createTrustFiles(folder: string, nowMs: () => number): TrustStor
           if (nowMs() - mtimeMs > pruneAgeMs) await rm(path, { force: true });
         }
       }),
+  };
+}
+
+/** The latest that were read; what their digest names does not change. */
+function createBytesCache() {
+  const held = new Map<string, Uint8Array>();
+  let bytes = 0;
+  return {
+    get: (digest: string): Uint8Array | undefined => held.get(digest),
+    put(digest: string, content: Uint8Array): void {
+      if (held.has(digest)) return;
+      held.set(digest, content);
+      bytes += content.length;
+      for (const [oldest, { length }] of held) {
+        if (bytes <= cachedBytesMax) return;
+        held.delete(oldest);
+        bytes -= length;
+      }
+    },
   };
 }
 

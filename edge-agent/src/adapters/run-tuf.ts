@@ -27,13 +27,15 @@ const delegationsMax = 32;
 export const createRunTuf =
   (clock: Clock): RunTuf =>
   async (trusted, source, paths) => {
-    const scratch = await mkdtemp(join(tmpdir(), 'skerry-tuf-'));
+    let scratch: string | undefined;
     try {
-      for (const [name, bytes] of trusted) await writeFile(join(scratch, name), bytes);
+      scratch = await mkdtemp(join(tmpdir(), 'skerry-tuf-'));
+      const folder = scratch;
+      for (const [name, bytes] of trusted) await writeFile(join(folder, name), bytes);
       const fetcher = createFetcher(source);
       const outcome = await attempt(fetcher, clock, async () => {
         const updater = new Updater({
-          metadataDir: scratch,
+          metadataDir: folder,
           metadataBaseUrl: baseUrl,
           fetcher,
           config: {
@@ -45,9 +47,12 @@ export const createRunTuf =
         await updater.refresh();
         for (const path of paths) await updater.getTargetInfo(path);
       });
-      return { accepted: await readFolder(scratch), outcome };
+      return { accepted: await readFolder(folder), outcome };
+    } catch (thrown) {
+      const outcome = err(failure('storage_failed', `the scratch folder: ${messageOf(thrown)}`));
+      return { accepted: trusted, outcome };
     } finally {
-      await rm(scratch, { recursive: true, force: true });
+      if (scratch !== undefined) await rm(scratch, { recursive: true, force: true });
     }
   };
 

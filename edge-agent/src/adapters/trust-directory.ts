@@ -3,7 +3,7 @@
 import { mkdir, open, readdir, readFile, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { err, failure, messageOf, ok, type Result } from '@skerry/shared';
-import type { TrustFiles } from '../update/trust/trust-client.ts';
+import type { TrustFiles } from '../update/trust/trust-disk.ts';
 
 const fileBytesMax = 5_000_000;
 /** Delegated roles are fetched again where there are more. */

@@ -157,6 +157,15 @@ describe('indefinite freeze', () => {
   });
 });
 
+it('[TUF12] a time that a thief of the director’s key has said is forgotten with the key', async () => {
+  expect(await refresh(await honest())).toBe('ok');
+  expect(codeOf(await device.open().attest(ceremony.nowMs() + 50 * 365 * dayMs))).toBe('ok');
+  expect(await refresh(await honest(), v1)).toBe('expired');
+  await replaceKeys('director');
+  expect(await refresh(await honest(), v1)).toBe('ok');
+  expect(await target(v1)).toBe('ok');
+});
+
 describe('mix and match', () => {
   it('[TUF13] targets of another publication are refused', async () => {
     const old = await honest();

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createDirector, rotateKeys } from '@skerry/cloud-coordinator/trust';
-import { signEnvelope } from '@skerry/shared/node';
+import { type Signer, signEnvelope } from '@skerry/shared/node';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   forge,
@@ -21,6 +21,13 @@ const dayMs = 86_400_000;
 const v1 = 'digits/1.0.0/manifest.json';
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const refused = (code: string) => ({ ok: false, error: { code } });
+
+const directorWith = (...signers: Signer[]) =>
+  createDirector({
+    repository: ceremony.repository,
+    signers,
+    clock: { nowMs: Date.now, monotonicMs: Date.now, after: () => ({ cancel() {} }) },
+  });
 
 let ceremony: KeyCeremony;
 let device: TrustingDevice;
@@ -58,6 +65,43 @@ describe('after whatever has happened', () => {
         });
         expect((await device.open().target(v1)).ok, name).toBe(true);
       }
+    }
+  });
+
+  it('[TUF20] killed between any two files that it saves: the next refresh succeeds', async () => {
+    must(await device.open().refresh(sourceOf(await mirrorOf(ceremony)), [v1]));
+    for (let at = 0, died = true; died; at++) {
+      const path = `digits/1.0.${at + 1}/manifest.json`;
+      await ceremony.add(path, bytes(`${at}`));
+      for (const role of ['root', 'timestamp'] as const) {
+        const fresh = newSigner();
+        const change = {
+          add: [fresh.publicKey],
+          remove: role === 'root' ? [] : ceremony.keys[role].map(({ keyId }) => keyId),
+        };
+        const draft = must(await ceremony.repository.draft());
+        must(
+          await ceremony.repository.stage(must(rotateKeys(draft, role, change, ceremony.nowMs()))),
+        );
+        ceremony.keys[role] = role === 'root' ? [...ceremony.keys.root, fresh] : [fresh];
+        if (role === 'timestamp') ceremony.online.push(fresh);
+      }
+      await ceremony.publish([...ceremony.keys.root, ...ceremony.keys.targets]);
+      const source = sourceOf(await mirrorOf(ceremony));
+      let left = at;
+      const dead = {
+        ok: false as const,
+        error: { code: 'storage_failed' as const, message: 'dead', retryable: true },
+      };
+      const dying = device.open((files) => ({
+        ...files,
+        save: async (name, content) => (left-- > 0 ? files.save(name, content) : dead),
+        saveState: async (state) => (left-- > 0 ? files.saveState(state) : dead),
+      }));
+      died = !(await dying.refresh(source, [path])).ok;
+      expect(at < 5, 'root, timestamp, snapshot, targets, state').toBe(died);
+      must(await device.open().refresh(source, [path]));
+      expect((await device.open().target(path)).ok).toBe(true);
     }
   });
 
@@ -152,7 +196,7 @@ describe('an assignment', () => {
   it('[TUF22] is believed from the director that the root names, until the root names another', async () => {
     const [director] = ceremony.keys.director;
     if (director === undefined) throw new Error('no director');
-    const envelope = must(await createDirector(director).signAssignment(payload));
+    const envelope = must(await directorWith(director).signAssignment(payload));
     const another = must(await signEnvelope(director, 'text/plain', payload));
     const forged = must(await signEnvelope(newSigner(), type, payload));
     const others = must(await signEnvelope(ceremony.keys.targets[0] ?? director, type, payload));
@@ -172,6 +216,57 @@ describe('an assignment', () => {
     await ceremony.publish(ceremony.keys.root);
     must(await device.open().refresh(sourceOf(await mirrorOf(ceremony))));
     expect(await device.open().verifyAssignment(envelope)).toMatchObject(refused('untrusted'));
+  });
+});
+
+describe('an assignment', () => {
+  it('[TUF22] is signed by as many of the director’s keys as the root asks for, or not at all', async () => {
+    const second = newSigner();
+    const change = { add: [second.publicKey], remove: [], threshold: 2 };
+    const draft = must(await ceremony.repository.draft());
+    must(
+      await ceremony.repository.stage(
+        must(rotateKeys(draft, 'director', change, ceremony.nowMs())),
+      ),
+    );
+    await ceremony.publish(ceremony.keys.root);
+    must(await device.open().refresh(sourceOf(await mirrorOf(ceremony))));
+    const [first] = ceremony.keys.director as [Signer];
+    const payload = bytes('{}');
+    expect(await directorWith(first).signAssignment(payload)).toMatchObject(refused('unavailable'));
+    const envelope = must(await directorWith(first, newSigner(), second).signAssignment(payload));
+    expect((await device.open().verifyAssignment(envelope)).ok).toBe(true);
+    const sent = must(await directorWith(first, second).sign({ counter: 7 } as never));
+    const received = await device
+      .open()
+      .verifyAssignment(JSON.parse(new TextDecoder().decode(sent)));
+    expect(JSON.parse(new TextDecoder().decode(must(received)))).toEqual({ counter: 7 });
+    const half = { ...envelope, signatures: envelope.signatures.slice(1) };
+    expect(await device.open().verifyAssignment(half)).toMatchObject(refused('untrusted'));
+  });
+});
+
+describe('a source', () => {
+  it('[TUF21] that never answers keeps nobody else waiting', async () => {
+    const client = device.open();
+    must(await client.refresh(sourceOf(await mirrorOf(ceremony)), [v1]));
+    const { evidence } = must(await client.target(v1));
+    let release = (): void => {};
+    const silence = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const honest = sourceOf(await mirrorOf(ceremony));
+    const silent = {
+      read: async (name: string, max: number) => {
+        await silence;
+        return honest.read(name, max);
+      },
+    };
+    const hanging = client.refresh(silent);
+    expect((await client.verifyEvidence(evidence, v1)).ok).toBe(true);
+    expect((await client.target(v1)).ok).toBe(true);
+    release();
+    expect((await hanging).ok).toBe(true);
   });
 });
 

@@ -8,13 +8,14 @@ import {
   createTrustClient,
   createTrustDirectory,
   type TrustClient,
+  type TrustFiles,
 } from '@skerry/edge-agent/trust';
 import type { Clock } from '@skerry/shared';
 
 export interface TrustingDevice {
   readonly folder: string;
-  /** A client as after a restart. */
-  open(): TrustClient;
+  /** A client as after a restart; `wrap` may stand between it and its disk. */
+  open(wrap?: (files: TrustFiles) => TrustFiles): TrustClient;
   /** Turns the device's clock; null is the system's. */
   setClock(ms: number | null): void;
   close(): void;
@@ -27,10 +28,14 @@ export function createTrustingDevice(trustedRoot: Uint8Array, releasedMs = 0): T
   const clock: Clock = { nowMs, monotonicMs: nowMs, after: () => ({ cancel() {} }) };
   return {
     folder,
-    open: () =>
+    open: (wrap = (files) => files) =>
       createTrustClient(
         { trustedRoot, releasedMs },
-        { files: createTrustDirectory(join(folder, 'trust')), runTuf: createRunTuf(clock), clock },
+        {
+          files: wrap(createTrustDirectory(join(folder, 'trust'))),
+          runTuf: createRunTuf(clock),
+          clock,
+        },
       ),
     setClock: (ms) => {
       setMs = ms;

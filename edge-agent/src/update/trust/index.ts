@@ -4,3 +4,4 @@ export { createTrustDirectory } from '../../adapters/trust-directory.ts';
 export { type MetadataSource, openPack } from './metadata-source.ts';
 export { releasedMs } from './released.ts';
 export { createTrustClient, type Target, type TrustClient } from './trust-client.ts';
+export type { TrustFiles } from './trust-disk.ts';

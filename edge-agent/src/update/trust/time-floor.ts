@@ -1,28 +1,34 @@
 // A lower bound of now, for devices whose clock starts in 1970: the latest of when this program was released, what the
-// coordinator has signed, and what somebody trusted has said. It only rises, and it is kept. So no clock makes expired
-// metadata good again. A time that a thief of the timestamp key has signed is forgotten with that key.
+// coordinator has signed as its timestamp, and what the director has said. It only rises, and it is kept. So no clock
+// makes expired metadata good again. A time that a thief of a key has signed is forgotten with that key.
 
 import { z } from 'zod';
 
+/** The ids of the keys that vouch for a time. */
+const keysSchema = z.string().max(8_192);
+
 export const timeFloorSchema = z.strictObject({
   attestedMs: z.number().nonnegative(),
+  attestedBy: keysSchema,
   signedMs: z.number().nonnegative(),
-  /** The timestamp role's keys that vouch for `signedMs`. */
-  signedBy: z.string().max(8_192),
+  signedBy: keysSchema,
 });
 export type TimeFloor = z.infer<typeof timeFloorSchema>;
 
-export const noTimeFloor: TimeFloor = { attestedMs: 0, signedMs: 0, signedBy: '' };
+export const noTimeFloor: TimeFloor = { attestedMs: 0, attestedBy: '', signedMs: 0, signedBy: '' };
 
-export const attested = (floor: TimeFloor, atMs: number): TimeFloor => ({
+/** By the director, whose keys these are. */
+export const attested = (floor: TimeFloor, atMs: number, by: string): TimeFloor => ({
   ...floor,
-  attestedMs: Math.max(floor.attestedMs, atMs),
+  attestedMs: by === floor.attestedBy ? Math.max(floor.attestedMs, atMs) : atMs,
+  attestedBy: by,
 });
 
-export const signed = (floor: TimeFloor, atMs: number, signedBy: string): TimeFloor => ({
+/** By the timestamp role, whose keys these are. */
+export const signed = (floor: TimeFloor, atMs: number, by: string): TimeFloor => ({
   ...floor,
-  signedMs: signedBy === floor.signedBy ? Math.max(floor.signedMs, atMs) : atMs,
-  signedBy,
+  signedMs: by === floor.signedBy ? Math.max(floor.signedMs, atMs) : atMs,
+  signedBy: by,
 });
 
 export const floorMs = ({ attestedMs, signedMs }: TimeFloor, releasedMs: number): number =>
