@@ -8,6 +8,7 @@ import { closenessOf } from '../quantize/closeness.ts';
 import type { Skipped } from '../quantize/plan-qdq.ts';
 import { type QuantizeOptions, quantizeModel } from '../quantize/quantize-model.ts';
 import type { Runtime } from '../runtime/runtime.ts';
+import { checkExcluded } from './check-excluded.ts';
 import { table } from './command.ts';
 import { compareSpeed } from './compare-speed.ts';
 import { readModel } from './read-model.ts';
@@ -33,6 +34,8 @@ export async function quantizeFile(
   const read = await readModel(path, runtime);
   if (!read.ok) return read;
   const { bytes, model, inputs } = read.value;
+  const known = checkExcluded([model], options.excluded);
+  if (!known.ok) return known;
   const samples = await readSamples(options.samples, inputs);
   if (!samples.ok) return samples;
   const { runs, real } = samples.value;

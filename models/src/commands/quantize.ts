@@ -2,10 +2,11 @@
 // models quantize FILE.onnx --out FILE: a graph, judged by how close its outputs stay.
 
 import { basename, join } from 'node:path';
-import { countSchema, defined, listSchema, ok, type Result } from '@skerry/shared';
+import { collect, countSchema, defined, listSchema, ok, type Result } from '@skerry/shared';
 import { systemClock } from '@skerry/shared/node';
 import { z } from 'zod';
 import { type Bundle, readBundle, zooDirectory } from '../node/read-bundle.ts';
+import { decodeModel } from '../onnx/model-proto.ts';
 import { rangeMethods } from '../quantize/choose-range.ts';
 import {
   type BundleQuantization,
@@ -16,6 +17,7 @@ import { type QuantizeOptions, quantizeModel, quantizeModes } from '../quantize/
 import { createOnnxDirectRuntime } from '../runtime/onnx-direct.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import { writeBundle } from '../training/write-bundle.ts';
+import { checkExcluded } from './check-excluded.ts';
 import { defineCommand, percent, table } from './command.ts';
 import { compareSpeed } from './compare-speed.ts';
 import { dataDescription, openDataSet } from './data-sets.ts';
@@ -76,6 +78,9 @@ async function quantizeBundleAt(
   const folder = basename(subject) === subject ? join(zooDirectory, subject) : subject;
   const bundle = await readBundle(folder, ['edge', 'cloud'], variant);
   if (!bundle.ok) return bundle;
+  const models = collect([...bundle.value.stages.values()].map(decodeModel));
+  const known = models.ok ? checkExcluded(models.value, how.excluded) : models;
+  if (!known.ok) return known;
   const data = await openDataSet(dataName, bundle.value.manifest.lineage.seed);
   if (!data.ok) return data;
   const quantize: BundleQuantization['quantize'] = (model, runs) => {
