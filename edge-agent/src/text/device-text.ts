@@ -61,11 +61,15 @@ export function createDeviceText(
     const place = places.enter();
     if (!place.ok) return err({ ...place.error, retryAfterMs: busyRetryAfterMs });
     const { leave } = place.value;
-    const reply = await work(policy.value);
-    if (reply.ok && 'chunks' in reply.value)
+    let streams = false;
+    try {
+      const reply = await work(policy.value);
+      if (!reply.ok || !('chunks' in reply.value)) return reply;
+      streams = true;
       return ok({ ...reply.value, chunks: watchStream(reply.value.chunks, terms.signal, leave) });
-    leave();
-    return reply;
+    } finally {
+      if (!streams) leave();
+    }
   };
 
   return {

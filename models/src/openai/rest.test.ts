@@ -3,7 +3,7 @@ import { createVirtualClock } from '@skerry/shared/testing';
 import { describe, expect, it } from 'vitest';
 import { readerTimeoutMs } from './event-stream.ts';
 import { createTextHandler } from './rest.ts';
-import type { TextServer, TextTerms } from './text-server.ts';
+import { embeddingInputsMax, type TextServer, type TextTerms } from './text-server.ts';
 
 const limits = { bodyBytesMax: 10_000, deadlineMs: 500, deadlineMsMax: 1_000 };
 const asked = { model: 'm', messages: [{ role: 'user', content: 'a' }], stream: true };
@@ -72,6 +72,18 @@ describe('a handler of OpenAI’s API', () => {
     if (!reply.ok) throw new Error(reply.error.message);
     expect(reply.value.headers.get('skerry-reason')).toBe('caf??');
     expect(await reply.value.json()).toEqual({ id: 1, skerry: decision });
+  });
+
+  it('takes as many texts as OpenAI does, and no more', async () => {
+    const embed = async (count: number) => {
+      const data = Array.from({ length: count }, (_, index) => ({ index, embedding: [1] }));
+      const { ask } = fresh({ embed: async () => ok({ embeddings: { data } }) });
+      return ask('/embeddings', { model: 'm', input: data.map(() => 'a') });
+    };
+    expect(await embed(embeddingInputsMax)).toMatchObject({ ok: true });
+    expect(await embed(embeddingInputsMax + 1)).toMatchObject({
+      error: { code: 'invalid_argument' },
+    });
   });
 
   it('refuses embeddings that are not as many as the texts', async () => {

@@ -129,11 +129,8 @@ export function textRoutesContract(
       expect(mock.requests).toHaveLength(0);
     });
 
-    it('refuses embeddings of nothing, of too much, and in an encoding that there is not', async () => {
+    it('refuses embeddings of nothing, and in an encoding that there is not', async () => {
       const { url } = await open('vllm');
-      const input = Array.from({ length: 2_049 }, () => 1);
-      const many = JSON.stringify({ model: 'm', input: input.map(() => [1]) });
-      expect(many.length).toBeGreaterThan(contractBodyBytesMax);
       for (const body of [
         { model: 'm', input: [] },
         { model: 'm', input: '' },
