@@ -173,6 +173,9 @@ export const coordinatorConfigSchema = z.object({
   offlineAfterMs: countSchema(1_000, 24 * hourMs)
     .default(90_000)
     .describe('silence after which a device counts as offline'),
+  rolloutTurnMs: countSchema(50, 600_000)
+    .default(1_000)
+    .describe('how often rollouts take reports, ask their gates and tell devices'),
   watchersMax: countSchema(1, 10_000).default(64).describe('viewers of the live decisions'),
   logLevel: logLevelSchema,
 });

@@ -17,6 +17,7 @@ import type { DocumentEngine, DocumentLog, MemberStore } from '@skerry/sync-prot
 import type { CoordinatorConfig } from './config.ts';
 import { openDocuments } from './documents/documents.ts';
 import { referToNamedBlobs } from './documents/named-blobs.ts';
+import { createDeviceDirectory } from './fleet/device-directory.ts';
 import {
   type DeviceRegistry,
   type DeviceTable,
@@ -32,6 +33,8 @@ import { type Metrics, watchRisks } from './observe/metrics.ts';
 import { type ModelAdapters, type OpenModels, openModels } from './open-models.ts';
 import { type Audits, type AuditTable, createAudits } from './route/audits.ts';
 import { createPooledText } from './text/pooled-text.ts';
+import { openUpdates, type UpdatePorts } from './update/open-updates.ts';
+import type { Rollouts } from './update/rollouts/index.ts';
 
 export interface CoordinatorAdapters extends ModelAdapters {
   readonly store: CoordinatorStore;
@@ -44,6 +47,8 @@ export interface CoordinatorAdapters extends ModelAdapters {
   readonly inputs?: BlobInputs;
   /** For blobs that documents name; without it they are kept by nobody. */
   readonly blobReferences?: BlobReferences;
+  /** Without it this coordinator rolls out nothing. */
+  readonly updates?: UpdatePorts;
 }
 
 export type TransportAdapter = CoordinatorTransport & {
@@ -54,6 +59,7 @@ export type TransportAdapter = CoordinatorTransport & {
 export interface Coordinator {
   readonly fetch: (request: Request) => Response | Promise<Response>;
   readonly openInference: OpenInferenceServer;
+  readonly rollouts: Rollouts | undefined;
   ready(): boolean;
   /** Lets go of what it holds, not of its adapters; what is not answered stays open in the store. */
   close(): Promise<void>;
@@ -144,6 +150,24 @@ export async function createCoordinator(
     },
     config,
   );
+  const updates =
+    adapters.updates === undefined
+      ? ok(undefined)
+      : await openUpdates(
+          adapters.updates,
+          {
+            devices: createDeviceDirectory(devices),
+            ops: adapters.store,
+            news: (device) => handler.news(device),
+            clock,
+            log,
+          },
+          config.rolloutTurnMs,
+        );
+  if (!updates.ok) {
+    await opened.value.close();
+    return updates;
+  }
   watchFleet(metrics, devices);
   watchRisks(metrics, audits.latest);
   metrics.watch('skerry_ops_quarantined', 'Ops that nobody will take', async () => {
@@ -184,9 +208,11 @@ export async function createCoordinator(
   return ok({
     fetch: app.fetch,
     openInference: server,
+    rollouts: updates.value?.rollouts,
     ready,
     async close() {
       handler.close();
+      await updates.value?.close();
       await documents.close();
       await infer.close();
       await audits.close();

@@ -3,7 +3,7 @@
 
 import { availableParallelism } from 'node:os';
 import { createResidency } from '@skerry/models';
-import { createOnnxNativePool, openGrpc, readVariants } from '@skerry/models/node';
+import { createOnnxNativePool, makeDelta, openGrpc, readVariants } from '@skerry/models/node';
 import { textPaths } from '@skerry/models/openai';
 import { collect, type Log, ok, type Result, sleep } from '@skerry/shared';
 import {
@@ -36,11 +36,13 @@ import { openSqlite } from './adapters/open-sqlite.ts';
 import { openTrust } from './adapters/open-trust.ts';
 import { openUpstreams } from './adapters/open-upstreams.ts';
 import { databaseFile, hashText, operatorCommands } from './adapters/operator-commands.ts';
+import { createSqlAssignmentStore } from './adapters/sql-assignment-store.ts';
 import { createSqlAuditTable } from './adapters/sql-audit-table.ts';
 import { createSqlCoordinatorStore } from './adapters/sql-coordinator-store.ts';
 import { createSqlCredentialTable } from './adapters/sql-credential-table.ts';
 import { createSqlDeviceTable } from './adapters/sql-device-table.ts';
 import { createSqlDocumentStore } from './adapters/sql-document-store.ts';
+import { createSqlEventLog } from './adapters/sql-event-log.ts';
 import { runTrustCommand } from './adapters/trust-commands.ts';
 import { openAuthority } from './adapters/x509-authority.ts';
 import { type CoordinatorConfig, coordinatorConfigSchema, instanceName } from './config.ts';
@@ -128,6 +130,9 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
     clock,
   });
   if (!registry.ok) return registry;
+  const trust = openTrust(config.dataDir, config.tufKeys, clock);
+  if (!trust.ok) return trust;
+  opened.push(keepFresh(trust.value.repository, { clock, log }).close);
   const commits = createGroupCommit(database.value, commitGapMs);
   const documentEngine = createWorkerEngine();
   opened.push(() => documentEngine.close());
@@ -146,6 +151,15 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
     ...(certified ? { siteOf } : {}),
     inputs: blobs.value.inputs,
     blobReferences: blobs.value.references,
+    updates: {
+      registry: registry.value,
+      ...trust.value,
+      logs: createSqlEventLog(database.value, 'rollout'),
+      assignments: createSqlAssignmentStore(database.value, commits),
+      blobs: blobs.value.store,
+      references: blobs.value.references,
+      makeDelta,
+    },
     readBundles: async () => {
       const reading = config.bundles.map((directory) => readVariants(directory, ['edge', 'cloud']));
       const read = collect(await Promise.all(reading));
@@ -161,9 +175,6 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
   });
   if (!coordinator.ok) return coordinator;
   opened.push(() => coordinator.value.close());
-  const trust = openTrust(config.dataDir, config.tufKeys, clock);
-  if (!trust.ok) return trust;
-  opened.push(keepFresh(trust.value.repository, { clock, log }).close);
   const { fetch } = coordinator.value;
   const { httpTls, operatorAsked } = plan.value;
   const { operatorToken } = config;

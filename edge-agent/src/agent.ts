@@ -199,6 +199,7 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
       agentVersion,
       target: config.target,
       site: config.site,
+      labels: config.labels,
       models: [...models.values()].map(({ manifest: { name, version }, variant, bundle }) => {
         const update = updates?.statusOf(name);
         const counts = tally.countsOf(name);

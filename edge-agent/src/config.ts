@@ -22,6 +22,10 @@ const costSchema = countSchema(0, 1e12).default(0);
 export const agentConfigSchema = z.object({
   device: nameSchema.default('device-1').describe('this device’s name in the fleet'),
   site: nameSchema.default(defaultSite).describe('the place whose devices share a document'),
+  labels: listSchema
+    .pipe(z.array(nameSchema).max(16))
+    .optional()
+    .describe('words by which rollouts pick devices, separated by commas'),
   target: z.string().max(64).default('unknown').describe('kind of hardware, for the operator'),
   dataDir: z.string().min(1).default('.skerry/agent').describe('where the store lies'),
   httpHost: z.string().default('127.0.0.1').describe('address of the local API'),

@@ -57,9 +57,9 @@ const withoutAssignment = (body: DownBody): DownBody =>
       }
     : body;
 
-const withoutBundles = (status: DeviceStatus): DeviceStatus => ({
+const withoutBundles = ({ labels: _, ...status }: DeviceStatus): DeviceStatus => ({
   ...status,
-  models: status.models.map(({ bundle: _, update: __, ...rest }) => rest),
+  models: status.models.map(({ bundle: _bundle, update: _update, ...rest }) => rest),
 });
 
 export const spokenDialects: Dialects = new Map([

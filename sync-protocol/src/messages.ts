@@ -146,6 +146,8 @@ export const deviceStatusSchema = z.strictObject({
   target: z.string().max(64),
   /** The place whose devices share a document with it. */
   site: nameSchema.optional(),
+  /** Words of its own, by which rollouts pick devices. Since version 3. */
+  labels: z.array(nameSchema).max(16).optional(),
   models: z
     .array(
       z.strictObject({

@@ -33,8 +33,8 @@ export interface DeltasPorts {
 export interface Deltas {
   /** Makes what is worth it, one after the other; returns what lies ready then. Twice at once is once. */
   prepare(model: string, bundle: string): Promise<Result<readonly DeltaOffer[]>>;
-  /** What lies ready now. */
-  offersTo(bundle: string): readonly DeltaOffer[];
+  /** What lies ready now; `undefined` where nobody has prepared any. */
+  offersTo(bundle: string): readonly DeltaOffer[] | undefined;
   close(): void;
 }
 
@@ -92,6 +92,7 @@ export function createDeltas(ports: DeltasPorts): Deltas {
   const prepare = async (model: string, bundle: string): Promise<Result<readonly DeltaOffer[]>> => {
     const wanted = await wantedFor(model, bundle);
     if (!wanted.ok) return wanted;
+    ready.set(bundle, ready.get(bundle) ?? []);
     for (const delta of wanted.value) {
       const known = ready.get(bundle) ?? [];
       const { base, target } = delta;
@@ -114,7 +115,7 @@ export function createDeltas(ports: DeltasPorts): Deltas {
       underWay.set(bundle, preparing);
       return preparing;
     },
-    offersTo: (bundle) => ready.get(bundle) ?? [],
+    offersTo: (bundle) => ready.get(bundle),
     close: () => closing.abort(),
   };
 }

@@ -90,7 +90,7 @@ describe('the registry', () => {
     const held = value(await registry.version('digits', defined(version, 'a version')));
     expect(held.description.lineage).toMatchObject({ revision: 'f00d' });
     expect(held.description.variants.map(({ name }) => name)).toEqual(['fp32', 'int8']);
-    expect(value(await registry.manifest(held)).name).toBe('digits');
+    expect(value(await registry.manifest(held.manifest)).name).toBe('digits');
   });
 
   it('[REG1] refuses what is no manifest, and a variant that is not its files', async () => {

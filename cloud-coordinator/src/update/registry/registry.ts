@@ -56,7 +56,8 @@ export interface Registry extends BundleDirectory {
   model(name: string): Promise<Result<ModelState>>;
   /** By version, or by alias. Fails with `model_not_found`. */
   version(model: string, versionOrAlias: string): Promise<Result<ModelVersion>>;
-  manifest(version: ModelVersion): Promise<Result<Manifest>>;
+  /** Of a bundle that a version names. */
+  manifest(bundle: BlobRef): Promise<Result<Manifest>>;
   compare(model: string, from: string, to: string): Promise<Result<Comparison>>;
   /** `undefined`: takes it away. */
   moveAlias(
@@ -219,7 +220,7 @@ export function createRegistry(ports: RegistryPorts): Registry {
 
     version: versionOf,
 
-    async manifest({ manifest: { digest, bytes } }) {
+    async manifest({ digest, bytes }) {
       const read = await blobs.read(digest, 0, bytes);
       return read.ok ? readManifest(read.value) : read;
     },

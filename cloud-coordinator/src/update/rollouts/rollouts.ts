@@ -2,7 +2,16 @@
 // devices what to run. All that it knows is in the logs, so it may be killed at any moment, and several may run on one
 // database.
 
-import { type Clock, err, failure, type Log, ok, type Result, type Timer } from '@skerry/shared';
+import {
+  type Clock,
+  err,
+  failure,
+  type Log,
+  messageOf,
+  ok,
+  type Result,
+  type Timer,
+} from '@skerry/shared';
 import type { CoordinatorStore } from '@skerry/sync-protocol';
 import { checkFeasibility } from './check-feasibility.ts';
 import { checkFree, claimsOver, isSuperseded } from './claims-over.ts';
@@ -119,11 +128,17 @@ export async function openRollouts(
   let timer: Timer | undefined;
   const schedule = (afterMs: number): void => {
     timer = clock.after(afterMs, () => {
-      void inTurn(turn).then((turned) => {
-        if (!turned.ok)
-          log.error({ code: turned.error.code }, `rollouts cannot go on: ${turned.error.message}`);
-        if (timer !== undefined) schedule(afterMs);
-      });
+      void inTurn(turn)
+        // A bug in one turn must not end the process, nor the clockwork.
+        .catch((thrown: unknown) => err(failure('internal', messageOf(thrown))))
+        .then((turned) => {
+          if (!turned.ok)
+            log.error(
+              { code: turned.error.code },
+              `rollouts cannot go on: ${turned.error.message}`,
+            );
+          if (timer !== undefined) schedule(afterMs);
+        });
     });
   };
   if (turnEveryMs !== undefined) schedule(turnEveryMs);

@@ -1,5 +1,6 @@
 export { runTrustCommand } from '../../adapters/trust-commands.ts';
 export { createStagedFiles, createTrustFiles } from '../../adapters/trust-files.ts';
+export { createAssignmentSigner, signedBundles } from './assignment-signer.ts';
 export { signMetadata } from './count-signers.ts';
 export { createDirector, type Director } from './director.ts';
 export { createRoot, delegate, rotateKeys, undelegate } from './edit-keys.ts';

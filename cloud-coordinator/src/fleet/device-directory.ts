@@ -1,0 +1,38 @@
+// The fleet as rollouts see it: who is there, what each says that it runs.
+
+import { ok } from '@skerry/shared';
+import type { DeviceDirectory, FleetDevice } from '../update/rollouts/index.ts';
+import type { DeviceRegistry, DeviceView } from './device-registry.ts';
+
+const defaultSite = 'default';
+
+/** A page after the first is of the fleet as it was at the first: sorted once, and not a thousand devices at a time. */
+export function createDeviceDirectory(devices: Pick<DeviceRegistry, 'list'>): DeviceDirectory {
+  let all: readonly FleetDevice[] = [];
+  let places = new Map<string, number>();
+  return {
+    async list(devicesMax, after) {
+      if (after === undefined) {
+        all = devices.list(Number.POSITIVE_INFINITY).map(fleetDevice);
+        places = new Map(all.map(({ device }, i) => [device, i]));
+      }
+      const from = after === undefined ? 0 : (places.get(after) ?? all.length - 1) + 1;
+      return ok(all.slice(from, from + devicesMax));
+    },
+  };
+}
+
+function fleetDevice({ device, online, lastSeenMs, status }: DeviceView): FleetDevice {
+  const running = (status?.models ?? []).flatMap(({ name, bundle }) =>
+    bundle === undefined ? [] : [[name, bundle] as const],
+  );
+  return {
+    device,
+    online,
+    seenMs: lastSeenMs,
+    site: status?.site ?? defaultSite,
+    target: status?.target ?? 'unknown',
+    labels: status?.labels ?? [],
+    running: Object.fromEntries(running),
+  };
+}
