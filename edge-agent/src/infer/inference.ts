@@ -98,7 +98,7 @@ export function createInference(ports: InferencePorts, defaults: InferenceDefaul
       runStages(ports, admitted, place, (run) => first(model, run)),
     );
     // Only now: what does not take part in the run is done while the worker runs.
-    const asked: Asked = { ...admitted, requestId: createId(clock.nowMs(), random) };
+    const asked: Asked = { requestId: createId(clock.nowMs(), random), ...admitted };
     const ran = await running;
     if (!ran.ok) {
       ports.onFailed?.(model, ran.error, request.deadlineMs ?? defaults.deadlineMs);
@@ -108,12 +108,13 @@ export function createInference(ports: InferencePorts, defaults: InferenceDefaul
     onOutcome(outcome);
     const ending = await end(ports, asked, ran.value);
     const answered: InferenceAnswer = {
-      ...answerAt(outcome),
-      ...ending,
       requestId: asked.requestId,
       model,
       latencyMs: clock.monotonicMs() - startedMs,
       computeMs,
+      // What is spread stands last (docs/decisions/0054).
+      ...answerAt(outcome),
+      ...ending,
     };
     ports.onAnswer(answered);
     return ok(answered);

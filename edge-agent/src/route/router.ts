@@ -64,7 +64,6 @@ export function createRouter(
       const strained = strain();
       // Worked out only when it is read: a confident exit, which most answers are, weighs next to nothing.
       return decide({
-        ...exit,
         get link() {
           return seen();
         },
@@ -80,6 +79,8 @@ export function createRouter(
         ...(strained === undefined ? {} : { strain: strained }),
         drawn: random.next() < auditShare,
         raceMargin,
+        // What is spread stands last (docs/decisions/0054).
+        ...exit,
       });
     },
     spent(requestId, cutBytes, bytes) {
