@@ -45,6 +45,8 @@ const windowsMax = 3;
 const requestsMin = 400;
 const windowMsMax = 4_000;
 const socketsMax = 256;
+/** After which no further rate is tried: on a machine that is busy elsewhere, windows are lost one after the other. */
+const searchMsMax = 12_000;
 /** What was under way when a window was lost ends meanwhile. */
 const settleMs = 300;
 
@@ -60,8 +62,10 @@ export async function servingLoad(options: ServingLoadOptions): Promise<ServingL
   });
   const images = (await readImages(options.images)).slice(0, 1_000).map(bodyOf);
   let best = nothing;
+  const startedMs = performance.now();
   const hold = async (perSecond: number): Promise<boolean> => {
     for (let window = 0; window < windowsMax; window++) {
+      if (performance.now() - startedMs > searchMsMax) return false;
       const held = await oneWindow(coordinator.httpUrl, model, images, perSecond, options);
       if (held === undefined) continue;
       best = held;
