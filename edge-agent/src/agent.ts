@@ -3,7 +3,7 @@
 import type { Residency, Runtime } from '@skerry/models';
 import type { Bundle } from '@skerry/models/node';
 import { createRestHandler, type OpenInferenceServer } from '@skerry/models/open-inference';
-import { type Clock, type Log, ok, type Random, type Result } from '@skerry/shared';
+import { type Clock, err, failure, type Log, ok, type Random, type Result } from '@skerry/shared';
 import { sha256 } from '@skerry/shared/node';
 import {
   createSession,
@@ -42,6 +42,8 @@ export const agentVersion = '0.1.0';
 
 export interface AgentPorts {
   readonly bundles: readonly Bundle[];
+  /** Models whose bundle cannot be read, and which an update may hold. */
+  readonly lost?: readonly string[];
   readonly createRuntime: () => Runtime;
   /** The memory that the models share. */
   readonly residency: Residency;
@@ -105,7 +107,7 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
       linkUp: () => session.link().state === 'up',
       onAppended: () => session.notifyAppended(),
     });
-  const started = await startModels(ports.bundles, live, updates);
+  const started = await startModels(ports, live, updates);
   if (!started.ok) return started;
   const answers = createAnswerStream(escalations);
   const tally = createTally(
@@ -297,7 +299,7 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
 
 /** Each model of the configuration: what runs is its bundle, or what an update has put in its place. */
 async function startModels(
-  bundles: readonly Bundle[],
+  { bundles, lost = [] }: Pick<AgentPorts, 'bundles' | 'lost'>,
   live: LiveModels,
   updates: Pick<OpenedUpdates, 'boot'> | undefined,
 ): Promise<Result<void>> {
@@ -311,6 +313,12 @@ async function startModels(
         : updates
           ? await updates.boot(name, bundle)
           : await openConfigured(bundle, live);
+    if (!started.ok) return started;
+  }
+  for (const name of lost) {
+    const started = updates
+      ? await updates.boot(name, undefined)
+      : err(failure('invalid_bundle', `the bundle of ${name} cannot be read`));
     if (!started.ok) return started;
   }
   return ok(undefined);

@@ -52,6 +52,11 @@ export const agentConfigSchema = z.object({
   blobBytesPerSecond: countSchema(0, 2 ** 40)
     .default(0)
     .describe('cap on moving blobs; 0 is none'),
+  updateRoot: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('file with the root of trust (TUF root.json) of updates; absent: none are taken'),
   metered: z
     .enum(['no', 'yes'])
     .default('no')

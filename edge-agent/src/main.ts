@@ -5,8 +5,8 @@ import type { Server } from 'node:http';
 import { join } from 'node:path';
 import { createAdaptorServer } from '@hono/node-server';
 import { createResidency } from '@skerry/models';
-import { createOnnxNativePool, openGrpc, readBundle } from '@skerry/models/node';
-import { collect, createId, err, failure, type Log, ok, type Result } from '@skerry/shared';
+import { createOnnxNativePool, openGrpc } from '@skerry/models/node';
+import { createId, err, failure, type Log, ok, type Result } from '@skerry/shared';
 import {
   createSystemRandom,
   listenHttp,
@@ -30,7 +30,9 @@ import { openBlobs } from './adapters/open-blobs.ts';
 import { openRelay } from './adapters/open-relay.ts';
 import { openRelayLink } from './adapters/open-relay-link.ts';
 import { openText } from './adapters/open-text.ts';
+import { openUpdating } from './adapters/open-updating.ts';
 import { packTensor } from './adapters/pack-tensor.ts';
+import { readFactories } from './adapters/read-factories.ts';
 import { openDatabase, type SqliteDatabase } from './adapters/sqlite-database.ts';
 import { createSqliteDeviceStore } from './adapters/sqlite-device-store.ts';
 import { createSqliteDocumentStore } from './adapters/sqlite-document-store.ts';
@@ -57,18 +59,14 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
   if (!wanted.ok) return wanted;
   if (config.webhookUrl !== undefined && config.webhookSecret === undefined)
     return err(failure('invalid_config', 'a webhook needs --webhook-secret'));
-  const bundles = collect(
-    await Promise.all(
-      config.bundles.map((directory) => readBundle(directory, ['edge'], config.variant)),
-    ),
-  );
-  if (!bundles.ok) return bundles;
   const held = holdDirectory(config.dataDir);
   if (!held.ok) return held;
   opened.push(held.value);
   const database = openDatabase(join(config.dataDir, 'agent.db'));
   if (!database.ok) return database;
   opened.push(() => database.value.close());
+  const factories = await readFactories(config.bundles, config.variant, database.value);
+  if (!factories.ok) return factories;
   const newEpoch = (): string => createId(clock.nowMs(), random);
   const store = createSqliteDeviceStore(database.value, config.device, newEpoch, config);
   if (!store.ok) return store;
@@ -130,10 +128,19 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
   if (relayLink.value !== undefined) opened.push(relayLink.value.close);
   const text = await openText(config, httpPorts);
   if (!text.ok) return text;
+  const memoryBytesMax = config.memoryBytesMax ?? memoryLimitBytes() * modelsMemoryShare;
+  const updates = await openUpdating(config, {
+    database: database.value,
+    store: store.value,
+    blobs: blobs.value.updates,
+    ...httpPorts,
+    memoryBytesMax,
+  });
+  if (!updates.ok) return updates;
   const agent = await createAgent(config, {
-    bundles: bundles.value,
+    ...factories.value,
     createRuntime: createOnnxNativePool(config.workers).createRuntime,
-    residency: createResidency(config.memoryBytesMax ?? memoryLimitBytes() * modelsMemoryShare),
+    residency: createResidency(memoryBytesMax),
     store: store.value,
     escalations: createSqliteEscalationStore(database.value, config),
     routeStore: createSqliteRouteStore(database.value),
@@ -145,6 +152,7 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
     pack: packTensor,
     largeInputs: blobs.value.largeInputs,
     text: text.value,
+    updates: updates.value,
     ...openWebhook(config, database.value),
     power: createSysfsPower(clock),
     clock,

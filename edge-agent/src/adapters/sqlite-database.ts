@@ -164,6 +164,10 @@ const migrations = [
      model TEXT PRIMARY KEY,
      starts INTEGER NOT NULL
    );
+   CREATE TABLE update_factory (
+     folder TEXT PRIMARY KEY,
+     model TEXT NOT NULL
+   );
    CREATE TABLE update_owed (
      id INTEGER PRIMARY KEY AUTOINCREMENT,
      body BLOB NOT NULL

@@ -51,7 +51,8 @@ export interface LifeWorld {
   readonly openBlobs: () => BlobStore;
   readonly trust: UpdateTrust;
   readonly applyDelta?: ApplyDelta;
-  readonly freeBytes?: () => number;
+  /** In place of what the disk says. */
+  readonly freeBytes: () => number | undefined;
   readonly metered: boolean;
   readonly linkUp: () => boolean;
 }
@@ -130,7 +131,10 @@ export async function startLife(world: LifeWorld, name: string): Promise<Result<
       }
       return later('write slot', () => files.write(model, slot, wanted));
     },
-    freeBytes: async () => (world.freeBytes ? ok(world.freeBytes()) : files.freeBytes()),
+    async freeBytes() {
+      const free = world.freeBytes();
+      return free === undefined ? files.freeBytes() : ok(free);
+    },
   };
   const blobs = world.openBlobs();
   const mortalClock: Clock = {

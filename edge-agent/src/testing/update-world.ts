@@ -45,8 +45,8 @@ export interface PublishedBundle {
 export interface UpdateWorld {
   readonly clock: VirtualClock;
   readonly folder: string;
-  /** What every life so far has said to the golden question, by bundle. */
-  readonly signed: Set<string>;
+  /** Bundles that may run, by what they say to the golden question. */
+  readonly signed: Map<string, number>;
   readonly factory: PublishedBundle;
   /** Faults and settings, to be changed between and during lives. */
   readonly set: {
@@ -91,7 +91,7 @@ export async function createUpdateWorld(): Promise<UpdateWorld> {
   const random = createRandom(1);
   const cloud = new Map<string, Uint8Array>();
   const targets = new Map<string, BlobRef>();
-  const signed = new Set<string>();
+  const signed = new Map<string, number>();
   const fetched: string[] = [];
   const blobDisk: MemoryBlobDisk = new Map();
   const lives: UpdateLife[] = [];
@@ -139,7 +139,7 @@ export async function createUpdateWorld(): Promise<UpdateWorld> {
   };
 
   const factory = await write(join(folder, 'factory'), '1.0.0', 16);
-  signed.add(factory.manifest.digest);
+  signed.set(factory.manifest.digest, factory.logit);
   targets.set(factory.terms.target, factory.manifest);
 
   const world: UpdateWorld = {
@@ -151,9 +151,9 @@ export async function createUpdateWorld(): Promise<UpdateWorld> {
     fetched,
     upload,
     publish: (version, scale) => write(join(folder, `published-${version}`), version, scale),
-    sign({ terms }) {
+    sign({ terms, logit }) {
       targets.set(terms.target, terms.bundle);
-      signed.add(terms.bundle.digest);
+      signed.set(terms.bundle.digest, logit);
     },
     unsign({ terms }) {
       targets.delete(terms.target);
@@ -166,7 +166,7 @@ export async function createUpdateWorld(): Promise<UpdateWorld> {
       return new TextEncoder().encode(JSON.stringify({ signer, payload }));
     },
     async start() {
-      for (const life of lives) if (life.alive()) life.kill();
+      for (const life of lives.splice(0)) life.kill();
       const started = await startLife(
         {
           folder,
@@ -187,7 +187,7 @@ export async function createUpdateWorld(): Promise<UpdateWorld> {
           openBlobs: () => createMemoryBlobStore(blobDisk),
           trust,
           ...(set.applyDelta && { applyDelta: set.applyDelta }),
-          ...(set.freeBytes === undefined ? {} : { freeBytes: () => set.freeBytes as number }),
+          freeBytes: () => set.freeBytes,
         },
         sampleDevice.model,
       );
@@ -202,11 +202,12 @@ export async function createUpdateWorld(): Promise<UpdateWorld> {
         await sleep(1);
         while (clock.runNext(clock.nowMs() + 200));
       }
-      const [seen] = life.alive() ? life.updates.describe() : [];
-      assert(!life.alive(), `it never came: ${JSON.stringify(seen).slice(0, 400)}`);
+      if (!life.alive()) return;
+      const [seen] = life.updates.describe();
+      assert(false, `it never came: ${JSON.stringify(seen).slice(0, 400)}`);
     },
     async close() {
-      for (const life of lives) if (life.alive()) life.kill();
+      for (const life of lives.splice(0)) life.kill();
       await rm(folder, { recursive: true, force: true });
     },
   };

@@ -109,9 +109,14 @@ export function createTakeAssignment(device: string, ports: IntakePorts): Intake
     if (assignment.counter < counter)
       return refuse(envelope, 'untrusted', `a replay: ${assignment.counter} after ${counter}`);
     if (assignment.counter > counter) {
-      if (!takeAll(assignment)) return false;
-      const raised = store.keep(assignment.counter, odometer.read(), undefined);
-      if (!raised.ok) return false;
+      const raised = takeAll(assignment)
+        ? store.keep(assignment.counter, odometer.read(), undefined)
+        : undefined;
+      if (!raised?.ok) {
+        const message = 'it could not be made durable';
+        refused = { code: 'storage_failed', message, atMs: odometer.read().wallMs };
+        return false;
+      }
       counter = assignment.counter;
       refused = undefined;
     }

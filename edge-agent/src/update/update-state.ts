@@ -308,7 +308,10 @@ function forbid(
   { counter, bundles }: Extract<UpdateEvent, { kind: 'forbid' }>,
   now: Moment,
 ): Transition {
-  const update: ModelUpdate = { ...before, forbidden: bundles };
+  const isSame =
+    bundles.length === before.forbidden.length &&
+    bundles.every((bundle, i) => bundle === before.forbidden[i]);
+  const update: ModelUpdate = isSame ? before : { ...before, forbidden: bundles };
   const { state, active } = update;
   const reason = { code: 'forbidden', message: 'the director has quarantined it' } as const;
   const running = contentOf(update, active);

@@ -1,0 +1,65 @@
+// UpdateTrust by the device's TUF client: metadata comes from a pack that an assignment names, or from the coordinator's
+// HTTP address, and is believed from neither before it has been verified.
+
+import { join } from 'node:path';
+import { type Clock, err, failure, ok, parseJson, type Result } from '@skerry/shared';
+import { readAssignment } from '@skerry/sync-protocol/update';
+import { type MetadataSource, openPack } from '../update/trust/metadata-source.ts';
+import { createTrustClient } from '../update/trust/trust-client.ts';
+import type { UpdateTrust } from '../update/update-ports.ts';
+import type { Fetch } from './coordinator-fetch.ts';
+import { createHttpMetadataSource } from './http-metadata-source.ts';
+import { createRunTuf } from './run-tuf.ts';
+import { createTrustDirectory } from './trust-directory.ts';
+
+/** Of this program: no time before it is believed. */
+const releasedMs = Date.UTC(2026, 10, 1);
+const metadataPath = '/v1/tuf/metadata';
+
+export function openUpdateTrust(
+  config: {
+    readonly dataDir: string;
+    readonly coordinatorUrl?: string | undefined;
+    readonly trustedRoot: Uint8Array;
+  },
+  { fetch, clock }: { readonly fetch: Fetch; readonly clock: Clock },
+): UpdateTrust {
+  const { trustedRoot, coordinatorUrl } = config;
+  const files = createTrustDirectory(join(config.dataDir, 'trust'));
+  const client = createTrustClient(
+    { trustedRoot, releasedMs },
+    { files, runTuf: createRunTuf(clock), clock },
+  );
+  const overHttp =
+    coordinatorUrl === undefined
+      ? undefined
+      : createHttpMetadataSource(new URL(metadataPath, coordinatorUrl).href, { fetch, clock });
+  const sourceOf = (pack: Uint8Array | undefined): Result<MetadataSource> => {
+    if (pack !== undefined) return openPack(pack);
+    if (overHttp !== undefined) return ok(overHttp);
+    const message = 'no metadata came with the assignment, and no --coordinator-url is given';
+    return err(failure('unavailable', message));
+  };
+
+  return {
+    async verifyAssignment(envelope) {
+      const json = parseJson(envelope, 'the envelope', 'malformed_message');
+      if (!json.ok) return json;
+      const payload = await client.verifyAssignment(json.value);
+      const read = payload.ok ? readAssignment(payload.value) : payload;
+      // To a device without a clock the director's word is a time.
+      if (read.ok) await client.attest(read.value.issuedMs);
+      return payload;
+    },
+    async refresh(pack, path) {
+      const source = sourceOf(pack);
+      return source.ok ? client.refresh(source.value, [path]) : source;
+    },
+    async target(path) {
+      const target = await client.target(path);
+      if (!target.ok) return target;
+      const { digest, bytes } = target.value;
+      return ok({ digest, bytes });
+    },
+  };
+}

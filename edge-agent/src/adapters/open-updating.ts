@@ -1,0 +1,53 @@
+// Updates of models, put together: where a root of trust is configured, and nowhere else.
+
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { applyDelta } from '@skerry/models/node';
+import { type Clock, err, failure, messageOf, ok, type Result } from '@skerry/shared';
+import { sha256 } from '@skerry/shared/node';
+import type { DeviceStore } from '@skerry/sync-protocol';
+import type { UpdatingPorts } from '../update/open-updates.ts';
+import type { UpdateBlobs } from '../update/update-ports.ts';
+import type { Fetch } from './coordinator-fetch.ts';
+import { createFileSlots } from './file-slots.ts';
+import { openUpdateTrust } from './open-update-trust.ts';
+import type { SqliteDatabase } from './sqlite-database.ts';
+import { createSqliteAssignmentInbox, createSqliteUpdateStore } from './sqlite-update-store.ts';
+
+export interface UpdatingConfig {
+  readonly dataDir: string;
+  readonly coordinatorUrl?: string | undefined;
+  /** A file: the root.json that ships with the device. */
+  readonly updateRoot?: string | undefined;
+}
+
+export async function openUpdating(
+  { dataDir, coordinatorUrl, updateRoot }: UpdatingConfig,
+  ports: {
+    readonly database: SqliteDatabase;
+    readonly store: Pick<DeviceStore, 'append'>;
+    readonly blobs: UpdateBlobs;
+    readonly fetch: Fetch;
+    readonly clock: Clock;
+    readonly memoryBytesMax: number;
+  },
+): Promise<Result<UpdatingPorts | undefined>> {
+  if (updateRoot === undefined) return ok(undefined);
+  let trustedRoot: Uint8Array;
+  try {
+    trustedRoot = new Uint8Array(await readFile(updateRoot));
+  } catch (thrown) {
+    return err(failure('invalid_config', `--update-root: ${messageOf(thrown)}`));
+  }
+  const { database, store, blobs, clock, memoryBytesMax } = ports;
+  return ok({
+    store: createSqliteUpdateStore(database, store, clock.nowMs),
+    inbox: createSqliteAssignmentInbox(database),
+    slots: createFileSlots(join(dataDir, 'models')),
+    blobs,
+    trust: openUpdateTrust({ dataDir, coordinatorUrl, trustedRoot }, ports),
+    applyDelta,
+    sha256,
+    limits: { memoryBytesMax },
+  });
+}
