@@ -1,5 +1,5 @@
-// The coordinator's HTTP API, for operators and for what watches the process. What changes here are documents
-// alone.
+// The coordinator's HTTP API, for operators and for what watches the process. What changes here are documents and
+// rollouts alone.
 
 import type { RestHandler } from '@skerry/models/open-inference';
 import type { TextHandler } from '@skerry/models/openai';
@@ -27,6 +27,7 @@ import type { ConsoleFile } from './console-files.ts';
 import { streamDecisions } from './decision-stream.ts';
 import { documentRoutes } from './documents.ts';
 import { openInferenceRoutes } from './open-inference.ts';
+import { type RolloutRoutesPorts, rolloutRoutes } from './rollouts.ts';
 import { textRoutes } from './text.ts';
 
 export interface AppPorts {
@@ -39,6 +40,8 @@ export interface AppPorts {
   readonly bodyBytesMax: number;
   readonly upstreams: Pick<UpstreamPool, 'status'>;
   readonly documents: Pick<Documents, 'read' | 'patch'>;
+  /** Absent: this coordinator moves nobody. */
+  readonly rollouts?: RolloutRoutesPorts['rollouts'];
   readonly decisions: DecisionFeed;
   readonly metrics: Pick<Metrics, 'text' | 'contentType'>;
   readonly consoleFiles: readonly ConsoleFile[];
@@ -93,6 +96,8 @@ export function createApp(ports: AppPorts): Hono {
 
   app.route('/v1', textRoutes(ports.text));
   app.route('/v1', documentRoutes(ports.documents));
+  const { rollouts } = ports;
+  if (rollouts !== undefined) app.route('/v1', rolloutRoutes({ ...ports, rollouts }));
   app.get('/v1/devices', async (c) => {
     const query = pageSchema.safeParse(c.req.query());
     if (!query.success) return respondFailure(c, invalidQuery(query.error));

@@ -1,6 +1,7 @@
 export { observe, tally } from './due-events.ts';
 export { type ExperimentReport, evaluateExperiment } from './evaluate-experiment.ts';
 export { evaluateGate, type Observed } from './evaluate-gate.ts';
+export type { FleetState } from './fleet-state.ts';
 export type {
   AssignmentSigner,
   AssignmentStore,
@@ -21,7 +22,9 @@ export {
   readEvents,
   rolloutEventSchema,
   type Tally,
+  tallySchema,
   type Verdict,
+  verdictSchema,
   type Wave,
   writeEvent,
 } from './rollout-event.ts';

@@ -52,7 +52,7 @@ const evidenceSchema = z.strictObject({
 export type Evidence = z.infer<typeof evidenceSchema>;
 
 const countSchema = z.int().nonnegative();
-const tallySchema = z.strictObject({
+export const tallySchema = z.strictObject({
   members: countSchema,
   waiting: countSchema,
   underWay: countSchema,
@@ -66,7 +66,7 @@ const tallySchema = z.strictObject({
 });
 export type Tally = z.infer<typeof tallySchema>;
 
-const verdictSchema = z.strictObject({
+export const verdictSchema = z.strictObject({
   verdict: z.enum(['promote', 'hold', 'pause', 'rollback']),
   reasons: z.array(reasonSchema).max(16),
   evidence: z.array(evidenceSchema).max(32),
