@@ -56,6 +56,7 @@ import { createOperatorCheck, operatorGate, textGate } from './http/operator-gat
 import { registryRoutes } from './http/registry.ts';
 import { trustMetadataRoutes } from './http/trust-metadata.ts';
 import { createMetrics, type Metrics } from './observe/metrics.ts';
+import { goodForSeconds } from './update/trust/describe.ts';
 import { keepFresh } from './update/trust/keep-fresh.ts';
 
 const ourTextPaths = textPaths.map((path) => `/v1${path}`);
@@ -132,7 +133,16 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
   if (!registry.ok) return registry;
   const trust = openTrust(config.dataDir, config.tufKeys, clock);
   if (!trust.ok) return trust;
-  opened.push(keepFresh(trust.value.repository, { clock, log }).close);
+  const { repository } = trust.value;
+  opened.push(keepFresh(repository, { clock, log }).close);
+  metrics.watch(
+    'skerry_update_metadata_good_seconds',
+    'Until the first role of the published update metadata expires; then devices take no updates',
+    async () => {
+      const published = await repository.published();
+      return published.ok ? goodForSeconds(published.value, clock.nowMs()) : Number.NaN;
+    },
+  );
   const commits = createGroupCommit(database.value, commitGapMs);
   const documentEngine = createWorkerEngine();
   opened.push(() => documentEngine.close());
@@ -187,7 +197,7 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
     .all('/v1/exchange', exchange)
     .all('/v1/hints', exchange)
     .all('/v1/blobs/:digest', pass(blobRoutes(blobs.value, httpTls)))
-    .route('/', trustMetadataRoutes(trust.value.repository))
+    .route('/', trustMetadataRoutes(repository))
     .on('ALL', ourTextPaths, textGate(checkOperator, httpTls), (c) => fetch(c.req.raw))
     .use('/v1/registry/*', operatorGate(checkOperator))
     .route('/v1/registry', registryRoutes(registry.value, blobs.value.serveBlob))

@@ -2,7 +2,7 @@
 
 import { existsSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { type BundleTarget, bundleTargetPath } from '@skerry/models';
+import { type BundleTarget, bundleTargetPath, bundleTargetSchema } from '@skerry/models';
 import { readVariants } from '@skerry/models/node';
 import { collect, err, failure, ok, type Result } from '@skerry/shared';
 import { type Signer, sha256, systemClock } from '@skerry/shared/node';
@@ -235,7 +235,8 @@ export async function collectSigned({ dataDir, file }: Collecting): Promise<Resu
 /** After all files of all variants have been found to be those that the manifest names. */
 export async function targetOfBundle(
   folder: string,
-  releaseCounter: number,
+  releaseCounter: number | undefined,
+  named: Readonly<Record<string, TargetFile>>,
 ): Promise<Result<readonly [string, TargetFile]>> {
   const variants = await readVariants(folder, ['edge', 'cloud']);
   if (!variants.ok) return variants;
@@ -246,9 +247,17 @@ export async function targetOfBundle(
   const custom = {
     model,
     version,
-    releaseCounter,
+    releaseCounter: releaseCounter ?? highestRelease(named, model),
     variants: Object.fromEntries(manifest.variants.map(({ name, digest }) => [name, digest])),
   } satisfies BundleTarget;
   const hashes = { sha256: sha256(bytes).slice('sha256:'.length) };
   return ok([bundleTargetPath(model, version), { length: bytes.length, hashes, custom }]);
+}
+
+function highestRelease(named: Readonly<Record<string, TargetFile>>, model: string): number {
+  const counters = Object.values(named).flatMap(({ custom }) => {
+    const other = bundleTargetSchema.safeParse(custom);
+    return other.success && other.data.model === model ? [other.data.releaseCounter] : [];
+  });
+  return Math.max(0, ...counters);
 }

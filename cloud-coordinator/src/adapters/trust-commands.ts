@@ -78,11 +78,14 @@ export const trustCommands = {
       ...folder,
       bundle: z.string().min(1).describe('its folder'),
       role,
-      releaseCounter: countSchema(0, 1_000_000_000).default(0),
+      releaseCounter: countSchema(0, 1_000_000_000)
+        .optional()
+        .describe('absent: as high as the highest of this model'),
     }),
     run: ({ dataDir, bundle, role, releaseCounter }) =>
       editTrust(dataDir, async (draft, nowMs) => {
-        const target = await targetOfBundle(bundle, releaseCounter);
+        const named = draft.targets.get(role)?.targets ?? {};
+        const target = await targetOfBundle(bundle, releaseCounter, named);
         return target.ok ? addTarget(draft, role, target.value, nowMs) : target;
       }),
   }),

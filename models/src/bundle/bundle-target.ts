@@ -9,8 +9,8 @@ export const bundleTargetSchema = z.object({
   model: nameSchema,
   version: manifestSchema.shape.version,
   /**
-   * Rises with each release that must not be undone; a device takes no bundle whose counter is lower than that of the
-   * one it runs, unless an assignment says so (Uptane standard §5.4.4).
+   * Rises with a release behind which there is no way back: no device takes a bundle whose counter is lower than that of
+   * another of its model, as long as both are signed (Uptane standard §5.4.4, there against what the device runs).
    */
   releaseCounter: z.int().nonnegative(),
   /** Each variant's digest, so that a device can choose before it fetches the manifest. */

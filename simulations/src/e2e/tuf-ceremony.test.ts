@@ -57,14 +57,18 @@ describe('the first start', () => {
     await expect(tuf('publish')).rejects.toThrow('0 of 2 signatures');
     for (const n of [1, 3]) await tuf('sign', '--key', at('offline-keys', `targets-${n}.pem`));
     expect(await tuf('publish')).toContain('2.targets.json');
+    await tuf('add', '--bundle', digits, '--release-counter', '3');
+    await tuf('add', '--bundle', digits); // As high as it was.
+    for (const n of [1, 2]) await tuf('sign', '--key', at('offline-keys', `targets-${n}.pem`));
+    await tuf('publish');
     const pack = join(folder, 'pack.json');
     await tuf('pack', '--out', pack);
     const { files } = JSON.parse(readFileSync(pack, 'utf8')) as { files: Record<string, string> };
-    const { signed } = JSON.parse(files['2.targets.json'] ?? '');
+    const { signed } = JSON.parse(files['3.targets.json'] ?? '');
     const digest = sha256(readFileSync(join(digits, 'manifest.json'))).slice('sha256:'.length);
     const target = signed.targets['digits/1.0.0/manifest.json'];
     expect(target.hashes.sha256).toBe(digest);
-    expect(target.custom).toMatchObject({ model: 'digits', version: '1.0.0', releaseCounter: 0 });
+    expect(target.custom).toMatchObject({ model: 'digits', version: '1.0.0', releaseCounter: 3 });
     for (const secret of [
       'PRIVATE',
       readFileSync(at('offline-keys', 'root-1.pem'), 'utf8').slice(30, 80),
@@ -162,6 +166,10 @@ it('[TUF10] a running coordinator serves what a command beside it publishes', as
   });
   try {
     const url = `${coordinator.httpUrl}/v1/tuf/metadata`;
+    const metrics = await (await fetch(`${coordinator.httpUrl}/metrics`)).text();
+    const good = Number(/^skerry_update_metadata_good_seconds (\S+)$/m.exec(metrics)?.[1]);
+    expect(good / 3_600).toBeGreaterThan(20);
+    expect(good / 3_600).toBeLessThanOrEqual(24);
     const root = await fetch(`${url}/1.root.json`);
     expect(root.headers.get('cache-control')).toContain('immutable');
     const first = join(folder, 'root.json');

@@ -353,6 +353,28 @@ describe('wrong software', () => {
   });
 });
 
+it('[TUF24] downgrade: a thief of the director’s key cannot go back behind a least release', async () => {
+  const release = (version: string, releaseCounter: number) => ({
+    model: 'digits',
+    version,
+    releaseCounter,
+  });
+  await ceremony.add(v2, bytes('two'), release('2.0.0', 1));
+  await ceremony.add('faces/1.0.0/manifest.json', bytes('other'));
+  await ceremony.publish(ceremony.keys.targets);
+  expect(await refresh(await honest(), v1, v2)).toBe('ok');
+  expect(await target(v2)).toBe('ok'); // v1 has 1 too.
+  expect(await target(v1)).toBe('ok');
+  const { evidence } = must(await device.open().target(v1));
+  await ceremony.add(v2, bytes('two'), release('2.0.0', 2));
+  await ceremony.publish(ceremony.keys.targets);
+  expect(await refresh(await honest(), v1, v2)).toBe('ok');
+  expect(await target(v2)).toBe('ok');
+  expect(await target('faces/1.0.0/manifest.json')).toBe('ok');
+  expect(await target(v1)).toBe('untrusted');
+  expect(codeOf(await device.open().verifyEvidence(evidence, v1))).toBe('ok');
+});
+
 it('[TUF18] extraneous versions: what the mirror has beside the metadata is never looked at', async () => {
   const mirror = await honest();
   for (const name of ['99.targets.json', 'targets.json', 'evil.json', '99.snapshot.json'])

@@ -46,7 +46,8 @@ const rootLines = (root: Root): string[] =>
 
 const targetsLines = ({ targets, delegations }: Targets): string[] => [
   ...Object.entries(targets).map(
-    ([path, { hashes, length }]) => `${path}  sha256:${hashes.sha256}  ${length} bytes`,
+    ([path, { hashes, length, custom = {} }]) =>
+      `${path}  sha256:${hashes.sha256}  ${length} bytes  ${JSON.stringify(custom)}`,
   ),
   ...(delegations?.roles ?? []).map(teamLine),
 ];
@@ -64,6 +65,15 @@ export function describeStaged({ role, metadata, needs }: StagedRole): string {
     return `  ${missing} more of: ${open.join(' ')}${by}`;
   });
   return [`${role}, version ${metadata.signed.version}, is staged`, ...lines].join('\n');
+}
+
+/** Until the first of the roles expires; no number where nothing is published. */
+export function goodForSeconds(published: Published | undefined, nowMs: number): number {
+  if (published === undefined) return Number.NaN;
+  const { root, snapshot, timestamp, targets } = published;
+  const all: Signed[] = [root.signed, snapshot.signed, timestamp.signed];
+  for (const { signed } of targets.values()) all.push(signed);
+  return (Math.min(...all.map(({ expires }) => instantMs(expires))) - nowMs) / 1_000;
 }
 
 export function describePublished(

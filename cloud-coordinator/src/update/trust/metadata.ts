@@ -79,10 +79,13 @@ const targetSchema = z.strictObject({
 });
 export type TargetFile = z.infer<typeof targetSchema>;
 
-/** No path climbs, and none begins with a slash: it is joined to a URL and to a folder. */
+/** No path climbs or begins with a slash, for it is joined to a URL and a folder; and clients’ `*` meets no leading dot. */
 export const targetPathSchema = z
   .string()
-  .regex(/^(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._/+-]{0,255}$/, 'expected a relative path without ..');
+  .regex(
+    /^(?!.*\.\.)(?!.*\/\.)[A-Za-z0-9][A-Za-z0-9._/+-]{0,255}$/,
+    'expected a relative path without ..',
+  );
 
 /** Path patterns of a delegation: `*` and `?` stop at a slash (TUF specification §4.5). */
 export const patternSchema = z.string().regex(/^(?!.*\.\.)[A-Za-z0-9*?][A-Za-z0-9._/+*?-]{0,255}$/);

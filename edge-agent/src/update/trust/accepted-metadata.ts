@@ -20,6 +20,8 @@ export type MetadataFiles = ReadonlyMap<string, Uint8Array>;
 
 export interface FoundTarget {
   readonly file: TargetFile;
+  /** All that the role which names it names. */
+  readonly beside: readonly TargetFile[];
   /** The names of the files that say so, root.json first. */
   readonly by: readonly string[];
 }
@@ -50,7 +52,7 @@ export function findTarget(files: MetadataFiles, path: string): Result<FoundTarg
       by.add(fileOf(role));
       const { targets, delegations } = metadata.signed;
       const file = Object.hasOwn(targets, path) ? targets[path] : undefined;
-      if (file !== undefined) return ok({ file, by: [...by] });
+      if (file !== undefined) return ok({ file, beside: Object.values(targets), by: [...by] });
       const below: typeof open = [];
       for (const each of delegations?.rolesForTarget(path) ?? []) {
         below.push({ role: each.role, by: metadata });

@@ -47,7 +47,7 @@ export interface TrustClient {
    * attack or a broken repository, `expired` where what there is is no longer good.
    */
   refresh(source: MetadataSource, paths?: readonly string[]): Promise<Result<void>>;
-  /** A bundle's, by what is accepted and current. Fails with `not_found`, `untrusted` or `expired`. */
+  /** A bundle's that may be installed, by what is accepted and current. Fails with `not_found`, `untrusted` or `expired`. */
   target(path: string): Promise<Result<Target>>;
   /** As TUF has it, for whoever downloads files of any kind. */
   targetFile(path: string): Promise<Result<TargetFile>>;
@@ -103,7 +103,9 @@ export function createTrustClient(
     target: (path) =>
       inTurn(async () => {
         const found = await find(path);
-        return found.ok ? targetOf(found.value, found.value.accepted) : found;
+        if (!found.ok) return found;
+        const target = targetOf(found.value, found.value.accepted);
+        return target.ok ? refuseDowngrade(target.value, found.value) : target;
       }),
 
     targetFile: (path) =>
@@ -177,4 +179,17 @@ function targetOf({ file, by }: FoundTarget, files: MetadataFiles): Result<Targe
     by.map((name) => [name, new TextDecoder().decode(files.get(name))]),
   );
   return ok({ digest: `sha256:${hex}`, bytes: file.length, custom: custom.data, evidence });
+}
+
+/** [TUF24] A director alone cannot go back behind a release that the offline keys have made the least. */
+function refuseDowngrade(target: Target, { beside }: FoundTarget): Result<Target> {
+  const { model, version, releaseCounter } = target.custom;
+  for (const { custom } of beside) {
+    const other = bundleTargetSchema.safeParse(custom);
+    if (!other.success || other.data.model !== model) continue;
+    const least = other.data.releaseCounter;
+    const why = `${model} ${version} is of release ${releaseCounter}, the least is ${least}`;
+    if (releaseCounter < least) return err(failure('untrusted', why));
+  }
+  return ok(target);
 }
