@@ -68,6 +68,18 @@ describe('GRPCInferenceService on the wire', () => {
     expect(readInferRequest(message)).toMatchObject({ error: { code: 'invalid_argument' } });
   });
 
+  it.each([
+    ['parameters', Buffer.from([...text(1, 'm'), ...tensor()]), nested(4)],
+    ['sizes of an input', undefined, [3 * 8, 1]],
+    ['sizes of an input, packed', undefined, packed(3, ...new Array(64).fill(1))],
+    ['parameters of an input', undefined, nested(4)],
+  ])('reads no message of very many %s', (_, before, repeated) => {
+    const flood = Buffer.alloc(2 ** 16, Buffer.from(repeated));
+    // A length of 2¹⁶ as a varint.
+    const message = before ? [before, flood] : [Buffer.from([5 * 8 + 2, 0x80, 0x80, 4]), flood];
+    expect(() => requestDeserialize(Buffer.concat(message))).toThrow('beyond its bound');
+  });
+
   it('writes a response', () => {
     const response = {
       modelName: 'm',

@@ -31,30 +31,54 @@ function codecOf(name: string, bound = (bytes: Uint8Array): Uint8Array => bytes)
   };
 }
 
-/** ModelInferRequest's inputs, outputs and raw_input_contents. */
-const repeatedFields: readonly number[] = [5, 6, 7];
+/** Of ModelInferRequest, and of an input in it. */
+const fields = { shape: 3, parameters: 4, inputs: 5, outputs: 6, rawContents: 7 } as const;
+const tensorFields: readonly number[] = [fields.inputs, fields.outputs, fields.rawContents];
+/** Of one shape on the wire, and of one map: beyond what any request means. */
+const shapeBytesMax = 1_024;
+const parametersMax = 256;
+/** The wire type of a message, a text, or bytes. */
+const lengthDelimited = 2;
+const tooMany = (): Error => new Error('a shape or a map of parameters is beyond its bound');
 
 /**
  * The request up to the first tensor that is one too many, for which it will be refused. An empty tensor is two bytes
- * on the wire and a hundred times that as an object.
+ * on the wire and a hundred times that as an object. Throws where a shape or a map is beyond its bound: grpc-js answers
+ * that, as whatever is no message, by itself.
  */
-function boundTensors(bytes: Uint8Array): Uint8Array {
+function boundRequest(bytes: Uint8Array): Uint8Array {
   const reader = protobuf.Reader.create(bytes);
-  const counts = repeatedFields.map(() => 0);
+  const counts = new Map<number, number>();
   while (reader.pos < reader.len) {
     const tag = reader.uint32();
-    reader.skipType(tag & 7);
-    const place = repeatedFields.indexOf(tag >>> 3);
-    if (place === -1) continue;
-    const count = (counts[place] ?? 0) + 1;
-    if (count > requestTensorsMax) return bytes.subarray(0, reader.pos);
-    counts[place] = count;
+    const field = tag >>> 3;
+    if (field === fields.inputs && (tag & 7) === lengthDelimited) skipInput(reader);
+    else reader.skipType(tag & 7);
+    const count = (counts.get(field) ?? 0) + 1;
+    counts.set(field, count);
+    if (tensorFields.includes(field) && count > requestTensorsMax)
+      return bytes.subarray(0, reader.pos);
+    if (field === fields.parameters && count > parametersMax) throw tooMany();
   }
   return bytes;
 }
 
+function skipInput(reader: protobuf.Reader): void {
+  const end = reader.uint32() + reader.pos;
+  let shapeBytes = 0;
+  let parameters = 0;
+  while (reader.pos < end) {
+    const tag = reader.uint32();
+    const at = reader.pos;
+    reader.skipType(tag & 7);
+    if (tag >>> 3 === fields.shape) shapeBytes += reader.pos - at;
+    if (tag >>> 3 === fields.parameters) parameters += 1;
+    if (shapeBytes > shapeBytesMax || parameters > parametersMax) throw tooMany();
+  }
+}
+
 function define(method: Method): MethodDefinition<Plain, Plain> {
-  const bound = method === 'ModelInfer' ? boundTensors : undefined;
+  const bound = method === 'ModelInfer' ? boundRequest : undefined;
   const [request, response] = [codecOf(`${method}Request`, bound), codecOf(`${method}Response`)];
   return {
     path: `/inference.GRPCInferenceService/${method}`,
