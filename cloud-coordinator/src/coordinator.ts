@@ -26,6 +26,7 @@ import {
 import { createApp } from './http/app.ts';
 import { readConsoleFiles } from './http/console-files.ts';
 import type { BlobInputs } from './infer/blob-inputs.ts';
+import type { CloudHalf } from './infer/cloud-half.ts';
 import { createCloudModels } from './infer/cloud-models.ts';
 import { createServe } from './infer/serve.ts';
 import { createDecisionFeed } from './observe/decision-feed.ts';
@@ -34,6 +35,7 @@ import { type ModelAdapters, type OpenModels, openModels } from './open-models.t
 import { type Audits, type AuditTable, createAudits } from './route/audits.ts';
 import { createPooledText } from './text/pooled-text.ts';
 import { openUpdates, type UpdatePorts } from './update/open-updates.ts';
+import { createReadRegistered } from './update/registry/index.ts';
 import type { Rollouts } from './update/rollouts/index.ts';
 
 export interface CoordinatorAdapters extends ModelAdapters {
@@ -78,9 +80,12 @@ export async function createCoordinator(
 ): Promise<Result<Coordinator>> {
   const { clock, log, transport, metrics } = adapters;
   const ready = (): boolean => transport.connected?.() ?? true;
-  const opened = await openModels(config, adapters, ready);
+  const readRegistered =
+    adapters.updates && createReadRegistered(adapters.updates.registry, adapters.updates.blobs);
+  const opened = await openModels(config, { ...adapters, readRegistered }, ready);
   if (!opened.ok) return opened;
-  const { host, pool, server } = opened.value;
+  const { host, registered, pool, server } = opened.value;
+  const halves = () => [...host.halves(), ...(registered?.halves() ?? [])];
   const registry = await openDeviceRegistry(
     { ...config, saveEveryMs: deviceSaveEveryMs },
     adapters.devices,
@@ -115,11 +120,11 @@ export async function createCoordinator(
   const audits = createAudits({
     ...adapters,
     table: adapters.audits,
-    halves: host.halves,
+    halves,
     statuses: (device) =>
       device === undefined ? devices.statuses() : [devices.get(device)?.status ?? []].flat(),
   });
-  const infer = createInfer(config, adapters, opened.value, audits, (device) =>
+  const infer = createInfer(config, adapters, { ...opened.value, halves }, audits, (device) =>
     handler.news(device),
   );
   const handler = createExchangeHandler(
@@ -198,6 +203,7 @@ export async function createCoordinator(
     bodyBytesMax: config.bodyBytesMax,
     upstreams: pool,
     documents,
+    rollouts: updates.value?.rollouts,
     decisions,
     metrics,
     consoleFiles,
@@ -224,11 +230,11 @@ export async function createCoordinator(
 function createInfer(
   config: CoordinatorConfig,
   { store, inputs, clock, random, log, metrics }: CoordinatorAdapters,
-  opened: OpenModels,
+  opened: OpenModels & { readonly halves: () => readonly CloudHalf[] },
   audits: Audits,
   onAnswer: (device: string) => void,
 ) {
-  const models = createCloudModels(opened.host.halves);
+  const models = createCloudModels(opened.halves, opened.registered?.half);
   metrics.watchModels({ server: opened.server, waiting: opened.host.waiting });
   const serve = createServe(
     { windowMax: config.escalationsMax, attemptsMax: config.attemptsMax, backoff: serveBackoff },

@@ -15,7 +15,13 @@ import {
   sleep,
 } from '@skerry/shared';
 import type { CoordinatorConfig } from './config.ts';
+import { openHostedModel } from './infer/hosted-model.ts';
 import { type ModelHost, openModelHost } from './infer/model-host.ts';
+import {
+  createRegisteredModels,
+  type ReadRegistered,
+  type RegisteredModels,
+} from './infer/registered-models.ts';
 import { limitsOf } from './infer/serving-config.ts';
 import { embeddedMember } from './infer/upstreams/embedded-upstream.ts';
 import { createRemoteModels } from './infer/upstreams/remote-models.ts';
@@ -34,6 +40,8 @@ export interface ModelAdapters {
   readonly log: Log;
   /** What this coordinator hosts, as it lies on disk now: read at start, and when a model is loaded anew. */
   readonly readBundles: () => Promise<Result<readonly Bundle[]>>;
+  /** What devices may run besides; without it nothing. */
+  readonly readRegistered?: ReadRegistered | undefined;
   readonly createRuntime: () => Runtime;
   /** The memory that all models share. */
   readonly residency: Residency;
@@ -44,6 +52,7 @@ export interface ModelAdapters {
 
 export interface OpenModels {
   readonly host: ModelHost;
+  readonly registered: RegisteredModels | undefined;
   readonly pool: UpstreamPool;
   readonly server: OpenInferenceServer;
   /** Together with what still asks: the models let go of what waits. */
@@ -86,14 +95,28 @@ export async function openModels(
     { pool, route, clock, log },
   );
   if (upstreams.length > 0) await Promise.race([remote.refresh(), sleep(clock, firstLookMs)]);
+  const registered =
+    adapters.readRegistered === undefined
+      ? undefined
+      : createRegisteredModels({
+          read: adapters.readRegistered,
+          open: (bundle) =>
+            openHostedModel(bundle, limitsOf(config, bundle.manifest.name), {
+              ...adapters,
+              onBatch: onBatchOf(adapters.metrics),
+            }),
+          clock,
+          log,
+        });
   const remoteModels = () => remote.models().filter(({ description }) => !has(description.name));
   return ok({
     host,
+    registered,
     pool,
     server: { ...server, models: () => [...server.models(), ...remoteModels()] },
     async close() {
       remote.close();
-      await close();
+      await Promise.all([close(), registered?.close()]);
       pool.close();
     },
   });
@@ -125,10 +148,14 @@ async function openHost(
       log,
       ready,
       route,
-      onBatch(model, rows, computeMs) {
-        metrics.batchRows.observe({ model }, rows);
-        metrics.inferSeconds.observe({ model }, computeMs / 1_000);
-      },
+      onBatch: onBatchOf(metrics),
     },
   );
+}
+
+function onBatchOf(metrics: Metrics) {
+  return (model: string, rows: number, computeMs: number): void => {
+    metrics.batchRows.observe({ model }, rows);
+    metrics.inferSeconds.observe({ model }, computeMs / 1_000);
+  };
 }

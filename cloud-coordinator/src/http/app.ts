@@ -41,7 +41,7 @@ export interface AppPorts {
   readonly upstreams: Pick<UpstreamPool, 'status'>;
   readonly documents: Pick<Documents, 'read' | 'patch'>;
   /** Absent: this coordinator moves nobody. */
-  readonly rollouts?: RolloutRoutesPorts['rollouts'];
+  readonly rollouts?: RolloutRoutesPorts['rollouts'] | undefined;
   readonly decisions: DecisionFeed;
   readonly metrics: Pick<Metrics, 'text' | 'contentType'>;
   readonly consoleFiles: readonly ConsoleFile[];

@@ -20,10 +20,22 @@ export interface CloudModels {
 /** Beyond this many classes an answer carries the label alone: a distribution of doubles would fill a message. */
 const probabilitiesMax = 1_000;
 
-export function createCloudModels(halves: () => readonly CloudHalf[]): CloudModels {
+/** @param late where those may be found that are not among `halves` yet */
+export function createCloudModels(
+  halves: () => readonly CloudHalf[],
+  late?: (asked: Escalation) => Promise<Result<CloudHalf>>,
+): CloudModels {
+  const halfFor = async (asked: Escalation): Promise<Result<CloudHalf>> => {
+    const here = find(halves(), asked);
+    if (here.ok || here.error.code === 'invalid_argument' || late === undefined) return here;
+    const found = await late(asked);
+    if (found.ok) return find([found.value], asked);
+    // That it is nowhere says less than what is here instead.
+    return found.error.code === 'model_not_found' ? here : found;
+  };
   return {
     async answer(escalation) {
-      const half = find(halves(), escalation);
+      const half = await halfFor(escalation);
       if (!half.ok) return half;
       const row = readWireTensor(escalation.input, half.value.input);
       if (!row.ok) return row;

@@ -1,0 +1,127 @@
+// Versions that devices run and that this coordinator was not configured with: updates brought them there. Of each variant
+// its cloud half is opened when the first escalation asks for it, from what the registry has; it computes here, whatever
+// upstreams there are, for they know a model by its name and not by its version. Few are open at once: the one asked
+// longest ago makes room, and comes back when it is asked.
+
+import type { Bundle } from '@skerry/models/node';
+import {
+  type Clock,
+  err,
+  type Failure,
+  failure,
+  type Log,
+  ok,
+  type Result,
+  sleep,
+} from '@skerry/shared';
+import type { Escalation } from '@skerry/sync-protocol';
+import type { CloudHalf } from './cloud-half.ts';
+import type { HostedModel } from './hosted-model.ts';
+
+export type VariantName = Pick<Escalation, 'model' | 'version' | 'variant'>;
+
+/**
+ * The cloud's stages of what a device runs, each byte checked. Fails with `model_not_found` or `digest_mismatch` where
+ * there is no such thing.
+ */
+export type ReadRegistered = (name: VariantName) => Promise<Result<Bundle>>;
+
+export interface RegisteredModels {
+  /** Fails as ReadRegistered does, with `invalid_bundle` where the cloud has no stage of it, and as opening it does. */
+  half(name: VariantName): Promise<Result<CloudHalf>>;
+  /** Those that are open. */
+  halves(): readonly CloudHalf[];
+  close(): Promise<void>;
+}
+
+export interface RegisteredModelsPorts {
+  readonly read: ReadRegistered;
+  readonly open: (bundle: Bundle) => Promise<Result<HostedModel>>;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Of variants. Their sessions share the memory for models as well; what this bounds is the bytes that they come from. */
+export const registeredModelsMax = 8;
+/** How long one that makes room may take to answer what it was asked before. */
+const retireMsMax = 30_000;
+
+interface Seat {
+  readonly opening: Promise<Result<HostedModel>>;
+  opened?: HostedModel;
+}
+
+export function createRegisteredModels({
+  read,
+  open,
+  clock,
+  log,
+}: RegisteredModelsPorts): RegisteredModels {
+  /** By variant; the one asked longest ago comes first. */
+  const seats = new Map<string, Seat>();
+  const leaving = new Set<Promise<void>>();
+  let closed = false;
+
+  const openVariant = async (name: VariantName): Promise<Result<HostedModel>> => {
+    const bundle = await read(name);
+    if (!bundle.ok) return bundle;
+    const opened = await open(bundle.value);
+    const { model, version, variant } = name;
+    if (opened.ok) log.info({ model, version, variant }, 'a version of the registry is served');
+    else log.error({ model, version, variant, code: opened.error.code }, opened.error.message);
+    return opened;
+  };
+
+  const enter = (name: VariantName): Seat => {
+    const opening = openVariant(name);
+    const seat: Seat = { opening };
+    seats.set(name.variant, seat);
+    void opening.then((opened) => {
+      if (opened.ok) seat.opened = opened.value;
+      // What could not be opened is tried again when it is asked again.
+      else if (seats.get(name.variant) === seat) seats.delete(name.variant);
+    });
+    for (const [variant, oldest] of seats) {
+      if (seats.size <= registeredModelsMax) break;
+      seats.delete(variant);
+      const gone = retire(oldest).finally(() => leaving.delete(gone));
+      leaving.add(gone);
+    }
+    return seat;
+  };
+
+  const retire = async ({ opening }: Seat): Promise<void> => {
+    const opened = await opening;
+    if (!opened.ok) return;
+    const waiting = new AbortController();
+    if (!closed)
+      await Promise.race([opened.value.idle(), sleep(clock, retireMsMax, waiting.signal)]);
+    waiting.abort();
+    await opened.value.close();
+  };
+
+  return {
+    async half(name) {
+      if (closed) return err(closing);
+      const seat = seats.get(name.variant) ?? enter(name);
+      if (seats.delete(name.variant)) seats.set(name.variant, seat);
+      const opened = await seat.opening;
+      if (!opened.ok) return opened;
+      const { half } = opened.value;
+      if (half === undefined || half.model !== name.model || half.version !== name.version)
+        return err(noHalf(name));
+      return ok(half);
+    },
+    halves: () => [...seats.values()].flatMap(({ opened }) => opened?.half ?? []),
+    async close() {
+      closed = true;
+      await Promise.all([...leaving, ...[...seats.values()].map(retire)]);
+      seats.clear();
+    },
+  };
+}
+
+const closing = failure('unavailable', 'the coordinator closes');
+
+const noHalf = ({ model, version, variant }: VariantName): Failure =>
+  failure('model_not_found', `no cloud stage of ${model}@${version}, variant ${variant}`);
