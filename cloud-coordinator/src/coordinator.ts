@@ -25,6 +25,7 @@ import {
 } from './fleet/device-registry.ts';
 import { createApp } from './http/app.ts';
 import { readConsoleFiles } from './http/console-files.ts';
+import type { OperatorEnvironment } from './http/operator-gate.ts';
 import type { BlobInputs } from './infer/blob-inputs.ts';
 import type { CloudHalf } from './infer/cloud-half.ts';
 import { createCloudModels } from './infer/cloud-models.ts';
@@ -59,7 +60,11 @@ export type TransportAdapter = CoordinatorTransport & {
 };
 
 export interface Coordinator {
-  readonly fetch: (request: Request) => Response | Promise<Response>;
+  /** @param env who asks, where somebody has found out */
+  readonly fetch: (
+    request: Request,
+    env?: OperatorEnvironment['Bindings'],
+  ) => Response | Promise<Response>;
   readonly openInference: OpenInferenceServer;
   readonly rollouts: Rollouts | undefined;
   ready(): boolean;

@@ -43,16 +43,24 @@ import { createSqlCredentialTable } from './adapters/sql-credential-table.ts';
 import { createSqlDeviceTable } from './adapters/sql-device-table.ts';
 import { createSqlDocumentStore } from './adapters/sql-document-store.ts';
 import { createSqlEventLog } from './adapters/sql-event-log.ts';
+import { createSqlOperatorTable } from './adapters/sql-operator-table.ts';
 import { runTrustCommand } from './adapters/trust-commands.ts';
 import { openAuthority } from './adapters/x509-authority.ts';
 import { type CoordinatorConfig, coordinatorConfigSchema, instanceName } from './config.ts';
 import { createCoordinator } from './coordinator.ts';
 import { type CredentialTable, createEnrolment } from './fleet/enrolment.ts';
+import { openOperators } from './fleet/operators.ts';
 import { planSecurity } from './fleet/plan-security.ts';
 import { openRevocations } from './fleet/revocations.ts';
 import { blobRoutes } from './http/blobs.ts';
 import { enrolmentRoutes } from './http/enrolment.ts';
-import { createOperatorCheck, operatorGate, textGate } from './http/operator-gate.ts';
+import {
+  adminOnly,
+  createOperatorCheck,
+  type OperatorEnvironment,
+  operatorGate,
+  textGate,
+} from './http/operator-gate.ts';
 import { registryRoutes } from './http/registry.ts';
 import { trustMetadataRoutes } from './http/trust-metadata.ts';
 import { createMetrics, type Metrics } from './observe/metrics.ts';
@@ -190,18 +198,26 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
   const { operatorToken } = config;
   if (operatorAsked && operatorToken === undefined)
     log.warn({}, 'no operatorToken: off loopback the API and the console answer nobody');
-  const checkOperator = createOperatorCheck({ operatorToken, asked: operatorAsked });
+  const operators = await openOperators(
+    config.revocationReadMs,
+    createSqlOperatorTable(database.value),
+    { clock, log },
+  );
+  if (!operators.ok) return operators;
+  opened.push(operators.value.close);
+  const { find } = operators.value;
+  const checkOperator = createOperatorCheck({ operatorToken, asked: operatorAsked, find });
   const exchange = pass(createExchangeRoutes(http.pipe, httpTls));
-  const app = new Hono<{ Bindings: PeerEnvironment }>()
+  const app = new Hono<{ Bindings: PeerEnvironment & OperatorEnvironment['Bindings'] }>()
     .route('/v1/enrol', enrolmentRoutes({ ...security.value, authority: authority.certificate }))
     .all('/v1/exchange', exchange)
     .all('/v1/hints', exchange)
     .all('/v1/blobs/:digest', pass(blobRoutes(blobs.value, httpTls)))
     .route('/', trustMetadataRoutes(repository))
-    .on('ALL', ourTextPaths, textGate(checkOperator, httpTls), (c) => fetch(c.req.raw))
+    .on('ALL', ourTextPaths, textGate(checkOperator, httpTls), (c) => fetch(c.req.raw, c.env))
     .use('/v1/registry/*', operatorGate(checkOperator))
     .route('/v1/registry', registryRoutes(registry.value, blobs.value.serveBlob))
-    .all('*', operatorGate(checkOperator), (c) => fetch(c.req.raw));
+    .all('*', operatorGate(checkOperator), (c) => fetch(c.req.raw, c.env));
   const server = createHttpServer(app.fetch, httpTls ? { tls, isRefused } : undefined);
   const listening = await listenHttp(server.server, config.httpHost, config.httpPort);
   if (!listening.ok) return listening;
@@ -222,7 +238,7 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
     port: config.grpcPort,
     bodyBytesMax: config.bodyBytesMax,
     tls: plan.value.httpTls ? tls : undefined,
-    check: checkOperator,
+    check: (authorization) => adminOnly(checkOperator(authorization)),
   });
   if (!grpc.ok) return grpc;
   if (grpc.value) opened.push(grpc.value.close);

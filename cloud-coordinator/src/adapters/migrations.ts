@@ -217,5 +217,16 @@ export function migrations(types: ColumnTypes): Record<string, Migration> {
         await db.schema.alterTable('document').addColumn('since_ms', 'bigint').execute();
       },
     },
+    '0011-operators': {
+      async up(db: Kysely<unknown>) {
+        await db.schema
+          .createTable('operator')
+          .addColumn('name', 'text', (c) => c.primaryKey())
+          .addColumn('role', 'text', (c) => c.notNull())
+          .addColumn('sha256', 'text', (c) => c.notNull())
+          .addColumn('since_ms', 'bigint', (c) => c.notNull())
+          .execute();
+      },
+    },
   };
 }

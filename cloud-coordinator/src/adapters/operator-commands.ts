@@ -25,10 +25,12 @@ import { z } from 'zod';
 import { dataDirSchema, instanceName, instancesMax } from '../config.ts';
 import { type CredentialTable, createJoinToken } from '../fleet/enrolment.ts';
 import { mosquittoAccessList, mosquittoConfig, mosquittoFiles } from '../fleet/mosquitto-config.ts';
+import { type OperatorTable, operatorRoles } from '../fleet/operators.ts';
 import { attempt } from './attempt.ts';
 import { reloadMosquitto } from './mosquitto-revocations.ts';
 import { openSqlite } from './open-sqlite.ts';
 import { createSqlCredentialTable } from './sql-credential-table.ts';
+import { createSqlOperatorTable } from './sql-operator-table.ts';
 import { openAuthority, type X509Authority } from './x509-authority.ts';
 
 const hourMs = 3_600_000;
@@ -37,6 +39,7 @@ const secretBytes = 32;
 interface Opened {
   readonly authority: X509Authority;
   readonly table: CredentialTable;
+  readonly operators: OperatorTable;
   readonly nowMs: number;
 }
 
@@ -57,6 +60,12 @@ const mosquittoSchema = z.object({
   names: listSchema.prefault('localhost,127.0.0.1'),
 });
 
+const operatorSchema = z.object({
+  ...folder,
+  name: nameSchema.describe('by which what they do is recorded'),
+  role: z.enum([...operatorRoles, 'none']).describe('none takes their token away'),
+});
+
 /** Each prints its result; the text that comes back is for standard output. */
 export const operatorCommands = {
   token: (argv: readonly string[]) =>
@@ -70,6 +79,18 @@ export const operatorCommands = {
     run(revokeSchema, argv, async ({ device }, { table, nowMs }) => {
       const revoked = await table.revoke(device, nowMs);
       return revoked.ok ? ok(`${revoked.value} certificates of ${device} revoked`) : revoked;
+    }),
+
+  operator: (argv: readonly string[]) =>
+    run(operatorSchema, argv, async ({ name, role }, { operators, nowMs }) => {
+      if (role === 'none') {
+        const removed = await operators.remove(name);
+        if (!removed.ok) return removed;
+        return ok(removed.value ? `${name} is no operator any more` : `${name} was none`);
+      }
+      const secret = randomBytes(secretBytes).toString('base64url');
+      const put = await operators.put({ name, role, sha256: hashText(secret) }, nowMs);
+      return put.ok ? ok(secret) : put;
     }),
 
   'mosquitto-config': (argv: readonly string[]) =>
@@ -118,7 +139,8 @@ async function run<S extends z.ZodObject<typeof folder>>(
     const authority = await openAuthority(dataDir, nowMs);
     if (!authority.ok) return authority;
     const table = createSqlCredentialTable(database.value);
-    return await act(options.value, { authority: authority.value, table, nowMs });
+    const operators = createSqlOperatorTable(database.value);
+    return await act(options.value, { authority: authority.value, table, operators, nowMs });
   } finally {
     await database.value.destroy();
   }

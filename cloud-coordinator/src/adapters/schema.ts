@@ -2,6 +2,7 @@
 
 import type { Lane, Suspicion } from '@skerry/sync-protocol';
 import type { Generated } from 'kysely';
+import type { OperatorRole } from '../fleet/operators.ts';
 import type { DocumentSchema } from './document-schema.ts';
 
 /** The epochs of each device that have been heard. */
@@ -153,7 +154,16 @@ interface AssignmentTable {
   issues: string;
 }
 
+/** Who may use the operator's routes by a token of their own. */
+interface OperatorTable {
+  name: string;
+  role: OperatorRole;
+  sha256: string;
+  since_ms: number;
+}
+
 export interface Schema extends DocumentSchema {
+  operator: OperatorTable;
   event_log: EventLogTable;
   event: EventTable;
   assignment: AssignmentTable;

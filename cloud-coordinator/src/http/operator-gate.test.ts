@@ -1,8 +1,13 @@
+import { createHash } from 'node:crypto';
 import { Hono } from 'hono';
 import { describe, expect, it } from 'vitest';
+import type { Operator } from '../fleet/operators.ts';
 import {
+  adminOnly,
+  byOf,
   createOperatorCheck,
   type OperatorAccess,
+  type OperatorEnvironment,
   operatorGate,
   textGate,
 } from './operator-gate.ts';
@@ -76,6 +81,57 @@ describe('the operator’s routes', () => {
     expect(await status('POST', 'same-site')).toBe(403);
     expect(await status('POST', 'same-origin')).toBe(200);
     expect(await status('GET', 'cross-site')).toBe(200);
+  });
+});
+
+describe('operators with tokens of their own', () => {
+  const roles = { vera: 'viewer', pat: 'publisher', rex: 'releaser', ada: 'admin' } as const;
+  const hash = (text: string) => `sha256:${createHash('sha256').update(text).digest('hex')}`;
+  const find = (sha256: string): Operator | undefined => {
+    const name = (Object.keys(roles) as (keyof typeof roles)[]).find((n) => hash(n) === sha256);
+    return name && { name, role: roles[name] };
+  };
+  const app = new Hono<OperatorEnvironment>().all(
+    '*',
+    operatorGate(createOperatorCheck({ operatorToken, asked: true, find })),
+    (c) => c.text(byOf(c, 'somebody')),
+  );
+  const ask = (token: string, method: string, path: string) =>
+    app.request(path, { method, headers: { authorization: `Bearer ${token}` } });
+
+  it.each([
+    ['GET', '/v1/rollouts', ['vera', 'pat', 'rex', 'ada']],
+    ['POST', '/v1/registry', ['pat', 'ada']],
+    ['PUT', '/v1/registry/files/sha256:00', ['pat', 'ada']],
+    ['PUT', '/v1/registry/digits/aliases/champion', ['rex', 'ada']],
+    ['PUT', '/v1/registry/digits/versions/1.0.0/state', ['rex', 'ada']],
+    ['POST', '/v1/rollouts', ['rex', 'ada']],
+    ['POST', '/v1/rollouts/one/rollback', ['rex', 'ada']],
+    ['POST', '/v1/fleet/stop', ['rex', 'ada']],
+    ['PATCH', '/v1/fleet/policy', ['ada']],
+    ['POST', '/v2/repository/models/digits/unload', ['ada']],
+  ] as const)('[IDN14] %s %s is for its roles alone', async (method, path, allowed) => {
+    for (const name of Object.keys(roles))
+      expect([name, (await ask(name, method, path)).status]).toEqual([
+        name,
+        (allowed as readonly string[]).includes(name) ? 200 : 403,
+      ]);
+    expect((await ask('mallory', method, path)).status).toBe(401);
+  });
+
+  it('[IDN14] are recorded by their own name; who shows the fleet’s token says whose', async () => {
+    expect(await (await ask('rex', 'POST', '/v1/rollouts')).text()).toBe('rex');
+    expect(await (await ask(operatorToken, 'POST', '/v1/rollouts')).text()).toBe('somebody');
+  });
+
+  it('[IDN14] over gRPC, where no path says what is asked, admins alone come in', () => {
+    const check = createOperatorCheck({ operatorToken, asked: true, find });
+    expect(adminOnly(check('Bearer ada')).ok).toBe(true);
+    expect(adminOnly(check(`Bearer ${operatorToken}`)).ok).toBe(true);
+    expect(adminOnly(check('Bearer rex'))).toMatchObject({ error: { code: 'permission_denied' } });
+    expect(adminOnly(check('Bearer mallory'))).toMatchObject({
+      error: { code: 'unauthenticated' },
+    });
   });
 });
 

@@ -15,27 +15,28 @@ import {
   reasonSchema,
   versionStates,
 } from '../update/registry/index.ts';
+import { byOf, type OperatorEnvironment } from './operator-gate.ts';
 import { readJson } from './read-json.ts';
 
 const bySchema = z.string().min(1).max(128);
 const lineageSchema = z.strictObject({
-  by: bySchema.default('operator'),
+  by: bySchema.optional(),
   revision: z.string().min(1).max(128).optional(),
   run: z.string().min(1).max(128).optional(),
 });
 const aliasMoveSchema = z.strictObject({
   version: z.string().min(1).max(64).nullable(),
-  by: bySchema.default('operator'),
+  by: bySchema.optional(),
 });
 const stateSchema = z.strictObject({
   state: z.enum(versionStates),
   reason: reasonSchema,
-  by: bySchema.default('operator'),
+  by: bySchema.optional(),
 });
 
 /** @param serveBlob over the coordinator's whole store */
-export function registryRoutes(registry: Registry, serveBlob: ServeBlob): Hono {
-  const app = new Hono();
+export function registryRoutes(registry: Registry, serveBlob: ServeBlob) {
+  const app = new Hono<OperatorEnvironment>();
   const tooLarge = failure('too_large', `a manifest above ${manifestBytesMax} bytes`);
   const bounded = bodyLimit({
     maxSize: manifestBytesMax,
@@ -53,7 +54,7 @@ export function registryRoutes(registry: Registry, serveBlob: ServeBlob): Hono {
     if (!query.success) return respondFailure(c, invalid(query.error));
     const { by, ...lineage } = query.data;
     const bytes = new Uint8Array(await c.req.arrayBuffer());
-    const published = await registry.publish(bytes, by, lineage);
+    const published = await registry.publish(bytes, byOf(c, by), lineage);
     if (!published.ok) return respondFailure(c, clientsFault(published.error));
     return 'lacking' in published.value
       ? c.json(published.value, 409)
@@ -83,7 +84,7 @@ export function registryRoutes(registry: Registry, serveBlob: ServeBlob): Hono {
     const body = await readJson(c, aliasMoveSchema);
     if (!body.ok) return respondFailure(c, body.error);
     const { version, by } = body.value;
-    const moved = await registry.moveAlias(model, alias.data, version ?? undefined, by);
+    const moved = await registry.moveAlias(model, alias.data, version ?? undefined, byOf(c, by));
     return answer(c, moved, () => ({ model, alias: alias.data, version }));
   });
 
@@ -92,7 +93,7 @@ export function registryRoutes(registry: Registry, serveBlob: ServeBlob): Hono {
     const body = await readJson(c, stateSchema);
     if (!body.ok) return respondFailure(c, body.error);
     const { state, reason, by } = body.value;
-    const changed = await registry.setState(model, version, state, reason, by);
+    const changed = await registry.setState(model, version, state, reason, byOf(c, by));
     return answer(c, changed, () => ({ model, version, state }));
   });
 
