@@ -4,8 +4,9 @@ export {
   createMemoryRolloutStore,
   type MemoryRolloutDisk,
 } from './memory-rollout-stores.ts';
-export { type Behaviour, goodBehaviour } from './model-device.ts';
+export type { ModelDevice, ModelDeviceOptions } from './model-device.ts';
 export { createModelFleet, type ModelFleet, type ModelFleetOptions } from './model-fleet.ts';
+export { type Behaviour, createHealthSource, goodBehaviour } from './model-health.ts';
 export {
   type AssignmentDatabase,
   assignmentStoreContract,

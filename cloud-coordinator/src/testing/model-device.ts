@@ -2,49 +2,26 @@
 // slots, reports, and answers questions as well as the bundle that it runs does. No bytes, no signatures: those have tests
 // of their own.
 
-import { defined, type Random } from '@skerry/shared';
+import { defined } from '@skerry/shared';
 import {
   type Assignment,
   armOf,
-  type Health,
   type ModelAssignment,
   type UpdateReport,
   type UpdateState,
 } from '@skerry/sync-protocol/update';
-
-/** How answers of a bundle are. Shares. */
-export interface Behaviour {
-  readonly auditMiss: number;
-  readonly escalated: number;
-  readonly cloudMiss: number;
-  readonly failures: number;
-  /** Of the devices that try it, those whose own health gate turns it back. */
-  readonly crashes: number;
-}
-
-export const goodBehaviour: Behaviour = {
-  auditMiss: 0.03,
-  escalated: 0.2,
-  cloudMiss: 0.1,
-  failures: 0.001,
-  crashes: 0.002,
-};
+import { createHealthSource, type HealthSourceOptions } from './model-health.ts';
 
 export interface Fetch {
   readonly atMs: number;
   readonly bundle: string;
 }
 
-export interface ModelDeviceOptions {
+export interface ModelDeviceOptions extends HealthSourceOptions {
   readonly name: string;
   readonly model: string;
-  readonly incumbent: string;
-  readonly random: Random;
-  readonly behaviourOf: (digest: string) => Behaviour;
-  /** Answers of a soak that the cloud has audited. */
-  readonly audits: number;
   readonly fetchMs: number;
-  /** It never comes back from a fetch that it has begun. */
+  /** A fetch that it has begun never ends. */
   readonly isFlaky: boolean;
   readonly onFetch: (fetch: Fetch) => void;
 }
@@ -59,8 +36,8 @@ export interface ModelDevice {
   /** Goes on by itself. What needs a link waits for one. */
   step(nowMs: number): void;
   take(assignment: Assignment, nowMs: number): void;
-  /** It has begun to fetch and will never end by itself. */
-  isStuck(): boolean;
+  /** It is in a fetch, and whatever comes of it has not come yet. */
+  isFetching(): boolean;
   hasNews(): boolean;
   /** What its updates have truly come to, whatever anybody was told. */
   ended(digest: string): 'confirmed' | 'failed' | undefined;
@@ -77,7 +54,6 @@ interface Update {
 
 /** Of a step that costs no waiting. */
 const shortMs = 1_000;
-const requestsOfSoak = 100;
 
 export function createModelDevice(options: ModelDeviceOptions): ModelDevice {
   const { name, model, incumbent, random, behaviourOf } = options;
@@ -86,7 +62,6 @@ export function createModelDevice(options: ModelDeviceOptions): ModelDevice {
   let running = incumbent;
   let other: string | undefined;
   let counter = 0;
-  let isStuck = false;
   /** The experiment in whose control arm it has said how it is. */
   let told: string | undefined;
   let update: Update | undefined;
@@ -147,7 +122,7 @@ export function createModelDevice(options: ModelDeviceOptions): ModelDevice {
   const steps: Partial<Record<UpdateState, (current: Update, nowMs: number) => void>> = {
     assigned({ goal }, nowMs) {
       options.onFetch({ atMs: nowMs, bundle: goal.bundle.digest });
-      isStuck = options.isFlaky;
+
       enter('fetching', options.isFlaky ? Number.POSITIVE_INFINITY : nowMs + options.fetchMs);
     },
     fetching({ goal, takenMs }, nowMs) {
@@ -172,41 +147,7 @@ export function createModelDevice(options: ModelDeviceOptions): ModelDevice {
     },
   };
 
-  const draw = (trials: number, share: number): number => {
-    if (trials > 40) {
-      const spread = Math.sqrt(trials * share * (1 - share));
-      const hits = Math.round(trials * share + spread * random.gaussian());
-      return Math.min(trials, Math.max(0, hits));
-    }
-    let hits = 0;
-    for (let i = 0; i < trials; i++) if (random.next() < share) hits++;
-    return hits;
-  };
-  // Devices differ: by light, by dust, by whom they meet.
-  const hardship = 0.5 + random.next();
-  const healthOf = (digest: string): Health => {
-    const { auditMiss, escalated, cloudMiss, failures } = behaviourOf(digest);
-    const base = behaviourOf(incumbent);
-    // What is worse about a bundle comes on top of what is hard about the place.
-    const share = (own: number, usual: number): number =>
-      Math.min(1, Math.max(0, usual * hardship + own - usual));
-    const asked = draw(requestsOfSoak, share(escalated, base.escalated));
-    return {
-      overMs: 60_000,
-      requests: requestsOfSoak,
-      failures: draw(requestsOfSoak, failures),
-      atExit: requestsOfSoak - asked,
-      escalated: asked,
-      degraded: 0,
-      cloud: { answers: asked, agreed: asked - draw(asked, share(cloudMiss, base.cloudMiss)) },
-      audit: {
-        answers: options.audits,
-        agreed: options.audits - draw(options.audits, share(auditMiss, base.auditMiss)),
-      },
-      latency: { p50Ms: 5, p95Ms: 9 + 2 * random.next() },
-      memoryBytes: 1_000_000,
-    };
-  };
+  const healthOf = createHealthSource(options);
 
   const obeyQuarantine = (): void => {
     if (update !== undefined && quarantined.has(update.goal.bundle.digest)) end('quarantined');
@@ -241,7 +182,7 @@ export function createModelDevice(options: ModelDeviceOptions): ModelDevice {
       if (wanted === running) return;
       if (!quarantined.has(wanted)) begin(goal, nowMs);
     },
-    isStuck: () => isStuck,
+    isFetching: () => update?.state === 'fetching',
     hasNews: () => outbox.length > 0,
     ended: (digest) => ends.get(digest),
     drain: () => outbox.splice(0),

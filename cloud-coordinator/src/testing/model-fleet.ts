@@ -11,12 +11,12 @@ import type {
 } from '../update/rollouts/ports.ts';
 import type { BundleRef } from '../update/rollouts/rollout-event.ts';
 import {
-  type Behaviour,
   createModelDevice,
   type Fetch,
-  goodBehaviour,
   type ModelDevice,
+  type ModelDeviceOptions,
 } from './model-device.ts';
+import { type Behaviour, goodBehaviour } from './model-health.ts';
 
 export interface ModelFleetOptions {
   readonly devices: number;
@@ -32,6 +32,8 @@ export interface ModelFleetOptions {
   readonly flakyShare?: number;
   readonly audits?: number;
   readonly fetchMs?: number;
+  /** What a device is; a model of one where nothing is said. */
+  readonly createDevice?: (options: ModelDeviceOptions) => ModelDevice;
 }
 
 export interface ModelFleet {
@@ -80,7 +82,7 @@ export function createModelFleet(options: ModelFleetOptions): ModelFleet {
 
   const add = (name: string): void => {
     const own = random.fork(entries.size);
-    const device = createModelDevice({
+    const device = (options.createDevice ?? createModelDevice)({
       name,
       model,
       incumbent: bundles[0].bundle.digest,

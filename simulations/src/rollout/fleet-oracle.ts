@@ -30,12 +30,12 @@ export function createFleetOracle(fleet: ModelFleet, candidate: string): FleetOr
     return undefined;
   };
 
-  /** Where a gate has spoken: it counted no more devices than have truly ended, or are stuck for ever. */
+  /** Where a gate has spoken: it counted no more devices than have truly ended, or are silent in their fetch. */
   const checkDenominator = ({ verdict }: RolloutState): FleetViolation | undefined => {
     if (verdict === undefined || verdict.atMs === judgedAtMs) return undefined;
     judgedAtMs = verdict.atMs;
     const executed = fleet.devices.filter(
-      (each) => each.ended(candidate) !== undefined || each.isStuck(),
+      (each) => each.ended(candidate) !== undefined || each.isFetching(),
     ).length;
     const counted = verdict.evidence.find(({ sign }) => sign === 'failed devices')?.devices ?? 0;
     return counted <= executed

@@ -1,5 +1,5 @@
-// A fleet of thousands under one rollout: production rollouts and gates, with devices, links and time simulated. A seed
-// replays a run exactly.
+// A fleet of thousands under one rollout: the coordinator's rollouts and gates and the agent's update core, with links,
+// bytes, answers and time simulated. A seed replays a run exactly.
 
 import {
   openRollouts,
@@ -23,6 +23,7 @@ import {
 } from '@skerry/cloud-coordinator/testing';
 import { assert, defined, silentLog } from '@skerry/shared';
 import { createVirtualClock } from '@skerry/shared/testing';
+import { createAgentDevice } from './agent-device.ts';
 import { type FleetBugName, fleetBugs } from './fleet-bugs.ts';
 import { createFleetOracle, type FleetViolation } from './fleet-oracle.ts';
 
@@ -93,6 +94,7 @@ export async function startFleetRun(options: FleetRunOptions): Promise<FleetRun>
     offlineShare: options.offlineShare ?? 0,
     flakyShare: options.flakyShare ?? 0,
     audits: 20,
+    createDevice: createAgentDevice,
   });
   const opened = await openRollouts(
     {

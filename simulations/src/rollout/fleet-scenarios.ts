@@ -63,6 +63,13 @@ export async function devicesToCatch(size: FleetSize): Promise<number | undefine
   return run.state().phase.wave > 0 ? undefined : run.waves().at(-1)?.executed;
 }
 
+/** Whether a version that is as good as the one before reaches the end. */
+export async function goodVersionPasses(size: FleetSize): Promise<boolean> {
+  const run = await startFleetRun({ ...size, ...rough });
+  await run.pass(48 * hourMs, isOver);
+  return run.state().phase.kind === 'completed';
+}
+
 /** Nobody saw it until everybody had it. */
 export async function lateFault(size: FleetSize): Promise<FleetResult> {
   const run = await startFleetRun({ ...size, ...rough });

@@ -1,6 +1,15 @@
 import { createRandom, type Random } from '@skerry/shared';
 import { describe, expect, it } from 'vitest';
-import { anytimeBounds, exceeds, pairUp, type Seen, toRise } from './anytime-bound.ts';
+import {
+  anytimeBounds,
+  countedAnswers,
+  dealOut,
+  exceeds,
+  pairUp,
+  type Seen,
+  stakesPerDevice,
+  toRise,
+} from './anytime-bound.ts';
 
 const delta = 0.1;
 const draw = (random: Random, trials: number, chance: number): number => {
@@ -8,10 +17,11 @@ const draw = (random: Random, trials: number, chance: number): number => {
   for (let i = 0; i < trials; i++) if (random.next() < chance) hits++;
   return hits;
 };
-const sum = (a: Seen, b: Seen): Seen =>
-  [1, 0.5, 0].map((value) => [value, timesOf(a, value) + timesOf(b, value)]);
-const timesOf = (seen: Seen, value: number): number =>
-  seen.find(([each]) => each === value)?.[1] ?? 0;
+const sum = (a: Seen, b: Seen): Seen => {
+  const total = new Map(a);
+  for (const [value, times] of b) total.set(value, (total.get(value) ?? 0) + times);
+  return [...total];
+};
 
 /** Looks after each of `devices`, in `runs` fleets: in how many of them was harm ever shown, and after how many devices? */
 function fleets(
@@ -29,7 +39,7 @@ function fleets(
       const level = 0.02 + 0.2 * random.next() ** 2;
       const candidate = { hits: draw(random, answers, level + rise), trials: answers };
       const incumbent = { hits: draw(random, 2 * answers, level), trials: 2 * answers };
-      seen = sum(seen, pairUp(candidate, incumbent, 25));
+      seen = sum(seen, pairUp(candidate, incumbent, 100));
       if (!exceeds(seen, 0.5, delta)) continue;
       after.push(i);
       break;
@@ -96,15 +106,32 @@ describe('an anytime bound', () => {
     expect(narrow.upper).toBeLessThan(0.06);
   });
 
-  it('[GAT1] counts no more answers of one device than it may', () => {
+  it('[GAT10] lets one device, or two, decide nothing, whatever they answer', () => {
     const wild = { hits: 100_000, trials: 100_000 };
-    const seen = pairUp(wild, { hits: 0, trials: 100_000 }, 25);
-    expect(seen).toEqual([
-      [1, 25],
-      [0.5, 0],
-      [0, 0],
-    ]);
-    expect(pairUp(wild, { hits: 0, trials: 0 }, 25)).toEqual([]);
+    const one = pairUp(wild, { hits: 0, trials: 100_000 }, 100);
+    expect(one.filter(([, times]) => times > 0)).toEqual([[1, stakesPerDevice]]);
+    const calm = Array.from({ length: 30 }, () =>
+      pairUp({ hits: 1, trials: 100 }, { hits: 1, trials: 100 }, 100),
+    ).reduce(sum);
+    const devices = [1, 2, 3, 4, 5, 6].map((n) =>
+      exceeds(Array.from({ length: n }, () => one).reduce(sum, calm), 0.5, 0.005),
+    );
+    expect(devices.slice(0, 2)).toEqual([false, false]);
+    expect(devices.at(-1)).toBe(true);
+  });
+
+  it('[GAT1] deals as many of both, and means what they differ by', () => {
+    const seen = pairUp({ hits: 6, trials: 23 }, { hits: 90, trials: 900 }, 100);
+    const times = seen.reduce((all, [, each]) => all + each, 0);
+    const mean = seen.reduce((all, [value, each]) => all + value * each, 0) / times;
+    expect(times).toBeCloseTo(stakesPerDevice, 9);
+    expect(toRise({ lower: mean, upper: mean }).lower).toBeCloseTo(6 / 23 - 0.1, 9);
+    expect(countedAnswers(23, 100)).toBe(20);
+    expect(countedAnswers(3, 100)).toBe(3);
+    expect(countedAnswers(5_000, 100)).toBe(100);
+    expect(pairUp({ hits: 0, trials: 9 }, { hits: 0, trials: 0 }, 25)).toEqual([]);
+    const share = dealOut({ hits: 5, trials: 20 }, 100);
+    expect(share.reduce((all, [value, each]) => all + value * each, 0)).toBeCloseTo(1, 9);
     expect(toRise({ lower: 0.5, upper: 1 })).toEqual({ lower: 0, upper: 1 });
   });
 });

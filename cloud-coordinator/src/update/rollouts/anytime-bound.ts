@@ -65,24 +65,72 @@ export interface Hits {
 }
 
 /**
- * How a device's candidate and its incumbent compare, as values whose mean is (1 + rise) / 2: 1 where of a pair of their
- * answers the candidate's alone is a hit, 0 where the incumbent's alone is, else ½. Answers are paired by chance,
- * `pairsMax` at most; instead of one pairing this is what the logarithm of a wealth is on average over all, which is no
- * more than the logarithm of the average (Jensen's inequality), so the bounds hold. Each device is its own control: by how
- * much devices differ from each other does not matter.
+ * A device is worth so many stakes, whatever it has answered: all of its answers wrong, it multiplies a wealth by less than
+ * 2⁴, and 1/delta is reached by several devices or by none.
  */
-export function pairUp(candidate: Hits, incumbent: Hits, pairsMax: number): Seen {
-  const pairs = Math.min(candidate.trials, incumbent.trials, pairsMax);
-  if (pairs === 0) return [];
-  const ours = candidate.hits / candidate.trials;
-  const theirs = incumbent.hits / incumbent.trials;
-  const worse = pairs * ours * (1 - theirs);
-  const better = pairs * (1 - ours) * theirs;
-  return [
-    [1, worse],
-    [0.5, pairs - worse - better],
-    [0, better],
-  ];
+export const stakesPerDevice = 4;
+const groupSizes = [25, 10, 5, 2, 1] as const;
+/** What is more says no more. */
+const countedMax = 1_000_000;
+
+/**
+ * How a device's candidate and its incumbent compare, as values whose mean is (1 + rise) / 2. Of both as many answers are
+ * drawn and dealt into `stakesPerDevice` groups at most; a group's value is by how much its candidate's share of hits exceeds
+ * its incumbent's. Instead of one dealing this is what the logarithm of a wealth is on average over all, which is no more
+ * than the logarithm of the average (Jensen's inequality), so the bounds hold. Each device is its own control: by how much
+ * devices differ from each other does not matter.
+ */
+export function pairUp(candidate: Hits, incumbent: Hits, answersMax: number): Seen {
+  const dealt = deal(Math.min(candidate.trials, incumbent.trials), answersMax);
+  const { groups, size } = dealt;
+  if (groups === 0) return [];
+  const ours = hitsOfGroup(candidate, size);
+  const theirs = hitsOfGroup(incumbent, size);
+  const chances = new Array<number>(2 * size + 1).fill(0);
+  for (const [i, one] of ours.entries())
+    for (const [j, other] of theirs.entries())
+      chances[i - j + size] = (chances[i - j + size] ?? 0) + one * other;
+  return chances.map((chance, i) => [i / (2 * size), groups * chance] as const);
+}
+
+/** A device's share of hits, dealt likewise: values whose mean it is. */
+export function dealOut(hits: Hits, answersMax: number): Seen {
+  const { groups, size } = deal(hits.trials, answersMax);
+  if (groups === 0) return [];
+  return hitsOfGroup(hits, size).map((chance, i) => [i / size, groups * chance] as const);
+}
+
+/** How many answers of a device are looked at. */
+export function countedAnswers(trials: number, answersMax: number): number {
+  const { groups, size } = deal(trials, answersMax);
+  return groups * size;
+}
+
+function deal(
+  trials: number,
+  answersMax: number,
+): { readonly groups: number; readonly size: number } {
+  const answers = Math.min(trials, answersMax);
+  const groups = Math.min(stakesPerDevice, answers);
+  const size = groupSizes.find((each) => each * groups <= answers) ?? 0;
+  return { groups, size };
+}
+
+/** The chance of each number of hits among `size` answers that are drawn (hypergeometric). */
+function hitsOfGroup({ hits, trials }: Hits, size: number): readonly number[] {
+  const scale = Math.min(1, countedMax / trials);
+  const [good, all] = [hits * scale, trials * scale];
+  const least = Math.max(0, size - Math.floor(all - good));
+  const most = Math.min(size, Math.ceil(good));
+  const weights = new Array<number>(size + 1).fill(0);
+  let weight = 1;
+  let sum = 0;
+  for (let i = least; i <= most; i++) {
+    weights[i] = weight;
+    sum += weight;
+    weight *= ((good - i) * (size - i)) / ((i + 1) * (all - good - size + i + 1));
+  }
+  return weights.map((each) => each / sum);
 }
 
 /** The bounds of a rise, −1…1, from those of `pairUp`'s mean. */

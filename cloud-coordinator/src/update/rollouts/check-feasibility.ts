@@ -1,6 +1,6 @@
 // What makes it impossible that a rollout ever ends, found before it begins: afterwards it would only look slow.
 
-import { anytimeBounds, toRise } from './anytime-bound.ts';
+import { anytimeBounds, stakesPerDevice, toRise } from './anytime-bound.ts';
 import { signsOf } from './gate-signs.ts';
 import type { ResolvedBundle } from './ports.ts';
 import type { Wave } from './rollout-event.ts';
@@ -82,6 +82,7 @@ function checkGate({ gate }: RolloutPlan, canary: number): readonly Obstacle[] {
     ['audits', gate.audits],
   ];
   const pairs = canary * gate.answersPerDeviceMax;
+  const stakes = canary * Math.min(stakesPerDevice, gate.answersPerDeviceMax);
   for (const [sign, limit] of comparisons) {
     if (limit === undefined) continue;
     if (limit.answersMin > pairs)
@@ -90,11 +91,11 @@ function checkGate({ gate }: RolloutPlan, canary: number): readonly Obstacle[] {
         message: `${sign}: ${canary} devices count for ${pairs} answers at most, and the gate wants ${limit.answersMin}`,
       });
     // Even if no answer of a candidate ever differed from its incumbent's.
-    const { upper } = toRise(anytimeBounds([[0.5, pairs]], gate.delta));
+    const { upper } = toRise(anytimeBounds([[0.5, stakes]], gate.delta));
     if (limit.need === 'prove' && upper > limit.riseMax)
       obstacles.push({
         code: 'proof-out-of-reach',
-        message: `${sign}: ${pairs} answers of the canary show a rise below ${upper.toFixed(3)} at best, and ${limit.riseMax} is to be proven`,
+        message: `${sign}: ${canary} devices of the canary show a rise below ${upper.toFixed(3)} at best, and ${limit.riseMax} is to be proven`,
       });
   }
   for (const { name, share } of signsOf(gate)) {

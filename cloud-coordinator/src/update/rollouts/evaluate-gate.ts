@@ -90,10 +90,16 @@ function weigh(
   const candidate = { hits: 0, trials: 0 };
   const incumbent = { hits: 0, trials: 0 };
   let devices = 0;
+  let trials = 0;
+  let stakes = 0;
   for (const execution of executions) {
     const each = sign.see(execution);
     if (each.length > 0) devices++;
-    for (const [value, times] of each) seen.set(value, (seen.get(value) ?? 0) + times);
+    for (const [value, times] of each) {
+      seen.set(value, (seen.get(value) ?? 0) + times);
+      stakes += times;
+    }
+    trials += sign.trials(execution);
     const counts = sign.count(execution);
     candidate.hits += counts.candidate.hits;
     candidate.trials += counts.candidate.trials;
@@ -101,8 +107,6 @@ function weigh(
     incumbent.trials += counts.incumbent?.trials ?? 0;
   }
   const total: Seen = [...seen];
-  // Parts of pairs add up to whole ones, but for what floating point leaves.
-  const trials = roundOff(total.reduce((sum, [, times]) => sum + times, 0));
   const toScale = (bounds: AnytimeBounds): AnytimeBounds =>
     sign.kind === 'rise' ? toRise(bounds) : bounds;
   // Each side at its own delta: harm in any sign is one too many, while a proof must hold in every sign.
@@ -111,7 +115,7 @@ function weigh(
   const isProven = upper <= sign.limit;
   const enough = (sign.kind === 'share' ? devices : trials) >= sign.trialsMin;
   const mean =
-    trials === 0 ? 0 : total.reduce((sum, [value, times]) => sum + value * times, 0) / trials;
+    stakes === 0 ? 0 : total.reduce((sum, [value, times]) => sum + value * times, 0) / stakes;
   const findingOf = (): Evidence['finding'] => {
     if (isProven) return 'no-harm-proven';
     if (lower > sign.harmAbove) return 'harm';
@@ -168,7 +172,6 @@ function checkSettled(limits: GateLimits, executed: number, tally: Tally): reado
   return lacking;
 }
 
-const roundOff = (sum: number): number => Math.round(sum * 1e6) / 1e6;
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 
 function describeHarm({ sign, evidence }: Weighed): string {

@@ -86,7 +86,7 @@ describe('feasibility', () => {
     ['fits-nobody', {}, ['raspberry-pi-5']],
     ['empty-wave', { waves: [{}, { share: 0.5 }] }],
     ['canary-too-small', { waves: [{ count: 9 }, {}] }],
-    ['canary-too-small', { gate: { ...gate, audits: { riseMax: 0.02, answersMin: 501 } } }],
+    ['canary-too-small', { gate: { ...gate, audits: { riseMax: 0.02, answersMin: 2_001 } } }],
     [
       'proof-out-of-reach',
       { gate: { ...gate, audits: { riseMax: 0.002, answersMin: 1, need: 'prove' } } },

@@ -1,7 +1,7 @@
 // By what a gate judges a candidate: each sign turns one executed device into values whose mean is bounded at any time.
 
 import type { Health } from '@skerry/sync-protocol/update';
-import { type Hits, pairUp, type Seen } from './anytime-bound.ts';
+import { countedAnswers, dealOut, type Hits, pairUp, type Seen } from './anytime-bound.ts';
 import type { Comparison, GateLimits, RatioLimit } from './rollout-plan.ts';
 
 /** One device whose update has ended. */
@@ -26,6 +26,8 @@ export interface Sign {
   /** A limit on a share of devices, which a canary must be able to show. */
   readonly share?: number;
   readonly see: (execution: Execution) => Seen;
+  /** How many values that rests on. */
+  readonly trials: (execution: Execution) => number;
   /** For the eye: what the candidate and the incumbent did, of how many. */
   readonly count: (execution: Execution) => { readonly candidate: Hits; readonly incumbent?: Hits };
 }
@@ -51,6 +53,11 @@ export function signsOf(gate: GateLimits): readonly Sign[] {
     ...ratio('memory', memory, gate, (health) => health.memoryBytes),
   ];
 }
+
+const pairsOf = (
+  { candidate, incumbent = nothing }: ReturnType<Sign['count']>,
+  answersMax: number,
+): number => countedAnswers(Math.min(candidate.trials, incumbent.trials), answersMax);
 
 const missesOf = ({ answers, agreed }: Health['audit']): Hits => ({
   hits: answers - agreed,
@@ -81,12 +88,13 @@ function compare(
         const { candidate, incumbent = nothing } = count(execution);
         return pairUp(candidate, incumbent, answersPerDeviceMax);
       },
+      trials: (execution) => pairsOf(count(execution), answersPerDeviceMax),
       count,
     },
   ];
 }
 
-/** Answers given beside the incumbent, which are one device's and so of one kind: they count by their share. */
+/** Answers given beside the incumbent. */
 function differ(limit: number, { answersPerDeviceMax, devicesMin, onHarm }: GateLimits): Sign {
   const count: Sign['count'] = ({ health }) => ({
     candidate: health?.shadow === undefined ? nothing : missesOf(health.shadow),
@@ -99,15 +107,8 @@ function differ(limit: number, { answersPerDeviceMax, devicesMin, onHarm }: Gate
     need: 'watch',
     trialsMin: devicesMin,
     onHarm,
-    see(execution) {
-      const { hits, trials } = count(execution).candidate;
-      const times = Math.min(trials, answersPerDeviceMax);
-      if (times === 0) return [];
-      return [
-        [1, (times * hits) / trials],
-        [0, times - (times * hits) / trials],
-      ];
-    },
+    see: (execution) => dealOut(count(execution).candidate, answersPerDeviceMax),
+    trials: (execution) => countedAnswers(count(execution).candidate.trials, answersPerDeviceMax),
     count,
   };
 }
@@ -147,6 +148,7 @@ function shareOfDevices(
       const bad = isBad(execution);
       return bad === undefined ? [] : [[bad ? 1 : 0, 1]];
     },
+    trials: (execution) => (isBad(execution) === undefined ? 0 : 1),
     count(execution) {
       const bad = isBad(execution);
       return { candidate: bad === undefined ? nothing : { hits: bad ? 1 : 0, trials: 1 } };
@@ -184,6 +186,7 @@ export function driftSigns(gate: GateLimits, classes: number): readonly Sign[] {
           ? pairUp(incumbent, candidate, answersPerDeviceMax)
           : pairUp(candidate, incumbent, answersPerDeviceMax);
       },
+      trials: (execution) => pairsOf(count(execution), answersPerDeviceMax),
       count,
     };
   });

@@ -66,8 +66,8 @@ export const gateLimitsSchema = z.strictObject({
   failedMax: z.int().positive().optional(),
   /** Of those that answered at all; more stop the rollout, for nothing is broken by them. */
   refusedShareMax: z.number().gt(0).lt(1).default(0.2),
-  /** So many answers of one device count, however many it gave: one strange device decides nothing. */
-  answersPerDeviceMax: z.int().min(1).max(1_000).default(25),
+  /** So many answers of one device are looked at, however many it gave. */
+  answersPerDeviceMax: z.int().min(1).max(100).default(100),
   /** Failed requests. */
   failures: comparisonSchema.optional(),
   /** Questions that the device was not sure of. */

@@ -6,8 +6,8 @@ import {
   createMemoryRolloutDisk,
   createMemoryRolloutStore,
 } from '../../testing/memory-rollout-stores.ts';
-import { goodBehaviour } from '../../testing/model-device.ts';
 import { createModelFleet, type ModelFleetOptions } from '../../testing/model-fleet.ts';
+import { goodBehaviour } from '../../testing/model-health.ts';
 import {
   candidateDigest,
   digestOf,
