@@ -88,10 +88,14 @@ export const rolloutViewSchema = rolloutSummarySchema.extend({
 });
 export type RolloutView = z.infer<typeof rolloutViewSchema>;
 
+export const rolloutListSchema = z.object({ rollouts: z.array(rolloutSummarySchema) });
+
 export const fleetViewSchema = z.object({
   stopped: z.object({ by: z.string(), reason: z.string(), atMs: countSchema }).optional(),
   quarantined: z.array(z.object({ bundle: digestSchema, reason: z.string() })),
 });
+
+export const whySchema = z.object({ device: nameSchema, reasons: reasonsSchema });
 
 export function summaryOf(state: RolloutState, reasons: readonly string[]): RolloutSummary {
   const { plan, candidate, createdMs, phase } = state;

@@ -25,7 +25,7 @@ const variantSchema = z.strictObject({
 });
 
 /** What the manifest says of itself, for lists and comparisons; the manifest is the truth. */
-const descriptionSchema = z.strictObject({
+export const descriptionSchema = z.strictObject({
   task: z.string().max(64),
   variants: z.array(variantSchema).min(1).max(64),
   metrics: z.record(z.string().max(64), z.number()),

@@ -1,0 +1,12 @@
+// All commands, in the order in which `skerry --help` lists them.
+
+import type { Command } from './command.ts';
+import { fleetCommands } from './fleet-commands.ts';
+import { modelCommands } from './model-commands.ts';
+import { rolloutCommands } from './rollout-commands.ts';
+
+export const commands: Readonly<Record<string, Command>> = {
+  ...modelCommands,
+  ...rolloutCommands,
+  ...fleetCommands,
+};

@@ -1,0 +1,78 @@
+// A rollout as it goes on, until it is over: drawn anew on a terminal, else as one block or line for each change. Where the
+// connection breaks it is made again.
+
+import { err, failure, messageOf, ok, parseJson, type Result, sleep } from '@skerry/shared';
+import { type RolloutView, rolloutViewSchema } from '../http/rollout-views.ts';
+import type { Answer, Call } from './command.ts';
+import { failureOf } from './coordinator-client.ts';
+import { drawRollout } from './draw-rollout.ts';
+import { readEvents } from './read-events.ts';
+
+const over: ReadonlySet<string> = new Set(['completed', 'aborted', 'rolled-back']);
+const reconnectMs = 1_000;
+/** In a row, with nothing heard between them. */
+const reconnectsMax = 30;
+
+/** Fails where it has not been completed. */
+export async function watchRollout(call: Call<unknown>, id: string): Promise<Result<Answer>> {
+  const show = createShow(call);
+  let silent = 0;
+  for (;;) {
+    const seen = await watchOnce(call, id, (view) => {
+      silent = 0;
+      show(view);
+    });
+    if (seen.ok && seen.value !== undefined) return ended(seen.value);
+    if (call.signal.aborted) return ok({ text: '', value: null });
+    if (!seen.ok && !seen.error.retryable) return seen;
+    silent += 1;
+    if (silent > reconnectsMax)
+      return seen.ok ? err(failure('unavailable', 'the coordinator ends the stream')) : seen;
+    await sleep(call.clock, reconnectMs, call.signal);
+  }
+}
+
+/** `undefined`: the stream has ended, and the rollout has not. */
+async function watchOnce(
+  { client, signal }: Call<unknown>,
+  id: string,
+  show: (view: RolloutView) => void,
+): Promise<Result<RolloutView | undefined>> {
+  const path = `/v1/rollouts/${encodeURIComponent(id)}/events`;
+  const response = await client.ask('GET', path, { endless: true, signal });
+  if (!response.ok) return response;
+  const { body } = response.value;
+  if (!response.value.ok || body === null) return err(await failureOf(response.value));
+  try {
+    for await (const data of readEvents(body)) {
+      const json = parseJson(new TextEncoder().encode(data), 'the event');
+      const view = rolloutViewSchema.safeParse(json.ok ? json.value : undefined);
+      if (!view.success)
+        return err(failure('unsupported_version', 'an event that this skerry does not know'));
+      show(view.data);
+      if (over.has(view.data.phase.kind)) return ok(view.data);
+    }
+    return ok(undefined);
+  } catch (thrown) {
+    return err(failure('unavailable', messageOf(thrown)));
+  }
+}
+
+function createShow({ outputIsTerminal, json, print }: Call<unknown>): (view: RolloutView) => void {
+  let lines = 0;
+  return (view) => {
+    if (json) return print(`${JSON.stringify(view)}\n`);
+    const text = drawRollout(view);
+    if (!outputIsTerminal) return print(`${text}\n\n`);
+    // Up to where it began, and all below is gone.
+    print(`${lines > 0 ? `\u001b[${lines}A\r\u001b[0J` : ''}${text}\n`);
+    lines = text.split('\n').length;
+  };
+}
+
+/** It has been shown. */
+function ended({ id, phase }: RolloutView): Result<Answer> {
+  return phase.kind === 'completed'
+    ? ok({ text: '', value: undefined })
+    : err(failure('untrusted', `${id} is ${phase.kind}: ${phase.reason ?? ''}`));
+}
