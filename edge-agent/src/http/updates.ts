@@ -1,13 +1,15 @@
 // Where each model stands with its update: for a person on the device.
 
 import { Hono } from 'hono';
-import type { UpdateView } from '../update/update-view.ts';
+import type { Updates } from '../update/updates.ts';
 
 export interface UpdateRoutes {
   /** Absent where this device takes no updates. */
-  readonly updates?: Pick<UpdateView, 'describe'>;
+  readonly updates?: Pick<Updates, 'describe' | 'refused'>;
 }
 
 export function updateRoutes({ updates }: UpdateRoutes): Hono {
-  return new Hono().get('/', (c) => c.json(updates?.describe() ?? { models: [] }));
+  return new Hono().get('/', (c) =>
+    c.json({ models: updates?.describe() ?? [], refused: updates?.refused() }),
+  );
 }
