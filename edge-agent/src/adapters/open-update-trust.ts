@@ -2,9 +2,17 @@
 // HTTP address, and is believed from neither before it has been verified.
 
 import { join } from 'node:path';
-import { type Clock, err, failure, ok, parseJson, type Result } from '@skerry/shared';
+import {
+  type Clock,
+  dsseEnvelopeSchema,
+  err,
+  failure,
+  ok,
+  parseJson,
+  type Result,
+} from '@skerry/shared';
 import { readAssignment } from '@skerry/sync-protocol/update';
-import { type MetadataSource, openPack } from '../update/trust/metadata-source.ts';
+import { type MetadataSource, openPack, packBytesMax } from '../update/trust/metadata-source.ts';
 import { createTrustClient } from '../update/trust/trust-client.ts';
 import type { UpdateTrust } from '../update/update-ports.ts';
 import type { Fetch } from './coordinator-fetch.ts';
@@ -53,7 +61,15 @@ export function openUpdateTrust(
     },
     async refresh(pack, path) {
       const source = sourceOf(pack);
-      return source.ok ? client.refresh(source.value, [path]) : source;
+      return source.ok ? client.refresh(source.value, path === undefined ? [] : [path]) : source;
+    },
+    metadataOf(envelope) {
+      const json = parseJson(envelope, 'the envelope', 'malformed_message');
+      const parsed = dsseEnvelopeSchema.safeParse(json.ok ? json.value : undefined);
+      if (!parsed.success) return undefined;
+      const read = readAssignment(Buffer.from(parsed.data.payload, 'base64'));
+      const named = read.ok ? read.value.metadata : undefined;
+      return named !== undefined && named.bytes <= packBytesMax ? named : undefined;
     },
     async target(path) {
       const target = await client.target(path);

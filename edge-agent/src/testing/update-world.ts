@@ -60,6 +60,8 @@ export interface UpdateWorld {
     /** Digests that the cloud does not have. */
     absent: Set<string>;
     trustFails?: ReturnType<typeof failure>;
+    /** Whose signature the newest root takes. */
+    directors: ReadonlySet<string>;
     applyDelta?: LifeWorld['applyDelta'];
   };
   /** Digests that the cloud was asked for. */
@@ -121,17 +123,24 @@ export async function createUpdateWorld(): Promise<UpdateWorld> {
     metered: false,
     corrupt: new Map(),
     absent: new Set(),
+    directors: new Set(['director']),
   };
+  let directors = set.directors;
 
   // Stands for the two roles of edge-agent/src/update/trust: who signs is a name here.
   const trust: UpdateTrust = {
     async verifyAssignment(envelope) {
       const { signer, payload } = JSON.parse(new TextDecoder().decode(envelope));
-      return signer === 'director'
+      return directors.has(signer)
         ? ok(new TextEncoder().encode(payload))
         : err(failure('untrusted', `${signer} has signed it`));
     },
-    refresh: async () => (set.trustFails === undefined ? ok(undefined) : err(set.trustFails)),
+    async refresh() {
+      if (set.trustFails !== undefined) return err(set.trustFails);
+      directors = set.directors;
+      return ok(undefined);
+    },
+    metadataOf: () => undefined,
     async target(path) {
       const ref = targets.get(path);
       return ref === undefined ? err(failure('not_found', `no target ${path}`)) : ok(ref);

@@ -1,7 +1,7 @@
 // The newest assignment, from the bytes that came to the models' goals. Nothing of it counts before the director's
 // signature has been verified; what does not rise above what was taken before is a replay, and is refused.
 
-import type { Log, Random, Result } from '@skerry/shared';
+import type { Clock, Log, Random, Result } from '@skerry/shared';
 import {
   type Assignment,
   type ModelAssignment,
@@ -9,9 +9,16 @@ import {
 } from '@skerry/sync-protocol/update';
 import type { ManagedModel } from './managed-model.ts';
 import type { Odometer } from './odometer.ts';
-import type { AssignmentInbox, KeptUpdates, UpdateStore, UpdateTrust } from './update-ports.ts';
+import type {
+  AssignmentInbox,
+  KeptUpdates,
+  UpdateBlobs,
+  UpdateStore,
+  UpdateTrust,
+} from './update-ports.ts';
 import type { Goal } from './update-record.ts';
 import type { UpdateEvent } from './update-state.ts';
+import { bringMetadata } from './update-steps.ts';
 
 export interface Refusal {
   readonly code: string;
@@ -31,22 +38,30 @@ export interface Intake {
 
 export interface IntakePorts {
   readonly inbox: AssignmentInbox;
-  readonly trust: Pick<UpdateTrust, 'verifyAssignment'>;
+  readonly trust: Pick<UpdateTrust, 'verifyAssignment' | 'metadataOf' | 'refresh'>;
+  readonly blobs: Pick<UpdateBlobs, 'fetch' | 'read' | 'drop'>;
   readonly store: Pick<UpdateStore, 'keep' | 'report'>;
   readonly kept: KeptUpdates;
   readonly models: ReadonlyMap<string, ManagedModel>;
   readonly odometer: Odometer;
+  readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
   /** False: it is not durable. */
   readonly apply: (model: ManagedModel, event: UpdateEvent) => boolean;
 }
 
+const retryAfterMs = 30_000;
+/** For metadata that an envelope names which is not verified yet. */
+const bringTimeoutMs = 60_000;
+
 export function createTakeAssignment(device: string, ports: IntakePorts): Intake {
-  const { inbox, trust, store, models, odometer, random, log } = ports;
+  const { inbox, trust, blobs, store, models, odometer, clock, random, log } = ports;
   let { counter } = ports.kept;
   let refused: Refusal | undefined;
   let taking = false;
+  let tried: Uint8Array | undefined;
+  let nextTryRanMs = 0;
 
   const refuse = (envelope: Uint8Array, code: string, message: string): false => {
     refused = { code, message, atMs: odometer.read().wallMs };
@@ -93,12 +108,28 @@ export function createTakeAssignment(device: string, ports: IntakePorts): Intake
       reason: { code: 'misfit', message: 'this device has no model of that name that is updated' },
     });
 
-  const takeOne = async (envelope: Uint8Array): Promise<boolean> => {
+  /** The director's keys may be new: they stand in the root, so newer metadata has the last word. */
+  const verify = async (envelope: Uint8Array): Promise<Result<Uint8Array>> => {
     const verified = await trust.verifyAssignment(envelope);
+    if (verified.ok || verified.error.code !== 'untrusted') return verified;
+    const named = trust.metadataOf(envelope);
+    // Nobody has signed that yet: it must not hold up the assignment that comes after it.
+    const timer = clock.after(bringTimeoutMs, () => named && blobs.drop(named));
+    const brought = await bringMetadata(named, blobs);
+    timer.cancel();
+    if (!brought.ok) return verified;
+    const refreshed = await trust.refresh(brought.value);
+    if (!refreshed.ok && refreshed.error.code === 'unavailable') return refreshed;
+    return trust.verifyAssignment(envelope);
+  };
+
+  const takeOne = async (envelope: Uint8Array): Promise<boolean> => {
+    const verified = await verify(envelope);
     if (!verified.ok) {
       const { code, message, retryable } = verified.error;
       if (!retryable) return refuse(envelope, code, message);
       refused = { code, message, atMs: odometer.read().wallMs };
+      nextTryRanMs = odometer.read().ranMs + retryAfterMs;
       return false;
     }
     const read = readAssignment(verified.value);
@@ -127,7 +158,10 @@ export function createTakeAssignment(device: string, ports: IntakePorts): Intake
     async take() {
       const envelope = inbox.get();
       if (taking || envelope === undefined) return false;
+      const isSame = tried !== undefined && Buffer.compare(envelope, tried) === 0;
+      if (isSame && odometer.read().ranMs < nextTryRanMs) return false;
       taking = true;
+      tried = envelope;
       try {
         return await takeOne(envelope);
       } finally {

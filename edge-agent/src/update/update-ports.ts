@@ -15,7 +15,9 @@ export interface UpdateTrust {
    * Takes newer metadata, all that leads to `path`: from the bytes that an assignment names, or over the wire. Fails with `untrusted` for what
    * nobody has signed or what goes back, `expired`, or, where there is nothing to read it from, `unavailable`.
    */
-  refresh(metadata: Uint8Array | undefined, path: string): Promise<Result<void>>;
+  refresh(metadata: Uint8Array | undefined, path?: string): Promise<Result<void>>;
+  /** Which metadata an envelope names, before anybody has verified it: metadata proves itself. */
+  metadataOf(envelope: Uint8Array): BlobRef | undefined;
   /** What the targets role says of a path. Fails with `not_found`, and as `refresh` does. */
   target(path: string): Promise<Result<BlobRef>>;
 }

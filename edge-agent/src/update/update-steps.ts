@@ -50,9 +50,10 @@ export const runStep: { readonly [K in LongStep]: RunStep } = {
   /** [UPD11] Nothing of a bundle is fetched before both who assign and who sign bundles mean the same bytes. */
   async begin(_model, { terms, metadata }, { trust, blobs }, signal) {
     const brought = await bringMetadata(metadata, blobs);
-    if (!brought.ok) return distrust(brought.error);
+    if (!brought.ok) return hold(brought.error);
+    // Also for what nobody has signed: whoever stands between, a captive portal say, must not end an update.
     const refreshed = await trust.refresh(brought.value, terms.target);
-    if (!refreshed.ok) return distrust(refreshed.error);
+    if (!refreshed.ok) return hold(refreshed.error);
     const target = await trust.target(terms.target);
     if (!target.ok) return distrust(target.error);
     if (signal.aborted) return ok(undefined);
@@ -129,16 +130,16 @@ async function bringBundle(model: ManagedModel, goal: Goal, ports: StepPorts, si
   return fetchBundle(goal, { ...ports, bases, incumbent: running.manifest, signal });
 }
 
-async function bringMetadata(
+export async function bringMetadata(
   ref: BlobRef | undefined,
-  blobs: UpdateBlobs,
+  blobs: Pick<UpdateBlobs, 'fetch' | 'read'>,
 ): Promise<Result<Uint8Array | undefined>> {
   if (ref === undefined) return ok(undefined);
   const fetched = await blobs.fetch(ref);
   return fetched.ok ? blobs.read(ref.digest, 0, ref.bytes) : fetched;
 }
 
-/** Expired metadata stops what is new, and may be newer tomorrow; so may a coordinator that is away. */
+/** By metadata that is current: expired metadata may be newer tomorrow. */
 function distrust(failure: Failure): Outcome {
   if (failure.retryable) return hold(failure);
   return err({

@@ -174,6 +174,25 @@ describe('trust', () => {
     await world.until(life, () => stateOf(life) === 'confirmed');
   });
 
+  it('[UPD11] metadata that fails holds an update and does not end it; a new director is known by it', async () => {
+    const world = await freshWorld();
+    const one = await world.publish('1.1.0', 32);
+    world.sign(one);
+    world.set.trustFails = failure('untrusted', 'a captive portal');
+    const life = await start(world);
+    life.receive(world.assignment(one));
+    await world.until(life, () => !!life.updates.statusOf('sample')?.waiting?.includes('portal'));
+    expect(world.fetched).toEqual([]);
+    world.set.directors = new Set(['the new director']);
+    world.set.trustFails = failure('unavailable', 'no link');
+    life.receive(world.assignment(one, {}, {}, 'the new director'));
+    await world.until(life, () => life.updates.refused()?.message === 'no link');
+    expect(life.updates.waits()).toBe(true);
+    delete world.set.trustFails;
+    await world.until(life, () => stateOf(life) === 'confirmed' && !life.updates.waits());
+    expect(life.reports().at(-1)?.counter).toBe(2);
+  });
+
   it('[UPD2] a replay is refused, and told from a repetition', async () => {
     const world = await freshWorld();
     const [one, two] = [await world.publish('1.1.0', 32), await world.publish('1.2.0', 64)];

@@ -89,12 +89,12 @@ async function world() {
   const root = join(folder, 'root.json');
   const served = await fetch(`${coordinator.httpUrl}/v1/tuf/metadata/1.root.json`);
   await writeFile(root, Buffer.from(await served.arrayBuffer()));
-  const startAgent = async (): Promise<SkerryProcess> => {
+  const startAgent = async (overHttp = true): Promise<SkerryProcess> => {
     const port = processes['agent'] ? Number(new URL(processes['agent'].httpUrl).port) : 0;
     const agent = await startProcess('agent', 'agent', {
       'data-dir': join(folder, 'agent'),
       broker: coordinator.mqttUrl ?? '',
-      'coordinator-url': coordinator.httpUrl,
+      ...(overHttp ? { 'coordinator-url': coordinator.httpUrl } : {}),
       'http-port': port,
       'update-root': root,
       'status-interval-ms': 200,
@@ -136,6 +136,16 @@ async function world() {
         target: `digits/${manifest.version}/manifest.json`,
         bundle: { digest: sha256(bytes), bytes: bytes.length },
       };
+    },
+    /** The repository's metadata in one file, for who reaches no HTTP. */
+    async pack() {
+      const path = join(folder, 'pack.json');
+      await tuf('pack', '--out', path);
+      const body = await readFile(path);
+      const ref = { digest: sha256(body), bytes: body.length };
+      const url = `${coordinator.httpUrl}/v1/blobs/${ref.digest}`;
+      expect((await fetch(url, { method: 'PUT', body })).status).toBe(201);
+      return ref;
     },
     async assign(counter: number, terms: Partial<ModelAssignment>, more: Partial<Assignment> = {}) {
       const soak = { forMs: 300, requestsMin: 5, limits: sampleModelAssignment().soak.limits };
@@ -248,4 +258,20 @@ it('a bundle that only the director names is refused, and what runs goes on', {
     patience,
   );
   expect((await inferDigit(agent().httpUrl, 'q', pixels)).label).toMatch(/^\d$/);
+});
+
+it('over MQTT alone: metadata comes in one file that the assignment names, and the bundle in chunks', {
+  timeout: 60_000,
+}, async () => {
+  const { folder, startAgent, publish, pack, assign, told, agent } = await world();
+  const next = await publish(await newVersion(folder, '1.1.0'));
+  await startAgent(false);
+  await assign(1, next, { metadata: await pack() });
+  await vi.waitFor(async () => {
+    await inferDigit(agent().httpUrl, 'q', pixels);
+    expect(await told()).toMatchObject({
+      update: { state: 'confirmed' },
+      running: { version: '1.1.0' },
+    });
+  }, patience);
 });

@@ -206,7 +206,7 @@ export const faults: readonly Scenario[] = [
   }),
   update('metadata that goes back', (world) => {
     world.set.trustFails = failure('untrusted', 'version 1 after version 2');
-    return refusedBy('untrusted');
+    return (life) => waitingFor(life).includes('version 1 after version 2');
   }),
   update(
     'mix and match: one version’s bytes, another’s name',
