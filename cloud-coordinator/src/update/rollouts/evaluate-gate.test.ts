@@ -147,6 +147,18 @@ describe('a gate', () => {
     expect(evaluateGate(gate(), seen(wrong)).verdict).toBe('rollback');
   });
 
+  it('[GAT6] lets pass what is worse by less than matters, however sure that is', () => {
+    const limits = gate({ failures: { riseMax: 0.05 } });
+    const slightly = seen(executions(2_000, () => sampleHealth(1, { failures: 2 })));
+    expect(of(slightly, 'failures', limits)?.lower).toBeGreaterThan(0);
+    expect(evaluateGate(limits, slightly).verdict).toBe('promote');
+    const few = seen(
+      executions(60, () => sampleHealth(1, { failures: 2 })),
+      { waiting: 1 },
+    );
+    expect(of(few, 'failures', limits)?.finding).not.toBe('harm');
+  });
+
   it('[GAT7] pauses where answers shift, and where most refuse', () => {
     const limits = gate({ drift: { moveMax: 0.1 } });
     const withLabels = (labels: number[]) => sampleHealth(1, { labels });

@@ -118,10 +118,10 @@ function weigh(
     stakes === 0 ? 0 : total.reduce((sum, [value, times]) => sum + value * times, 0) / stakes;
   const findingOf = (): Evidence['finding'] => {
     if (isProven) return 'no-harm-proven';
-    if (lower > sign.harmAbove) return 'harm';
+    const isBeyond = toScale({ lower: mean, upper: mean }).lower > sign.limit;
+    if (lower > sign.harmAbove && isBeyond) return 'harm';
     if (!enough) return 'too-few';
-    const estimate = toScale({ lower: mean, upper: mean }).lower;
-    return estimate > sign.limit ? 'suspected' : 'none-shown';
+    return isBeyond ? 'suspected' : 'none-shown';
   };
   return {
     sign,

@@ -17,7 +17,7 @@ export interface Sign {
   /** What the mean is: of the candidate's devices or answers, or how far they exceed the incumbent's. */
   readonly kind: 'share' | 'rise';
   readonly limit: number;
-  /** Harm is shown above this. A rise: already above nothing, where it is not shown to be below the limit. */
+  /** Harm is shown above this, where it is beyond the limit as far as seen. A rise: above nothing. */
   readonly harmAbove: number;
   readonly need: Comparison['need'];
   /** Values it must rest on: devices of a `share` of devices, answers else. */
