@@ -8,6 +8,7 @@ import { createDecisionFeed } from '../observe/decision-feed.ts';
 import { createMetrics } from '../observe/metrics.ts';
 import { type AppPorts, createApp } from './app.ts';
 import { readConsoleFiles } from './console-files.ts';
+import { devicesSchema, deviceViewSchema } from './openapi/operator-api.ts';
 
 const device: DeviceView = {
   device: 'device-1',
@@ -83,6 +84,15 @@ describe('the HTTP API', () => {
     const missing = await get('/v1/devices/nobody');
     expect(missing.status).toBe(404);
     expect(await missing.json()).toEqual({ error: "no device 'nobody'", code: 'not_found' });
+  });
+
+  it('[OPS13] describes itself, and answers as it says', async () => {
+    const { get } = fresh();
+    expect(await (await get('/v1/openapi.json')).json()).toMatchObject({ openapi: '3.1.0' });
+    const list = devicesSchema.safeParse(await (await get('/v1/devices')).json());
+    expect(list.error).toBeUndefined();
+    const one = deviceViewSchema.safeParse(await (await get('/v1/devices/device-1')).json());
+    expect(one.error).toBeUndefined();
   });
 
   it('[EPO4] shows in a device’s record that its disk went back in time, how often and when', async () => {

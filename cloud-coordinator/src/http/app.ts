@@ -3,19 +3,12 @@
 
 import type { RestHandler } from '@skerry/models/open-inference';
 import type { TextHandler } from '@skerry/models/openai';
-import {
-  type Clock,
-  describeIssues,
-  type Failure,
-  failure,
-  type Log,
-  nameSchema,
-} from '@skerry/shared';
+import { type Clock, describeIssues, type Failure, failure, type Log } from '@skerry/shared';
 import type { CoordinatorStore, SuspicionRecord } from '@skerry/sync-protocol';
 import { respondFailure } from '@skerry/sync-protocol/http';
 import { Hono } from 'hono';
 import { secureHeaders } from 'hono/secure-headers';
-import { z } from 'zod';
+import type { z } from 'zod';
 import type { Documents } from '../documents/documents.ts';
 import type { DeviceRegistry } from '../fleet/device-registry.ts';
 import type { CloudModels } from '../infer/cloud-models.ts';
@@ -27,6 +20,8 @@ import type { ConsoleFile } from './console-files.ts';
 import { streamDecisions } from './decision-stream.ts';
 import { documentRoutes } from './documents.ts';
 import { openInferenceRoutes } from './open-inference.ts';
+import { describeOperatorApi } from './openapi/operator-api.ts';
+import { pageSchema, riskQuerySchema } from './queries.ts';
 import { type RolloutRoutesPorts, rolloutRoutes } from './rollouts.ts';
 import { textRoutes } from './text.ts';
 
@@ -50,15 +45,6 @@ export interface AppPorts {
   /** Whether devices can be served now. */
   ready(): boolean;
 }
-
-/** A page of devices: by name, from the one after `after` on. */
-const pageSchema = z.strictObject({
-  limit: z.coerce.number().int().min(1).max(1_000).default(500),
-  after: nameSchema.optional(),
-});
-
-/** Of the fleet where no device is named. */
-const riskQuerySchema = z.strictObject({ device: nameSchema.optional() });
 
 export function createApp(ports: AppPorts): Hono {
   const { devices, store, models, metrics, log } = ports;
@@ -122,6 +108,10 @@ export function createApp(ports: AppPorts): Hono {
       ? c.json({ ...device, suspicions: suspicionsOf(id, suspicions.value) })
       : respondFailure(c, suspicions.error);
   });
+  const description = JSON.stringify(describeOperatorApi());
+  app.get('/v1/openapi.json', (c) =>
+    c.body(description, 200, { 'Content-Type': 'application/json' }),
+  );
   app.get('/v1/upstreams', (c) => c.json({ upstreams: ports.upstreams.status() }));
   app.get('/v1/stages', (c) =>
     c.json({

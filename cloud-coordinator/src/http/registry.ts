@@ -19,16 +19,16 @@ import { byOf, type OperatorEnvironment } from './operator-gate.ts';
 import { readJson } from './read-json.ts';
 
 const bySchema = z.string().min(1).max(128);
-const lineageSchema = z.strictObject({
+export const lineageSchema = z.strictObject({
   by: bySchema.optional(),
   revision: z.string().min(1).max(128).optional(),
   run: z.string().min(1).max(128).optional(),
 });
-const aliasMoveSchema = z.strictObject({
+export const aliasMoveSchema = z.strictObject({
   version: z.string().min(1).max(64).nullable(),
   by: bySchema.optional(),
 });
-const stateSchema = z.strictObject({
+export const stateSchema = z.strictObject({
   state: z.enum(versionStates),
   reason: reasonSchema,
   by: bySchema.optional(),

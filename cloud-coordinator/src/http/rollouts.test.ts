@@ -153,6 +153,15 @@ describe('rollouts over HTTP', () => {
     expect((await call('POST', '/fleet/resume', reason)).body).toEqual({ quarantined: [] });
   });
 
+  it('[IDN14] records an order by the name of whoever has a token of their own', async () => {
+    const { app } = await world();
+    const operator = { name: 'bob', role: 'releaser' };
+    const body = JSON.stringify(reason);
+    await app.request('/fleet/stop', { method: 'POST', body }, { operator });
+    const fleet = fleetViewSchema.parse(await (await app.request('/fleet')).json());
+    expect(fleet.stopped).toMatchObject({ by: 'bob', reason: reason.reason });
+  });
+
   it('[OPS4] says why of each device: what rollouts say of it, and what it says of itself', async () => {
     const { call } = await world();
     expect((await call('GET', '/devices/box/why')).body).toEqual({

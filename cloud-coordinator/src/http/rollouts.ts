@@ -16,6 +16,7 @@ import { z } from 'zod';
 import type { DeviceRegistry } from '../fleet/device-registry.ts';
 import { explainDevice } from '../fleet/explain-device.ts';
 import { type RolloutState, type Rollouts, rolloutPlanSchema } from '../update/rollouts/index.ts';
+import { byOf, type OperatorEnvironment } from './operator-gate.ts';
 import { readJson } from './read-json.ts';
 import { detailsOf, fleetViewOf, type RolloutView, summaryOf } from './rollout-views.ts';
 import { watchRollout } from './watch-rollout.ts';
@@ -31,7 +32,12 @@ export interface RolloutRoutesPorts {
 export const planBytesMax = 4 * 1024 * 1024;
 const watchersMaxDefault = 64;
 
-const bySchema = z.string().min(1).max(128).default('operator');
+const bySchema = z
+  .string()
+  .min(1)
+  .max(128)
+  .optional()
+  .describe('who asks, where the token does not say');
 export const createQuerySchema = z.strictObject({ by: bySchema });
 export const listQuerySchema = z.strictObject({
   limit: z.coerce.number().int().min(1).max(1_000).default(100).describe('the latest so many'),
@@ -44,8 +50,8 @@ export const bundleOrderSchema = orderSchema.extend({ bundle: digestSchema });
 export function rolloutRoutes(
   { rollouts, devices, clock, log }: RolloutRoutesPorts,
   watchersMax = watchersMaxDefault,
-): Hono {
-  const app = new Hono();
+) {
+  const app = new Hono<OperatorEnvironment>();
   const tooLarge = failure('too_large', `the body exceeds ${planBytesMax} bytes`);
   const bounded = bodyLimit({
     maxSize: planBytesMax,
@@ -77,7 +83,7 @@ export function rolloutRoutes(
     if (!query.success) return respondFailure(c, invalid(query.error));
     const plan = await readJson(c, rolloutPlanSchema);
     if (!plan.ok) return respondFailure(c, plan.error);
-    const created = await rollouts.create(plan.value, query.data.by);
+    const created = await rollouts.create(plan.value, byOf(c, query.data.by));
     return created.ok
       ? c.json(view(created.value), 201)
       : respondFailure(c, clientsFault(created.error));
@@ -85,16 +91,16 @@ export function rolloutRoutes(
   app.get('/rollouts/:id', show);
 
   /** Carries out what the body asks for, and shows what has become of it. */
-  const order = <Body>(
+  const order = <Body extends { readonly by?: string | undefined }>(
     path: string,
     schema: z.ZodType<Body>,
-    act: (body: Body, c: Context) => Promise<Result<void>>,
+    act: (body: Body & { readonly by: string }, c: Context) => Promise<Result<void>>,
     respond: (c: Context) => Response,
   ): void => {
     app.post(path, bounded, async (c) => {
       const body = await readJson(c, schema);
       if (!body.ok) return respondFailure(c, body.error);
-      const done = await act(body.value, c);
+      const done = await act({ ...body.value, by: byOf(c, body.value.by) }, c);
       return done.ok ? respond(c) : respondFailure(c, done.error);
     });
   };
@@ -135,7 +141,7 @@ export function rolloutRoutes(
   order('/fleet/resume', orderSchema, rollouts.resumeFleet, fleet);
   const ruled =
     (rule: Rollouts['quarantine']) =>
-    ({ bundle, ...given }: z.infer<typeof bundleOrderSchema>) =>
+    ({ bundle, ...given }: z.infer<typeof bundleOrderSchema> & { readonly by: string }) =>
       rule(bundle, given);
   order('/fleet/quarantine', bundleOrderSchema, ruled(rollouts.quarantine), fleet);
   order('/fleet/release', bundleOrderSchema, ruled(rollouts.release), fleet);
