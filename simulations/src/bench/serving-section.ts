@@ -1,9 +1,9 @@
-// What batching is worth: the most requests a second that one coordinator answers with the 99th percentile in bounds. Of the
-// rounds the best counts: what else the machine does can only lower it, and the rounds beside it say how much it did.
+// What batching is worth: the most requests a second that one coordinator answers with the 99th percentile in bounds.
 
 import type { ServingLoad } from './measurements/serving-load.ts';
 import { inRounds } from './rounds.ts';
 import type { Bench } from './sections.ts';
+import { median, medianRatio } from './statistics.ts';
 import { number, ratio, renderTable } from './table.ts';
 
 const p99MsMax = 50;
@@ -20,7 +20,7 @@ export async function servingSection(bench: Bench): Promise<string> {
   const { firstPerSecond } = bench.effort.serving;
   return [
     `Requests a second that one coordinator answers with p99 ≤ ${p99MsMax} ms; it and its clients share these cores; ` +
-      `the best of ${bench.effort.serving.rounds} rounds, to a tenth`,
+      `medians of ${bench.effort.serving.rounds} rounds, to a tenth`,
     await table(bench, 'digits', digits, firstPerSecond.digits),
     await table(bench, 'model-5ms', model5ms, firstPerSecond.model5ms),
   ].join('\n');
@@ -54,29 +54,21 @@ async function table(
     Object.fromEntries(cases),
     (name) => bench.onCase(`serving ${model}, ${name}`),
   );
-  const best = new Map(Object.entries(found).map(([name, loads]) => [name, bestOf(loads)]));
-  const [baseline] = best.values();
+  const perSecond = (loads: readonly ServingLoad[]) => loads.map((load) => load.perSecond);
+  const baseline = perSecond(Object.values(found)[0] ?? []);
   return renderTable(
     [model, 'requests/s', 'over one row', 'average batch', 'p50 ms', 'p99 ms', 'each round'],
     Object.entries(found).map(([name, loads]) => {
-      const rounds = loads.map((load) => load.perSecond).join(' ');
-      const load = best.get(name);
-      if (load === undefined) return [name, '–', '–', '–', '–', '–', rounds];
+      const middle = (of: (load: ServingLoad) => number) => number(median(loads.map(of)));
       return [
         name,
-        number(load.perSecond),
-        ratio(load.perSecond / (baseline?.perSecond ?? Number.NaN)),
-        number(load.averageBatch),
-        number(load.p50Ms),
-        number(load.p99Ms),
-        rounds,
+        number(median(perSecond(loads))),
+        ratio(medianRatio(perSecond(loads), baseline)),
+        middle(({ averageBatch }) => averageBatch),
+        middle(({ p50Ms }) => p50Ms),
+        middle(({ p99Ms }) => p99Ms),
+        perSecond(loads).join(' '),
       ];
     }),
   );
-}
-
-/** Undefined where no rate held in any round. */
-function bestOf(loads: readonly ServingLoad[]): ServingLoad | undefined {
-  const best = loads.reduce((one, other) => (other.perSecond > one.perSecond ? other : one));
-  return best.perSecond === 0 ? undefined : best;
 }
