@@ -1,5 +1,5 @@
 // Our repository read by the command line of the public conformance suite, as a process and over HTTP: the two sides
-// share no code but the keys' encoding.
+// share canonical JSON and the keys' encoding, and no other code.
 
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
