@@ -436,6 +436,20 @@ describe('a stage that ran elsewhere, in a browser', () => {
     expect(await health(agent)).toMatchObject({ queue: { ops: 0 } });
   });
 
+  it('[UPD18] is refused where another bundle runs by now: what one computed is not the other’s', async () => {
+    const { start } = await createWorld();
+    const agent = await start();
+    const served = await (await get(agent, '/v1/bundles/sample')).json();
+    const ran = (bundle: string) =>
+      agent.app.request(stage, {
+        method: 'POST',
+        headers: { 'skerry-bundle': bundle },
+        body: JSON.stringify({ inputs: [logits(0, 9), cut] }),
+      });
+    expect((await ran((served as { digest: string }).digest)).status).toBe(200);
+    expect((await ran(`sha256:${'0'.repeat(64)}`)).status).toBe(400);
+  });
+
   it('is passed on, and announced as pending, where nobody waits', async () => {
     const { start } = await createWorld();
     const agent = await start();

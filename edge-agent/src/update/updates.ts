@@ -97,8 +97,8 @@ export function createUpdates(device: string, metered: boolean, ports: UpdatesPo
     const told = effects.some(({ kind }) => kind === 'report') ? report(next) : undefined;
     const saved = store.save(model.name, update, told);
     if (!saved.ok) {
-      model.waiting = `not durable: ${saved.error.message}`;
-      log.error({ model: model.name, code: saved.error.code }, model.waiting);
+      // Nor again at once: what led here may have written a slot.
+      hold(model, `not durable: ${saved.error.message}`);
       return false;
     }
     model.update = update;
@@ -182,12 +182,21 @@ export function createUpdates(device: string, metered: boolean, ports: UpdatesPo
       apply(model, kind === 'fail' ? { kind: 'failed', reason } : { kind: 'refuse', reason });
       return;
     }
+    hold(model, reason.message);
+  };
+
+  const hold = (model: ManagedModel, reason: string): void => {
     const { initialMs, maxMs } = holdBackoff;
     const delayMs = Math.min(maxMs, initialMs * 2 ** Math.min(model.holds, 16));
     model.holds += 1;
-    model.hold = { untilRanMs: odometer.read().ranMs + delayMs, reason: reason.message };
-    log.warn({ model: model.name, delayMs }, `update held: ${reason.message}`);
+    model.hold = { untilRanMs: odometer.read().ranMs + delayMs, reason };
+    model.waiting = reason;
+    log.warn({ model: model.name, delayMs }, `update held: ${reason}`);
   };
+
+  /** It could not be loaded yet, or a newer goal came between. */
+  const isServed = ({ name, loaded, update }: ManagedModel): boolean =>
+    live.classifiers.get(name) === loaded.get(update.active)?.model;
 
   const worldOf = (model: ManagedModel): UpdateWorld => {
     const { state } = model.update;
@@ -252,10 +261,14 @@ export function createUpdates(device: string, metered: boolean, ports: UpdatesPo
     logged(store.sendOwed());
     for (const model of models.values()) {
       if (!model.proven && nowMs - startedMs >= provenAfterMs) prove(model);
+      const isHeld = (model.hold?.untilRanMs ?? 0) > odometer.read().ranMs;
+      if (!isServed(model) && model.busy === undefined && !isHeld) serveActive(model, false);
       advance(model);
     }
-    const isBusy = [...models.values()].some(({ update: { state }, proven }) => {
-      return !proven || isUnderWay(state) || state.kind === 'rolled-back';
+    const isBusy = [...models.values()].some((model) => {
+      const { state } = model.update;
+      const isOnItsWay = isUnderWay(state) || state.kind === 'rolled-back';
+      return isOnItsWay || !model.proven || !isServed(model);
     });
     timer = clock.after(isBusy || intake.waits() ? busyTickMs : idleTickMs, wake);
   };

@@ -16,6 +16,7 @@ import { sampleAssignment, sampleModelAssignment } from '@skerry/sync-protocol/t
 import {
   type Assignment,
   assignmentPayloadType,
+  type Health,
   type ModelAssignment,
 } from '@skerry/sync-protocol/update';
 import { expect, it, onTestFinished, vi } from 'vitest';
@@ -31,6 +32,7 @@ interface Told {
   readonly update: { readonly state: string; readonly waiting?: string };
   readonly running: { readonly bundle: string; readonly version: string };
   readonly reason?: { readonly code: string };
+  readonly health: Readonly<Record<string, Health>>;
   readonly reports: readonly { readonly report: { readonly state: string } }[];
 }
 
@@ -209,6 +211,12 @@ it('digits 1.1.0 comes, is confirmed, and goes back without a byte; nobody is le
     transfers: { digest: string }[];
   };
   expect(transfers.transfers.map(({ digest }) => digest)).not.toContain(old.bundle?.digest);
+  // What the cloud says of a question is told of the bundle that asked.
+  const asked = { skerry_policy: 'cloud-only', skerry_deadline_ms: 5_000 };
+  await inferDigit(agent().httpUrl, 'cloud', pixels, asked);
+  const health = (await told()).health[old.bundle?.digest ?? ''];
+  expect(health?.escalated).toBeGreaterThan(0);
+  expect(health?.cloud.answers).toBeGreaterThan(0);
   asking = false;
   await app;
   expect(failures).toBe(0);

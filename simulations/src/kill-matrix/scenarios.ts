@@ -1,5 +1,5 @@
 // What a device goes through while it is killed: an update with a shadow, a rollback, a return to what lies in the other
-// slot, a stop. And what can be wrong with an update while nobody kills it. Each says how it must end.
+// slot, a quarantine, a stop. And what can be wrong with an update while nobody kills it. Each says how it must end.
 
 import { appendFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -88,6 +88,19 @@ export const killed: readonly Scenario[] = [
       return {
         act: (now) => now.receive(world.assignment(one)),
         ended: async (now) => stateOf(now) === 'confirmed' && (await runs(now, one)),
+      };
+    },
+  },
+  {
+    name: 'quarantine',
+    async begin(world, life) {
+      const [one, two] = [await signed(world, '1.1.0', 32), await signed(world, '1.2.0', 64)];
+      await confirm(world, life, one);
+      await confirm(world, life, two);
+      const quarantined = [two.manifest.digest];
+      return {
+        act: (now) => now.receive(world.assignment(undefined, { quarantined })),
+        ended: async (now) => stateOf(now) === 'quarantined' && (await runs(now, one)),
       };
     },
   },
