@@ -4,6 +4,7 @@ import type { CascadeMemberOptions } from './measurements/cascade-member.ts';
 import type { CutOffOptions } from './measurements/cut-off.ts';
 import type { DigitsOptions } from './measurements/digits.ts';
 import type { DocumentCatchUpOptions } from './measurements/document-catch-up.ts';
+import type { DocumentFlipsOptions } from './measurements/document-flips.ts';
 import type { EscalationBytesOptions } from './measurements/escalation-bytes.ts';
 import type { FaultyCloudOptions } from './measurements/faulty-cloud.ts';
 import type { FleetDevicesOptions } from './measurements/fleet-devices.ts';
@@ -45,6 +46,8 @@ export const measurements = {
     (await import('./measurements/document-catch-up.ts')).documentCatchUp(options),
   'automerge-sync': async (options: DocumentCatchUpOptions) =>
     (await import('./measurements/document-catch-up.ts')).automergeSync(options),
+  'document-flips': async (options: DocumentFlipsOptions) =>
+    (await import('./measurements/document-flips.ts')).documentFlips(options),
   'fleet-devices': async (options: FleetDevicesOptions) =>
     (await import('./measurements/fleet-devices.ts')).fleetDevices(options),
   'fleet-load': async (options: FleetLoadOptions) =>
