@@ -228,5 +228,13 @@ export function migrations(types: ColumnTypes): Record<string, Migration> {
           .execute();
       },
     },
+    '0012-enrolment-of-certificate': {
+      async up(db: Kysely<unknown>) {
+        await db.schema
+          .alterTable('certificate')
+          .addColumn('enrolment', 'integer', (c) => c.notNull().defaultTo(0))
+          .execute();
+      },
+    },
   };
 }

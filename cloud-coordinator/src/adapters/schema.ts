@@ -112,6 +112,8 @@ interface CertificateTable {
   device: string;
   /** Of those issued before it was kept: none. */
   site: string | null;
+  /** Which of the device's enrolments it comes from, itself or by renewals. Of those issued before it was kept: 0. */
+  enrolment: number;
   key_sha256: string;
   not_after_ms: number;
   revoked_ms: number | null;

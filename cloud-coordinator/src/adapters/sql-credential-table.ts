@@ -1,7 +1,7 @@
 // CredentialTable in SQL.
 
 import { defaultSite, ok } from '@skerry/shared';
-import type { Kysely } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import type { CredentialTable } from '../fleet/enrolment.ts';
 import { attempt } from './attempt.ts';
 import type { Schema } from './schema.ts';
@@ -49,7 +49,7 @@ export function createSqlCredentialTable(db: Kysely<Schema>): CredentialTable {
       });
     },
 
-    addCertificate: ({ serial, device, site, key, notAfterMs }) =>
+    addCertificate: ({ serial, device, site, key, notAfterMs, renews }) =>
       attempt(async () => {
         await db
           .insertInto('certificate')
@@ -57,12 +57,27 @@ export function createSqlCredentialTable(db: Kysely<Schema>): CredentialTable {
             serial,
             device,
             site,
+            enrolment:
+              renews === undefined ? nextEnrolment(device, key) : enrolmentOf(device, renews),
             key_sha256: key,
             not_after_ms: notAfterMs,
             revoked_ms: null,
           })
           .execute();
       }),
+
+    async isReplaced(device, serial) {
+      const row = await attempt(() =>
+        db
+          .selectFrom('certificate')
+          .select('serial')
+          .where('device', '=', device)
+          .where('enrolment', '>', enrolmentOf(device, serial))
+          .limit(1)
+          .executeTakeFirst(),
+      );
+      return row.ok ? ok(row.value !== undefined) : row;
+    },
 
     async isTaken(device, key, nowMs) {
       const row = await attempt(() =>
@@ -87,6 +102,7 @@ export function createSqlCredentialTable(db: Kysely<Schema>): CredentialTable {
           .where('device', '=', device)
           .where('not_after_ms', '>', nowMs)
           .where('revoked_ms', 'is', null)
+          .orderBy('enrolment', 'desc')
           .orderBy('not_after_ms', 'desc')
           .limit(1)
           .executeTakeFirst(),
@@ -123,3 +139,14 @@ export function createSqlCredentialTable(db: Kysely<Schema>): CredentialTable {
     },
   };
 }
+
+/** The same key may enrol again, for a reply may be lost: that is one enrolment. [IDN1] */
+const nextEnrolment = (device: string, key: string) =>
+  sql<number>`(SELECT 1 + coalesce(max(enrolment), 0) FROM certificate
+    WHERE device = ${device} AND key_sha256 <> ${key})`;
+
+/** The last one's where the certificate is not known, as after a backup of the database was restored. */
+const enrolmentOf = (device: string, serial: string) =>
+  sql<number>`(SELECT coalesce(
+    (SELECT enrolment FROM certificate WHERE serial = ${serial}),
+    (SELECT max(enrolment) FROM certificate WHERE device = ${device}), 0))`;

@@ -59,6 +59,15 @@ async function fresh() {
   };
 }
 
+/** As a listener reads it from what a device shows. */
+function shownBy(certificate: string) {
+  const { subject, serialNumber } = new X509Certificate(certificate);
+  const { CN: device = '', OU: site = '' } = Object.fromEntries(
+    subject.split(', ').map((part) => part.split('=')),
+  ) as Record<string, string>;
+  return { device, site, serial: serialNumber.toLowerCase() };
+}
+
 const refused = { ok: false, error: { code: 'unauthenticated' } };
 
 describe('enrolment', () => {
@@ -106,11 +115,12 @@ describe('enrolment', () => {
     expect(await siteOf('box-1')).toEqual({ ok: true, value: 'default' });
     advance(clock, 1_000);
     const moves = await newToken({ device: 'box-1', site: 'harbour' });
-    expect(await enrol(moves, await newRequest('box-1'))).toMatchObject({ ok: true });
+    const second = await enrol(moves, await newRequest('box-1'));
+    assert(second.ok, 'enrolled again');
     expect(await siteOf('box-1')).toEqual({ ok: true, value: 'harbour' });
     advance(clock, 1_000);
-    const renewed = await renew({ device: 'box-1', site: 'harbour' }, await newRequest('box-1'));
-    expect(renewed).toMatchObject({ ok: true });
+    const harbour = shownBy(second.value.certificate);
+    expect(await renew(harbour, await newRequest('box-1'))).toMatchObject({ ok: true });
     expect(await siteOf('box-1')).toEqual({ ok: true, value: 'harbour' });
     await table.revoke('box-1', clock.nowMs());
     expect(await siteOf('box-1')).toEqual({ ok: true, value: undefined });
@@ -124,9 +134,66 @@ describe('enrolment', () => {
     expect(await enrol(bound, await newRequest('box-1'))).toMatchObject({ ok: true });
   });
 
+  it('[IDN15] a certificate of a former enrolment is not renewed; one whose renewal’s reply was lost is', async () => {
+    const { enrol, renew, newToken, table, clock } = await fresh();
+    const siteOf = (device: string) => table.siteOf(device, clock.nowMs());
+    const first = await enrol(await newToken({ site: 'quay' }), await newRequest('box-1'));
+    assert(first.ok, 'enrolled');
+    const quay = shownBy(first.value.certificate);
+    const renewed = await renew(quay, await newRequest('box-1'));
+    assert(renewed.ok, 'renewed');
+    const lost = await renew(quay, await newRequest('box-1'));
+    expect(lost).toMatchObject({ ok: true });
+
+    const moves = await newToken({ device: 'box-1', site: 'harbour' });
+    const request = await newRequest('box-1');
+    const second = await enrol(moves, request);
+    assert(second.ok, 'enrolled again');
+    // Its reply was lost: what the first one brought is as good.
+    expect(await enrol(moves, request)).toMatchObject({ ok: true });
+    advance(clock, hourMs);
+    for (const certificate of [first.value.certificate, renewed.value.certificate]) {
+      const old = await renew(shownBy(certificate), await newRequest('box-1'));
+      expect(old).toMatchObject({ error: { code: 'permission_denied' } });
+    }
+    expect(await siteOf('box-1')).toEqual({ ok: true, value: 'harbour' });
+    const harbour = shownBy(second.value.certificate);
+    expect(await renew(harbour, await newRequest('box-1'))).toMatchObject({ ok: true });
+  });
+
+  it('[IDN15] a renewal that was under way when the name went to another does not count as the newest', async () => {
+    const { enrol, newToken, table, clock } = await fresh();
+    const first = await enrol(await newToken({ site: 'quay' }), await newRequest('box-1'));
+    assert(first.ok, 'enrolled');
+    const quay = shownBy(first.value.certificate);
+    const moves = await newToken({ device: 'box-1', site: 'harbour' });
+    expect(await enrol(moves, await newRequest('box-1'))).toMatchObject({ ok: true });
+    const notAfterMs = clock.nowMs() + 48 * hourMs;
+    const late = { ...quay, serial: 'b2', key: 'k', notAfterMs, renews: quay.serial };
+    expect(await table.addCertificate(late)).toMatchObject({ ok: true });
+    expect(await table.siteOf('box-1', clock.nowMs())).toEqual({ ok: true, value: 'harbour' });
+  });
+
+  it('[IDN15] a certificate that the database does not know, or knows from before, is renewed', async () => {
+    const { enrol, renew, newToken, table, clock, database } = await fresh();
+    const first = await enrol(await newToken({ site: 'quay' }), await newRequest('box-1'));
+    assert(first.ok, 'enrolled');
+    await database.updateTable('certificate').set({ enrolment: 0, site: null }).execute();
+    const quay = shownBy(first.value.certificate);
+    expect(await renew(quay, await newRequest('box-1'))).toMatchObject({ ok: true });
+    const restored = { ...quay, serial: 'c3' };
+    expect(await renew(restored, await newRequest('box-1'))).toMatchObject({ ok: true });
+    advance(clock, 1_000);
+    const moves = await newToken({ device: 'box-1', site: 'harbour' });
+    expect(await enrol(moves, await newRequest('box-1'))).toMatchObject({ ok: true });
+    expect(await table.siteOf('box-1', clock.nowMs())).toEqual({ ok: true, value: 'harbour' });
+    const old = await renew(quay, await newRequest('box-1'));
+    expect(old).toMatchObject({ error: { code: 'permission_denied' } });
+  });
+
   it('a device renews its own certificate, and no other', async () => {
     const { renew } = await fresh();
-    const subject = { device: 'box-1', site: 'harbour' };
+    const subject = { device: 'box-1', site: 'harbour', serial: 'a1' };
     expect(await renew(subject, await newRequest('box-1'))).toMatchObject({ ok: true });
     const stolen = await renew(subject, await newRequest('box-2'));
     expect(stolen).toMatchObject({ error: { code: 'permission_denied' } });

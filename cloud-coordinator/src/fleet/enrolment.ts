@@ -1,5 +1,5 @@
 // How a device comes to its certificate: with an operator's token the first time, with the certificate that it has from
-// then on. The device's key never leaves the device. [IDN1–IDN6]
+// then on. The device's key never leaves the device. [IDN1–IDN6, IDN15]
 
 import {
   type Clock,
@@ -16,6 +16,11 @@ import {
 export interface Subject {
   readonly device: string;
   readonly site: string;
+}
+
+/** Whom a certificate names that a device has shown. */
+export interface Shown extends Subject {
+  readonly serial: string;
 }
 
 export interface DeviceCertificate {
@@ -74,8 +79,15 @@ export interface CredentialTable {
     readonly site: string;
     readonly key: string;
     readonly notAfterMs: number;
+    /** The serial of the one that it renews, whose enrolment it is of. Absent, it begins the device's next enrolment. */
+    readonly renews?: string;
   }): Promise<Result<void>>;
-  /** The site of a device's newest good certificate; `undefined` where it has none. [IDN12] */
+  /** Whether the device has enrolled again since the one that this certificate comes from. [IDN15] */
+  isReplaced(device: string, serial: string): Promise<Result<boolean>>;
+  /**
+   * The site of a device's newest good certificate, of its last enrolment that has one; `undefined` where it has none.
+   * [IDN12]
+   */
   siteOf(device: string, nowMs: number): Promise<Result<string | undefined>>;
   /** Whether a device has a certificate that is neither expired nor revoked, for another key. */
   isTaken(device: string, key: string, nowMs: number): Promise<Result<boolean>>;
@@ -101,8 +113,11 @@ export interface Enrolled {
 export interface Enrolment {
   /** Fails with `unauthenticated` for a token that does not serve. */
   enrol(token: string, request: string): Promise<Result<Enrolled>>;
-  /** For a device that has shown its certificate. Fails with `permission_denied` for another's name. */
-  renew(subject: Subject, request: string): Promise<Result<Enrolled>>;
+  /**
+   * For a device that has shown its certificate. Fails with `permission_denied` for another's name, and where the name
+   * has gone to another enrolment since.
+   */
+  renew(shown: Shown, request: string): Promise<Result<Enrolled>>;
 }
 
 const tokenRefused =
@@ -111,11 +126,17 @@ const tokenRefused =
 export function createEnrolment(certificateLifeMs: number, ports: EnrolmentPorts): Enrolment {
   const { authority, table, clock, sha256 } = ports;
 
-  const issue = async (request: string, subject: Subject, key: string) => {
+  const issue = async (request: string, subject: Subject, key: string, renews?: string) => {
     const nowMs = clock.nowMs();
     const issued = await authority.issueDevice(request, subject, certificateLifeMs, nowMs);
     const { certificate, serial, notAfterMs } = issued;
-    const added = await table.addCertificate({ ...subject, serial, key, notAfterMs });
+    const added = await table.addCertificate({
+      ...subject,
+      serial,
+      key,
+      notAfterMs,
+      ...(renews === undefined ? {} : { renews }),
+    });
     return added.ok ? ok({ certificate, authority: authority.certificate }) : added;
   };
 
@@ -140,12 +161,16 @@ export function createEnrolment(certificateLifeMs: number, ports: EnrolmentPorts
       return issue(request, { device, site: spent.value.site ?? defaultSite }, key);
     },
 
-    async renew(subject, request) {
+    async renew({ serial, ...subject }, request) {
       const asked = await authority.readRequest(request);
       if (!asked.ok) return asked;
       if (asked.value.device !== subject.device)
         return err(failure('permission_denied', 'a device renews its own certificate alone'));
-      return issue(request, subject, asked.value.key);
+      const replaced = await table.isReplaced(subject.device, serial);
+      if (!replaced.ok) return replaced;
+      if (replaced.value)
+        return err(failure('permission_denied', 'the name has been enrolled anew since'));
+      return issue(request, subject, asked.value.key, serial);
     },
   };
 }

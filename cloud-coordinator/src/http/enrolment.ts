@@ -19,6 +19,7 @@ interface Peer {
   readonly kind: 'device' | 'coordinator';
   readonly name: string;
   readonly site: string;
+  readonly serial: string;
 }
 
 const bodyBytesMax = 8_192;
@@ -50,8 +51,8 @@ export function enrolmentRoutes({ enrolment, authority }: EnrolmentRoutes) {
     const body = renewSchema.safeParse(await c.req.json().catch(() => undefined));
     if (!body.success)
       return respondFailure(c, failure('invalid_argument', describeIssues(body.error)));
-    const subject = { device: peer.name, site: peer.site };
-    const renewed = await enrolment.renew(subject, body.data.request);
+    const { name: device, site, serial } = peer;
+    const renewed = await enrolment.renew({ device, site, serial }, body.data.request);
     return renewed.ok ? c.json(renewed.value, 201) : respondFailure(c, renewed.error);
   });
   return app;

@@ -24,7 +24,8 @@ export async function documentFlips({ flips }: DocumentFlipsOptions): Promise<Do
   const fleet = await createDocumentFleet(['a', 'b']);
   try {
     await fleet.exchange();
-    for (let i = 0; i < edits; i++) await fleet.device('a').patch(site, { door: i, [`k${i}`]: 'x' });
+    for (let i = 0; i < edits; i++)
+      await fleet.device('a').patch(site, { door: i, [`k${i}`]: 'x' });
     const { outbox } = fleet.device('a');
     for (let i = 0; outbox.length === 0 && i < waitsMax; i++)
       await new Promise((resolve) => setTimeout(resolve, waitMs));
