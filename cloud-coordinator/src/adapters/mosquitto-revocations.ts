@@ -1,7 +1,8 @@
 // Revocations at a Mosquitto on this machine, without a restart. Its list of revoked certificates is a file, which it
 // reads again at SIGHUP. Connections that are open it leaves alone; but it ends one as soon as another comes in the same
 // name, so the authority comes in that name, for a moment. Whose place was taken is a file of its own, written last: what
-// a crash or a broker that is away leaves undone is done again. [IDN5, IDN11]
+// a crash or a broker that is away leaves undone is done again. The list itself ends, and is made anew long before.
+// [IDN5, IDN11, IDN16]
 
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -25,7 +26,7 @@ import { deviceClientId, topicsOf } from '@skerry/sync-protocol';
 import { openMqttConnection } from '@skerry/sync-protocol/mqtt';
 import type { Revoked } from '../fleet/enrolment.ts';
 import { mosquittoFiles } from '../fleet/mosquitto-config.ts';
-import type { X509Authority } from './x509-authority.ts';
+import { revocationListLifeMs, type X509Authority } from './x509-authority.ts';
 
 export interface MosquittoRevocationsConfig {
   /** What `mosquitto-config` has made, and Mosquitto runs by. */
@@ -34,7 +35,7 @@ export interface MosquittoRevocationsConfig {
 }
 
 export interface MosquittoRevocationsPorts {
-  readonly authority: Pick<X509Authority, 'issueClient' | 'revocationList'>;
+  readonly authority: Pick<X509Authority, 'issueClient' | 'revocationList' | 'listedAtMs'>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -43,6 +44,8 @@ export interface MosquittoRevocationsPorts {
 /** Mosquitto looks for a signal at each turn of its loop, which waits 100 ms at most. */
 const reloadMs = 1_000;
 const connectMs = 10_000;
+/** One signal that does not arrive, or ten, leave the list good. */
+const listAgeMaxMs = revocationListLifeMs / 12;
 /** Of the certificate in a revoked device's name. It never leaves this process. */
 const momentMs = 60_000;
 /** Between two tries at one device. They end when its certificate has expired, for then it is not among the revoked. */
@@ -60,6 +63,8 @@ export function createMosquittoRevocations(
   const toldFile = join(folder, mosquittoFiles.told);
   /** Serials whose device's place has been taken since they are on the list. */
   let told: ReadonlySet<string> | undefined;
+  /** When the list was made, by the date. */
+  let listedMs: number | undefined;
   /** By device. */
   const retries = new Map<string, { readonly failures: number; readonly dueMs: number }>();
   let working = false;
@@ -101,13 +106,19 @@ export function createMosquittoRevocations(
     for (const device of [...retries.keys()]) if (!untold.has(device)) retries.delete(device);
     const nowMs = clock.monotonicMs();
     const due = [...untold].filter((device) => nowMs >= (retries.get(device)?.dueMs ?? nowMs));
-    if (due.length === 0) return ok(undefined);
-    writeWholeFile(listFile, await authority.revocationList(revoked, clock.nowMs()));
+    listedMs ??= readListed(listFile, authority);
+    const dateMs = clock.nowMs();
+    // Of a date to come: a clock was wrong, and Mosquitto refuses such a list too.
+    const aged = listedMs > dateMs || dateMs - listedMs >= listAgeMaxMs;
+    if (due.length === 0 && !aged) return ok(undefined);
+    writeWholeFile(listFile, await authority.revocationList(revoked, dateMs));
+    listedMs = dateMs;
     const signalled = reloadMosquitto(folder);
     if (!signalled.ok) {
       for (const device of due) retryLater(device);
       return signalled;
     }
+    if (due.length === 0) return ok(undefined);
     await sleep(clock, reloadMs);
     const taken = await takePlaces(due);
     const done = revoked.filter(({ serial, device }) => before.has(serial) || taken.has(device));
@@ -163,6 +174,10 @@ async function takePlace(
 /** Where there is no such file, nobody has been told anything. */
 const readTold = (file: string): ReadonlySet<string> =>
   new Set(existsSync(file) ? readFileSync(file, 'utf8').split('\n').filter(Boolean) : []);
+
+/** What is there that is no list is older than any. */
+const readListed = (file: string, authority: Pick<X509Authority, 'listedAtMs'>): number =>
+  (existsSync(file) ? authority.listedAtMs(readFileSync(file, 'utf8')) : undefined) ?? 0;
 
 /** SIGHUP to the Mosquitto that runs by the folder's configuration. Fails with `unavailable`. */
 export function reloadMosquitto(folder: string): Result<void> {

@@ -17,7 +17,8 @@ const dayMs = 86_400_000;
 const authorityLifeMs = 3_650 * dayMs;
 /** A server's and a coordinator's own certificate: made anew at each start. */
 const serverLifeMs = 397 * dayMs;
-const revocationListLifeMs = 365 * dayMs;
+/** Beyond it a broker refuses everybody. */
+export const revocationListLifeMs = 365 * dayMs;
 /** Clocks of devices lag. */
 const backdateMs = 3_600_000;
 const requestCharsMax = 4_096;
@@ -29,6 +30,8 @@ export interface X509Authority extends Authority {
   issueClient(commonName: string, nowMs: number, lifeMs?: number): Promise<TlsMaterial>;
   /** A certificate revocation list, as PEM, for brokers that are not ours. */
   revocationList(revoked: readonly Revoked[], nowMs: number): Promise<string>;
+  /** The moment that such a list was made for; `undefined` for what is none. */
+  listedAtMs(revocationList: string): number | undefined;
 }
 
 /** Opens the authority in `folder`, or makes one. Fails with `storage_failed`. */
@@ -183,6 +186,14 @@ function authorityOf(
         })),
       });
       return `${x509.PemConverter.encode(list.rawData, 'X509 CRL')}\n`; // RFC 7468 §6.
+    },
+
+    listedAtMs(revocationList) {
+      try {
+        return new x509.X509Crl(revocationList).thisUpdate.getTime() + backdateMs;
+      } catch {
+        return undefined;
+      }
     },
   };
 }

@@ -1,7 +1,8 @@
-// Revocations at a real Mosquitto, when something goes wrong on the way: a crash, a broker that cannot be reached.
+// Revocations at a real Mosquitto, when something goes wrong on the way: a crash, a broker that cannot be reached, a list
+// that has expired.
 
 import { X509Certificate } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -9,7 +10,7 @@ import {
   type MosquittoRevocationsPorts,
   openAuthority,
 } from '@skerry/cloud-coordinator';
-import { type Clock, createRandom, silentLog } from '@skerry/shared';
+import { type Clock, createRandom, type LogFields, silentLog } from '@skerry/shared';
 import { systemClock } from '@skerry/shared/node';
 import { topicsOf } from '@skerry/sync-protocol';
 import { openMqttConnection } from '@skerry/sync-protocol/mqtt';
@@ -19,6 +20,7 @@ import { startSecureMosquitto } from '../net/secure-mosquitto.ts';
 import { createTcpProxy } from '../net/tcp-proxy.ts';
 
 const soon = { timeout: 15_000, interval: 50 };
+const dayMs = 86_400_000;
 
 /** The waits of production, shorter. */
 const hasten = (clock: Clock, factor: number): Clock => ({
@@ -37,10 +39,12 @@ async function fresh() {
   const opened = await openAuthority(dataDir, Date.now());
   if (!opened.ok) throw new Error(opened.error.message);
   const authority = opened.value;
-  /** A device that is connected, past any proxy. */
-  const connect = async (device: string) => {
+  /** A device that connects, past any proxy. */
+  const open = async (device: string) => {
     const tls = await authority.issueClient(device, Date.now());
     const connections: boolean[] = [];
+    const refusals: unknown[] = [];
+    const hear = (fields: LogFields) => refusals.push(fields['reason']);
     const connection = openMqttConnection(
       {
         brokerUrl: mosquitto.url,
@@ -52,15 +56,20 @@ async function fresh() {
       {
         clock: systemClock,
         random: createRandom(1),
-        log: silentLog,
+        log: { ...silentLog, debug: hear, warn: hear },
         onMessage() {},
         onConnection: (connected) => connections.push(connected),
       },
     );
     onTestFinished(connection.close);
-    await vi.waitUntil(connection.connected, soon);
     const serial = new X509Certificate(tls.cert).serialNumber.toLowerCase();
-    return { ...connection, connections, revoked: { serial, device, revokedMs: Date.now() } };
+    const revoked = { serial, device, revokedMs: Date.now() };
+    return { ...connection, connections, refusals, revoked };
+  };
+  const connect = async (device: string) => {
+    const opened = await open(device);
+    await vi.waitUntil(opened.connected, soon);
+    return opened;
   };
   const errors: string[] = [];
   /** As a coordinator's start makes it. */
@@ -75,7 +84,7 @@ async function fresh() {
         ...ports,
       },
     );
-  return { authority, mosquitto, connect, start, errors };
+  return { authority, mosquitto, mosquittoDir, open, connect, start, errors };
 }
 
 describe.skipIf(!hasMosquitto())('revocations at Mosquitto', () => {
@@ -97,6 +106,23 @@ describe.skipIf(!hasMosquitto())('revocations at Mosquitto', () => {
     expect(kept.connections).toEqual([true]);
     await start({ authority: { ...authority, issueClient } })(revoked);
     expect(issueClient).toHaveBeenCalledTimes(1);
+  });
+
+  it('[IDN16] a Mosquitto that refuses everybody, for its list has expired, is mended without a restart', {
+    timeout: 30_000,
+  }, async () => {
+    const { authority, mosquittoDir, open, connect, start } = await fresh();
+    const expired = await authority.revocationList([], Date.now() - 400 * dayMs);
+    writeFileSync(join(mosquittoDir, 'revoked.pem'), expired);
+    process.kill(Number(readFileSync(join(mosquittoDir, 'mosquitto.pid'), 'utf8')), 'SIGHUP');
+    await vi.waitFor(async () => {
+      const refused = await open('refused');
+      await vi.waitUntil(() => refused.connections.length + refused.refusals.length > 0, soon);
+      await refused.close();
+      expect(refused.connections).toEqual([]);
+    }, soon);
+    await start()([]);
+    await connect('device');
   });
 
   it('[IDN11] whose place could not be taken is tried again, with the reason in the log', {
