@@ -6,6 +6,7 @@ import { createDocumentFleet } from '@skerry/sync-protocol/testing';
 
 export interface DocumentFlipsOptions {
   readonly flips: number;
+  readonly seed: number;
 }
 
 export interface DocumentFlips {
@@ -20,7 +21,7 @@ const edits = 20;
 const waitsMax = 1_000;
 const waitMs = 5;
 
-export async function documentFlips({ flips }: DocumentFlipsOptions): Promise<DocumentFlips> {
+export async function documentFlips({ flips, seed }: DocumentFlipsOptions): Promise<DocumentFlips> {
   const fleet = await createDocumentFleet(['a', 'b']);
   try {
     await fleet.exchange();
@@ -30,7 +31,7 @@ export async function documentFlips({ flips }: DocumentFlipsOptions): Promise<Do
     for (let i = 0; outbox.length === 0 && i < waitsMax; i++)
       await new Promise((resolve) => setTimeout(resolve, waitMs));
     const frames = [...outbox];
-    const random = createRandom(1);
+    const random = createRandom(seed);
     let accepted = 0;
     let crashes = 0;
     for (let i = 0; i < flips; i++) {
