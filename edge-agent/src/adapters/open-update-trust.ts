@@ -13,6 +13,7 @@ import {
 } from '@skerry/shared';
 import { readAssignment } from '@skerry/sync-protocol/update';
 import { type MetadataSource, openPack, packBytesMax } from '../update/trust/metadata-source.ts';
+import { releasedMs } from '../update/trust/released.ts';
 import { createTrustClient } from '../update/trust/trust-client.ts';
 import type { UpdateTrust } from '../update/update-ports.ts';
 import type { Fetch } from './coordinator-fetch.ts';
@@ -20,8 +21,6 @@ import { createHttpMetadataSource } from './http-metadata-source.ts';
 import { createRunTuf } from './run-tuf.ts';
 import { createTrustDirectory } from './trust-directory.ts';
 
-/** Of this program: no time before it is believed. */
-const releasedMs = Date.UTC(2026, 10, 1);
 const metadataPath = '/v1/tuf/metadata';
 
 export function openUpdateTrust(
