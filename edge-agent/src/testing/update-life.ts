@@ -197,7 +197,7 @@ export async function startLife(world: LifeWorld, name: string): Promise<Result<
     clock: mortalClock,
     random: world.random,
     log: world.log,
-    waiting: () => 0,
+    waiting: () => 1,
     computeMilliwatts: 1_000,
     linkUp: world.linkUp,
     onAppended() {},

@@ -11,7 +11,7 @@ import type { ShadowProgress } from './plan-update.ts';
 export interface ShadowPorts {
   readonly clock: Pick<Clock, 'monotonicMs'>;
   readonly random: Pick<Random, 'next'>;
-  /** Requests that wait for a model. */
+  /** Requests that are inside for a model, the one on offer among them. */
   readonly waiting: () => number;
   /** What computing draws, for the estimate. */
   readonly computeMilliwatts: number;
@@ -83,7 +83,7 @@ export function createShadow(
 
   return {
     offer(input) {
-      const isBusy = running || waiting() > 0 || typicalMs > terms.latencyMsMax;
+      const isBusy = running || waiting() > 1 || typicalMs > terms.latencyMsMax;
       if (isBusy || isSpent() || random.next() >= terms.shareMax) return undefined;
       const copy: Tensor = { ...input, data: input.data.slice() };
       return (incumbent) => {

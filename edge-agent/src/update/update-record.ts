@@ -80,6 +80,17 @@ export interface Evidence {
   readonly baseline?: Health;
 }
 
+/** What is known later stands before what was known; that it has run in the shadow, and how, stays known. */
+export function addEvidence(before: Evidence, later: Evidence): Evidence {
+  const shadow = before.health?.shadow;
+  const { health } = later;
+  return {
+    ...before,
+    ...later,
+    ...(health && shadow ? { health: { shadow, ...health } } : {}),
+  };
+}
+
 interface UnderWay {
   readonly goal: Goal;
   readonly since: Moment;

@@ -19,6 +19,7 @@
 import type { Health } from '@skerry/sync-protocol/update';
 import {
   type About,
+  addEvidence,
   type Content,
   contentOf,
   type Evidence,
@@ -141,7 +142,7 @@ export function transition(update: ModelUpdate, event: UpdateEvent, now: Moment)
     case 'confirmed': {
       if (state.kind !== 'soaking') return ignored(update);
       const { goal, moved } = state;
-      const evidence = { ...state.evidence, ...event.evidence };
+      const evidence = addEvidence(state.evidence, event.evidence);
       const next: UpdateRecord = { kind: 'confirmed', goal, moved, since: now, evidence };
       const content = state.slot === 'factory' ? undefined : update.slots[state.slot];
       if (content === undefined) return to(next);
@@ -264,7 +265,7 @@ function fail(
     since: now,
     reason,
     ran,
-    evidence: { ...before, ...evidence },
+    evidence: addEvidence(before, evidence),
   };
   return {
     update: {

@@ -308,6 +308,11 @@ describe('a candidate', () => {
     expect(await runs(life)).toBe(world.factory.manifest.digest);
     await bring(world, life, world.assignment(good, {}, { shadow }), 'confirmed');
     expect(statesTold(life).slice(-4)).toEqual(['shadowing', 'activating', 'soaking', 'confirmed']);
+    // Who judges the confirmed ones sees how it agreed.
+    expect(life.reports().at(-1)).toMatchObject({
+      state: 'confirmed',
+      health: { shadow: { answers: expect.any(Number) } },
+    });
   });
 
   it('[UPD10] that fails its requests is rolled back without the cloud, and its place is not lost', async () => {
