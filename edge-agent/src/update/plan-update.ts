@@ -3,6 +3,7 @@
 
 import type { Health, ModelAssignment } from '@skerry/sync-protocol/update';
 import { judgeHealth } from './judge-health.ts';
+import { planControl } from './plan-control.ts';
 import {
   contentOf,
   type Evidence,
@@ -25,7 +26,7 @@ export interface UpdateWorld {
   readonly hold?: Hold;
   /** While shadowing; absent: it does not run yet. */
   readonly shadow?: ShadowProgress;
-  /** While soaking: of the candidate, since it is active. */
+  /** While soaking: of the candidate, since it is active. In the control arm of an experiment: of what runs. */
   readonly health?: Health;
 }
 
@@ -45,7 +46,7 @@ export interface ShadowProgress {
 export type Step =
   | { readonly kind: 'wait'; readonly reason?: string; readonly untilRanMs?: number }
   | { readonly kind: 'begin' | 'fetch' | 'stage' | 'shadow' | 'proceed' | 'activate' }
-  | { readonly kind: 'pass-shadow' | 'confirm'; readonly evidence: Evidence }
+  | { readonly kind: 'observe' | 'pass-shadow' | 'confirm'; readonly evidence: Evidence }
   | { readonly kind: 'fail'; readonly reason: Reason; readonly evidence?: Evidence }
   | { readonly kind: 'retry' | 'give-up' | 'quarantine' };
 
@@ -73,6 +74,8 @@ export function planUpdate(update: ModelUpdate, world: UpdateWorld): Step {
       return step.kind === 'wait' ? (overdue(state, world) ?? step) : step;
     }
     default:
+      if (state.kind === 'assigned' && state.goal.arm === 'control')
+        return planControl(state, world);
       return overdue(state, world) ?? waiting(world) ?? planNext(update, state, world);
   }
 }

@@ -9,6 +9,7 @@ export function reportOf(model: string, update: ModelUpdate): UpdateReport | und
   const { bundle, version, counter, attempt, rollout } = state.goal;
   const running = contentOf(update, active)?.bundle;
   const evidence = 'evidence' in state ? state.evidence : {};
+  const arm = 'arm' in state.goal ? state.goal.arm : undefined;
   return {
     kind: 'update-report',
     model,
@@ -18,6 +19,7 @@ export function reportOf(model: string, update: ModelUpdate): UpdateReport | und
     state: state.kind,
     attempt,
     ...(rollout === undefined ? {} : { rollout }),
+    ...(arm === undefined ? {} : { arm }),
     ...('reason' in state ? { reason: state.reason } : {}),
     ...(running === undefined ? {} : { running }),
     ...('moved' in state ? { moved: state.moved } : {}),

@@ -4,6 +4,7 @@
 import type { Clock, Log, Random, Result } from '@skerry/shared';
 import {
   type Assignment,
+  armOf,
   type ModelAssignment,
   readAssignment,
 } from '@skerry/sync-protocol/update';
@@ -86,7 +87,7 @@ export function createTakeAssignment(device: string, ports: IntakePorts): Intake
         if (!reportUnknown(terms, its).ok) return false;
         continue;
       }
-      const goal = drawGoal(terms, assignment, odometer, random);
+      const goal = drawGoal(device, terms, assignment, odometer, random);
       if (!ports.apply(model, { kind: 'assign', goal })) return false;
     }
     return true;
@@ -176,6 +177,7 @@ export function createTakeAssignment(device: string, ports: IntakePorts): Intake
 
 /** Within the assignment's windows, drawn once and kept: so a fleet does not come at once, nor does a restart draw anew. */
 function drawGoal(
+  device: string,
   terms: ModelAssignment,
   { counter, issuedMs, metadata }: Assignment,
   odometer: Odometer,
@@ -195,5 +197,6 @@ function drawGoal(
     taken: { ranMs, passedMs },
     fetchDelayMs: draw(terms.fetch),
     activateDelayMs: draw(terms.activate),
+    ...(terms.experiment === undefined ? {} : { arm: armOf(terms.experiment, device) }),
   };
 }

@@ -2,7 +2,7 @@
 // alone changes it.
 
 import type { BlobRef } from '@skerry/sync-protocol/blobs';
-import type { Health, ModelAssignment, UpdateReport } from '@skerry/sync-protocol/update';
+import type { Arm, Health, ModelAssignment, UpdateReport } from '@skerry/sync-protocol/update';
 
 /** Two slots on disk, and the bundle that the device was configured with: the last resort. */
 export type Slot = 'a' | 'b';
@@ -68,6 +68,8 @@ export interface Goal extends About {
   /** Drawn once, within the assignment's windows. */
   readonly fetchDelayMs: number;
   readonly activateDelayMs: number;
+  /** Of the assignment's experiment. */
+  readonly arm?: Arm;
   /** TUF metadata that came with the assignment. */
   readonly metadata?: BlobRef;
 }
@@ -109,7 +111,8 @@ interface Ended {
 
 export type UpdateRecord =
   | { readonly kind: 'idle' }
-  | (UnderWay & { readonly kind: 'assigned' })
+  /** `evidence`: in the arm of an experiment that keeps what runs, how that is: before, and in the end since. */
+  | (UnderWay & { readonly kind: 'assigned'; readonly evidence?: Evidence })
   | (UnderWay & { readonly kind: 'fetching' })
   /** All bytes are here and are what they should be; the slot is cleared for them. */
   | (Held & { readonly kind: 'verified'; readonly slot: Slot; readonly content: Content })

@@ -51,6 +51,7 @@ export type UpdateEvent =
   | { readonly kind: 'stop'; readonly counter: number; readonly reason: Reason }
   | { readonly kind: 'forbid'; readonly counter: number; readonly bundles: readonly string[] }
   | { readonly kind: 'begun' }
+  | { readonly kind: 'observed'; readonly evidence: Evidence }
   | { readonly kind: 'fetched'; readonly content: Content; readonly moved: Moved }
   | { readonly kind: 'staged' }
   | { readonly kind: 'shadow-begun' }
@@ -93,6 +94,10 @@ export function transition(update: ModelUpdate, event: UpdateEvent, now: Moment)
       return forbid(update, event, now);
     case 'fell-back':
       return fallBack(update, event, now);
+    case 'observed':
+      return state.kind === 'assigned'
+        ? to({ ...state, evidence: event.evidence })
+        : ignored(update);
     case 'begun':
       return state.kind === 'assigned' ? begin(update, state.goal, now) : ignored(update);
     case 'fetched': {

@@ -199,9 +199,9 @@ export function createUpdates(device: string, metered: boolean, ports: UpdatesPo
     live.classifiers.get(name) === loaded.get(update.active)?.model;
 
   const worldOf = (model: ManagedModel): UpdateWorld => {
-    const { state } = model.update;
     const now = odometer.read();
-    const candidate = state.kind === 'soaking' ? model.meters.get(state.goal.bundle) : undefined;
+    const measured = measuredBundle(model);
+    const meter = measured === undefined ? undefined : model.meters.get(measured);
     return {
       now,
       wallMs: now.wallMs,
@@ -210,7 +210,7 @@ export function createUpdates(device: string, metered: boolean, ports: UpdatesPo
       ...(model.busy && { busy: model.busy.what }),
       ...(model.hold && { hold: model.hold }),
       ...(model.shadow && { shadow: model.shadow.progress() }),
-      ...(candidate && { health: candidate.read() }),
+      ...(meter && { health: meter.read() }),
     };
   };
 
@@ -340,6 +340,14 @@ export function createUpdates(device: string, metered: boolean, ports: UpdatesPo
   };
 }
 
+/** Whose health decides what is next. */
+function measuredBundle(model: ManagedModel): string | undefined {
+  const { state } = model.update;
+  if (state.kind === 'soaking') return state.goal.bundle;
+  const isControl = state.kind === 'assigned' && state.goal.arm === 'control';
+  return isControl ? runningOf(model).bundle.digest : undefined;
+}
+
 /** Of the steps that are a transition, and nothing else. */
 function eventOf(step: Exclude<Step, { kind: 'wait' }>): UpdateEvent | undefined {
   switch (step.kind) {
@@ -349,6 +357,8 @@ function eventOf(step: Exclude<Step, { kind: 'wait' }>): UpdateEvent | undefined
     }
     case 'pass-shadow':
       return { kind: 'shadow-passed', evidence: step.evidence };
+    case 'observe':
+      return { kind: 'observed', evidence: step.evidence };
     case 'confirm':
       return { kind: 'confirmed', evidence: step.evidence };
     case 'proceed':

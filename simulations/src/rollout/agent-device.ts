@@ -19,11 +19,12 @@ import {
   type UpdateEvent,
 } from '@skerry/edge-agent/update';
 import { assert, defined } from '@skerry/shared';
-import type {
-  Assignment,
-  Health,
-  ModelAssignment,
-  UpdateReport,
+import {
+  type Assignment,
+  armOf,
+  type Health,
+  type ModelAssignment,
+  type UpdateReport,
 } from '@skerry/sync-protocol/update';
 
 /** Where a step waits for nothing that has a time. */
@@ -77,6 +78,7 @@ export function createAgentDevice(options: ModelDeviceOptions): ModelDevice {
       taken: at(nowMs),
       fetchDelayMs: terms.fetch.afterMs,
       activateDelayMs: terms.activate.afterMs,
+      ...(terms.experiment === undefined ? {} : { arm: armOf(terms.experiment, name) }),
     };
     apply({ kind: 'assign', goal }, nowMs);
   };
@@ -114,6 +116,9 @@ export function createAgentDevice(options: ModelDeviceOptions): ModelDevice {
           health = { ...health, failures: health.requests };
         return true;
       }
+      case 'observe':
+        apply({ kind: 'observed', evidence: step.evidence }, nowMs);
+        return true;
       case 'confirm':
       case 'pass-shadow':
         apply(
@@ -136,6 +141,20 @@ export function createAgentDevice(options: ModelDeviceOptions): ModelDevice {
     }
   };
 
+  /** Of a soak when it is over; in the control arm of what runs, which has counted on since. */
+  const measured = (nowMs: number): { readonly health?: Health } => {
+    const { state } = update;
+    if (state.kind === 'assigned' && state.goal.arm === 'control') {
+      const before = state.evidence?.baseline;
+      return {
+        health: before === undefined ? healthOf(running()) : sum(before, healthOf(running())),
+      };
+    }
+    const isOver =
+      state.kind === 'soaking' && nowMs - state.since.ranMs >= state.goal.terms.soak.forMs;
+    return isOver && health !== undefined ? { health } : {};
+  };
+
   const device: ModelDevice = {
     name,
     online: true,
@@ -144,15 +163,12 @@ export function createAgentDevice(options: ModelDeviceOptions): ModelDevice {
     step(nowMs) {
       for (let steps = 0; ; steps++) {
         assert(steps < 100, 'a device comes to rest');
-        const { state } = update;
-        const hasSoaked =
-          state.kind === 'soaking' && nowMs - state.since.ranMs >= state.goal.terms.soak.forMs;
         const step = planUpdate(update, {
           now: at(nowMs),
           wallMs: nowMs,
           linkUp: device.online,
           metered: false,
-          ...(hasSoaked && health !== undefined ? { health } : {}),
+          ...measured(nowMs),
         });
         if (run(step, nowMs)) continue;
         const due = step.kind === 'wait' ? step.untilRanMs : fetchedMs;
@@ -179,4 +195,22 @@ export function createAgentDevice(options: ModelDeviceOptions): ModelDevice {
     drain: () => outbox.splice(0),
   };
   return device;
+}
+
+function sum(one: Health, other: Health): Health {
+  const judged = (by: 'cloud' | 'audit') => ({
+    answers: one[by].answers + other[by].answers,
+    agreed: one[by].agreed + other[by].agreed,
+  });
+  return {
+    ...other,
+    overMs: one.overMs + other.overMs,
+    requests: one.requests + other.requests,
+    failures: one.failures + other.failures,
+    atExit: one.atExit + other.atExit,
+    escalated: one.escalated + other.escalated,
+    degraded: one.degraded + other.degraded,
+    cloud: judged('cloud'),
+    audit: judged('audit'),
+  };
 }

@@ -45,6 +45,8 @@ export interface FleetRunOptions {
   /** How the candidate is; as good as the incumbent where nothing is said. */
   readonly behaviour?: Partial<Behaviour>;
   readonly bug?: FleetBugName;
+  /** Of the devices so many take the candidate, the others keep what they run. */
+  readonly candidateShare?: number;
 }
 
 export interface WaveRow {
@@ -78,7 +80,7 @@ export interface FleetRun {
 }
 
 export async function startFleetRun(options: FleetRunOptions): Promise<FleetRun> {
-  const { devices, seed, canary, herdPerMinute } = options;
+  const { devices, seed } = options;
   const clock = createVirtualClock(startMs);
   const disk = createMemoryRolloutDisk();
   const ref = (version: string, digest: string) => ({
@@ -113,7 +115,7 @@ export async function startFleetRun(options: FleetRunOptions): Promise<FleetRun>
   assert(opened.ok, 'memory opens');
   const rollouts = opened.value;
   fleet.step(clock.nowMs());
-  const plan = rolloutPlanSchema.parse(planOf(canary, herdPerMinute));
+  const plan = rolloutPlanSchema.parse(planOf(options));
   const created = await rollouts.create(plan, 'the simulation');
   assert(created.ok, created.ok ? '' : created.error.message);
   const oracle = createFleetOracle(fleet, candidate);
@@ -161,7 +163,7 @@ export async function startFleetRun(options: FleetRunOptions): Promise<FleetRun>
 const flat = (state: RolloutState | undefined): unknown =>
   state === undefined ? undefined : { ...state, members: [...state.members] };
 
-function planOf(canary: number, herdPerMinute: number): RolloutPlanInput {
+function planOf({ canary, herdPerMinute, candidateShare }: FleetRunOptions): RolloutPlanInput {
   return {
     id: 'digits-1',
     model: 'digits',
@@ -169,6 +171,7 @@ function planOf(canary: number, herdPerMinute: number): RolloutPlanInput {
     waves: [{ count: canary }],
     growth: 4,
     device: {
+      ...(candidateShare === undefined ? {} : { experiment: { id: 'trial-1', candidateShare } }),
       metered: 'allow',
       soak: {
         forMs: 10 * minuteMs,

@@ -1,3 +1,6 @@
+import { evaluateExperiment } from '@skerry/cloud-coordinator/rollouts';
+import { goodBehaviour } from '@skerry/cloud-coordinator/testing';
+import { defined } from '@skerry/shared';
 import { describe, expect, it } from 'vitest';
 import { type FleetBugName, fleetBugs } from './fleet-bugs.ts';
 import { startFleetRun } from './fleet-run.ts';
@@ -31,6 +34,26 @@ describe('a simulated fleet', () => {
       executedMax: 300,
     });
     expect(passed, lines.join('\n')).toBe(true);
+  });
+
+  it('[EXP1] tells in an experiment which arm is better, each device having found its own', async () => {
+    const behaviour = { cloudMiss: goodBehaviour.cloudMiss - 0.08 };
+    const run = await startFleetRun({
+      devices: 400,
+      seed: 1,
+      canary: 400,
+      herdPerMinute: 400,
+      candidateShare: 0.5,
+      behaviour,
+    });
+    expect(await run.pass(40 * 60_000, ({ phase }) => phase.kind !== 'running')).toBeUndefined();
+    const report = defined(evaluateExperiment(run.state()), 'there is an experiment');
+    expect(report.mismatch).toBe(false);
+    expect(report.controlDevices).toBeGreaterThan(100);
+    const effect = report.effects.find(({ sign }) => sign === 'disagreements');
+    expect(effect?.estimate).toBeLessThan(-0.03);
+    expect(effect?.estimate).toBeGreaterThan(-0.13);
+    expect(run.onCandidate()).toBeLessThanOrEqual(report.candidateDevices + 20);
   });
 
   it('replays a seed exactly', async () => {

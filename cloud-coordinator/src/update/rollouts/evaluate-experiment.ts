@@ -78,12 +78,10 @@ export function evaluateExperiment({ plan, members }: RolloutState): ExperimentR
 }
 
 /** It has told how it was before and after. */
-const isHeard = ({ progress, health, baseline }: Member): boolean =>
+const isHeard = ({ progress, outcome, health, baseline }: Member): boolean =>
   health !== undefined &&
   baseline !== undefined &&
-  (progress.kind === 'control' ||
-    progress.kind === 'failed' ||
-    (progress.kind === 'succeeded' && !progress.already));
+  (progress.kind === 'control' || outcome !== undefined);
 
 function effectOf(
   members: readonly Member[],

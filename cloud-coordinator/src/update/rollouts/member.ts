@@ -55,6 +55,8 @@ export interface Member {
   readonly goal: 'candidate' | 'previous' | undefined;
   readonly progress: Progress;
   readonly arm: Arm | undefined;
+  /** What its update has come to, also when it has gone back since. */
+  readonly outcome: 'succeeded' | 'failed' | undefined;
   /** The latest report that counted. */
   readonly lastOp: number;
   /** The candidate's, the latest that it told, and the incumbent's before. */
@@ -84,6 +86,7 @@ export function join(
     progress:
       running === candidate ? { kind: 'succeeded', atMs, already: true } : { kind: 'waiting' },
     arm: undefined,
+    outcome: undefined,
     lastOp: 0,
     health: undefined,
     baseline: undefined,
@@ -114,7 +117,7 @@ export function report(member: Member, told: Report, candidate: string, atMs: nu
     arm: told.arm ?? member.arm,
     running: told.running ?? member.running,
   };
-  return { ...heard, progress: progressAfter(heard, told, candidate, atMs) };
+  return withOutcome({ ...heard, progress: progressAfter(heard, told, candidate, atMs) });
 }
 
 function progressAfter(member: Member, told: Report, candidate: string, atMs: number): Progress {
@@ -186,7 +189,18 @@ const underWay = (progress: Progress, state: UpdateState, atMs: number): Progres
     : { fetchAtMs: atMs, activateAtMs: atMs }),
 });
 
-export function hear(
+function withOutcome(member: Member): Member {
+  const { progress } = member;
+  if (progress.kind === 'failed') return { ...member, outcome: 'failed' };
+  const isSuccess = progress.kind === 'succeeded' && !progress.already;
+  return isSuccess ? { ...member, outcome: 'succeeded' } : member;
+}
+
+export function hear(member: Member, said: Heard, candidate: string, atMs: number): Member {
+  return withOutcome(heardOf(member, said, candidate, atMs));
+}
+
+function heardOf(
   member: Member,
   { online, running, seenMs }: Heard,
   candidate: string,
@@ -227,12 +241,13 @@ export function lapse(member: Member, atMs: number): Member {
     progress.state === 'confirmed'
       ? 'it confirmed, and no heartbeat ever said that it runs the candidate'
       : `silent since it was ${progress.state}`;
-  return { ...member, progress: { kind: 'failed', atMs, reason, told: false } };
+  return withOutcome({ ...member, progress: { kind: 'failed', atMs, reason, told: false } });
 }
 
 /** The rollout turns back: whoever may hold the candidate must be heard on another bundle. */
 export function revert(member: Member, atMs: number): Member {
-  if (!mayHold(member)) return member;
+  // The other arm holds nothing; what it has told stays.
+  if (!mayHold(member) || member.progress.kind === 'control') return member;
   return { ...member, progress: { kind: 'reverting', sinceMs: atMs, toldMs: undefined } };
 }
 
