@@ -60,6 +60,8 @@ export interface UpdateWorld {
     /** Digests that the cloud does not have. */
     absent: Set<string>;
     trustFails?: ReturnType<typeof failure>;
+    /** In place of the world's own, which knows signers by name. */
+    trust?: UpdateTrust;
     /** Whose signature the newest root takes. */
     directors: ReadonlySet<string>;
     applyDelta?: LifeWorld['applyDelta'];
@@ -194,7 +196,12 @@ export async function createUpdateWorld(): Promise<UpdateWorld> {
             return ok(defined(bytes, `blob ${ref.digest}`));
           },
           openBlobs: () => createMemoryBlobStore(blobDisk),
-          trust,
+          trust: {
+            verifyAssignment: (envelope) => (set.trust ?? trust).verifyAssignment(envelope),
+            refresh: (...metadata) => (set.trust ?? trust).refresh(...metadata),
+            metadataOf: (envelope) => (set.trust ?? trust).metadataOf(envelope),
+            target: (path) => (set.trust ?? trust).target(path),
+          },
           ...(set.applyDelta && { applyDelta: set.applyDelta }),
           freeBytes: () => set.freeBytes,
         },

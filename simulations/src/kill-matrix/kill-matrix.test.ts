@@ -3,6 +3,7 @@
 import { expect, it } from 'vitest';
 import { runFault, runKills } from './run-matrix.ts';
 import { faults, killed } from './scenarios.ts';
+import { signedFaults } from './signed-faults.ts';
 
 const good = { withoutModel: 0, unsigned: 0, failures: [] };
 
@@ -16,6 +17,9 @@ it.each(killed)(
   },
 );
 
-it.each(faults)('$name: a model answers, and it ends as it must', async (scenario) => {
-  expect(await runFault(scenario)).toMatchObject(good);
-});
+it.each([...faults, ...signedFaults])(
+  '$name: a model answers, and it ends as it must',
+  async (scenario) => {
+    expect(await runFault(scenario)).toMatchObject(good);
+  },
+);

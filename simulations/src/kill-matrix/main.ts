@@ -4,13 +4,14 @@
 import { parseArgs } from 'node:util';
 import { type Row, runFault, runKills } from './run-matrix.ts';
 import { faults, killed } from './scenarios.ts';
+import { signedFaults } from './signed-faults.ts';
 
 const { values } = parseArgs({ options: { every: { type: 'string', default: '1' } } });
 const every = Math.max(1, Number.parseInt(values.every, 10) || 1);
 const rows: Row[] = [];
 
 for (const scenario of killed) for (const row of await runKills(scenario, every)) show(row);
-for (const scenario of faults) show(await runFault(scenario));
+for (const scenario of [...faults, ...signedFaults]) show(await runFault(scenario));
 
 const sum = (of: (row: Row) => number): number => rows.reduce((total, row) => total + of(row), 0);
 const failures = rows.flatMap(({ scenario, point, failures: why }) =>
