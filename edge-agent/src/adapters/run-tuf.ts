@@ -59,7 +59,7 @@ export const createRunTuf =
 interface SourceFetcher {
   /** The last file that came. */
   last(): Uint8Array | undefined;
-  /** Of the source, other than that it has no such file. */
+  /** Of the source, other than that it has no next root. */
   failed(): Failure | undefined;
   downloadBytes(url: string, maxLength: number): Promise<Buffer>;
   downloadFile<T>(url: string, max: number, handler: (file: string) => Promise<T>): Promise<T>;
@@ -74,9 +74,12 @@ function createFetcher(source: MetadataSource): SourceFetcher {
     async downloadBytes(url, maxLength) {
       const read = await source.read(url.slice(baseUrl.length), maxLength);
       if (!read.ok) {
-        if (read.error.code === 'not_found') throw new DownloadHTTPError(read.error.message, 404);
-        failed = read.error;
-        throw new Error(read.error.message);
+        const { code, message } = read.error;
+        if (code !== 'not_found') failed = read.error;
+        // That there is no next root ends the chain; any other file is missing, and may come.
+        else if (!url.endsWith('.root.json')) failed = failure('unavailable', message);
+        if (code === 'not_found') throw new DownloadHTTPError(message, 404);
+        throw new Error(message);
       }
       last = read.value;
       return Buffer.from(read.value);

@@ -129,6 +129,16 @@ describe('after whatever has happened', () => {
     expect((await device.open().target('digits/2.0.0/manifest.json')).ok).toBe(true);
   });
 
+  it('[TUF20] a mirror that lacks a file is a source that fails, not an attack', async () => {
+    for (const name of ['timestamp.json', '2.snapshot.json', '2.targets.json']) {
+      const mirror = await mirrorOf(ceremony);
+      mirror.delete(name);
+      const refreshed = await device.open().refresh(sourceOf(mirror), [v1]);
+      expect(refreshed, name).toMatchObject(refused('unavailable'));
+    }
+    expect((await device.open().refresh(sourceOf(await mirrorOf(ceremony)), [v1])).ok).toBe(true);
+  });
+
   it('[TUF20] the root that ships with the device replaces an older one on its disk', async () => {
     must(await device.open().refresh(sourceOf(await mirrorOf(ceremony))));
     const fresh = ceremony.keys.root.map(newSigner);
