@@ -1,4 +1,5 @@
 import { loadConfig } from '@skerry/shared';
+import { loadProcessConfig } from '@skerry/shared/node';
 import { describe, expect, it } from 'vitest';
 import { coordinatorConfigSchema } from './config.ts';
 
@@ -8,6 +9,13 @@ const load = (...flags: string[]) =>
 describe('the configuration', () => {
   it('has a default for everything but a broker of yours', () => {
     expect(load()).toMatchObject({ ok: true, value: { httpPort: 8080, mqttPort: 1883 } });
+  });
+
+  it('leaves alone what the operator’s command line reads', () => {
+    const environment = { SKERRY_COORDINATOR: 'https://cloud.example', SKERRY_CA: 'ca.pem' };
+    expect(loadProcessConfig(coordinatorConfigSchema, [], environment)).toMatchObject({ ok: true });
+    const other = { SKERRY_COORDINATE: 'x' };
+    expect(loadProcessConfig(coordinatorConfigSchema, [], other)).toMatchObject({ ok: false });
   });
 
   it('lets no client wait for ever that did not ask for it', () => {

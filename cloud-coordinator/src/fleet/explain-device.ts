@@ -11,7 +11,7 @@ export function explainDevice(
     ...(online ? [] : [silent]),
     ...(status?.models ?? []).flatMap(({ name, version, bundle, update }) => [
       `runs ${name} ${version}${bundle === undefined ? '' : ` (${bundle})`}`,
-      ...(update === undefined
+      ...(update === undefined || update.state === 'confirmed'
         ? []
         : [
             `is ${update.state} with ${name} ${update.bundle} for ${seconds(nowMs - update.sinceMs)}${update.waiting === undefined ? '' : `: ${update.waiting}`}`,

@@ -19,9 +19,10 @@ export interface Surroundings {
   readonly clock: Clock;
   /** To anywhere; the coordinator has a client of its own. */
   readonly fetch: Fetch;
-  /** A person reads standard error, or standard output, so it may be drawn anew. */
+  /** A person reads standard error, so that a line of it may be drawn anew. */
   readonly errorIsTerminal: boolean;
-  readonly outputIsTerminal: boolean;
+  /** Of standard output, where a person reads it. */
+  readonly terminal: { readonly rows: number; readonly columns: number } | undefined;
   print(text: string): void;
   printError(text: string): void;
   /** Ends when the person has had enough. */

@@ -19,14 +19,13 @@ export function drawRollout(view: RolloutView): string {
   return [
     `${id}: ${model} ${version} ${bundle}`,
     `${phase.kind}, wave ${phase.wave}${phase.reason === undefined ? '' : `: ${phase.reason}`}`,
+    ...reasons,
     '',
     drawWaves(view),
     ...drawVerdict('the gate says now', view.gate),
     ...drawVerdict(`the gate said of wave ${view.verdict?.wave}`, view.verdict),
     ...drawExperiment(view.experiment),
     ...drawSafety(view.timeToSafe),
-    '',
-    ...reasons,
   ].join('\n');
 }
 

@@ -17,6 +17,9 @@ import {
 
 const exitCodes = { ok: 0, failed: 1, usage: 2 } as const;
 
+// Whoever reads has had enough: `skerry devices | head`.
+process.stdout.on('error', () => process.exit());
+
 process.exitCode = await main(process.argv.slice(2)).catch((thrown) => {
   process.stderr.write(`skerry: ${messageOf(thrown)}\n`);
   return exitCodes.failed;
@@ -71,7 +74,7 @@ async function run(line: CommandLine): Promise<Result<Answer>> {
       clock: systemClock,
       fetch,
       errorIsTerminal: process.stderr.isTTY === true,
-      outputIsTerminal: process.stdout.isTTY === true,
+      terminal: process.stdout.isTTY ? process.stdout : undefined,
       print: (text) => process.stdout.write(text),
       printError: (text) => process.stderr.write(text),
       signal: enough.signal,

@@ -58,7 +58,14 @@ export const planFlags = z.strictObject({
   riseMax: numberSchema
     .prefault('0.02')
     .describe('of wrong audits, failures and cloud disagreements: a rise that is no matter; 0.02'),
-  answersMin: numberSchema.prefault('100').describe('audited answers before it may promote; 100'),
+  answersMin: numberSchema
+    .prefault('100')
+    .describe(
+      'answers of each kind before it may promote; 100. 0: it looks at failed devices alone',
+    ),
+  failedMax: numberSchema
+    .optional()
+    .describe('so many failed devices are too many, whatever their share: for a small fleet'),
   prove: z
     .boolean()
     .default(false)
@@ -73,7 +80,7 @@ export function makePlan(flags: PlanFlags): Result<RolloutPlan> {
     return err(failure('invalid_argument', 'give a PLAN.json, or --model and --version'));
   const waves = wavesOf(flags.waves);
   if (!waves.ok) return waves;
-  const { riseMax, answersMin, prove, soak, devicesMin, sites, targets, labels, devices } = flags;
+  const { soak, sites, targets, labels, devices } = flags;
   const hourMs = unitsMs['h'] ?? 0;
   const select = { sites, targets, labels, devices };
   const plan: RolloutPlanInput = {
@@ -107,14 +114,26 @@ export function makePlan(flags: PlanFlags): Result<RolloutPlan> {
       fetchesPerMinute: flags.fetchesPerMinute,
       activationsPerMinute: flags.fetchesPerMinute,
     },
-    gate: {
-      devicesMin,
-      audits: { riseMax, answersMin, need: prove ? 'prove' : 'watch' },
-      failures: { riseMax },
-      disagreements: { riseMax, answersMin: 1 },
-    },
+    gate: gateOf(flags),
   };
   return readPlan(plan);
+}
+
+function gateOf(flags: PlanFlags): RolloutPlanInput['gate'] {
+  const { riseMax, answersMin, prove, devicesMin, failedMax } = flags;
+  const compared = { riseMax, answersMin };
+  return {
+    devicesMin,
+    ...(failedMax === undefined ? {} : { failedMax }),
+    ...(answersMin === 0
+      ? {}
+      : {
+          audits: { ...compared, need: prove ? ('prove' as const) : ('watch' as const) },
+          failures: compared,
+          // Few questions are escalated where a model is sure of itself.
+          disagreements: { riseMax, answersMin: 1 },
+        }),
+  };
 }
 
 /** Fails with `invalid_argument` and what is wrong. */

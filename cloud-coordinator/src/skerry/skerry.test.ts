@@ -39,6 +39,7 @@ const value = <T>(result: Result<T>): T => {
 
 interface Terms {
   readonly token?: string;
+  readonly terminal?: { readonly rows: number; readonly columns: number };
   /** What happens to a request before it reaches the routes. */
   readonly before?: (request: Request, app: Pick<Hono, 'fetch'>) => Promise<void> | undefined;
 }
@@ -97,7 +98,7 @@ async function world(terms: Terms = {}) {
       clock: systemClock,
       fetch,
       errorIsTerminal: true,
-      outputIsTerminal: false,
+      terminal: terms.terminal,
       print: (text) => printed.push(text),
       printError: (text) => printed.push(text),
       signal: new AbortController().signal,
@@ -252,6 +253,33 @@ describe('skerry rollout', () => {
       error: { message: expect.stringContaining('late fault') },
     });
     expect(printed.at(-1)).toMatch(/turned back: \d+ devices/);
+  });
+
+  it('[OPS10] draws it anew on a terminal, within its rows and columns', async () => {
+    const { run, pass, printed, rollouts } = await world({ terminal: { rows: 8, columns: 40 } });
+    value(await rollouts.create(samplePlan(), 'ada'));
+    const watching = run('rollout', 'watch', 'digits-1');
+    await pass(20 * 60_000);
+    await watching;
+    expect(printed.length).toBeGreaterThan(1);
+    for (const [i, drawn] of printed.entries()) {
+      const [up, text = ''] = i === 0 ? ['', drawn] : drawn.split('\u001b[0J');
+      expect(up).toBe(i === 0 ? '' : '\u001b[7A\r');
+      const lines = text.trimEnd().split('\n');
+      expect(lines.length).toBeLessThan(8);
+      expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(40);
+    }
+  });
+
+  it('[OPS10] of a small fleet looks at its devices alone, if asked so', async () => {
+    const { run } = await world();
+    const flags = ['--model', 'digits', '--version', '1.1.0', '--waves', '1,100%'];
+    const small = ['--devices-min', '1', '--failed-max', '1', '--answers-min', '0'];
+    expect(await run('rollout', 'create', ...flags)).toMatchObject({
+      error: { message: expect.stringContaining('the canary has 1 devices') },
+    });
+    const created = value(await run('rollout', 'create', ...flags, ...small)).value;
+    expect(created).toMatchObject({ phase: { kind: 'running' }, gate: { evidence: [{}] } });
   });
 
   it('[OPS10] stops the fleet, quarantines and releases a bundle, lists devices and says why', async () => {

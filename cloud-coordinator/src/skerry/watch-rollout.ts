@@ -58,16 +58,27 @@ async function watchOnce(
   }
 }
 
-function createShow({ outputIsTerminal, json, print }: Call<unknown>): (view: RolloutView) => void {
-  let lines = 0;
+function createShow({ terminal, json, print }: Call<unknown>): (view: RolloutView) => void {
+  let before = '';
   return (view) => {
     if (json) return print(`${JSON.stringify(view)}\n`);
-    const text = drawRollout(view);
-    if (!outputIsTerminal) return print(`${text}\n\n`);
+    const text = terminal === undefined ? drawRollout(view) : cut(drawRollout(view), terminal);
+    if (text === before) return;
+    const lines = before.split('\n').length;
     // Up to where it began, and all below is gone.
-    print(`${lines > 0 ? `\u001b[${lines}A\r\u001b[0J` : ''}${text}\n`);
-    lines = text.split('\n').length;
+    const again = terminal === undefined || before === '' ? '' : `\u001b[${lines}A\r\u001b[0J`;
+    print(`${again}${text}\n${terminal === undefined ? '\n' : ''}`);
+    before = text;
   };
+}
+
+/** A line that wraps, or one that has scrolled away, could not be drawn anew. */
+function cut(text: string, { rows, columns }: { readonly rows: number; readonly columns: number }) {
+  return text
+    .split('\n')
+    .slice(0, Math.max(1, rows - 1))
+    .map((line) => line.slice(0, columns))
+    .join('\n');
 }
 
 /** It has been shown. */

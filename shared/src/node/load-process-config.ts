@@ -12,7 +12,13 @@ export function loadProcessConfig<S extends z.ZodObject>(
   argv: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
 ): Result<z.output<S>> {
-  const { SKERRY_CONFIG: fromEnvironment, ...environment } = env;
+  // The last two are the operator's command line's: whoever sets them may start a process all the same.
+  const {
+    SKERRY_CONFIG: fromEnvironment,
+    SKERRY_COORDINATOR: _,
+    SKERRY_CA: __,
+    ...environment
+  } = env;
   const flags = [...argv];
   const at = flags.findIndex((f) => f === '--config' || f.startsWith('--config='));
   let path = fromEnvironment;
