@@ -22,14 +22,14 @@ export function createDeviceDirectory(devices: Pick<DeviceRegistry, 'list'>): De
   };
 }
 
-function fleetDevice({ device, online, lastSeenMs, status }: DeviceView): FleetDevice {
+function fleetDevice({ device, online, statusMs = 0, status }: DeviceView): FleetDevice {
   const running = (status?.models ?? []).flatMap(({ name, bundle }) =>
     bundle === undefined ? [] : [[name, bundle] as const],
   );
   return {
     device,
     online,
-    seenMs: lastSeenMs,
+    seenMs: statusMs,
     site: status?.site ?? defaultSite,
     target: status?.target ?? 'unknown',
     labels: status?.labels ?? [],

@@ -52,6 +52,7 @@ describe('the device registry', () => {
       epoch: 'e2',
       firstSeenMs: 1_000_000,
       lastSeenMs: 1_000_050,
+      statusMs: 1_000_000,
       status,
       online: true,
     });
@@ -87,7 +88,9 @@ describe('the device registry', () => {
     const before = await open();
     before.heard('device-1', 'e1', status);
     await before.close();
-    expect((await open()).list(10)).toEqual(before.list(10));
+    // But for when it said so: what was said to another process is believed, and proves nothing.
+    const known = before.list(10).map(({ statusMs: _, ...each }) => each);
+    expect((await open()).list(10)).toEqual(known);
   });
 
   it('[QUA5] a status that cannot be read costs its device the status, and nobody else anything', async () => {

@@ -25,6 +25,8 @@ export interface DeviceRecord {
 
 export interface DeviceView extends DeviceRecord {
   readonly online: boolean;
+  /** When its status came: not each Exchange brings one. Absent since the last start of this process. */
+  readonly statusMs?: number;
 }
 
 /** Where the registry outlives the process. */
@@ -58,6 +60,7 @@ export interface DeviceRegistry {
 interface Entry {
   record: DeviceRecord;
   linkUp: boolean;
+  statusMs?: number;
 }
 
 /** Fails with what the table failed with. */
@@ -98,7 +101,11 @@ export async function openDeviceRegistry(
   const isOnline = ({ record, linkUp }: Entry): boolean =>
     linkUp && clock.nowMs() - record.lastSeenMs < limits.offlineAfterMs;
 
-  const view = (entry: Entry): DeviceView => ({ ...entry.record, online: isOnline(entry) });
+  const view = (entry: Entry): DeviceView => ({
+    ...entry.record,
+    online: isOnline(entry),
+    ...(entry.statusMs === undefined ? {} : { statusMs: entry.statusMs }),
+  });
 
   return ok({
     heard(device, epoch, status) {
@@ -115,6 +122,7 @@ export async function openDeviceRegistry(
       };
       const entry = known ?? { record, linkUp: true };
       entry.record = record;
+      if (status !== undefined) entry.statusMs = nowMs;
       entry.linkUp = true; // Whoever speaks is there, whatever its last will said.
       entries.set(device, entry);
       note(entry);

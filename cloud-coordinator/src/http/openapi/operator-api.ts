@@ -44,6 +44,7 @@ export const deviceViewSchema = z.object({
   epoch: z.string(),
   firstSeenMs: z.int(),
   lastSeenMs: z.int(),
+  statusMs: z.int().optional().describe('when its status came'),
   online: z.boolean(),
   status: deviceStatusSchema.optional(),
   suspicions: z

@@ -38,8 +38,10 @@ export function heardFrom(
   const news = devices.flatMap(({ device, online, running, seenMs }) => {
     const member = members.get(device);
     if (member === undefined || isClaimed(device)) return [];
-    const runs = running[plan.model];
     const { progress } = member;
+    // What it said before it reported that it had let go says nothing of now.
+    const isOld = progress.kind === 'safe' && seenMs <= progress.atMs;
+    const runs = isOld ? undefined : running[plan.model];
     const isNews =
       member.online !== online ||
       (runs !== undefined && member.running !== runs) ||

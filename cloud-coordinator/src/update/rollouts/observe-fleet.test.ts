@@ -1,0 +1,55 @@
+import { expect, it } from 'vitest';
+import {
+  candidateDigest,
+  incumbentDigest,
+  sampleBundleRef,
+  sampleFleet,
+  samplePlan,
+} from '../../testing/sample-rollout.ts';
+import { fixWaves } from './fix-waves.ts';
+import { heardFrom, joinedFrom } from './observe-fleet.ts';
+import type { RolloutEvent } from './rollout-event.ts';
+import { replay } from './rollout-state.ts';
+
+it('[ROL8] what a device said before it reported that it had let go turns it back no second time', () => {
+  const [device] = sampleFleet(1);
+  if (device === undefined) throw new Error('a fleet of one');
+  const plan = samplePlan({ waves: [{}] });
+  const created = {
+    kind: 'created' as const,
+    atMs: 0,
+    by: 'ada',
+    plan,
+    candidate: sampleBundleRef(),
+    waves: [...fixWaves(plan, [device])],
+  };
+  const begun = replay([created]);
+  if (begun === undefined) throw new Error('a rollout');
+  const name = device.device;
+  const goal = { fetchAtMs: 0, activateAtMs: 0 };
+  const events: RolloutEvent[] = [
+    created,
+    ...joinedFrom(begun, [device], 0),
+    { kind: 'issued', atMs: 1, issues: [{ device: name, goal: 'candidate', ...goal }] },
+    {
+      kind: 'heard',
+      atMs: 2,
+      devices: [{ device: name, online: true, seenMs: 2, running: candidateDigest }],
+    },
+    { kind: 'rollback-ordered', atMs: 10, by: 'ada', reason: 'so' },
+    { kind: 'issued', atMs: 11, issues: [{ device: name, goal: 'previous', ...goal }] },
+    {
+      kind: 'reported',
+      atMs: 20,
+      reports: [{ device: name, op: 1, state: 'quarantined', running: incumbentDigest }],
+    },
+  ];
+  const state = replay(events);
+  if (state === undefined) throw new Error('a rollout');
+  expect(state.phase.kind).toBe('rolled-back');
+  const heard = (seenMs: number, running: string) =>
+    heardFrom(state, [{ ...device, seenMs, running: { digits: running } }], () => false, 30);
+  // Its status was made while it still ran the candidate, and came with the report.
+  expect(heard(19, candidateDigest)).toEqual([]);
+  expect(heard(21, candidateDigest)).toMatchObject([{ kind: 'heard' }]);
+});
