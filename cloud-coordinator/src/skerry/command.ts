@@ -10,6 +10,8 @@ export interface Answer {
   readonly text: string;
   /** What `--json` prints. */
   readonly value: unknown;
+  /** It was found out, and is no success: a rollout that was rolled back while somebody watched. */
+  readonly isBad?: boolean;
 }
 
 /** Where a command runs. */

@@ -14,6 +14,7 @@ import {
   describeFlags,
   parseCommandLine,
 } from './parse-command-line.ts';
+import { printable } from './printable.ts';
 
 const exitCodes = { ok: 0, failed: 1, usage: 2 } as const;
 
@@ -43,13 +44,14 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   const done = await run(line.value).catch((thrown) => err(failure('internal', messageOf(thrown))));
   if (done.ok) {
-    const text = common.json ? JSON.stringify(done.value.value) : done.value.text;
-    if (text !== '') process.stdout.write(`${text}\n`);
-    return exitCodes.ok;
+    const { text, value, isBad = false } = done.value;
+    const shown = common.json ? JSON.stringify(value) : printable(text);
+    if (shown) process.stdout.write(`${shown}\n`);
+    return isBad ? exitCodes.failed : exitCodes.ok;
   }
   const { code, message } = done.error;
   if (common.json) process.stdout.write(`${JSON.stringify({ error: message, code })}\n`);
-  process.stderr.write(`skerry ${name}: ${message}\n`);
+  process.stderr.write(`${printable(`skerry ${name}: ${message}`)}\n`);
   return exitCodes.failed;
 }
 

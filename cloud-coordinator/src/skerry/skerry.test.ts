@@ -244,14 +244,13 @@ describe('skerry rollout', () => {
     value(await rollouts.create(samplePlan(), 'ada'));
     const watching = run('rollout', 'watch', 'digits-1', '--json');
     await pass(20 * 60_000);
-    expect(await watching).toMatchObject({ ok: true });
+    expect(await watching).toMatchObject({ ok: true, value: { isBad: false } });
     const views = printed.map((line) => JSON.parse(line));
     expect(views.at(-1)).toMatchObject({ id: 'digits-1', phase: { kind: 'completed' } });
     value(await rollouts.rollBack('digits-1', { by: 'ada', reason: 'late fault' }));
     await pass(120_000);
-    expect(await run('rollout', 'watch', 'digits-1')).toMatchObject({
-      error: { message: expect.stringContaining('late fault') },
-    });
+    expect(await run('rollout', 'watch', 'digits-1')).toMatchObject({ value: { isBad: true } });
+    expect(printed.at(-1)).toContain('late fault');
     expect(printed.at(-1)).toMatch(/turned back: \d+ devices/);
   });
 
@@ -295,6 +294,15 @@ describe('skerry rollout', () => {
 });
 
 describe('the command line', () => {
+  it('[OPS12] lets no text from elsewhere move the cursor', async () => {
+    const { run, printed, rollouts } = await world();
+    value(await rollouts.create(samplePlan(), 'ada'));
+    const reason = 'so\u001b[2J\u009b1A\rall is well';
+    value(await rollouts.abort('digits-1', { by: 'ada', reason }));
+    await run('rollout', 'watch', 'digits-1');
+    expect(printed.join('')).toContain('so\ufffd[2J\ufffd1A\ufffdall is well');
+  });
+
   it.each([
     [['model', 'puss', 'x'], 'no command'],
     [['model', 'push'], 'expected: skerry model push SOURCE'],

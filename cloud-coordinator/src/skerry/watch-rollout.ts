@@ -6,6 +6,7 @@ import { type RolloutView, rolloutViewSchema } from '../http/rollout-views.ts';
 import type { Answer, Call } from './command.ts';
 import { failureOf } from './coordinator-client.ts';
 import { drawRollout } from './draw-rollout.ts';
+import { printable } from './printable.ts';
 import { readEvents } from './read-events.ts';
 
 const over: ReadonlySet<string> = new Set(['completed', 'aborted', 'rolled-back']);
@@ -13,7 +14,9 @@ const reconnectMs = 1_000;
 /** In a row, with nothing heard between them. */
 const reconnectsMax = 30;
 
-/** Fails where it has not been completed. */
+const alreadyShown = { text: '', value: undefined };
+
+/** Bad where it has not been completed. */
 export async function watchRollout(call: Call<unknown>, id: string): Promise<Result<Answer>> {
   const show = createShow(call);
   let silent = 0;
@@ -22,8 +25,9 @@ export async function watchRollout(call: Call<unknown>, id: string): Promise<Res
       silent = 0;
       show(view);
     });
-    if (seen.ok && seen.value !== undefined) return ended(seen.value);
-    if (call.signal.aborted) return ok({ text: '', value: null });
+    if (seen.ok && seen.value !== undefined)
+      return ok({ ...alreadyShown, isBad: seen.value.phase.kind !== 'completed' });
+    if (call.signal.aborted) return ok(alreadyShown);
     if (!seen.ok && !seen.error.retryable) return seen;
     silent += 1;
     if (silent > reconnectsMax)
@@ -62,7 +66,8 @@ function createShow({ terminal, json, print }: Call<unknown>): (view: RolloutVie
   let before = '';
   return (view) => {
     if (json) return print(`${JSON.stringify(view)}\n`);
-    const text = terminal === undefined ? drawRollout(view) : cut(drawRollout(view), terminal);
+    const whole = printable(drawRollout(view));
+    const text = terminal === undefined ? whole : cut(whole, terminal);
     if (text === before) return;
     const lines = before.split('\n').length;
     // Up to where it began, and all below is gone.
@@ -79,11 +84,4 @@ function cut(text: string, { rows, columns }: { readonly rows: number; readonly 
     .slice(0, Math.max(1, rows - 1))
     .map((line) => line.slice(0, columns))
     .join('\n');
-}
-
-/** It has been shown. */
-function ended({ id, phase }: RolloutView): Result<Answer> {
-  return phase.kind === 'completed'
-    ? ok({ text: '', value: undefined })
-    : err(failure('untrusted', `${id} is ${phase.kind}: ${phase.reason ?? ''}`));
 }
