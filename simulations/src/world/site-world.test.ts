@@ -1,6 +1,8 @@
 import { createRandom } from '@skerry/shared';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { createSiteWorld, type SiteOutcome, siteBugs, siteStorm } from './site-world.ts';
+import { siteBugs } from './site-device.ts';
+import { type SiteOutcome, siteStorm } from './site-storm.ts';
+import { createSiteWorld } from './site-world.ts';
 
 const seeds = 3;
 
@@ -46,7 +48,7 @@ it('[RLY4] one that missed an epoch waits for the coordinator, and its edits are
   await world.edit('box', { a: 1 });
   await world.run(60_000);
   world.setLink('cloud', 'box', false);
-  await world.renew();
+  await world.beginEpoch();
   await world.run(60_000);
   await world.edit('box', { b: 2 });
   await world.edit('relay', { c: 3 });
@@ -72,7 +74,7 @@ it('[DOC10] what came to the coordinator by way of a relay is not made again ove
   world.setLink('site', 'box', false);
   await world.edit('relay', { once: null });
   await world.run(60_000);
-  await world.renew();
+  await world.beginEpoch();
   await world.run(60_000);
   world.heal('cloud'); // And only then the site: the relay would tell of the deletion.
   await world.run(60_000);
@@ -94,7 +96,7 @@ it('[DOC10] what somebody else has written over is not made again over an epoch'
   await world.edit('relay', { mode: 'night', once: null });
   await world.run(60_000);
   expect(await world.read('box')).toMatchObject({ epoch: 1, value: { mode: 'night' } });
-  await world.renew();
+  await world.beginEpoch();
   world.heal('cloud');
   await world.run(700_000);
   for (const view of [await world.read('relay'), await world.read('box'), await world.readCloud()])

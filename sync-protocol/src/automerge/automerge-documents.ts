@@ -174,7 +174,7 @@ export function createAutomergeDocuments() {
       }
     },
 
-    renew(document: string, actor: string) {
+    dropPast(document: string, actor: string) {
       const leaves = leavesOf(get(document));
       let doc = Automerge.init<Root>({ actor });
       const edits = [...leaves].map(([path, json]) => ({ path, json }));

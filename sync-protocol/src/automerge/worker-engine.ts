@@ -115,7 +115,7 @@ export function createWorkerEngine(limits: Partial<WorkerEngineLimits> = {}): Do
     read: (...args) => call('read', ...args),
     save: (...args) => call('save', ...args),
     replace: (...args) => call('replace', ...args),
-    renew: (...args) => call('renew', ...args),
+    dropPast: (...args) => call('dropPast', ...args),
     async close() {
       closed = true;
       await end();

@@ -109,9 +109,9 @@ describe('documents', () => {
     await fleet.device('c').patch(site, { own: 2, new: 2, both: 'c' }); // Offline from here on.
     await fleet.device('a').patch(site, { gone: null, both: 'a' });
     await fleet.exchange('a', 'b');
-    await fleet.hub.renew(site);
+    await fleet.hub.beginEpoch(site);
     await fleet.exchange('a', 'b');
-    await fleet.hub.renew(site);
+    await fleet.hub.beginEpoch(site);
     await fleet.device('c').restart();
     await fleet.exchange();
     const hub = await expectEqual(fleet);
@@ -166,7 +166,7 @@ describe('documents', () => {
         'exchange',
         'exchange',
         'restart',
-        'renew',
+        'begin-epoch',
         'restart-hub',
       ),
       who: fc.constantFrom(...names),
@@ -184,7 +184,7 @@ describe('documents', () => {
         for (const each of steps) {
           const device = fleet.device(each.who);
           const key = `k${each.key}`;
-          if (each.kind === 'renew') await fleet.hub.renew(site);
+          if (each.kind === 'begin-epoch') await fleet.hub.beginEpoch(site);
           else if (each.kind === 'restart-hub') await fleet.restartHub();
           else if (each.kind === 'exchange') await fleet.exchange(each.who);
           else if (each.kind === 'restart') await device.restart();

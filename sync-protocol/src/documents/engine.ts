@@ -78,7 +78,7 @@ export interface DocumentEngine {
     Result<{ readonly save: Uint8Array; readonly heads: Heads; readonly replayed: number }>
   >;
   /** The document without its past. */
-  renew(
+  dropPast(
     document: string,
     actor: string,
   ): Promise<Result<{ readonly save: Uint8Array; readonly heads: Heads }>>;

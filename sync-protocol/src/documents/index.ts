@@ -18,14 +18,7 @@ export {
 } from './follower.ts';
 export { authorOf, decodeFrame, encodeFrame, type Frame } from './frame.ts';
 export { parseHeads } from './heads-json.ts';
-export {
-  type Hub,
-  type HubLimits,
-  type HubPorts,
-  type Member,
-  type MemberStore,
-  openHub,
-} from './hub.ts';
+export { type Hub, type HubLimits, type HubPorts, openHub } from './hub.ts';
 export {
   type DocumentLog,
   type Quarantined,
@@ -33,6 +26,7 @@ export {
   quarantinedEntriesMax,
   type SavedDocument,
 } from './log.ts';
+export type { Member, MemberStore } from './members.ts';
 export {
   createReplica,
   type DocumentState,

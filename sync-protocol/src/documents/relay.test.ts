@@ -91,7 +91,7 @@ it('[RLY3] a follower lets no relay replace its replica', async () => {
   const before = unwrap(await replica.state(site));
   const other = replicaOf('other').replica;
   unwrap(await other.patch(site, { theirs: 1 }, 'all'));
-  unwrap(await other.renew(site, 1, 5));
+  unwrap(await other.beginEpoch(site, 1, 5));
   const [content] = unwrap(partsOf(unwrap(await other.save(site)), digestOf));
   const store = createMemoryFollowerStore(disk);
   for (const of of ['relay', 'coordinator'] as const) {
@@ -125,7 +125,7 @@ it('[RLY4] between epochs nothing is passed on, and all is once they are one', a
   const { hub, replica, said } = await openRelayHub();
   const box = replicaOf('box').replica;
   unwrap(await box.patch(site, { a: 1 }, 'all'));
-  unwrap(await box.renew(site, 1, 3));
+  unwrap(await box.beginEpoch(site, 1, 3));
   unwrap(await replica.patch(site, { b: 2 }, 'all'));
   await hub.receive('box', await shownBy(box));
   expect(unwrap(await replica.state(site)).epoch).toBe(1);

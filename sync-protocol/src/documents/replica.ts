@@ -57,7 +57,7 @@ export interface Replica {
    * In place of `version` a new epoch, at least `epoch`: the same content, no past. `false`: that is no longer the version,
    * and nothing has changed.
    */
-  renew(document: string, version: number, epoch: number): Promise<Result<boolean>>;
+  beginEpoch(document: string, version: number, epoch: number): Promise<Result<boolean>>;
   /** Joins all heads into one. */
   join(document: string): Promise<Result<DocumentState>>;
   since(document: string, heads: Heads): Promise<Result<readonly Uint8Array[]>>;
@@ -247,15 +247,15 @@ export function createReplica(ports: ReplicaPorts): Replica {
         return done.ok && done.value !== overtaken ? ok({ replayed }) : (done as Result<never>);
       }),
 
-    renew: (document, version, atLeast) =>
+    beginEpoch: (document, version, atLeast) =>
       within(document, async (state): Promise<Result<boolean | typeof overtaken>> => {
         if (state.version !== version) return ok(false);
-        const renewed = await engine.renew(document, freshActor());
-        if (!renewed.ok) return renewed;
+        const bare = await engine.dropPast(document, freshActor());
+        if (!bare.ok) return bare;
         const epoch = Math.max(atLeast, state.epoch + 1);
         const done = await rewrite(document, state, {
           epoch,
-          ...renewed.value,
+          ...bare.value,
           sinceMs: undefined,
         });
         return done.ok && done.value !== overtaken ? ok(true) : (done as Result<never>);

@@ -255,7 +255,7 @@ function scoped(engine: DocumentEngine, owner: string): DocumentEngine {
     read: (d, ...rest) => engine.read(in_(d), ...rest),
     save: (d) => engine.save(in_(d)),
     replace: (d, ...rest) => engine.replace(in_(d), ...rest),
-    renew: (d, ...rest) => engine.renew(in_(d), ...rest),
+    dropPast: (d, ...rest) => engine.dropPast(in_(d), ...rest),
     close: () => engine.close(),
   };
 }

@@ -5,7 +5,6 @@ import type { Result } from '@skerry/shared';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Heads } from '../documents/engine.ts';
 import { type FollowerStore, inboxFramesMax } from '../documents/follower.ts';
-import type { Member, MemberStore } from '../documents/hub.ts';
 import {
   type DocumentLog,
   type Quarantined,
@@ -13,6 +12,7 @@ import {
   quarantinedEntriesMax,
   type Rewrite,
 } from '../documents/log.ts';
+import type { Member, MemberStore } from '../documents/members.ts';
 
 /** One empty disk. `open` after `close` is a restart. */
 export interface DocumentDisk<Store> {

@@ -26,7 +26,7 @@ export function createInlineEngine(): DocumentEngine {
     read: (...args) => attempt(() => documents.read(...args)),
     save: (...args) => attempt(() => documents.save(...args)),
     replace: (...args) => attempt(() => documents.replace(...args)),
-    renew: (...args) => attempt(() => documents.renew(...args)),
+    dropPast: (...args) => attempt(() => documents.dropPast(...args)),
     async close() {},
   };
 }

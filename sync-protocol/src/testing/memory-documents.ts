@@ -3,7 +3,6 @@
 import { ok } from '@skerry/shared';
 import type { Heads } from '../documents/engine.ts';
 import { type FollowerStore, type InboxFrame, inboxFramesMax } from '../documents/follower.ts';
-import type { Member, MemberStore } from '../documents/hub.ts';
 import {
   type DocumentLog,
   type Quarantined,
@@ -11,6 +10,7 @@ import {
   quarantinedEntriesMax,
   type SavedDocument,
 } from '../documents/log.ts';
+import type { Member, MemberStore } from '../documents/members.ts';
 
 export interface MemoryDocumentDisk {
   readonly documents: Map<string, SavedDocument>;
