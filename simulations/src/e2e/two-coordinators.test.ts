@@ -4,8 +4,9 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { failureCatalogue } from '@skerry/shared';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { followAnswers, inferDigit } from '../fleet/agent-client.ts';
+import { followAnswers, inferDigit, Refusal } from '../fleet/agent-client.ts';
 import { questionsAtAgent, questionsAtCoordinator } from '../fleet/databases.ts';
 import { type SkerryProcess, startProcess } from '../fleet/process.ts';
 import { readMetrics } from '../fleet/read-metrics.ts';
@@ -16,6 +17,13 @@ const soon = { timeout: 40_000, interval: 20 };
 const askedAtOnce = 8;
 /** Short enough that answers come late while the dead one's questions wait. */
 const deadlineMs = 150;
+/**
+ * On a machine under load the device itself may not have computed by then: it refuses, and nothing has been asked. The
+ * cloud's silence never ends so (the answer is `pending`), so such a question is put again.
+ */
+const deviceWasLate = (thrown: unknown): boolean =>
+  thrown instanceof Refusal && thrown.status === failureCatalogue.deadline_exceeded.httpStatus;
+const triesMax = 50;
 
 it.skipIf(!hasMosquitto())(
   '[REP7] two coordinators on one database: each question has one effect, though one of them is killed',
@@ -63,8 +71,14 @@ it.skipIf(!hasMosquitto())(
     const askOne = async (): Promise<void> => {
       const id = `q${asked++}`;
       const parameters = { skerry_policy: 'cloud-only', skerry_deadline_ms: deadlineMs };
-      const { pending } = await inferDigit(agent.httpUrl, id, new Uint8Array(784), parameters);
-      if (!pending) inTime.push(id);
+      for (let tries = 1; ; tries++)
+        try {
+          const { pending } = await inferDigit(agent.httpUrl, id, new Uint8Array(784), parameters);
+          if (!pending) inTime.push(id);
+          return;
+        } catch (thrown) {
+          if (!deviceWasLate(thrown) || tries === triesMax) throw thrown;
+        }
     };
     const ask = async (): Promise<void> => {
       for (let i = 0; i < questionsEach; i += askedAtOnce)

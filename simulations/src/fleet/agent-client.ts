@@ -26,7 +26,17 @@ export interface ClientAnswer {
   readonly latencyMs: number;
 }
 
-/** Throws where the agent refuses or cannot be reached. */
+/** The agent has answered, with a failure. */
+export class Refusal extends Error {
+  readonly status: number;
+
+  constructor(status: number, body: string) {
+    super(`${status} ${body}`);
+    this.status = status;
+  }
+}
+
+/** Throws a `Refusal`, or what `fetch` throws where the agent cannot be reached. */
 export async function inferDigit(
   baseUrl: string,
   id: string,
@@ -56,7 +66,7 @@ export async function inferDigit(
   });
   const body = await response.text();
   const latencyMs = performance.now() - startedMs;
-  if (!response.ok) throw new Error(`${response.status} ${body}`);
+  if (!response.ok) throw new Refusal(response.status, body);
   const { parameters: p, outputs } = responseSchema.parse(JSON.parse(body));
   return { ...p, label: outputs[0].data[0], latencyMs };
 }
