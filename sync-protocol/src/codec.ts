@@ -113,7 +113,8 @@ export function decodeDownBody(bytes: Uint8Array): Result<DownBody> {
 const versionedSchema = z.looseObject({ v: z.int() });
 const bodySchema = z.union([upBodySchema, downBodySchema]);
 
-function decodeAs<T>(schema: z.ZodType<T>, bytes: Uint8Array): Result<T> {
+/** Fails with `malformed_message`. */
+export function decodeAs<T>(schema: z.ZodType<T>, bytes: Uint8Array): Result<T> {
   const raw = decodeCbor(bytes);
   return raw.ok ? check(schema, raw.value, 'malformed_message') : raw;
 }

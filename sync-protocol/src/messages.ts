@@ -1,4 +1,4 @@
-// The three messages between a device and the coordinator. SPEC.md holds the rules that they obey.
+// The messages between a device and the coordinator. SPEC.md holds the rules that they obey.
 // The zod schemas are the wire format's one source; codec.ts turns them into CBOR (RFC 8949) and back.
 
 import { digestSchema, exchangeOpsMax, nameSchema } from '@skerry/shared';
@@ -73,7 +73,7 @@ const answerSchema = z.strictObject({
 });
 export type Answer = z.infer<typeof answerSchema>;
 
-/** A frame's bytes, at most; what is larger travels as a blob. */
+/** A frame's bytes, at most: it leaves room for others in its Exchange. What is larger travels in parts. */
 export const documentFrameBytesMax = 64 * 1024;
 
 /** A change of a document's, as a frame that documents/ packs and checks. Travels both ways. */

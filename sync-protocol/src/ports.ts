@@ -46,9 +46,9 @@ export interface DeviceStore {
   unacknowledged(opsMax: number, bytesMax: number, turn?: number): readonly UpOp[];
   /**
    * In one transaction: forgets the ops that are acknowledged, runs `effect` for each op past the cursor in order,
-   * moves the cursor. Ops that begin after a cursor which this store has not reached are left alone. Returns the ops that were applied. An effect that refuses for good puts its op into quarantine
-   * and leaves nothing else behind; one that refuses for now (`retryable`) fails the whole. If `effect` throws, nothing
-   * has changed and it throws on.
+   * moves the cursor. Ops that begin after a cursor which this store has not reached are left alone. Returns the ops
+   * that were applied. An effect that refuses for good puts its op into quarantine and leaves nothing else behind; one
+   * that refuses for now (`retryable`) fails the whole. If `effect` throws, nothing has changed and it throws on.
    */
   apply(reply: Reply, effect: DownEffect): Result<readonly DownOp[]>;
   /** Drops what is older than its kind's time to live, and counts it. Returns how many. */

@@ -1,6 +1,7 @@
 import { createRandom, defined } from '@skerry/shared';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { documentFrameBytesMax } from '../messages.ts';
 import { digestOf } from '../testing/document-fleet.ts';
 import { documentBounds } from './document.ts';
 import {
@@ -9,7 +10,6 @@ import {
   encodeFrame,
   type Frame,
   type FrameContent,
-  frameBytesMax,
   joinParts,
   partsOf,
   withPart,
@@ -68,10 +68,10 @@ describe('a document frame', () => {
       expect(encodeFrame(wrong, digestOf)).toMatchObject({ error: { code: 'invalid_argument' } });
     const large: Frame = {
       ...frame,
-      content: { kind: 'changes', changes: [new Uint8Array(frameBytesMax)] },
+      content: { kind: 'changes', changes: [new Uint8Array(documentFrameBytesMax)] },
     };
     expect(encodeFrame(large, digestOf)).toMatchObject({ error: { code: 'too_large' } });
-    expect(decodeFrame(new Uint8Array(frameBytesMax + 1), digestOf).ok).toBe(false);
+    expect(decodeFrame(new Uint8Array(documentFrameBytesMax + 1), digestOf).ok).toBe(false);
   });
 
   it('[DOC4] a save in parts is joined in any order, and only whole', () => {

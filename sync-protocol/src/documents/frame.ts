@@ -2,21 +2,13 @@
 // not verify them. CBOR {sha256, body}, where `body` is CBOR of the frame; the digest is of exactly these bytes.
 // A frame says what its sender has (`heads`) and brings what it believes the receiver lacks.
 
-import {
-  type Digest,
-  digestSchema,
-  err,
-  failure,
-  messageOf,
-  ok,
-  type Result,
-} from '@skerry/shared';
-import { type DecodeOptions, decode, encode } from 'cborg';
+import { type Digest, digestSchema, err, failure, ok, type Result } from '@skerry/shared';
+import { encode } from 'cborg';
 import { z } from 'zod';
+import { decodeAs, encodeOptions } from '../codec.ts';
+import { documentFrameBytesMax } from '../messages.ts';
 import { documentBounds, documentIdSchema } from './document.ts';
 
-/** One frame is one op and leaves room for others in its Exchange. */
-export const frameBytesMax = 64 * 1024;
 /** The bytes of a part; with all heads there may be, a frame keeps within its bound. */
 export const partBytesMax = 40 * 1024;
 const changesMax = 1_024;
@@ -70,41 +62,31 @@ export type FrameContent = Frame['content'];
 export type DigestOf = (bytes: Uint8Array) => Digest;
 
 const sealedSchema = z.strictObject({ sha256: digestSchema, body: bytesSchema });
-const decodeOptions: DecodeOptions = {
-  strict: true,
-  allowIndefinite: false,
-  allowUndefined: false,
-  allowInfinity: false,
-  allowNaN: false,
-  allowBigInt: false,
-  rejectDuplicateMapKeys: true,
-};
 
 /** Fails with `too_large` or `invalid_argument`. */
 export function encodeFrame(frame: Frame, digestOf: DigestOf): Result<Uint8Array> {
   const checked = frameSchema.safeParse(frame);
   if (!checked.success)
     return err(failure('invalid_argument', `frame: ${checked.error.issues[0]?.message}`));
-  const body = encode(checked.data, { ignoreUndefinedProperties: true });
+  const body = encode(checked.data, encodeOptions);
   const bytes = encode({ sha256: digestOf(body), body });
-  return bytes.length > frameBytesMax
-    ? err(failure('too_large', `a frame of ${bytes.length} bytes, at most ${frameBytesMax}`))
+  return bytes.length > documentFrameBytesMax
+    ? err(
+        failure('too_large', `a frame of ${bytes.length} bytes, at most ${documentFrameBytesMax}`),
+      )
     : ok(bytes);
 }
 
 /** [DOC4] Nothing of a frame is looked at before its digest agrees. Fails with `malformed_message`. Never throws. */
 export function decodeFrame(bytes: Uint8Array, digestOf: DigestOf): Result<Frame> {
-  if (bytes.length > frameBytesMax) return err(failure('too_large', 'the frame is too large'));
-  try {
-    const sealed = sealedSchema.parse(decode(bytes, decodeOptions));
-    if (digestOf(sealed.body) !== sealed.sha256)
-      return err(failure('malformed_message', 'the digest of a document frame does not agree'));
-    return ok(frameSchema.parse(decode(sealed.body, decodeOptions)));
-  } catch (thrown) {
-    return err(
-      failure('malformed_message', `a document frame: ${messageOf(thrown).slice(0, 200)}`),
-    );
-  }
+  if (bytes.length > documentFrameBytesMax)
+    return err(failure('too_large', 'the frame is too large'));
+  const sealed = decodeAs(sealedSchema, bytes);
+  if (!sealed.ok) return sealed;
+  const { sha256, body } = sealed.value;
+  return digestOf(body) === sha256
+    ? decodeAs(frameSchema, body)
+    : err(failure('malformed_message', 'the digest of a document frame does not agree'));
 }
 
 /** A save cut into what frames carry. Fails with `too_large` beyond `saveBytesMax`. */
