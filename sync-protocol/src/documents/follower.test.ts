@@ -10,9 +10,10 @@ import {
   createMemoryDocumentLog,
   createMemoryFollowerStore,
 } from '../testing/memory-documents.ts';
-import { createFollower, type FollowerStore } from './follower.ts';
+import { createFollower } from './follower.ts';
 import { authorOf, encodeFrame, type Frame } from './frame.ts';
 import { createReplica, type Replica } from './replica.ts';
+import type { FollowerStore } from './take-received.ts';
 
 const site = 'site/north';
 const pollMs = 5_000;

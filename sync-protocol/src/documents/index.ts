@@ -10,12 +10,7 @@ export {
   writableBy,
 } from './document.ts';
 export type { DocumentEngine } from './engine.ts';
-export {
-  createFollower,
-  type Follower,
-  type FollowerStore,
-  inboxFramesMax,
-} from './follower.ts';
+export { createFollower, type Follower, inboxFramesMax } from './follower.ts';
 export { authorOf, decodeFrame, encodeFrame, type Frame } from './frame.ts';
 export { parseHeads } from './heads-json.ts';
 export { type Hub, type HubLimits, type HubPorts, openHub } from './hub.ts';
@@ -36,3 +31,4 @@ export {
 } from './replica.ts';
 export { type RetentionLimits, retentionLimits } from './retention.ts';
 export { createFrameTaker, type FrameTaker } from './take-frames.ts';
+export type { FollowerStore } from './take-received.ts';

@@ -4,7 +4,7 @@
 import type { Result } from '@skerry/shared';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Heads } from '../documents/engine.ts';
-import { type FollowerStore, inboxFramesMax } from '../documents/follower.ts';
+import { inboxFramesMax } from '../documents/follower.ts';
 import {
   type DocumentLog,
   type Quarantined,
@@ -13,6 +13,7 @@ import {
   type Rewrite,
 } from '../documents/log.ts';
 import type { Member, MemberStore } from '../documents/members.ts';
+import type { FollowerStore } from '../documents/take-received.ts';
 
 /** One empty disk. `open` after `close` is a restart. */
 export interface DocumentDisk<Store> {

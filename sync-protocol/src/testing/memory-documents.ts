@@ -2,7 +2,7 @@
 
 import { ok } from '@skerry/shared';
 import type { Heads } from '../documents/engine.ts';
-import { type FollowerStore, type InboxFrame, inboxFramesMax } from '../documents/follower.ts';
+import { inboxFramesMax } from '../documents/follower.ts';
 import {
   type DocumentLog,
   type Quarantined,
@@ -11,6 +11,7 @@ import {
   type SavedDocument,
 } from '../documents/log.ts';
 import type { Member, MemberStore } from '../documents/members.ts';
+import type { FollowerStore, InboxFrame } from '../documents/take-received.ts';
 
 export interface MemoryDocumentDisk {
   readonly documents: Map<string, SavedDocument>;
