@@ -2,7 +2,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { applyDelta } from '@skerry/models/node';
+import { applyDeltaApart } from '@skerry/models/node';
 import { type Clock, err, failure, messageOf, ok, type Result } from '@skerry/shared';
 import { sha256 } from '@skerry/shared/node';
 import type { DeviceStore } from '@skerry/sync-protocol';
@@ -46,7 +46,7 @@ export async function openUpdating(
     slots: createFileSlots(join(dataDir, 'models')),
     blobs,
     trust: openUpdateTrust({ dataDir, coordinatorUrl, trustedRoot }, ports),
-    applyDelta,
+    applyDelta: applyDeltaApart,
     sha256,
     limits: { memoryBytesMax },
   });

@@ -5,7 +5,7 @@
 import type { Manifest, Stage, Variant } from '@skerry/models';
 import { manifestBytesMax, parseManifest } from '@skerry/models/node';
 import { defined, err, type Failure, ok, type Result } from '@skerry/shared';
-import { type BlobRef, chunkCount, storeStream } from '@skerry/sync-protocol/blobs';
+import { type BlobRef, storeBytes } from '@skerry/sync-protocol/blobs';
 import { type DeviceLimits, judgeFit } from './judge-fit.ts';
 import type { ApplyDelta, ModelSlots, SlotFile, UpdateBlobs } from './update-ports.ts';
 import type { Goal, Moved, Reason, ReasonCode } from './update-record.ts';
@@ -139,28 +139,15 @@ async function fetchDelta(
       if (delta.error.kind === 'hold') return delta;
       continue;
     }
-    const rebuilt = applyDelta(delta.value, from);
+    const rebuilt = await applyDelta(delta.value, from, signal);
+    if (signal.aborted) return abandoned;
     if (!rebuilt.ok || sha256(rebuilt.value) !== ref.digest) continue;
     // As a blob too: a crash before it lies in a slot costs no second fetch.
-    const kept = await keepBlob(ref, rebuilt.value, blobs);
+    const kept = await storeBytes(blobs, ref, rebuilt.value);
     if (!kept.ok) return hold(kept.error);
     return ok({ bytes: rebuilt.value, movedBytes: blob.bytes, byDelta: true });
   }
   return undefined;
-}
-
-async function keepBlob(
-  ref: BlobRef,
-  bytes: Uint8Array,
-  blobs: UpdateBlobs,
-): Promise<Result<void>> {
-  const whole = { first: 0, count: chunkCount(ref.bytes) };
-  const stored = await storeStream(blobs, ref, whole, once(bytes));
-  return stored.ok ? blobs.finish(ref.digest) : stored;
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
 }
 
 async function fetchWhole(

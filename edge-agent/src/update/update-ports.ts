@@ -87,4 +87,8 @@ export interface UpdateBlobs
 }
 
 /** models/src/node/delta: the target's bytes, from the base's. Fails for another base, and for what is no delta of it. */
-export type ApplyDelta = (delta: Uint8Array, base?: Uint8Array) => Result<Uint8Array>;
+export type ApplyDelta = (
+  delta: Uint8Array,
+  base: Uint8Array | undefined,
+  signal: AbortSignal,
+) => Promise<Result<Uint8Array>>;

@@ -241,7 +241,7 @@ describe('what is fetched', () => {
     const bytes = await readFile(join(one.folder, 'edge.onnx'));
     const good = world.upload(new TextEncoder().encode('good'));
     const bad = world.upload(new TextEncoder().encode('bad'));
-    world.set.applyDelta = (delta) =>
+    world.set.applyDelta = async (delta) =>
       new TextDecoder().decode(delta) === 'good'
         ? { ok: true, value: new Uint8Array(bytes) }
         : { ok: true, value: Uint8Array.of(1) };

@@ -1,6 +1,7 @@
 // A target file cut into segments, each with the stretch of the base that it most likely came from: tensors by name,
 // and what lies between them by its neighbour.
 
+import { tensorBytesMin } from './delta-format.ts';
 import { type Element, type TensorRange, tensorRanges } from './tensor-ranges.ts';
 
 export interface Segment {
@@ -11,9 +12,6 @@ export interface Segment {
   /** Absent: structure, or a tensor too small for tables of its own. */
   readonly tensor?: { readonly element: Element; readonly rowElements: number };
 }
-
-/** Below it a table of frequencies costs more than it saves. */
-const tensorBytesMin = 2_048;
 
 /** They cover the target, in its order. Without a base each stands alone. */
 export function alignSegments(target: Uint8Array, base?: Uint8Array): readonly Segment[] {

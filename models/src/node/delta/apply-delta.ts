@@ -14,6 +14,7 @@ import {
   planeKinds,
   rawDigest,
   segmentKinds,
+  tensorBytesMin,
   transforms,
   xor,
 } from './delta-format.ts';
@@ -21,8 +22,8 @@ import { numbersOf, restore, type Transform } from './difference.ts';
 import { contexts, decodeTensor, type Plane } from './tensor-coder.ts';
 import { type Element, elementBytes } from './tensor-ranges.ts';
 
+/** Ample: a segment takes about 20 bytes, and 4 KB with the tables of a tensor. */
 const planBytesMax = 67_108_864;
-const segmentsMax = 1_048_576;
 
 /**
  * The target's bytes. Fails with `digest_mismatch` for another base than the delta's, or where what comes out is not
@@ -69,28 +70,32 @@ interface TensorPlan {
   )[];
 }
 
-/** Throws at bytes that are no plan. */
+/** Throws at bytes that are no delta. What a plan claims is held one segment at a time. */
 function unpack(delta: Uint8Array, base: Uint8Array): Result<Uint8Array> {
   const view = new DataView(delta.buffer, delta.byteOffset, delta.byteLength);
-  const planEnd = headBytes + view.getUint32(headBytes - 4, true);
+  const parts = cursor(delta.subarray(headBytes));
+  const [planLength, structureLength] = [headBytes - 8, headBytes - 4].map((at) =>
+    view.getUint32(at, true),
+  ) as [number, number];
   const plan = protobuf.Reader.create(
-    brotliDecompressSync(delta.subarray(headBytes, planEnd), { maxOutputLength: planBytesMax }),
+    brotliDecompressSync(parts(planLength), { maxOutputLength: planBytesMax }),
   );
   const targetBytes = plan.uint32();
   if (targetBytes > deltaTargetBytesMax)
     return err(failure('too_large', `a delta for ${targetBytes} bytes`));
-  const segments = readSegments(plan);
-  const structure = cursor(plan.bytes());
-  const payload = cursor(delta.subarray(planEnd));
+  const structure = cursor(
+    brotliDecompressSync(parts(structureLength), { maxOutputLength: Math.max(1, targetBytes) }),
+  );
   const target = new Uint8Array(targetBytes);
   let at = 0;
-  for (const segment of segments) {
+  for (const segment of readSegments(plan)) {
     const out = target.subarray(at, at + segment.length);
     const from = take(base, segment.baseOffset, segment.length);
     if (out.length !== segment.length) throw new RangeError('it reaches beyond its target');
-    out.set(bytesOf(segment, from, structure, payload));
+    out.set(bytesOf(segment, from, structure, parts));
     at += segment.length;
   }
+  if (at !== targetBytes) throw new RangeError('it ends before its target');
   return ok(target);
 }
 
@@ -124,22 +129,25 @@ function tensorBytesOf(
   return new Uint8Array(numbers.buffer);
 }
 
-function readSegments(plan: protobuf.Reader): readonly SegmentPlan[] {
-  const count = plan.uint32();
-  if (count > segmentsMax) throw new RangeError(`${count} segments`);
+function* readSegments(plan: protobuf.Reader): Generator<SegmentPlan> {
   let baseAt = 0;
-  return Array.from({ length: count }, (): SegmentPlan => {
+  for (let left = plan.uint32(); left > 0; left--) {
     const kind = oneOf(segmentKinds, plan.uint32());
     const length = plan.uint32();
-    if (kind === 'structure') return { kind, length };
+    if (length < (kind === 'tensor' ? tensorBytesMin : 1))
+      throw new RangeError(`a ${kind} of ${length} bytes`);
+    if (kind === 'structure') {
+      yield { kind, length };
+      continue;
+    }
     let baseOffset: number | undefined;
     if (plan.bool()) {
       baseOffset = baseAt + plan.sint32();
       baseAt = baseOffset + length;
     }
     const based = baseOffset === undefined ? {} : { baseOffset };
-    return { kind, length, ...based, ...(kind === 'tensor' ? { tensor: readTensor(plan) } : {}) };
-  });
+    yield { kind, length, ...based, ...(kind === 'tensor' ? { tensor: readTensor(plan) } : {}) };
+  }
 }
 
 function readTensor(plan: protobuf.Reader): TensorPlan {

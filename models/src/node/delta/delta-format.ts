@@ -1,6 +1,9 @@
 // The form of a delta, which encode-delta.ts writes and apply-delta.ts reads:
 //
-//   'SKD1' · sha256 of the base, or zeros · sha256 of the target · u32 n · n bytes of plan (brotli) · the planes
+//   'SKD1' · sha256 of the base, or zeros · sha256 of the target · u32 n · u32 m
+//          · n bytes of plan (brotli) · m bytes of structure (brotli) · the planes
+//
+// The plan tells the target's segments in order, so it is read as they are made. Structure is what is no tensor's.
 
 import { createHash } from 'node:crypto';
 import type { Transform } from './difference.ts';
@@ -11,7 +14,10 @@ export const deltaTargetBytesMax = 268_435_456;
 
 export const magic = new TextEncoder().encode('SKD1');
 export const digestBytes = 32;
-export const headBytes = magic.length + 2 * digestBytes + 4;
+const lengthBytes = 4;
+export const headBytes = magic.length + 2 * digestBytes + 2 * lengthBytes;
+/** Of a tensor: below it a table of frequencies costs more than it saves. */
+export const tensorBytesMin = 2_048;
 /** In place of a base's digest: the delta needs none. */
 export const noDigest = new Uint8Array(digestBytes);
 

@@ -8,6 +8,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { decodeModel, encodeModel, type ModelProto, type TensorProto } from '../../onnx/index.ts';
 import { zooDirectory } from '../read-bundle.ts';
 import { applyDelta } from './apply-delta.ts';
+import { applyDeltaApart, makeDelta } from './delta-apart.ts';
 import { deltaTargetBytesMax, headBytes } from './delta-format.ts';
 import { difference, type Numbers, numbersOf, restore } from './difference.ts';
 import { encodeDelta } from './encode-delta.ts';
@@ -116,23 +117,56 @@ describe('a delta', () => {
     expect(applyDelta(new Uint8Array(headBytes).fill(1), base).ok).toBe(false);
   });
 
-  it('that claims more than memory may hold is refused', () => {
-    const claim = protobuf.Writer.create()
-      .uint32(deltaTargetBytesMax + 1)
-      .uint32(0)
-      .bytes(new Uint8Array());
-    const packed = brotliCompressSync(claim.finish());
-    const head = new Uint8Array(encodeDelta(new Uint8Array()).subarray(0, headBytes));
-    new DataView(head.buffer).setUint32(headBytes - 4, packed.length, true);
-    const delta = Buffer.concat([head, packed]);
-    expect(applyDelta(delta)).toMatchObject({ error: { code: 'too_large' } });
-    const bomb = brotliCompressSync(new Uint8Array(70_000_000), {
-      params: { [constants.BROTLI_PARAM_QUALITY]: 1 },
+  it('that claims more than memory may hold is refused before it is held', () => {
+    const deltaOf = (plan: Uint8Array, structure = new Uint8Array(), quality = 9) => {
+      const parts = [plan, structure].map((bytes) =>
+        brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: quality } }),
+      );
+      const head = new Uint8Array(encodeDelta(new Uint8Array()).subarray(0, headBytes));
+      for (const [i, { length }] of parts.entries())
+        new DataView(head.buffer).setUint32(headBytes - 8 + 4 * i, length, true);
+      return Buffer.concat([head, ...parts]);
+    };
+    const claim = (targetBytes: number) => protobuf.Writer.create().uint32(targetBytes);
+    const refusalOf = (delta: Uint8Array) => {
+      const made = applyDelta(delta);
+      return made.ok ? 'made' : made.error.code;
+    };
+    expect(
+      refusalOf(
+        deltaOf(
+          claim(deltaTargetBytesMax + 1)
+            .uint32(0)
+            .finish(),
+        ),
+      ),
+    ).toBe('too_large');
+    const bomb = new Uint8Array(70_000_000);
+    expect(refusalOf(deltaOf(bomb, undefined, 1))).toBe('malformed_message');
+    const small = claim(10).uint32(0).finish();
+    expect(refusalOf(deltaOf(small, bomb, 1))).toBe('malformed_message');
+    // A million tensors of no bytes, each with tables.
+    const many = claim(10).uint32(1_000_000);
+    for (let i = 0; i < 1_000_000; i++) many.uint32(3).uint32(0);
+    expect(refusalOf(deltaOf(many.finish()))).toBe('malformed_message');
+  });
+});
+
+describe('deltas apart', () => {
+  it('come from a worker, and end with whoever wanted them', async () => {
+    const target = trained(0.2);
+    const { signal } = new AbortController();
+    const delta = await makeDelta(target, base, signal);
+    if (!delta.ok) throw new Error(delta.error.message);
+    const made = await applyDeltaApart(delta.value, base, signal);
+    expect(made.ok && Buffer.compare(made.value, target)).toBe(0);
+    expect(await applyDeltaApart(delta.value, undefined, signal)).toMatchObject({
+      error: { code: 'digest_mismatch' },
     });
-    new DataView(head.buffer).setUint32(headBytes - 4, bomb.length, true);
-    expect(applyDelta(Buffer.concat([head, bomb]))).toMatchObject({
-      error: { code: 'malformed_message' },
-    });
+    const leaving = new AbortController();
+    const unwanted = makeDelta(target, base, leaving.signal);
+    leaving.abort();
+    expect(await unwanted).toMatchObject({ error: { code: 'unavailable' } });
   });
 });
 

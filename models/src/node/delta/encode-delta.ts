@@ -22,7 +22,10 @@ import {
 import { difference, numbersOf } from './difference.ts';
 import { encodeTensor } from './tensor-coder.ts';
 
-const planQuality = 9;
+/** Structure is small, but for a file that is no model: there the better quality would take minutes. */
+const thoroughBytesMax = 8_388_608;
+const thoroughQuality = 9;
+const fastQuality = 5;
 
 /** @param base absent: the target by itself */
 export function encodeDelta(target: Uint8Array, base?: Uint8Array): Uint8Array {
@@ -49,16 +52,20 @@ export function encodeDelta(target: Uint8Array, base?: Uint8Array): Uint8Array {
     else if (kind === 'changed-structure') structure.push(xor(bytes, from as Uint8Array));
     else if (kind === 'tensor') writeTensor(plan, payload, segment, bytes, from);
   }
-  plan.bytes(Buffer.concat(structure));
-  const packed = brotliCompressSync(plan.finish(), {
-    params: { [constants.BROTLI_PARAM_QUALITY]: planQuality },
-  });
+  const packed = [plan.finish(), Buffer.concat(structure)].map(compress);
   const head = new Uint8Array(headBytes);
   head.set(magic);
   head.set(base === undefined ? noDigest : rawDigest(base), magic.length);
   head.set(rawDigest(target), magic.length + digestBytes);
-  new DataView(head.buffer).setUint32(headBytes - 4, packed.length, true);
-  return Buffer.concat([head, packed, ...payload]);
+  const view = new DataView(head.buffer);
+  for (const [i, { length }] of packed.entries())
+    view.setUint32(magic.length + 2 * digestBytes + 4 * i, length, true);
+  return Buffer.concat([head, ...packed, ...payload]);
+}
+
+function compress(bytes: Uint8Array): Uint8Array {
+  const quality = bytes.length > thoroughBytesMax ? fastQuality : thoroughQuality;
+  return brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: quality } });
 }
 
 function kindOf(
