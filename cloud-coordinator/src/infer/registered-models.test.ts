@@ -22,22 +22,24 @@ const unwrap = <T>(result: Result<T>): T => {
   return result.value;
 };
 
-/** Versions in a registry; each of another scale, and so of another variant. */
-async function registryOf(count: number) {
+/** Versions in a registry; each of another scale, and so of another variant, unless all have one. */
+async function registryOf(count: number, scaleOf = (i: number): number => i + 1) {
   const folder = await mkdtemp(join(tmpdir(), 'skerry-registered-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   const bundles: Bundle[] = [];
   for (let i = 0; i < count; i++) {
     const at = join(folder, String(i));
-    await writeSampleBundle(at, 4, { version: `1.${i}.0`, scale: i + 1 });
+    await writeSampleBundle(at, 4, { version: `1.${i}.0`, scale: scaleOf(i) });
     bundles.push(unwrap(await readBundle(at, ['cloud'])));
   }
   const reads: string[] = [];
   let fails = 0;
+  let throws = 0;
   const models = createRegisteredModels({
     async read({ version, variant }) {
       reads.push(version);
       const found = bundles.find((bundle) => bundle.manifest.version === version);
+      if (throws-- > 0) throw new Error('a bug');
       if (fails-- > 0) return err(failure('storage_failed', 'the disk is away'));
       if (found === undefined) return err(failure('model_not_found', `no ${version}`));
       return found.variant.digest === variant ? ok(found) : err(failure('digest_mismatch', 'no'));
@@ -79,6 +81,9 @@ async function registryOf(count: number) {
     failNext: (times: number) => {
       fails = times;
     },
+    throwNext: () => {
+      throws = 1;
+    },
   };
 }
 
@@ -101,6 +106,20 @@ it('[REG7] what could not be read is tried again by who asks next', async () => 
   const { models, name, failNext } = await registryOf(1);
   failNext(1);
   expect(await models.half(name(0))).toMatchObject({ error: { code: 'storage_failed' } });
+  expect(await models.half(name(0))).toMatchObject({ ok: true });
+});
+
+it('[REG7] two versions of the same bytes are each answered as themselves', async () => {
+  const { models, name } = await registryOf(2, () => 1);
+  expect(name(0).variant).toBe(name(1).variant);
+  for (const i of [0, 1, 0]) expect(unwrap(await models.half(name(i)))).toMatchObject(name(i));
+  expect(models.halves()).toMatchObject([name(1), name(0)]);
+});
+
+it('[REG7] what throws while it opens fails its asker alone, and is tried again by the next', async () => {
+  const { models, name, throwNext } = await registryOf(1);
+  throwNext();
+  expect(await models.half(name(0))).toMatchObject({ error: { code: 'internal' } });
   expect(await models.half(name(0))).toMatchObject({ ok: true });
 });
 

@@ -10,6 +10,7 @@ import {
   type Failure,
   failure,
   type Log,
+  messageOf,
   ok,
   type Result,
   sleep,
@@ -57,33 +58,37 @@ export function createRegisteredModels({
   clock,
   log,
 }: RegisteredModelsPorts): RegisteredModels {
-  /** By variant; the one asked longest ago comes first. */
+  /** By keyOf; the one asked longest ago comes first. */
   const seats = new Map<string, Seat>();
   const leaving = new Set<Promise<void>>();
   let closed = false;
 
   const openVariant = async (name: VariantName): Promise<Result<HostedModel>> => {
-    const bundle = await read(name);
-    if (!bundle.ok) return bundle;
-    const opened = await open(bundle.value);
     const { model, version, variant } = name;
+    const load = async (): Promise<Result<HostedModel>> => {
+      const bundle = await read(name);
+      return bundle.ok ? open(bundle.value) : bundle;
+    };
+    // What meets a bug in here fails alone: it would meet it again after every restart.
+    const opened = await load().catch((thrown) => err(failure('internal', messageOf(thrown))));
     if (opened.ok) log.info({ model, version, variant }, 'a version of the registry is served');
     else log.error({ model, version, variant, code: opened.error.code }, opened.error.message);
     return opened;
   };
 
   const enter = (name: VariantName): Seat => {
+    const key = keyOf(name);
     const opening = openVariant(name);
     const seat: Seat = { opening };
-    seats.set(name.variant, seat);
+    seats.set(key, seat);
     void opening.then((opened) => {
       if (opened.ok) seat.opened = opened.value;
       // What could not be opened is tried again when it is asked again.
-      else if (seats.get(name.variant) === seat) seats.delete(name.variant);
+      else if (seats.get(key) === seat) seats.delete(key);
     });
-    for (const [variant, oldest] of seats) {
+    for (const [other, oldest] of seats) {
       if (seats.size <= registeredModelsMax) break;
-      seats.delete(variant);
+      seats.delete(other);
       const gone = retire(oldest).finally(() => leaving.delete(gone));
       leaving.add(gone);
     }
@@ -103,8 +108,9 @@ export function createRegisteredModels({
   return {
     async half(name) {
       if (closed) return err(closing);
-      const seat = seats.get(name.variant) ?? enter(name);
-      if (seats.delete(name.variant)) seats.set(name.variant, seat);
+      const key = keyOf(name);
+      const seat = seats.get(key) ?? enter(name);
+      if (seats.delete(key)) seats.set(key, seat);
       const opened = await seat.opening;
       if (!opened.ok) return opened;
       const { half } = opened.value;
@@ -120,6 +126,10 @@ export function createRegisteredModels({
     },
   };
 }
+
+/** A variant's digest is of its bytes alone: a version that changes only calibration or labels has the same. */
+const keyOf = ({ model, version, variant }: VariantName): string =>
+  `${model}@${version}/${variant}`;
 
 const closing = failure('unavailable', 'the coordinator closes');
 
