@@ -134,6 +134,11 @@ function scripted(name: string, more: Partial<PoolMember> = {}): Scripted {
   return script;
 }
 
+const swallowing = (script: Scripted): Scripted => {
+  script.answer = () => new Promise(() => {});
+  return script;
+};
+
 function fresh(...scripts: Scripted[]) {
   const clock = createVirtualClock();
   const ports = { clock, random: createRandom(1) };
@@ -211,6 +216,14 @@ describe('a pool of upstreams', () => {
     expect(await ask(1_000, 'other')).toMatchObject({ error: { code: 'model_not_found' } });
   });
 
+  it('offers no model by a name that every object has', async () => {
+    const { pool, ask } = fresh(scripted('a', { models: { mine: 'theirs' } }));
+    for (const name of ['constructor', 'toString', '__proto__']) {
+      expect(pool.isAvailable(name, 'chat')).toBe(false);
+      expect(await ask(1_000, name)).toMatchObject({ error: { code: 'model_not_found' } });
+    }
+  });
+
   it('tells the models: those that it was told of, and what is listed by who takes any name', async () => {
     const listing = scripted('listing');
     const upstream = { ...listing.member.upstream, list: async () => ok(['b', 'a']) };
@@ -237,6 +250,53 @@ describe('a pool of upstreams', () => {
     bad.well = true;
     await pass(upstreamPoolDefaults.healthEveryMs);
     expect(await ask()).toMatchObject({ value: { completion: { text: 'bad' } } });
+  });
+
+  it('takes it neither for well nor for ill that a call in a hurry was not answered', async () => {
+    const { pool, ask, pass } = fresh(...[scripted('one')].map(swallowing));
+    const hurried = ask(500);
+    await pass(500);
+    expect(await hurried).toMatchObject({ error: { code: 'deadline_exceeded' } });
+    expect(pool.status()[0]).toMatchObject({ underWay: 0, succeeded: 0, failed: 0 });
+  });
+
+  it('leaves out who swallows all, whatever calls in a hurry come between', async () => {
+    const { pool, ask, pass } = fresh(...[scripted('one')].map(swallowing));
+    for (let i = 0; i < envoyOutlierLimits.consecutiveFailuresMax; i++)
+      for (const leftMs of [500, 1_000]) {
+        const asking = ask(leftMs);
+        await pass(leftMs);
+        expect(await asking).toMatchObject({ error: { code: 'deadline_exceeded' } });
+      }
+    expect(pool.status()[0]).toMatchObject({ ejected: true });
+  });
+
+  it('does not close a breaker by a probe that had no time to prove anything', async () => {
+    const one = scripted('one', { concurrentMax: 100 });
+    const { pool, ask, pass } = fresh(one);
+    const [requestsMin, sleepMs] = [20, 5_000]; // Hystrix's, which the breaker has.
+    // At once, before any of them has made it an outlier.
+    one.answer = no('unavailable');
+    await Promise.all(Array.from({ length: requestsMin }, () => ask()));
+    expect(pool.status()[0]).toMatchObject({ breaker: 'open' });
+    await pass(upstreamPoolDefaults.healthEveryMs + sleepMs);
+    swallowing(one);
+    const probe = ask(500);
+    await pass(500);
+    expect(await probe).toMatchObject({ error: { code: 'deadline_exceeded' } });
+    expect(pool.status()[0]).toMatchObject({ breaker: 'half-open', available: false });
+    one.answer = async () => said('one');
+    await pass(sleepMs);
+    expect(await ask()).toMatchObject({ ok: true });
+    expect(pool.status()[0]).toMatchObject({ breaker: 'closed' });
+  });
+
+  it('keeps no place for a call that throws', async () => {
+    const { pool } = fresh(scripted('one', { concurrentMax: 1 }));
+    const throws = () => Promise.reject(new Error('a bug'));
+    for (let i = 0; i < 2; i++)
+      await expect(pool.ask('m', 'chat', { leftMs: 1_000 }, throws)).rejects.toThrow('a bug');
+    expect(pool.status()[0]).toMatchObject({ underWay: 0, succeeded: 0, available: true });
   });
 
   it('shares one deadline over all tries', async () => {

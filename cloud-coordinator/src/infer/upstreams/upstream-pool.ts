@@ -162,15 +162,14 @@ export function createUpstreamPool(
       settled = true;
       place.value.leave();
       if (!ended.ok && signal?.aborted) return;
+      // It has shown neither that it can answer nor that it cannot: a probe that ends so has proven nothing.
       const hurried = leftMs < (usualMs ?? fairMs);
-      const sick =
-        !ended.ok &&
-        isTheirFault(ended.error) &&
-        !(hurried && ended.error.code === 'deadline_exceeded');
-      member[sick ? 'failed' : 'succeeded'] += 1;
-      member.breaker[sick ? 'failed' : 'succeeded']();
-      heard(member, sick ? 'failed' : 'succeeded');
-      tokens[sick ? 'failed' : 'succeeded']();
+      if (!ended.ok && hurried && ended.error.code === 'deadline_exceeded') return;
+      const verdict = !ended.ok && isTheirFault(ended.error) ? 'failed' : 'succeeded';
+      member[verdict] += 1;
+      member.breaker[verdict]();
+      heard(member, verdict);
+      tokens[verdict]();
     };
     const hold = () => {
       held = true;
@@ -179,7 +178,11 @@ export function createUpstreamPool(
     const name = theirs(member, model) ?? model;
     const ask = (until: AbortSignal) =>
       call(member.upstream, name, { leftMs, signal: until }, hold);
-    const result = await withDeadline(clock, leftMs, ask, signal);
+    const result = await withDeadline(clock, leftMs, ask, signal).catch((thrown) => {
+      settled = true; // A bug says nothing of who was asked, and keeps no place.
+      place.value.leave();
+      throw thrown;
+    });
     const tookMs = clock.monotonicMs() - startedMs;
     // Who was cancelled for another has taken at least so long.
     const lost = signal?.aborted === true && tookMs > (usualMs ?? Number.POSITIVE_INFINITY);
@@ -294,8 +297,10 @@ export function createUpstreamPool(
   };
 }
 
-const theirs = ({ models, has }: PoolMember, model: string): string | undefined =>
-  models[model] ?? (models['*'] === undefined || has?.(model) === false ? undefined : model);
+const theirs = ({ models, has }: PoolMember, model: string): string | undefined => {
+  if (Object.hasOwn(models, model)) return models[model];
+  return models['*'] === undefined || has?.(model) === false ? undefined : model;
+};
 
 const noneFor = (model: string, isOffered: boolean): Failure =>
   isOffered
