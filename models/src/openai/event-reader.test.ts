@@ -37,6 +37,14 @@ describe('a reader of events', () => {
     expect(JSON.stringify(fresh().push(event(strange)).chunks[0])).toBe(JSON.stringify(strange));
   });
 
+  it('takes a field for errors that is null in every chunk for none', () => {
+    for (const name of ['error', 'detail']) {
+      const { chunks, failure } = fresh().push(event({ ...chunk('a'), [name]: null }));
+      expect([chunks.length, failure]).toEqual([1, undefined]);
+      expect(fresh().push(event({ [name]: 'broke' })).failure?.message).toContain('broke');
+    }
+  });
+
   it('is content with a reason to finish where [DONE] is missing, and with nothing less', () => {
     const finished = fresh();
     finished.push(event(chunk('a', 'length')));

@@ -21,6 +21,10 @@ const chunkSchema = z.looseObject({
   choices: z.array(z.looseObject({ finish_reason: z.string().nullish() })).optional(),
 });
 
+/** Under either name; a field that is null in every chunk says that nothing has failed. */
+const tellsError = (json: object): boolean =>
+  ('error' in json && json.error != null) || ('detail' in json && json.detail != null);
+
 /** @param errorTextOf reads an error in whichever of the shapes that are in the wild */
 export function createEventReader(errorTextOf: (body: Uint8Array) => string): EventReader {
   let rest = '';
@@ -43,8 +47,7 @@ export function createEventReader(errorTextOf: (body: Uint8Array) => string): Ev
     } catch {
       return broken('an event of the stream is no JSON');
     }
-    if (typeof json === 'object' && json !== null && ('error' in json || 'detail' in json))
-      return errorOf(data);
+    if (typeof json === 'object' && json !== null && tellsError(json)) return errorOf(data);
     const chunk = chunkSchema.safeParse(json);
     if (!chunk.success) return broken('an event of the stream is no chunk');
     if (chunk.data.choices?.some(({ finish_reason: reason }) => reason != null)) finished = true;
