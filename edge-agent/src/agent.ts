@@ -108,7 +108,11 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
       onAppended: () => session.notifyAppended(),
     });
   const started = await startModels(ports, live, updates);
-  if (!started.ok) return started;
+  if (!started.ok) {
+    // That one model does not start is not the others' crash. [UPD16]
+    updates?.close();
+    return started;
+  }
   const answers = createAnswerStream(escalations);
   const tally = createTally(
     {
@@ -246,7 +250,10 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
   const server = createModelServer(agentVersion, live.devices, config.modelControl);
   if (ports.relay !== undefined) {
     const relaying = await documents.relaySite(ports.relay);
-    if (!relaying.ok) return relaying;
+    if (!relaying.ok) {
+      updates?.close();
+      return relaying;
+    }
   }
   const app = createApp({
     openInference: createRestHandler(server, config.bodyBytesMax),
