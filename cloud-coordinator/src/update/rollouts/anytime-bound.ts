@@ -15,7 +15,7 @@ export interface AnytimeBounds {
 /** What each of the gamblers stakes of all that it has. Close together for large effects, and down to small ones. */
 const fractions = Array.from({ length: 20 }, (_, i) => 0.95 * 0.75 ** i);
 /** Finer than anybody reads. */
-const bisections = 24;
+const bisections = 18;
 
 /** Each bound fails with a chance of at most `delta`. Nothing seen: 0 and 1. */
 export function anytimeBounds(seen: Seen, delta: number): AnytimeBounds {

@@ -226,7 +226,7 @@ describe('a gate', () => {
         escalated: hits(100, 4 * level),
         cloud: { answers: 20, agreed: 20 - hits(20, 2 * level) },
       });
-    const runs = 40;
+    const runs = 30;
     for (let run = 0; run < runs; run++) {
       const all: Execution[] = [];
       for (let i = 0; i < 60; i++) {
@@ -237,7 +237,7 @@ describe('a gate', () => {
           health: draw(level),
           baseline: draw(level),
         });
-        if (i % 4 !== 3) continue;
+        if (i % 10 !== 9) continue;
         if (evaluateGate(limits, seen(all, { waiting: 1 })).verdict !== 'rollback') continue;
         alarms++;
         break;

@@ -179,6 +179,28 @@ describe('rollouts at work', () => {
     expect(Math.max(...counters(disk))).toBe(1);
   });
 
+  it('[ROL22] tell what another has written down and was killed before it told', async () => {
+    const { open, pass, disk, runs } = await world({ devices: 40 });
+    const store = createMemoryRolloutStore(disk);
+    // Durable, and then the one who wrote it is gone.
+    const first = await open({
+      ...store,
+      async append(log, length, events) {
+        const appended = await store.append(log, length, events);
+        const isIssue = events.some((text) => text.includes('"issued"'));
+        return isIssue ? err(failure('unavailable', 'killed')) : appended;
+      },
+    });
+    expectOk(await first.create(samplePlan({ waves: [{ count: 20 }, {}] }), 'an operator'));
+    const second = await open();
+    expect(await first.turn()).toMatchObject({ error: { message: 'killed' } });
+    // At once, and not only when the silent ones are given up.
+    await pass(3 * minuteMs, second);
+    expect(runs(candidateDigest)).toBeGreaterThan(10);
+    await pass(12 * minuteMs, second);
+    expect(phaseOf(second)?.kind).toBe('completed');
+  });
+
   it('[ROL23] of two coordinators on one database, decide once', async () => {
     const { open, pass, disk, runs } = await world({ devices: 60 });
     const [one, two] = [await open(), await open()];
