@@ -3,14 +3,15 @@
 import type { DeviceView } from './device-registry.ts';
 
 export function explainDevice(
-  { online, lastSeenMs, status }: DeviceView,
+  { online, lastSeenMs, statusMs, status }: DeviceView,
   nowMs: number,
 ): readonly string[] {
   const silent = `has been silent for ${seconds(nowMs - lastSeenMs)}; what it is told waits for it`;
+  const said = statusMs === undefined ? '' : `, as it said ${seconds(nowMs - statusMs)} ago`;
   return [
     ...(online ? [] : [silent]),
     ...(status?.models ?? []).flatMap(({ name, version, bundle, update }) => [
-      `runs ${name} ${version}${bundle === undefined ? '' : ` (${bundle})`}`,
+      `runs ${name} ${version}${bundle === undefined ? '' : ` (${bundle})`}${said}`,
       ...(update === undefined || update.state === 'confirmed'
         ? []
         : [
