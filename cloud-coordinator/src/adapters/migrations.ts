@@ -207,6 +207,7 @@ export function migrations(types: ColumnTypes): Record<string, Migration> {
           .createTable('assignment')
           .addColumn('device', 'text', (c) => c.primaryKey())
           .addColumn('counter', 'bigint', (c) => c.notNull())
+          .addColumn('position', 'bigint', (c) => c.notNull())
           .addColumn('assignment', 'text', (c) => c.notNull())
           .addColumn('issues', 'text', (c) => c.notNull())
           .execute();

@@ -151,6 +151,8 @@ interface EventTable {
 interface AssignmentTable {
   device: string;
   counter: number;
+  /** Of the down op that says so; 0 before it is there. */
+  position: number;
   /** JSON. */
   assignment: string;
   issues: string;

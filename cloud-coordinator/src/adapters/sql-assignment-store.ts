@@ -1,6 +1,6 @@
 // AssignmentStore in SQL, on the coordinator's own down ops.
 
-import { assert, collect, describeIssues, err, failure, ok, type Result } from '@skerry/shared';
+import { collect, ok, parseJson, type Result } from '@skerry/shared';
 import { type DownBody, encodeBody } from '@skerry/sync-protocol';
 import { assignmentSchema } from '@skerry/sync-protocol/update';
 import type { Kysely, Transaction } from 'kysely';
@@ -13,7 +13,14 @@ import type {
 import { attempt } from './attempt.ts';
 import type { GroupCommit } from './group-commit.ts';
 import type { Schema } from './schema.ts';
-import { insertDown } from './sql-down-ops.ts';
+import { emptyDown, insertDown } from './sql-down-ops.ts';
+
+interface AssignmentRow {
+  readonly device: string;
+  readonly counter: number;
+  readonly assignment: string;
+  readonly issues: string;
+}
 
 const issuesSchema = z.record(z.string(), z.string());
 /** SQLite takes 32 766 parameters in a statement. */
@@ -31,14 +38,12 @@ export function createSqlAssignmentStore(
         const rows = await attempt(() =>
           db
             .selectFrom('assignment')
-            .select(['device', 'assignment', 'issues'])
+            .select(['device', 'counter', 'assignment', 'issues'])
             .where('device', 'in', some)
             .execute(),
         );
         if (!rows.ok) return rows;
-        const read = collect(rows.value.map(issuedOf));
-        if (!read.ok) return read;
-        issued.push(...read.value);
+        issued.push(...rows.value.map(issuedOf));
       }
       return ok(issued);
     },
@@ -50,9 +55,18 @@ export function createSqlAssignmentStore(
           const encoded = encodeBody(body);
           if (!encoded.ok) return encoded;
           return commits.run(async (tx) => {
-            if (!(await record(tx, signed))) return [];
-            await insertDown(tx, signed.assignment.device, body, encoded.value, nowMs);
-            return [signed.assignment.device];
+            const { device, counter } = signed.assignment;
+            const before = await supersede(tx, signed);
+            if (before === undefined) return [];
+            const position = await insertDown(tx, device, body, encoded.value, nowMs);
+            if (before > 0) await emptyDown(tx, device, before);
+            await tx
+              .updateTable('assignment')
+              .set({ position })
+              .where('device', '=', device)
+              .where('counter', '=', counter)
+              .execute();
+            return [device];
           });
         }),
       );
@@ -62,44 +76,54 @@ export function createSqlAssignmentStore(
   };
 }
 
-/** Whether its counter is the device's next. */
-async function record(
+/**
+ * Records it where its counter is the device's next, and says at which position the one before it waits, if it does: 0
+ * for none; `undefined` where the counter is not the next.
+ */
+async function supersede(
   tx: Transaction<Schema>,
   { assignment, issues }: SignedAssignment,
-): Promise<boolean> {
+): Promise<number | undefined> {
   const { device, counter } = assignment;
   const row = { counter, assignment: JSON.stringify(assignment), issues: JSON.stringify(issues) };
   if (counter === 1) {
     const { numInsertedOrUpdatedRows } = await tx
       .insertInto('assignment')
-      .values({ device, ...row })
+      .values({ device, position: 0, ...row })
       .onConflict((c) => c.column('device').doNothing())
       .executeTakeFirst();
-    return (numInsertedOrUpdatedRows ?? 0n) > 0n;
+    return (numInsertedOrUpdatedRows ?? 0n) > 0n ? 0 : undefined;
   }
-  const { numUpdatedRows } = await tx
+  const updated = await tx
     .updateTable('assignment')
     .set(row)
     .where('device', '=', device)
     .where('counter', '=', counter - 1)
+    .returning('position')
     .executeTakeFirst();
-  return numUpdatedRows > 0n;
+  return updated?.position;
 }
 
-function issuedOf(row: {
-  device: string;
-  assignment: string;
-  issues: string;
-}): Result<IssuedAssignment> {
-  const assignment = assignmentSchema.safeParse(JSON.parse(row.assignment));
-  const issues = issuesSchema.safeParse(JSON.parse(row.issues));
-  if (!assignment.success)
-    return err(
-      failure(
-        'storage_failed',
-        `${row.device}: ${describeIssues(assignment.error, 'what it was told')}`,
-      ),
-    );
-  assert(issues.success, 'the issues are what was written beside it');
-  return ok({ assignment: assignment.data, issues: issues.data });
+/** Of a row that cannot be read nothing counts but its counter: the device is told anew. */
+function issuedOf({ device, counter, ...row }: AssignmentRow): IssuedAssignment {
+  const assignment = assignmentSchema.safeParse(jsonOf(row.assignment));
+  const issues = issuesSchema.safeParse(jsonOf(row.issues));
+  if (assignment.success && issues.success && assignment.data.counter === counter)
+    return { assignment: assignment.data, issues: issues.data };
+  const schema = 'skerry.assignment/1';
+  const nothing = {
+    schema,
+    device,
+    counter,
+    issuedMs: 0,
+    mode: 'run',
+    models: [],
+    quarantined: [],
+  };
+  return { assignment: assignmentSchema.parse(nothing), issues: {} };
+}
+
+function jsonOf(text: string): unknown {
+  const json = parseJson(new TextEncoder().encode(text), 'a row', 'storage_failed');
+  return json.ok ? json.value : undefined;
 }

@@ -1,6 +1,6 @@
 // CoordinatorStore in SQL: what a device was promised to be durable, and what it has still to be told.
 
-import { assert, err, failure, ok, type Result } from '@skerry/shared';
+import { err, failure, ok, type Result } from '@skerry/shared';
 import { systemClock } from '@skerry/shared/node';
 import {
   type CoordinatorStore,
@@ -12,8 +12,6 @@ import {
   lostQuestion,
   type OpenEscalation,
   type OpenOp,
-  opBytes,
-  placeholder,
   type UpBody,
   type UpKind,
 } from '@skerry/sync-protocol';
@@ -23,7 +21,7 @@ import { builtOnce } from './built-once.ts';
 import { createGroupCommit, type GroupCommit } from './group-commit.ts';
 import type { Schema } from './schema.ts';
 import { acceptExchange } from './sql-accept-exchange.ts';
-import { insertDown } from './sql-down-ops.ts';
+import { emptyDown, insertDown } from './sql-down-ops.ts';
 import { countQuarantined, quarantine, readPast } from './sql-op-quarantine.ts';
 
 export function createSqlCoordinatorStore(
@@ -199,13 +197,7 @@ async function replaceDown(
   if (op === undefined) return;
   const nowMs = systemClock.nowMs();
   await quarantine(tx, { device, kind: 'down', reason, at_ms: nowMs, body: op.body });
-  const encoded = encodeBody(placeholder);
-  assert(encoded.ok, 'the placeholder can be sent');
-  await tx
-    .updateTable('down_op')
-    .set({ body: encoded.value, bytes: opBytes(placeholder) })
-    .where((e) => e.and(at))
-    .execute();
+  await emptyDown(tx, device, position);
 }
 
 /** [QUA5] Who asked is told, by the id that is kept beside the question. */

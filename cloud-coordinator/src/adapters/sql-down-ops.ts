@@ -1,6 +1,7 @@
 // The ops that wait for a device, each at the next of its positions.
 
-import { type DownBody, opBytes } from '@skerry/sync-protocol';
+import { assert } from '@skerry/shared';
+import { type DownBody, encodeBody, opBytes, placeholder } from '@skerry/sync-protocol';
 import type { Transaction } from 'kysely';
 import type { Schema } from './schema.ts';
 
@@ -30,4 +31,20 @@ async function nextPosition(tx: Transaction<Schema>, device: string): Promise<nu
     .returning('position')
     .executeTakeFirstOrThrow();
   return row.position;
+}
+
+/** What is not to be said any more leaves its place to nothing, for positions have no gap. Applied already: no matter. */
+export async function emptyDown(
+  tx: Transaction<Schema>,
+  device: string,
+  position: number,
+): Promise<void> {
+  const encoded = encodeBody(placeholder);
+  assert(encoded.ok, 'the placeholder can be sent');
+  await tx
+    .updateTable('down_op')
+    .set({ body: encoded.value, bytes: opBytes(placeholder) })
+    .where('device', '=', device)
+    .where('position', '=', position)
+    .execute();
 }

@@ -1,16 +1,17 @@
 // Updates, composed: what the registry has and offline keys have signed may be rolled out, its deltas lie ready first, and
 // what a device is told is signed by the director.
 
-import { type Clock, type Log, ok, type Result } from '@skerry/shared';
+import { type Clock, type Log, ok, type Result, sleep } from '@skerry/shared';
 import type { Signer } from '@skerry/shared/node';
 import type { CoordinatorStore } from '@skerry/sync-protocol';
-import type { BlobReferences, BlobStore } from '@skerry/sync-protocol/blobs';
+import { audiences, type BlobReferences, type BlobStore } from '@skerry/sync-protocol/blobs';
 import { createDeltas, type DeltasPorts } from './deltas/deltas.ts';
 import type { Registry } from './registry/index.ts';
 import {
   type AssignmentStore,
   type DeviceDirectory,
   openRollouts,
+  type Phase,
   type RolloutStore,
   type Rollouts,
 } from './rollouts/index.ts';
@@ -34,7 +35,10 @@ export interface Updates {
   close(): Promise<void>;
 }
 
+const underWay: ReadonlySet<Phase['kind']> = new Set(['awaiting-approval', 'running', 'paused']);
 const devicesPerPage = 1_000;
+/** Whoever begins a rollout waits for its deltas so long; what is not ready then comes to those who are told later. */
+const prepareMsMax = 20_000;
 
 export async function openUpdates(
   ports: UpdatePorts,
@@ -67,21 +71,32 @@ export async function openUpdates(
       assignments: announcing(ports.assignments, fleet.news),
       bundles: {
         ...bundles,
-        deltasTo: async (model, bundle) => {
-          const ready = deltas.offersTo(bundle);
-          return ready === undefined ? deltas.prepare(model, bundle) : ok(ready);
-        },
+        deltasTo: async (_, bundle) => ok(deltas.offersTo(bundle)),
       },
       signer: createAssignmentSigner({ ...ports, clock: fleet.clock }),
     },
     { turnEveryMs },
   );
   if (!opened.ok) return opened;
+  const rollouts = opened.value;
+  await forgetDeltas(ports.references, fleet.log);
+  // What a start before this one had ready is made anew; whoever is told meanwhile fetches the whole file.
+  for (const { plan, candidate, phase } of rollouts.list())
+    if (underWay.has(phase.kind)) void deltas.prepare(plan.model, candidate.bundle.digest);
   return ok({
-    rollouts: opened.value,
+    rollouts: {
+      ...rollouts,
+      async create(plan, by) {
+        const found = await bundles.resolve(plan.model, plan.version);
+        if (!found.ok) return found;
+        const preparing = deltas.prepare(plan.model, found.value.bundle.digest);
+        await Promise.race([preparing, sleep(fleet.clock, prepareMsMax)]);
+        return rollouts.create(plan, by);
+      },
+    },
     async close() {
       deltas.close();
-      await opened.value.close();
+      await rollouts.close();
     },
   });
 }
@@ -111,5 +126,14 @@ async function countRunning(
     }
     after = page.value.at(-1)?.device;
     if (page.value.length < devicesPerPage) return ok(counts);
+  }
+}
+
+/** Of earlier starts: nobody knows any more what they lead to. */
+async function forgetDeltas(references: BlobReferences, log: Log): Promise<void> {
+  for (const digest of references.digests()) {
+    if (!references.owners(digest).includes(audiences.deltas)) continue;
+    const dropped = await references.drop(digest, audiences.deltas);
+    if (!dropped.ok) log.error({ digest, code: dropped.error.code }, dropped.error.message);
   }
 }

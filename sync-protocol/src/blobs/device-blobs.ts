@@ -28,8 +28,10 @@ export const audiences = {
   device: (device: string): string => `device.${device}`,
   site: (site: string): string => `site.${site}`,
   fleet: 'fleet',
-  /** What the registry of models refers to is for all devices too. */
+  /** For all devices too: what they run, the ways to it, and by what they trust it. */
   models: 'models',
+  deltas: 'deltas',
+  metadata: 'metadata',
 } as const;
 
 /** A device that is sending what another has put. */
@@ -53,10 +55,9 @@ export function createDeviceBlobs(
 
   const isAddressed = async (digest: string, device: string): Promise<boolean> => {
     const owners = references.owners(digest);
-    if (
-      [audiences.fleet, audiences.models, audiences.device(device)].some((o) => owners.includes(o))
-    )
-      return true;
+    const { fleet, models, deltas, metadata } = audiences;
+    const forThis = [fleet, models, deltas, metadata, audiences.device(device)];
+    if (forThis.some((owner) => owners.includes(owner))) return true;
     if (!owners.some((owner) => owner.startsWith(audiences.site('')))) return false;
     const site = await siteOf(device);
     return site !== undefined && owners.includes(audiences.site(site));

@@ -91,7 +91,7 @@ describe('deltas that lie ready', () => {
 
   it('are blobs for all devices, each of which makes its target; twice at once is once', async () => {
     const { blobs, references, deltas, next, made } = await world();
-    expect(deltas.offersTo(after)).toBeUndefined();
+    expect(deltas.offersTo(after)).toEqual([]);
     const [offers] = (
       await Promise.all([deltas.prepare('digits', after), deltas.prepare('digits', after)])
     ).map(value);
@@ -107,7 +107,7 @@ describe('deltas that lie ready', () => {
       const { digest, bytes } = defined(offer, 'an offer').blob;
       const read = value(await blobs.read(digest, 0, bytes));
       expect(Buffer.compare(value(applyDelta(read, base)), next)).toBe(0);
-      expect(references.owners(digest)).toEqual([audiences.models]);
+      expect(references.owners(digest)).toEqual([audiences.deltas]);
     }
     value(await deltas.prepare('digits', after));
     expect(made()).toBe(2);
@@ -123,5 +123,8 @@ describe('deltas that lie ready', () => {
     expect(await dying.deltas.prepare('digits', lost)).toMatchObject({
       error: { code: 'not_found' },
     });
+    const tries = dying.made();
+    value(await dying.deltas.prepare('digits', after));
+    expect(dying.made()).toBe(2 * tries);
   });
 });

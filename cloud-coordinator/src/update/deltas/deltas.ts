@@ -31,10 +31,13 @@ export interface DeltasPorts {
 }
 
 export interface Deltas {
-  /** Makes what is worth it, one after the other; returns what lies ready then. Twice at once is once. */
+  /**
+   * Makes what is worth it and does not lie ready, one after the other; returns what does then. Twice at once is once.
+   * What failed is tried again when it is called again.
+   */
   prepare(model: string, bundle: string): Promise<Result<readonly DeltaOffer[]>>;
-  /** What lies ready now; `undefined` where nobody has prepared any. */
-  offersTo(bundle: string): readonly DeltaOffer[] | undefined;
+  /** What lies ready now. */
+  offersTo(bundle: string): readonly DeltaOffer[];
   close(): void;
 }
 
@@ -63,7 +66,7 @@ export function createDeltas(ports: DeltasPorts): Deltas {
     if (!delta.ok) return delta;
     if (delta.value.length > worthShare * target.bytes) return ok(undefined);
     const blob = { digest: sha256(delta.value), bytes: delta.value.length };
-    const referred = await references.add(blob.digest, audiences.models);
+    const referred = await references.add(blob.digest, audiences.deltas);
     if (!referred.ok) return referred;
     const stored = await storeBytes(blobs, blob, delta.value);
     if (!stored.ok) return stored;
@@ -83,16 +86,24 @@ export function createDeltas(ports: DeltasPorts): Deltas {
     for (const [digest, devices] of running.value) {
       if (digest === bundle) continue;
       const manifest = await ports.manifestOf(model, digest);
-      if (!manifest.ok) return manifest;
-      if (manifest.value !== undefined) bases.push({ manifest: manifest.value, devices });
+      if (!manifest.ok) log.warn({ model, bundle: digest }, manifest.error.message);
+      else if (manifest.value !== undefined) bases.push({ manifest: manifest.value, devices });
     }
     return ok(planDeltas(target.value, bases, deltaOffersMax));
+  };
+
+  /** Nobody refers to them then: whoever needs room may take theirs. */
+  const forget = async (bundle: string): Promise<void> => {
+    const offers = ready.get(bundle) ?? [];
+    ready.delete(bundle);
+    const wanted = new Set([...ready.values()].flat().map(({ blob }) => blob.digest));
+    for (const { blob } of offers)
+      if (!wanted.has(blob.digest)) await references.drop(blob.digest, audiences.deltas);
   };
 
   const prepare = async (model: string, bundle: string): Promise<Result<readonly DeltaOffer[]>> => {
     const wanted = await wantedFor(model, bundle);
     if (!wanted.ok) return wanted;
-    ready.set(bundle, ready.get(bundle) ?? []);
     for (const delta of wanted.value) {
       const known = ready.get(bundle) ?? [];
       const { base, target } = delta;
@@ -102,7 +113,7 @@ export function createDeltas(ports: DeltasPorts): Deltas {
       else if (made.value !== undefined) ready.set(bundle, [...known, made.value]);
     }
     const [oldest] = ready.keys();
-    if (ready.size > bundlesMax && oldest !== undefined) ready.delete(oldest);
+    if (ready.size > bundlesMax && oldest !== undefined) await forget(oldest);
     log.info({ model, bundle, offers: ready.get(bundle)?.length ?? 0 }, 'deltas lie ready');
     return ok(ready.get(bundle) ?? []);
   };
@@ -115,7 +126,7 @@ export function createDeltas(ports: DeltasPorts): Deltas {
       underWay.set(bundle, preparing);
       return preparing;
     },
-    offersTo: (bundle) => ready.get(bundle),
+    offersTo: (bundle) => ready.get(bundle) ?? [],
     close: () => closing.abort(),
   };
 }

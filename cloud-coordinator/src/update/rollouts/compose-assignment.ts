@@ -1,6 +1,12 @@
 // The whole of what a device shall run, from what it was told last and what one rollout says of one model.
 
-import type { Assignment, DeltaOffer, ModelAssignment } from '@skerry/sync-protocol/update';
+import {
+  type Assignment,
+  assignedModelsMax,
+  assignmentBytesMax,
+  type DeltaOffer,
+  type ModelAssignment,
+} from '@skerry/sync-protocol/update';
 import type { FleetState } from './fleet-state.ts';
 import type { Member } from './member.ts';
 import type { IssuedAssignment } from './ports.ts';
@@ -37,7 +43,7 @@ export function composeAssignment(
     quarantined: [...fleet.quarantined.keys()],
   };
   return {
-    assignment,
+    assignment: withinBounds(assignment, goal?.model),
     issues: { ...before?.issues, ...(goal === undefined ? {} : { [goal.model]: goal.issue }) },
   };
 }
@@ -122,3 +128,26 @@ export function previousGoal(
     },
   };
 }
+
+/** A signature, the metadata's name and the envelope's own words. */
+const envelopeOverheadBytes = 4_096;
+/** In base64. */
+const payloadBytesMax = Math.floor(((assignmentBytesMax - envelopeOverheadBytes) * 3) / 4);
+
+/**
+ * What no device could take would never be taken. Deltas save bytes and nothing depends on them: those of other models
+ * go first, then the last of this one's. Of models more than may be, those that nothing is new of are no longer named:
+ * what runs goes on. [ASG2]
+ */
+function withinBounds(assignment: Assignment, model: string | undefined): Assignment {
+  let { models } = assignment;
+  if (models.length > assignedModelsMax) models = models.slice(-assignedModelsMax);
+  const bytes = (): number => utf8.encode(JSON.stringify({ ...assignment, models })).length;
+  if (bytes() > payloadBytesMax)
+    models = models.map((each) => (each.model === model ? each : { ...each, deltas: [] }));
+  while (bytes() > payloadBytesMax && models.some(({ deltas }) => deltas.length > 0))
+    models = models.map((each) => ({ ...each, deltas: each.deltas.slice(0, -1) }));
+  return models === assignment.models ? assignment : { ...assignment, models };
+}
+
+const utf8 = new TextEncoder();

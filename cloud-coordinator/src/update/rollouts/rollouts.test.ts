@@ -19,7 +19,7 @@ import { evaluateExperiment } from './evaluate-experiment.ts';
 import type { RolloutStore } from './ports.ts';
 import { readEvents, rolloutEventSchema } from './rollout-event.ts';
 import { replay } from './rollout-state.ts';
-import { openRollouts, type Rollouts } from './rollouts.ts';
+import { openRollouts, type Rollouts, type RolloutsPorts } from './rollouts.ts';
 import { timeToSafe } from './time-to-safe.ts';
 
 const stepMs = 10_000;
@@ -40,11 +40,14 @@ async function world(options: Partial<ModelFleetOptions> = {}) {
     ],
     ...options,
   });
-  const open = async (store: RolloutStore = createMemoryRolloutStore(disk)): Promise<Rollouts> => {
+  const open = async (
+    store: RolloutStore = createMemoryRolloutStore(disk),
+    ops: RolloutsPorts['ops'] = fleet.ops,
+  ): Promise<Rollouts> => {
     const opened = await openRollouts({
       store,
       assignments: createMemoryAssignmentStore(disk, fleet.ops),
-      ops: fleet.ops,
+      ops,
       devices: fleet.directory,
       bundles: fleet.bundles,
       signer: fleet.signer,
@@ -146,6 +149,22 @@ describe('rollouts at work', () => {
     expectOk(await rollouts.quarantine(candidateDigest, given));
     await pass(minuteMs, rollouts);
     expect(runs(candidateDigest)).toBe(0);
+  });
+
+  it('[ROL25] tell of an emergency though something else fails in every turn', async () => {
+    const { open, pass, fleet, disk } = await world();
+    const whole = await open();
+    expectOk(await whole.create(samplePlan(), 'an operator'));
+    await pass(2 * minuteMs, whole);
+    const failing = await open(undefined, {
+      ...fleet.ops,
+      openOps: async () => err(failure('storage_failed', 'a table is damaged')),
+    });
+    expectOk(await failing.stop(given));
+    expect(await failing.turn()).toMatchObject({ error: { code: 'storage_failed' } });
+    const modes = [...disk.issued.values()].map(({ assignment }) => assignment.mode);
+    expect(modes.length).toBeGreaterThan(10);
+    expect(new Set(modes)).toEqual(new Set(['stop']));
   });
 
   it('[ROL22] over a kill between any two writes, tell each device each thing once', async () => {

@@ -197,18 +197,21 @@ function createTurn(
   return async () => {
     const refreshed = await book.refresh();
     if (!refreshed.ok) return refreshed;
-    const reports = await takeReports(ports, book);
-    if (!reports.ok) return reports;
     const devices = await listAll(ports.devices);
     if (!devices.ok) return devices;
+    // First and last: an emergency is told whatever else fails, and what this turn has quarantined with it. [ROL25]
+    const turned = [await sayRules(devices.value), await takeReports(ports, book)];
     // The newest first: what it claims the older ones leave alone.
-    for (const target of [...book.rollouts()].reverse()) {
-      const turned = await turnOne(ports, decide, book, target, devices.value);
-      if (!turned.ok) return turned;
-    }
-    return sayRules(devices.value);
+    for (const target of [...book.rollouts()].reverse())
+      turned.push(await alone(() => turnOne(ports, decide, book, target, devices.value)));
+    turned.push(await sayRules(devices.value));
+    return turned.find(({ ok }) => !ok) ?? ok(undefined);
   };
 }
+
+/** A bug in one rollout is no other's. */
+const alone = (turn: () => Promise<Result<void>>): Promise<Result<void>> =>
+  turn().catch((thrown: unknown) => err(failure('internal', messageOf(thrown))));
 
 async function takeReports(
   { ops, clock }: RolloutsPorts,

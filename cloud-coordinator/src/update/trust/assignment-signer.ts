@@ -19,7 +19,7 @@ import { signedTarget } from './signed-target.ts';
 export interface AssignmentSignerPorts extends DirectorPorts {
   readonly repository: Pick<TrustRepository, 'published' | 'pack'>;
   readonly blobs: Pick<BlobStore, 'write' | 'finish'>;
-  readonly references: Pick<BlobReferences, 'add' | 'drop'>;
+  readonly references: BlobReferences;
 }
 
 /** Of the metadata that devices may still be fetching. */
@@ -31,7 +31,10 @@ const packGoodForMs = 5_000;
 export function createAssignmentSigner(ports: AssignmentSignerPorts): AssignmentSigner {
   const { repository, blobs, references, clock } = ports;
   const director = createDirector(ports);
-  const packs: string[] = [];
+  // Those of a start before this one too.
+  const packs = references
+    .digests()
+    .filter((digest) => references.owners(digest).includes(audiences.metadata));
   let latest: { readonly ref: BlobRef; readonly atMs: number } | undefined;
 
   /** Where a device that reaches no HTTP finds the metadata. */
@@ -48,13 +51,13 @@ export function createAssignmentSigner(ports: AssignmentSignerPorts): Assignment
   };
 
   const keep = async (ref: BlobRef, bytes: Uint8Array): Promise<Result<void>> => {
-    const referred = await references.add(ref.digest, audiences.models);
+    const referred = await references.add(ref.digest, audiences.metadata);
     if (!referred.ok) return referred;
     const stored = await storeBytes(blobs, ref, bytes);
     if (!stored.ok) return stored;
     packs.push(ref.digest);
     const oldest = packs.length > packsKeptMax ? packs.shift() : undefined;
-    return oldest === undefined ? ok(undefined) : references.drop(oldest, audiences.models);
+    return oldest === undefined ? ok(undefined) : references.drop(oldest, audiences.metadata);
   };
 
   return {
