@@ -1,7 +1,7 @@
 // When a document goes on without its past, and what is kept for its members first: which of their own edits are in what
 // takes the place of their replicas.
 
-import type { Clock, Log, Result } from '@skerry/shared';
+import { type Clock, err, failure, type Log, ok, type Result } from '@skerry/shared';
 import { documentBounds } from './document.ts';
 import { authorOf, type DigestOf } from './frame.ts';
 import type { Members } from './members.ts';
@@ -20,7 +20,21 @@ export interface Epochs {
   begin(document: string, state: DocumentState): Promise<Result<boolean>>;
   /** [DOC9, DOC16] If the past has become too large or too old. Whether one has begun, and it is not another's. */
   beginIfDue(document: string): Promise<boolean>;
+  /**
+   * [DOC17] A device shows a later epoch than ours. Either another coordinator has begun it, which is read now; or our
+   * disk went back in time, and what we have becomes an epoch that no device has seen. The state then, which is still
+   * before that epoch where none may begin yet. Fails with `malformed_message` for an epoch too far off.
+   */
+  catchUp(document: string, epoch: number): Promise<Result<DocumentState>>;
 }
+
+/** How far past ours an epoch may be that a device shows: decades of a busy document. */
+export const epochLeadMax = 2 ** 20;
+/** From one that begins by what a device shows to the next of its document; twice as long each time, up to a day. */
+const catchUpGapMs = 60_000;
+const catchUpGapMsMax = 24 * 3_600_000;
+/** Documents of which that is remembered. */
+const caughtUpMax = 4_096;
 
 export function createEpochs(
   { replica, digestOf, clock, trace }: EpochsPorts,
@@ -31,6 +45,18 @@ export function createEpochs(
   const openedMs = clock.monotonicMs();
   /** By document, when an epoch began by age, as far as that keeps the next one from beginning. */
   const begunMs = new Map<string, number>();
+
+  /** By document: until when no other begins by what a device shows. The one caught up longest ago comes first. */
+  const caughtUp = new Map<string, { readonly gapMs: number; readonly untilMs: number }>();
+
+  const noteCaughtUp = (document: string): void => {
+    const last = caughtUp.get(document);
+    const gapMs = last ? Math.min(2 * last.gapMs, catchUpGapMsMax) : catchUpGapMs;
+    caughtUp.delete(document);
+    caughtUp.set(document, { gapMs, untilMs: clock.monotonicMs() + gapMs });
+    const [oldest] = caughtUp.keys();
+    if (caughtUp.size > caughtUpMax && oldest !== undefined) caughtUp.delete(oldest);
+  };
 
   const noteBegun = (document: string): void => {
     const nowMs = clock.monotonicMs();
@@ -84,6 +110,22 @@ export function createEpochs(
       trace.info({ document, why, epoch: state.value.epoch + 1 }, 'a new epoch of a document');
       if (why === 'age') noteBegun(document);
       return true;
+    },
+
+    async catchUp(document, epoch) {
+      const state = await replica.reload(document);
+      if (!state.ok || epoch <= state.value.epoch) return state;
+      if (epoch - state.value.epoch > epochLeadMax)
+        return err(
+          failure('malformed_message', `epoch ${epoch}, and ours is ${state.value.epoch}`),
+        );
+      if (clock.monotonicMs() < (caughtUp.get(document)?.untilMs ?? Number.NEGATIVE_INFINITY))
+        return ok(state.value);
+      const begun = await replica.beginEpoch(document, state.value.version, epoch + 1);
+      if (!begun.ok) return begun;
+      if (begun.value) noteCaughtUp(document);
+      trace.info({ document, why: 'a device was ahead', epoch }, 'a new epoch of a document');
+      return replica.reload(document);
     },
   };
 }

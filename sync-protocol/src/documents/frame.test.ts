@@ -8,6 +8,7 @@ import {
   areOfOneSave,
   decodeFrame,
   encodeFrame,
+  epochMax,
   type Frame,
   type FrameContent,
   joinParts,
@@ -62,6 +63,7 @@ describe('a document frame', () => {
       { ...frame, document: 'site/../etc' },
       { ...frame, document: 'fleet/other' },
       { ...frame, epoch: 0 },
+      { ...frame, epoch: epochMax + 1 },
       { ...frame, heads: headsTooMany },
       { ...frame, content: part(2, 2) },
     ])

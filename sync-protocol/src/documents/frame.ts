@@ -12,6 +12,8 @@ import { documentBounds, documentIdSchema } from './document.ts';
 /** The bytes of a part; with all heads there may be, a frame keeps within its bound. */
 export const partBytesMax = 40 * 1024;
 const changesMax = 1_024;
+/** Out of reach for whoever shows an epoch a lead further at a time [DOC17], and the next one is still a whole number. */
+export const epochMax = 2 ** 52;
 
 const bytesSchema = z.custom<Uint8Array>((v) => v instanceof Uint8Array, 'expected bytes');
 const hashSchema = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 hex digits');
@@ -40,7 +42,7 @@ const contentSchema = z.discriminatedUnion('kind', [
 export const frameSchema = z.strictObject({
   document: documentIdSchema,
   /** Which history these changes belong to: rises when a document starts anew without its past. */
-  epoch: z.int().positive(),
+  epoch: z.int().positive().max(epochMax),
   /** What the sender has, once the content is in. */
   heads: headsSchema,
   /** Names a device's frame. */

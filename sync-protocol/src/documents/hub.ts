@@ -87,7 +87,7 @@ export async function openHub(
 
   const receive = createReceiveFrame(
     ports,
-    { members, news, leaveOldPast, passOn },
+    { members, news, epochs, leaveOldPast, passOn },
     bounds.partialsMax,
     isRelay,
   );

@@ -5,6 +5,7 @@ import { type Clock, type Log, ok, type Result } from '@skerry/shared';
 import type { DocumentChange } from '../messages.ts';
 import { type DocumentScope, parseDocumentId, writableBy } from './document.ts';
 import { type Content, type Heads, isRefusal } from './engine.ts';
+import type { Epochs } from './epochs.ts';
 import {
   type DigestOf,
   decodeFrame,
@@ -19,10 +20,7 @@ import type { News } from './news.ts';
 import type { DocumentState, Replica } from './replica.ts';
 
 export interface ReceiveFramePorts {
-  readonly replica: Pick<
-    Replica,
-    'state' | 'reload' | 'known' | 'integrate' | 'join' | 'beginEpoch'
-  >;
+  readonly replica: Pick<Replica, 'state' | 'known' | 'integrate' | 'join'>;
   readonly log: Pick<DocumentLog, 'quarantine'>;
   readonly digestOf: DigestOf;
   readonly clock: Pick<Clock, 'nowMs'>;
@@ -34,6 +32,7 @@ export interface ReceiveFramePorts {
 export interface ReceiveFrameParts {
   readonly members: Members;
   readonly news: Pick<News, 'tell'>;
+  readonly epochs: Pick<Epochs, 'catchUp'>;
   /** Before anything is taken: it shall not become part of a past that goes. */
   readonly leaveOldPast: (document: string, except: string) => Promise<void>;
   /** To all others, if the document has moved on from `before`. */
@@ -48,7 +47,7 @@ const headsJoinedMin = 64;
 /** One frame of a document at a time. */
 export function createReceiveFrame(
   { replica, log, digestOf, clock, trace, onRefused }: ReceiveFramePorts,
-  { members, news, leaveOldPast, passOn }: ReceiveFrameParts,
+  { members, news, epochs, leaveOldPast, passOn }: ReceiveFrameParts,
   partialsMax: number,
   isRelay: boolean,
 ): (device: string, op: DocumentChange) => Promise<void> {
@@ -95,6 +94,7 @@ export function createReceiveFrame(
   const stateFor = async (
     { document, epoch }: Frame,
     member: MemberState,
+    bytes: Uint8Array,
   ): Promise<DocumentState | undefined> => {
     let state = await replica.state(document);
     if (isRelay && state.ok && epoch !== state.value.epoch) {
@@ -104,10 +104,11 @@ export function createReceiveFrame(
       return undefined;
     }
     if (state.ok && epoch > state.value.epoch) {
-      // Our disk went back in time, and what we have becomes an epoch that no device has seen; or another coordinator has
-      // begun one, which is read now.
-      const begun = await replica.beginEpoch(document, state.value.version, epoch + 1);
-      state = begun.ok ? await replica.reload(document) : begun;
+      state = await epochs.catchUp(document, epoch);
+      if (!state.ok && state.error.code === 'malformed_message') {
+        await quarantine(document, member.device, state.error.message, bytes);
+        return undefined;
+      }
     }
     if (state.ok) return epoch > state.value.epoch ? undefined : state.value;
     trace.error({ document, code: state.error.code }, state.error.message);
@@ -158,7 +159,7 @@ export function createReceiveFrame(
     if (!joined.ok)
       return trace.warn({ document, device, code: joined.error.code }, 'not a member');
     await leaveOldPast(document, device);
-    const state = await stateFor(frame, joined.value);
+    const state = await stateFor(frame, joined.value, op.frame);
     if (state === undefined) return;
     const member = members.get(document, device) ?? joined.value;
     const basis = member.basisEpoch === epoch ? [...member.basis] : [];

@@ -151,7 +151,10 @@ export function createTakeReceived(
       if (!replaced.ok) return isRefusal(replaced.error);
     } else if (epoch === mine.value.epoch) {
       if (!(await integrate(frame, content, state))) return false;
-    } else if (epoch > mine.value.epoch) state.asks = true; // The hub will tell what to start from.
+    } else if (epoch > mine.value.epoch || of === 'coordinator') {
+      // The hub will tell what to start from; or its disk went back in time, and it learns of our epoch. [DOC17]
+      state.asks = true;
+    }
     if (answers !== undefined && answers === state.underWay?.id) state.underWay = undefined;
     due(document);
     return true;
