@@ -29,6 +29,8 @@ export interface Shadow {
 
 /** The latest run counts for half: enough to see a device that got hot. */
 const memory = 0.5;
+/** With each request that is let pass since runs took too long: what was slow then may not be so now. */
+const forgets = 0.9;
 
 export function createShadow(
   candidate: Pick<Model, 'runStage'>,
@@ -83,8 +85,13 @@ export function createShadow(
 
   return {
     offer(input) {
-      const isBusy = running || waiting() > 1 || typicalMs > terms.latencyMsMax;
-      if (isBusy || isSpent() || random.next() >= terms.shareMax) return undefined;
+      if (running || waiting() > 1 || isSpent()) return undefined;
+      if (typicalMs > terms.latencyMsMax) {
+        // One run that the machine's other work drew out would be the last one else.
+        typicalMs *= forgets;
+        return undefined;
+      }
+      if (random.next() >= terms.shareMax) return undefined;
       const copy: Tensor = { ...input, data: input.data.slice() };
       return (incumbent) => {
         if (!running) void run(copy, incumbent);
