@@ -95,7 +95,7 @@ export async function makeUpdatedModels(
 }
 
 /** Weights of the digits that ship, by the names that they have in its graphs. */
-async function shippedWeights(network: Network): Promise<Weights> {
+export async function shippedWeights(network: Network): Promise<Weights> {
   const weights = new Map<string, Float32Array<ArrayBuffer>>();
   for (const stage of ['edge', 'cloud']) {
     const bytes = await readFile(join(zooDirectory, 'digits', `${stage}.onnx`));
@@ -113,7 +113,8 @@ const trained = (network: Network, images: LabelledImages, seed: number): Promis
   return step(network, drawWeights(parametersOf(network), random), images, baseSteps, random);
 };
 
-async function step(
+/** Steps of plain SGD with momentum. */
+export async function step(
   network: Network,
   from: Weights,
   images: LabelledImages,

@@ -2,10 +2,9 @@
 // Flags: --keep (leave it running afterwards), --tls (devices enrol and are known by certificate), --images N, --seconds N.
 
 import { parseArgs } from 'node:util';
-import { readMnist } from '@skerry/models/training';
-import type { LabelledImage } from './feed.ts';
 import { playStory, type Scene } from './story.ts';
 import { renderTable } from './table.ts';
+import { testImages } from './test-images.ts';
 import { promisesOf, totalsOf } from './verdict.ts';
 
 const { values } = parseArgs({
@@ -67,20 +66,6 @@ async function main(): Promise<number> {
   } finally {
     await story.close();
   }
-}
-
-/** Spread over the whole test set, whose first half is the harder one. */
-async function testImages(count: number): Promise<LabelledImage[]> {
-  const { pixels, labels, height, width, count: all } = (await readMnist()).test;
-  const size = height * width;
-  return Array.from({ length: count }, (_, i) => {
-    const at = Math.floor((i * all) / count);
-    return {
-      id: `test-${at}`,
-      pixels: pixels.subarray(at * size, (at + 1) * size),
-      truth: String(labels[at]),
-    };
-  });
 }
 
 /** Redraws in place on a terminal; elsewhere prints a table now and then, and each turn of the story. */

@@ -42,9 +42,10 @@ export async function startProcess(
   kind: keyof typeof mains,
   name: string,
   flags: Readonly<Record<string, string | number>>,
+  nodeFlags: readonly string[] = [],
 ): Promise<SkerryProcess> {
   const argv = Object.entries(flags).flatMap(([key, value]) => [`--${key}`, String(value)]);
-  const child = spawn(process.execPath, [mains[kind], ...argv], {
+  const child = spawn(process.execPath, [...nodeFlags, mains[kind], ...argv], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { PATH: process.env['PATH'] },
   });
