@@ -68,10 +68,19 @@ export const agentConfigSchema = z.object({
     .optional()
     .describe('makes this agent its site’s relay, for neighbours on this port; 0 takes a free one'),
   relayHost: z.string().default('0.0.0.0').describe('address that the relay’s neighbours reach'),
+  relayBlobBytes: countSchema(0, 2 ** 40)
+    .default(512 * 1024 ** 2)
+    .describe('disk of a relay for blobs of updates that neighbours may still want'),
+  relayBlobBytesPerSecond: countSchema(0, 2 ** 40)
+    .default(0)
+    .describe('cap on what a relay’s neighbours read of them; 0 is none'),
+  relayBlobReads: countSchema(1, 1_024).default(8).describe('reads of them by neighbours at once'),
   relayUrl: z
     .url({ protocol: /^https?$/ })
     .optional()
-    .describe('the site’s relay, which keeps the site’s document in step while the cloud is away'),
+    .describe(
+      'the site’s relay: keeps the site’s document in step without the cloud, and has copies of updates',
+    ),
   joinToken: secret(z.string().optional().describe('an operator’s token, for the first start')),
   insecure: z.enum(['plaintext']).optional().describe('lets traffic off loopback be read'),
   bundles: listSchema

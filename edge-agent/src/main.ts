@@ -99,12 +99,20 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
           clock,
         );
   opened.push(transport.close);
+  const { relayUrl } = config;
+  const relayLink =
+    relayUrl === undefined
+      ? ok(undefined)
+      : openRelayLink({ ...config, relayUrl }, { tls: ourTls, clock, random, log });
+  if (!relayLink.ok) return relayLink;
+  if (relayLink.value !== undefined) opened.push(relayLink.value.close);
   let onAppended = (): void => {};
   const blobs = await openBlobs(config, {
     database: database.value,
     store: store.value,
     ...httpPorts,
     pipe: mqtt.blobs,
+    relayFetch: relayLink.value?.fetch,
     onAppended: () => onAppended(),
   });
   if (!blobs.ok) return blobs;
@@ -114,18 +122,12 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
   const relay = await openRelay(config, {
     identity: identity.value,
     database: database.value,
+    serveCopy: blobs.value.serveCopy,
     clock,
     log,
   });
   if (!relay.ok) return relay;
   if (relay.value !== undefined) opened.push(relay.value.close);
-  const { relayUrl } = config;
-  const relayLink =
-    relayUrl === undefined
-      ? ok(undefined)
-      : openRelayLink({ ...config, relayUrl }, { tls: ourTls, clock, random, log });
-  if (!relayLink.ok) return relayLink;
-  if (relayLink.value !== undefined) opened.push(relayLink.value.close);
   const text = await openText(config, httpPorts);
   if (!text.ok) return text;
   const memoryBytesMax = config.memoryBytesMax ?? memoryLimitBytes() * modelsMemoryShare;

@@ -1,4 +1,4 @@
-// Blobs over HTTP to the coordinator: each missing run of chunks is one ranged GET, each upload one PUT from where the
+// Blobs over HTTP to the coordinator, or from the site's relay: each missing run of chunks is one ranged GET, each upload one PUT from where the
 // coordinator says it goes on. A middlebox that answers in the coordinator's place gives no ETag that is the digest.
 
 import {
@@ -26,8 +26,13 @@ import {
 import type { Fetch } from './coordinator-fetch.ts';
 
 export interface HttpBlobWirePorts {
-  /** The coordinator's. */
+  readonly name?: string;
+  /** The coordinator's, or the relay's. */
   readonly baseUrl: string;
+  /** Before the digest. */
+  readonly path?: string;
+  /** No byte for so long: the link is a black hole. */
+  readonly stallMs?: number;
   /** To the coordinator: where it speaks TLS, as whom our certificate names. */
   readonly fetch: Fetch;
   readonly store: BlobStore;
@@ -35,8 +40,9 @@ export interface HttpBlobWirePorts {
   readonly clock: Clock;
 }
 
-/** No byte for so long: the link is a black hole. */
-const stallMs = 30_000;
+const stallMsDefault = 30_000;
+/** Whatever stands between may ask for any wait. */
+const retryAfterMsMax = 60_000;
 const coordinatorCodes: ReadonlySet<string> = new Set(Object.keys(failureCatalogue));
 
 type Move = (ref: BlobRef, onMoved: (bytes: number) => void, line: Line) => Promise<Result<void>>;
@@ -49,7 +55,8 @@ interface Line {
 
 export function createHttpBlobWire(ports: HttpBlobWirePorts): BlobWire {
   const { baseUrl, fetch, store, pacer, clock } = ports;
-  const urlOf = ({ digest }: BlobRef): string => `${baseUrl.replace(/\/$/, '')}/v1/blobs/${digest}`;
+  const { name = 'http', path = '/v1/blobs', stallMs = stallMsDefault } = ports;
+  const urlOf = ({ digest }: BlobRef): string => `${baseUrl.replace(/\/$/, '')}${path}/${digest}`;
 
   const fetchMissing: Move = async (ref, onMoved, line) => {
     for (;;) {
@@ -149,7 +156,7 @@ export function createHttpBlobWire(ports: HttpBlobWirePorts): BlobWire {
   const guarded =
     (move: Move): BlobWire['fetch'] =>
     async (ref, onMoved, signal) => {
-      const stall = watchStall(clock, signal);
+      const stall = watchStall(clock, stallMs, signal);
       try {
         return await move(ref, onMoved, stall);
       } catch (thrown) {
@@ -158,11 +165,11 @@ export function createHttpBlobWire(ports: HttpBlobWirePorts): BlobWire {
         stall.end();
       }
     };
-  return { name: 'http', fetch: guarded(fetchMissing), send: guarded(sendRest) };
+  return { name, fetch: guarded(fetchMissing), send: guarded(sendRest) };
 }
 
 /** A signal that aborts with `signal`, at `end`, or when nothing has been alive for `stallMs`. */
-function watchStall(clock: Clock, signal: AbortSignal): Line & { end(): void } {
+function watchStall(clock: Clock, stallMs: number, signal: AbortSignal): Line & { end(): void } {
   const over = new AbortController();
   let watch = new AbortController();
   const arm = (): void => {
@@ -186,13 +193,18 @@ function watchStall(clock: Clock, signal: AbortSignal): Line & { end(): void } {
   };
 }
 
-/** What the coordinator said; `unavailable` for what it would not have said. */
+/** What whoever was asked said; `unavailable` for what it would not have said. */
 async function failureOf(response: Response) {
   const body = await response.json().catch(() => undefined);
   const { code, error } = (body ?? {}) as { code?: unknown; error?: unknown };
   const known = typeof code === 'string' && coordinatorCodes.has(code);
+  // RFC 9110 §10.2.3, as seconds.
+  const retryAfterSeconds = Number(response.headers.get('retry-after') ?? Number.NaN);
   return failure(
     known ? (code as FailureCode) : 'unavailable',
     `HTTP ${response.status}: ${String(error).slice(0, 200)}`,
+    retryAfterSeconds > 0
+      ? { retryAfterMs: Math.min(retryAfterSeconds * 1_000, retryAfterMsMax) }
+      : {},
   );
 }

@@ -1,17 +1,20 @@
 // The device's blobs, put together: the store in a folder, HTTP first where the coordinator's address is known, chunks
-// over MQTT where it is not or does not answer, and ops that wait for their blob.
+// over MQTT where it is not or does not answer, and ops that wait for their blob. What an update wants is asked of the
+// site's relay before, and a relay keeps it for its neighbours.
 
 import { join } from 'node:path';
 import { type Clock, type Log, ok, type Random, type Result } from '@skerry/shared';
 import { sha256 } from '@skerry/shared/node';
 import type { DeviceStore } from '@skerry/sync-protocol';
 import {
+  type BlobStore,
   blobBoundsDefaults,
   blobBytesMax,
   type ChunkPipe,
   createChunkWire,
   createPacer,
   createServeBlob,
+  forgetClaims,
   scrubDaily,
 } from '@skerry/sync-protocol/blobs';
 import {
@@ -21,17 +24,26 @@ import {
 } from '@skerry/sync-protocol/node';
 import type { Hono } from 'hono';
 import { blobRoutes } from '../http/blobs.ts';
+import { keepCopies } from '../sync/keep-copies.ts';
 import { createLargeInputs, type LargeInputs } from '../sync/large-inputs.ts';
+import { createServeCopies, type ServeCopy } from '../sync/serve-copies.ts';
 import { createTransfers } from '../sync/transfers.ts';
 import { createUploadFirst } from '../sync/upload-first.ts';
 import type { UpdateBlobs } from '../update/update-ports.ts';
 import type { Fetch } from './coordinator-fetch.ts';
 import { createHttpBlobWire } from './http-blob-wire.ts';
+import { copiesPathOf } from './relay-listener.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
 import { createSqliteHeldOps } from './sqlite-held-ops.ts';
 
 export interface BlobsConfig {
   readonly dataDir: string;
+  readonly site: string;
+  readonly relayUrl?: string | undefined;
+  readonly relayPort?: number | undefined;
+  readonly relayBlobBytes: number;
+  readonly relayBlobBytesPerSecond: number;
+  readonly relayBlobReads: number;
   readonly coordinatorUrl?: string | undefined;
   readonly blobQuotaBytes: number;
   readonly blobBytesPerSecond: number;
@@ -42,6 +54,8 @@ export interface BlobsPorts {
   readonly store: DeviceStore;
   /** To the coordinator. */
   readonly fetch: Fetch;
+  /** To the site's relay, where there is one. */
+  readonly relayFetch?: Fetch | undefined;
   /** For chunks, where only MQTT passes. */
   readonly pipe: ChunkPipe;
   readonly clock: Clock;
@@ -54,12 +68,16 @@ export interface Blobs {
   readonly routes: Hono;
   readonly largeInputs: LargeInputs;
   readonly updates: UpdateBlobs;
+  /** To neighbours, where this agent is the site's relay. */
+  readonly serveCopy: ServeCopy | undefined;
   close(): Promise<void>;
 }
 
 const heldOpsMax = 10_000;
 const transferBounds = { movingMax: 2, transfersMax: 256 };
 const localUploadsMax = 4;
+/** The relay is near: whoever is silent for so long is away. */
+const nearStallMs = 5_000;
 
 export async function openBlobs(config: BlobsConfig, ports: BlobsPorts): Promise<Result<Blobs>> {
   const { database, fetch, clock, random, log } = ports;
@@ -69,7 +87,7 @@ export async function openBlobs(config: BlobsConfig, ports: BlobsPorts): Promise
   const heldOps = createSqliteHeldOps(database, heldOpsMax);
   const isHeld = (digest: string): boolean =>
     heldOps.list().some(({ blob }) => blob.digest === digest);
-  /** What an update is fetching. */
+  /** What updates are fetching. */
   const wanted = new Set<string>();
   const opened = await openFileBlobStore(
     folder,
@@ -89,7 +107,7 @@ export async function openBlobs(config: BlobsConfig, ports: BlobsPorts): Promise
   const http =
     baseUrl === undefined ? [] : [createHttpBlobWire({ baseUrl, fetch, store, pacer, clock })];
   const transfers = createTransfers(
-    { wires: [...http, chunks], clock, random, log },
+    { wires: [...http, chunks], near: openNear(config, ports, store), clock, random, log },
     transferBounds,
   );
   const uploadFirst = createUploadFirst({
@@ -100,28 +118,63 @@ export async function openBlobs(config: BlobsConfig, ports: BlobsPorts): Promise
     onAppended: ports.onAppended,
   });
   const serveBlob = createServeBlob(store, { bytesMax: blobBytesMax, uploadsMax: localUploadsMax });
+  const updates: UpdateBlobs = {
+    ...store,
+    fetch(ref) {
+      wanted.add(ref.digest);
+      return transfers.fetch(ref, 'near');
+    },
+    drop(ref) {
+      wanted.delete(ref.digest);
+      transfers.drop(ref);
+    },
+    remove(digest) {
+      wanted.delete(digest);
+      return store.remove(digest);
+    },
+    release: (digest) => updates.remove(digest),
+  };
+  const openKept = async () => {
+    if (config.relayPort === undefined) return ok(undefined);
+    const shown = await openFileBlobReferences(join(folder, 'shown'));
+    if (!shown.ok) return shown;
+    const forgotten = await forgetClaims(store, shown.value);
+    if (!forgotten.ok) return forgotten;
+    const isComing = transfers.isComing;
+    const keeping = { updates, store, shown: shown.value, wanted, isComing, clock };
+    return ok(keepCopies(keeping, config.relayBlobBytes));
+  };
+  const kept = await openKept();
+  if (!kept.ok) return kept;
   const stopScrubbing = scrubDaily(store, createSha256, { clock, log });
   return ok({
     routes: blobRoutes({ serveBlob, transfers }),
-    updates: {
-      ...store,
-      fetch(ref) {
-        wanted.add(ref.digest);
-        return transfers.fetch(ref);
-      },
-      drop(ref) {
-        wanted.delete(ref.digest);
-        transfers.drop(ref);
-      },
-      remove(digest) {
-        wanted.delete(digest);
-        return store.remove(digest);
-      },
-    },
+    updates: kept.value?.updates ?? updates,
+    serveCopy:
+      kept.value &&
+      createServeCopies(
+        { store, clock, ...kept.value },
+        {
+          readsMax: config.relayBlobReads,
+          bytesPerSecondMax: config.relayBlobBytesPerSecond,
+        },
+      ),
     largeInputs: createLargeInputs({ blobs: store, uploadFirst, sha256, clock }),
     async close() {
       stopScrubbing();
       await transfers.close();
     },
   });
+}
+
+/** What is near costs the link to the coordinator nothing, and its cap does not count it. */
+function openNear(
+  { relayUrl: baseUrl, site }: BlobsConfig,
+  { relayFetch: fetch, clock }: BlobsPorts,
+  store: BlobStore,
+) {
+  if (baseUrl === undefined || fetch === undefined) return undefined;
+  const pacer = createPacer(0, clock);
+  const wire = { name: 'site', path: copiesPathOf(site), stallMs: nearStallMs };
+  return createHttpBlobWire({ ...wire, baseUrl, fetch, store, pacer, clock });
 }

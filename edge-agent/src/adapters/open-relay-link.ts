@@ -15,7 +15,7 @@ import {
 } from '@skerry/shared';
 import type { TlsMaterial } from '@skerry/shared/node';
 import type { RelayLinkPorts } from '../documents/relay-link.ts';
-import { createCoordinatorFetch } from './coordinator-fetch.ts';
+import { createCoordinatorFetch, type Fetch } from './coordinator-fetch.ts';
 import { createHttpDeviceTransport } from './http-transport.ts';
 import { relayPathOf } from './relay-listener.ts';
 import { openDatabase } from './sqlite-database.ts';
@@ -26,6 +26,8 @@ import { createSqliteDocumentStore } from './sqlite-document-store.ts';
 const bounds = { outboxOpsMax: 1_024, outboxBytesMax: 32 * 1024 * 1024 };
 
 export interface OpenedRelayLink extends RelayLinkPorts {
+  /** To the relay, as whom it must be. */
+  readonly fetch: Fetch;
   close(): Promise<void>;
 }
 
@@ -64,6 +66,7 @@ export function openRelayLink(
     store: store.value,
     frames: createSqliteDocumentStore(database.value),
     transport,
+    fetch,
     async close() {
       await transport.close();
       await close();

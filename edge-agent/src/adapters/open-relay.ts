@@ -4,6 +4,7 @@ import { type Clock, type Log, ok, type Result } from '@skerry/shared';
 import { siteDocument } from '@skerry/sync-protocol/documents';
 import { neighboursMax, type RelayPorts } from '../documents/relay.ts';
 import type { IdentityKeeper } from '../fleet/identity.ts';
+import type { ServeCopy } from '../sync/serve-copies.ts';
 import {
   openRelayListener,
   type RelayListener,
@@ -26,6 +27,7 @@ export async function openRelay(
   ports: {
     readonly identity: IdentityKeeper;
     readonly database: SqliteDatabase;
+    readonly serveCopy: ServeCopy | undefined;
     readonly clock: Clock;
     readonly log: Log;
   },

@@ -1,5 +1,5 @@
-// Where a site's relay hears its neighbours: the coordinator's HTTP end of the Exchange, under a path that names the site,
-// so that an agent which was sent to the wrong place finds nothing there. Off loopback over TLS: both sides show the
+// Where a site's relay hears its neighbours: the coordinator's HTTP end of the Exchange, and copies of what updates have
+// brought here. The path names the site, so that an agent which was sent to the wrong place finds nothing there. Off loopback over TLS: both sides show the
 // certificate of the fleet's authority, also while nobody can be asked about it. [RLY5]
 
 import { type Clock, err, failure, type Log, ok, type Result } from '@skerry/shared';
@@ -16,6 +16,7 @@ import {
 import { Hono } from 'hono';
 import { neighboursMax } from '../documents/relay.ts';
 import { type IdentityKeeper, tlsOf } from '../fleet/identity.ts';
+import type { ServeCopy } from '../sync/serve-copies.ts';
 
 export interface RelayListenerConfig {
   readonly site: string;
@@ -31,6 +32,8 @@ export interface RelayListener {
 }
 
 export const relayPathOf = (site: string): string => `/v1/sites/${site}`;
+/** Of blobs of updates. */
+export const copiesPathOf = (site: string): string => `${relayPathOf(site)}/blobs`;
 
 /** Fails with `unavailable` where the address cannot be had, and where there is to be TLS and no certificate will come. */
 export async function openRelayListener(
@@ -38,11 +41,13 @@ export async function openRelayListener(
   {
     identity,
     isEnrolling,
+    serveCopy,
     clock,
     log,
   }: {
     readonly identity: IdentityKeeper;
     readonly isEnrolling: boolean;
+    readonly serveCopy?: ServeCopy | undefined;
     readonly clock: Clock;
     readonly log: Log;
   },
@@ -60,11 +65,19 @@ export async function openRelayListener(
   const { transport, pipe } = createHttpTransport(clock, neighboursMax);
   const routes = createExchangeRoutes(pipe, certified, relayPathOf(site));
   const app = new Hono<{ Bindings: PeerEnvironment }>();
-  app.all('*', (c) => {
+  app.use(async (c, next) => {
     const { peer } = c.env;
     const refusal = certified && peer !== undefined && refusalOf(peer, site, isExpired(peer));
-    return refusal ? respondFailure(c, refusal) : routes.fetch(c.req.raw, c.env);
+    return refusal ? respondFailure(c, refusal) : next();
   });
+  if (serveCopy !== undefined)
+    app.all(`${copiesPathOf(site)}/:digest`, (c) => {
+      // In the clear, which is loopback, whoever names a digest gets its blob, as at the coordinator. [BLA5, PEE2]
+      if (certified && c.env.peer?.kind !== 'device')
+        return respondFailure(c, failure('unauthenticated', 'show the certificate of a device'));
+      return serveCopy(c.req.raw, c.req.param('digest'));
+    });
+  app.all('*', (c) => routes.fetch(c.req.raw, c.env));
   const server = createHttpServer(
     app.fetch,
     certified ? { tls: current && tlsOf(current), isRefused: isExpired } : undefined,

@@ -44,12 +44,17 @@ export interface TransferView {
 }
 
 export interface Transfers {
-  /** ok: whole in the store. Waits out every cut; fails for what waiting cannot mend, and when this closes. */
-  fetch(ref: BlobRef): Promise<Result<void>>;
+  /**
+   * ok: whole in the store. Waits out every cut; fails for what waiting cannot mend, and when this closes.
+   * @param from 'near': a copy that somebody near has is as good, and asked for first
+   */
+  fetch(ref: BlobRef, from?: 'near'): Promise<Result<void>>;
   /** ok: the coordinator has confirmed it. */
   send(ref: BlobRef): Promise<Result<void>>;
   /** Nobody waits for it any longer: it ends with `unavailable`, and what has arrived stays. */
   drop(ref: BlobRef): void;
+  /** It comes, or has stopped a moment ago and goes on soon. */
+  isComing(digest: string): boolean;
   /** Under way, and lately ended. */
   list(): readonly TransferView[];
   /** The link came: what waits need not wait longer. */
@@ -60,14 +65,24 @@ export interface Transfers {
 export interface TransfersPorts {
   /** In the order in which they are tried; at least one. */
   readonly wires: readonly BlobWire[];
+  /** Brings copies. */
+  readonly near?: Pick<BlobWire, 'name' | 'fetch'> | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
 }
 
+/** A wire, in the one direction. */
+interface Way {
+  readonly name: string;
+  readonly move: BlobWire['fetch'];
+}
+
 interface Transfer {
   readonly ref: BlobRef;
   readonly direction: Direction;
+  readonly ways: readonly Way[];
+  readonly copies: boolean;
   readonly ended: Promise<Result<void>>;
   readonly end: (result: Result<void>) => void;
   readonly dropped: AbortController;
@@ -77,9 +92,11 @@ interface Transfer {
 }
 
 const endedKeptMax = 32;
+/** Of a transfer that whoever wants a copy may wait for: more tries in vain, and its link is away. */
+const hopefulAttemptsMax = 2;
 
 export function createTransfers(
-  { wires, clock, random, log }: TransfersPorts,
+  { wires, near, clock, random, log }: TransfersPorts,
   { movingMax, transfersMax }: TransfersConfig,
 ): Transfers {
   assert(wires.length > 0, 'there is a wire');
@@ -97,7 +114,8 @@ export function createTransfers(
     const { state, starts } = transitionTransfer(transfer.state, event, {
       nowMs: clock.monotonicMs(),
       draw: random.uint32(),
-      wires: wires.length,
+      wires: transfer.ways.length,
+      copies: transfer.copies,
     });
     transfer.state = state;
     rearm(transfer);
@@ -116,13 +134,13 @@ export function createTransfers(
   };
 
   const start = (transfer: Transfer): void => {
-    const wire = wires[transfer.state.wire] as BlobWire;
+    const { move } = transfer.ways[transfer.state.wire] as Way;
     const onMoved = (bytes: number): void => {
       transfer.movedBytes += bytes;
       handle(transfer, { kind: 'gained' });
     };
     const signal = AbortSignal.any([closing.signal, transfer.dropped.signal]);
-    const moved = wire[transfer.direction](transfer.ref, onMoved, signal).then((result) => {
+    const moved = move(transfer.ref, onMoved, signal).then((result) => {
       moving.delete(moved);
       handle(transfer, result.ok ? { kind: 'arrived' } : { kind: 'cut', failure: result.error });
     });
@@ -133,7 +151,7 @@ export function createTransfers(
     const { phase } = transfer.state;
     const view = viewOf(transfer);
     log.info({ ...view, reason: view.reason?.message }, 'blob transfer');
-    if (phase.kind === 'waiting') return;
+    if (phase.kind === 'waiting' || phase.kind === 'moving') return;
     open.delete(keyOf(transfer.direction, transfer.ref));
     ended.push(view);
     if (ended.length > endedKeptMax) ended.shift();
@@ -147,16 +165,16 @@ export function createTransfers(
     }
   };
 
-  const viewOf = ({ ref, direction, state, movedBytes }: Transfer): TransferView => ({
+  const viewOf = ({ ref, direction, ways, state, movedBytes }: Transfer): TransferView => ({
     ...ref,
     direction,
     phase: state.phase.kind,
-    wire: (wires[state.wire] as BlobWire).name,
+    wire: (ways[state.wire] as Way).name,
     movedBytes,
     ...('reason' in state.phase ? { reason: state.phase.reason } : {}),
   });
 
-  const ask = (direction: Direction, ref: BlobRef): Promise<Result<void>> => {
+  const ask = (direction: Direction, ref: BlobRef, from?: 'near'): Promise<Result<void>> => {
     const known = open.get(keyOf(direction, ref));
     if (known !== undefined) return known.ended;
     if (closing.signal.aborted) return Promise.resolve(err(closedFailure));
@@ -167,9 +185,12 @@ export function createTransfers(
       end = resolve;
     });
     const state = initialTransferState;
+    const copy = from === 'near' && near !== undefined ? [wayOf(near, 'fetch')] : [];
     const transfer: Transfer = {
       ref,
       direction,
+      ways: [...copy, ...wires.map((wire) => wayOf(wire, direction))],
+      copies: copy.length > 0,
       ended: promise,
       end,
       dropped: new AbortController(),
@@ -182,7 +203,7 @@ export function createTransfers(
   };
 
   return {
-    fetch: (ref) => ask('fetch', ref),
+    fetch: (ref, from) => ask('fetch', ref, from),
     send: (ref) => ask('send', ref),
     drop(ref) {
       const transfer = open.get(keyOf('fetch', ref));
@@ -192,6 +213,13 @@ export function createTransfers(
       transfer.dropped.abort();
       transfer.end(err(failure('unavailable', 'nobody waits for it any longer')));
     },
+    isComing: (digest) =>
+      [...open.values()].some(({ ref, direction, copies, state: { phase, wire, attempt } }) => {
+        if (ref.digest !== digest || direction !== 'fetch') return false;
+        // Two that ask each other for a copy must not wait for each other.
+        if (copies && wire === 0) return phase.kind === 'moving' && phase.gained;
+        return phase.kind !== 'waiting' || attempt <= hopefulAttemptsMax;
+      }),
     list: () => [...ended, ...[...open.values()].map(viewOf)],
     online() {
       for (const transfer of [...open.values()]) handle(transfer, { kind: 'online' });
@@ -207,6 +235,11 @@ export function createTransfers(
     },
   };
 }
+
+const wayOf = <D extends Direction>(wire: Pick<BlobWire, 'name' | D>, direction: D): Way => ({
+  name: wire.name,
+  move: wire[direction].bind(wire),
+});
 
 const closedFailure = failure('unavailable', 'transfers are closed');
 const keyOf = (direction: Direction, { digest, bytes }: BlobRef): string =>

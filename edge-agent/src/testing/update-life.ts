@@ -188,6 +188,7 @@ export async function startLife(world: LifeWorld, name: string): Promise<Result<
       },
       drop() {},
       remove: (digest) => later('remove blob', () => blobs.remove(digest)),
+      release: (digest) => later('release blob', () => blobs.remove(digest)),
     },
     trust: world.trust,
     applyDelta: world.applyDelta,

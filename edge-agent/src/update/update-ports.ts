@@ -84,6 +84,8 @@ export interface UpdateBlobs
   fetch(ref: BlobRef): Promise<Result<void>>;
   /** Nobody waits for it any longer. */
   drop(ref: BlobRef): void;
+  /** Its bytes lie in a slot now: needed here no longer. */
+  release(digest: string): Promise<Result<void>>;
 }
 
 /** models/src/node/delta: the target's bytes, from the base's. Fails for another base, and for what is no delta of it. */

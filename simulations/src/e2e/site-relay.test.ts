@@ -2,7 +2,8 @@
 // document in step, and what they owe the coordinator waits for it.
 
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -152,7 +153,7 @@ async function prepareCertified() {
     closers.push(agent.stop);
     return agent;
   };
-  return { cloud, startAgent };
+  return { folder, cloud, startAgent };
 }
 
 it('[DOC15] over TLS a site’s document at the coordinator is for devices whose certificate is of the site', {
@@ -218,4 +219,35 @@ it('[RLY5] over TLS a relay serves its own site by certificate, and nobody else'
   expect((await states(stranger)).site.relay.state).toBe('down');
   expect((await states(relay)).site.neighbours).toBe(1);
   await expect(fetch(`${relayUrl}/v1/sites/harbour/hints`)).rejects.toThrow();
+});
+
+it('[PEE2] over TLS a relay has copies for devices of its own site by certificate, and for nobody else', {
+  timeout: 120_000,
+}, async () => {
+  const { folder, startAgent } = await prepareCertified();
+  const relay = await startAgent('box-1', 'harbour', { 'relay-port': 0 });
+  for (const [device, site] of [
+    ['box-2', 'harbour'],
+    ['box-3', 'south'],
+  ] as const)
+    await startAgent(device, site, {});
+  const digest = `sha256:${'0'.repeat(64)}`;
+  const url = `https://127.0.0.1:${new URL(relay.relayUrl ?? '').port}/v1/sites/harbour/blobs/${digest}`;
+  const ask = async (device?: string) => {
+    const file = device && (await readFile(join(folder, device, 'identity.json'), 'utf8'));
+    const { certificate: cert, key } = file ? JSON.parse(file) : {};
+    return new Promise<number | string>((resolve) => {
+      const options = { cert, key, agent: false, rejectUnauthorized: false } as const;
+      const asked = request(url, options, (answer) => {
+        answer.resume();
+        resolve(answer.statusCode ?? 0);
+      });
+      asked.on('error', ({ message }) => resolve(message));
+      asked.end();
+    });
+  };
+  // The first who has its certificate may be quicker than the relay.
+  await vi.waitFor(async () => expect(await ask('box-2')).toBe(404), soon);
+  expect(await ask('box-3')).toBe(403);
+  expect(await ask()).toBe(401);
 });

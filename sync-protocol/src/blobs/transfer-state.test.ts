@@ -1,16 +1,18 @@
-import { failure } from '@skerry/shared';
+import { type Failure, failure } from '@skerry/shared';
 import { describe, expect, it } from 'vitest';
 import {
+  copyWaitMsMax,
   initialTransferState,
   mismatchesMax,
   type TransferEvent,
   type TransferPhase,
+  type TransferState,
   transferBackoff,
   transitionTransfer,
 } from './transfer-state.ts';
 
 const nowMs = 10_000;
-const moment = { nowMs, draw: 2 ** 31, wires: 2 };
+const moment = { nowMs, draw: 2 ** 31, wires: 2, copies: false };
 const away = failure('unavailable', 'cut');
 const refused = failure('not_found', 'no such blob');
 
@@ -100,5 +102,77 @@ describe('a transfer', () => {
       seen.push(state.phase.kind);
     }
     expect(seen).toEqual(['waiting', 'waiting', 'failed']);
+  });
+
+  describe('whose first wire brings copies', () => {
+    const near = { ...moment, wires: 3, copies: true };
+    const cut = (failed: Failure) => ({ kind: 'cut', failure: failed }) as const;
+    const mismatch = failure('digest_mismatch', 'false');
+    const coming = failure('unavailable', 'it is on its way', { retryAfterMs: 2_000 });
+
+    it.each([
+      ['has none', refused],
+      ['is away', away],
+    ])('[PEE4] goes on at once where who is near %s, and no try has failed', (_why, failed) => {
+      const { state, starts } = transitionTransfer(moving, cut(failed), near);
+      expect(starts).toBe(true);
+      expect(state).toEqual({ ...moving, wire: 1 });
+      // Of the coordinator the same word ends it, or costs a wait.
+      const then = transitionTransfer(state, cut(failed), near).state.phase.kind;
+      expect(then).toBe(failed === refused ? 'failed' : 'waiting');
+    });
+
+    it('[PEE4] that broke off in a copy goes on with it after the usual wait', () => {
+      const gained = transitionTransfer(moving, events.gained, near).state;
+      expect(transitionTransfer(gained, cut(away), near).state).toMatchObject({
+        wire: 0,
+        phase: { kind: 'waiting' },
+      });
+    });
+
+    it('[PEE5] waits for a copy that is on its way, longer at random, and within one bound over all waits', () => {
+      const waits = [0, 2 ** 31, 2 ** 32 - 1].map((draw) => {
+        const { state } = transitionTransfer(moving, cut(coming), { ...near, draw });
+        expect(state).toMatchObject({ wire: 0, attempt: 0 });
+        return state.phase.kind === 'waiting' ? state.phase.untilMs - nowMs : undefined;
+      });
+      expect(waits[0]).toBe(2_000);
+      expect(waits[1]).toBeCloseTo(2_500);
+      expect(waits[2]).toBeCloseTo(3_000);
+      let [state, atMs, asks] = [moving as TransferState, nowMs, 0];
+      for (; state.wire === 0; asks++) {
+        state = transitionTransfer({ ...state, phase: phases.moving }, cut(coming), {
+          ...near,
+          nowMs: atMs,
+        }).state;
+        if (state.phase.kind === 'waiting') atMs = state.phase.untilMs;
+      }
+      expect(state.phase).toEqual({ kind: 'moving', gained: false });
+      expect(asks).toBe(copyWaitMsMax / 2_500 + 1);
+    });
+
+    it('[PEE6] that got false bytes goes on without copies, and nothing counts against the others', () => {
+      const whole = transitionTransfer(moving, events.gained, near).state;
+      const { state, starts } = transitionTransfer(whole, cut(mismatch), near);
+      expect(starts).toBe(true);
+      expect(state).toMatchObject({ wire: 1, mismatches: 0, copy: 'false' });
+      const turns = [state];
+      for (let i = 0; i < 4; i++)
+        turns.push(
+          transitionTransfer({ ...(turns[i] as TransferState), phase: phases.moving }, cut(away), {
+            ...near,
+          }).state,
+        );
+      expect(turns.map(({ wire }) => wire)).toEqual([1, 2, 1, 2, 1]);
+    });
+
+    it('[PEE6] of which a part was a copy’s, and false, is begun anew, and nothing is counted', () => {
+      const part = transitionTransfer(moving, events.gained, near).state;
+      const onHttp = { ...part, wire: 1, phase: { kind: 'moving', gained: true } } as const;
+      const { state } = transitionTransfer(onHttp, cut(mismatch), near);
+      expect(state).toMatchObject({ wire: 1, mismatches: 0, copy: 'false' });
+      const again = { ...state, phase: onHttp.phase };
+      expect(transitionTransfer(again, cut(mismatch), near).state.mismatches).toBe(1);
+    });
   });
 });
