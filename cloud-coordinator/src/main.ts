@@ -132,7 +132,7 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
   });
   if (!blobs.ok) return blobs;
   opened.push(blobs.value.close);
-  const registry = openRegistry(config.dataDir, {
+  const registry = await openRegistry(config.dataDir, {
     database: database.value,
     blobs: blobs.value.store,
     references: blobs.value.references,

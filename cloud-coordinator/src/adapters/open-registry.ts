@@ -1,13 +1,14 @@
-// The registry of a coordinator's data folder, with the key that signs its events: made at the first start, for what it
+// The registry of a coordinator's data folder, with the key that signs its events: made with the first of them, for what it
 // protects is the log's history and not what devices run.
 
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Clock, ok, type Result } from '@skerry/shared';
+import { type Clock, collect, err, failure, ok, type Result } from '@skerry/shared';
+import type { Signer } from '@skerry/shared/node';
 import type { BlobReferences, BlobStore } from '@skerry/sync-protocol/blobs';
 import type { Kysely } from 'kysely';
 import { createRegistry, type Registry } from '../update/registry/index.ts';
-import { makeKey, openSigner } from './key-files.ts';
+import { makeKey, openSigner, readPublicKey } from './key-files.ts';
 import type { Schema } from './schema.ts';
 import { createSqlEventLog } from './sql-event-log.ts';
 
@@ -18,13 +19,31 @@ export interface RegistryAdapters {
   readonly clock: Clock;
 }
 
-export function openRegistry(
+const keyFile = 'registry-key.pem';
+/** Of keys that have signed before: a key is changed by giving the old one's public half another such name. */
+const publicKeys = /^registry-key.*\.pub$/;
+
+/** Fails with `invalid_config` where there are events and their key is gone: by another none of them would be believed. */
+export async function openRegistry(
   dataDir: string,
-  { database, blobs, references, clock }: RegistryAdapters,
-): Result<Registry> {
-  const path = join(dataDir, 'registry-key.pem');
-  const signer = existsSync(path) ? openSigner(path) : makeKey(path, 'ed25519');
-  if (!signer.ok) return signer;
+  { database, ...ports }: RegistryAdapters,
+): Promise<Result<Registry>> {
   const logs = createSqlEventLog(database, 'model');
-  return ok(createRegistry({ logs, blobs, references, signer: signer.value, keys: [], clock }));
+  const models = await logs.list();
+  if (!models.ok) return models;
+  const signer = openKey(join(dataDir, keyFile), models.value.length > 0);
+  if (!signer.ok) return signer;
+  const names = readdirSync(dataDir).filter((name) => publicKeys.test(name));
+  const keys = collect(names.map((name) => readPublicKey(join(dataDir, name))));
+  if (!keys.ok) return keys;
+  return ok(createRegistry({ ...ports, logs, signer: signer.value, keys: keys.value }));
+}
+
+function openKey(path: string, hasEvents: boolean): Result<Signer> {
+  if (existsSync(path)) return openSigner(path);
+  if (hasEvents)
+    return err(
+      failure('invalid_config', `${path} is gone: bring it back with the database it belongs to`),
+    );
+  return makeKey(path, 'ed25519');
 }

@@ -25,7 +25,7 @@ import { z } from 'zod';
 import { dataDirSchema, instanceName, instancesMax } from '../config.ts';
 import { type CredentialTable, createJoinToken } from '../fleet/enrolment.ts';
 import { mosquittoAccessList, mosquittoConfig, mosquittoFiles } from '../fleet/mosquitto-config.ts';
-import { type OperatorTable, operatorRoles } from '../fleet/operators.ts';
+import { type OperatorTable, operatorRoles, sharedOperator } from '../fleet/operators.ts';
 import { attempt } from './attempt.ts';
 import { reloadMosquitto } from './mosquitto-revocations.ts';
 import { openSqlite } from './open-sqlite.ts';
@@ -62,7 +62,9 @@ const mosquittoSchema = z.object({
 
 const operatorSchema = z.object({
   ...folder,
-  name: nameSchema.describe('by which what they do is recorded'),
+  name: nameSchema
+    .refine((name) => name !== sharedOperator, `${sharedOperator} is who shows the fleet’s token`)
+    .describe('by which what they do is recorded'),
   role: z.enum([...operatorRoles, 'none']).describe('none takes their token away'),
 });
 

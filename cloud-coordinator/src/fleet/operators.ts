@@ -8,6 +8,9 @@ import { ok } from '@skerry/shared';
 export const operatorRoles = ['viewer', 'publisher', 'releaser', 'admin'] as const;
 export type OperatorRole = (typeof operatorRoles)[number];
 
+/** Whoever shows the fleet's token. */
+export const sharedOperator = 'operator';
+
 export interface Operator {
   readonly name: string;
   readonly role: OperatorRole;

@@ -8,7 +8,7 @@ import { err, type Failure, failure, ok, type Result } from '@skerry/shared';
 import { deviceOf, respondFailure } from '@skerry/sync-protocol/http';
 import type { Context } from 'hono';
 import { createMiddleware } from 'hono/factory';
-import { mayDo, type Operator, type Operators } from '../fleet/operators.ts';
+import { mayDo, type Operator, type Operators, sharedOperator } from '../fleet/operators.ts';
 
 /** Judges an Authorization header. Fails with `unauthenticated`. */
 export type OperatorCheck = (authorization: string | undefined) => Result<Operator>;
@@ -28,7 +28,7 @@ export const byOf = (
 };
 
 /** Who shows the fleet's token, or none where none is asked for. */
-const everybody: Operator = { name: 'operator', role: 'admin' };
+const everybody: Operator = { name: sharedOperator, role: 'admin' };
 
 export interface OperatorAccess {
   readonly operatorToken?: string | undefined;

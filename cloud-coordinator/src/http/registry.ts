@@ -45,7 +45,13 @@ export function registryRoutes(registry: Registry, serveBlob: ServeBlob) {
   const answer = async <T>(c: Context, result: Result<T>, show: (value: T) => object) =>
     result.ok ? c.json(show(result.value)) : respondFailure(c, result.error);
 
-  app.all('/files/:digest', (c) => serveBlob(c.req.raw, c.req.param('digest')));
+  // A file of a bundle, and no other blob of the coordinator's: what devices have put is theirs.
+  app.all('/files/:digest', (c) => {
+    const digest = c.req.param('digest');
+    if (c.req.method === 'GET' && !registry.keeps(digest))
+      return respondFailure(c, failure('not_found', `no bundle has ${digest}`));
+    return serveBlob(c.req.raw, digest);
+  });
 
   app.get('/', async (c) => answer(c, await registry.models(), (models) => ({ models })));
 

@@ -93,7 +93,7 @@ async function get(store: DeviceBlobStore, request: Request, digest: string): Pr
     ...fieldsOf(held.value),
     ETag: etag,
     'Accept-Ranges': 'bytes',
-    'Cache-Control': 'public, max-age=31536000, immutable',
+    'Cache-Control': 'private, max-age=31536000, immutable',
     'Content-Type': 'application/octet-stream',
   };
   const { headers: asked } = request;

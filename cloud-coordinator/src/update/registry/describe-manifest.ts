@@ -5,7 +5,7 @@ import { checkManifest, type Manifest, manifestSchema } from '@skerry/models';
 import { variantDigest } from '@skerry/models/node';
 import { describeIssues, err, failure, parseJson, type Result } from '@skerry/shared';
 import type { BlobRef } from '@skerry/sync-protocol/blobs';
-import type { Description } from './model-event.ts';
+import { type Description, descriptionBounds } from './model-event.ts';
 
 /** Fails with `invalid_bundle`, or `digest_mismatch` for a variant that is not its files. */
 export function readManifest(bytes: Uint8Array): Result<Manifest> {
@@ -23,14 +23,23 @@ export function readManifest(bytes: Uint8Array): Result<Manifest> {
     : err(failure('digest_mismatch', `variant ${false_.name} is not its files`));
 }
 
-/** Every file of every variant, each once. */
-export function filesOf({ variants }: Manifest): readonly BlobRef[] {
-  const files = variants.flatMap((variant) => Object.values(variant.files));
-  return [
-    ...new Map(files.map(({ sha256: digest, bytes }) => [digest, { digest, bytes }])).values(),
-  ];
+export interface BundleFiles {
+  /** What devices fetch. */
+  readonly edge: readonly BlobRef[];
+  readonly cloud: readonly BlobRef[];
 }
 
+/** Every file of every variant, each once. */
+export function filesOf({ stages, variants }: Manifest): BundleFiles {
+  const onDevice = new Set(stages.filter(({ side }) => side === 'edge').map(({ name }) => name));
+  const [edge, cloud] = [new Map<string, BlobRef>(), new Map<string, BlobRef>()];
+  for (const { files } of variants)
+    for (const [stage, { sha256: digest, bytes }] of Object.entries(files))
+      (onDevice.has(stage) ? edge : cloud).set(digest, { digest, bytes });
+  return { edge: [...edge.values()], cloud: [...cloud.values()] };
+}
+
+/** Shortened where a manifest says more than a list shows. */
 export function describeManifest(
   manifest: Manifest,
   more: Pick<Description['lineage'], 'revision' | 'run'>,
@@ -39,10 +48,17 @@ export function describeManifest(
   const onDevice = new Set(stages.filter(({ side }) => side === 'edge').map(({ name }) => name));
   return {
     task,
-    licence,
-    summary: card.summary,
+    licence: licence.slice(0, descriptionBounds.licence),
+    summary: card.summary.slice(0, descriptionBounds.summary),
     metrics: card.metrics,
-    lineage: { ...lineage, ...more },
+    lineage: {
+      ...lineage,
+      recipe: lineage.recipe.slice(0, descriptionBounds.recipe),
+      data: lineage.data
+        .slice(0, descriptionBounds.data)
+        .map((set) => ({ ...set, name: set.name.slice(0, descriptionBounds.dataName) })),
+      ...more,
+    },
     variants: manifest.variants.map(({ name, digest, files, metrics = {} }) => {
       const sizes = Object.entries(files).map(([stage, { bytes }]) => ({
         bytes,

@@ -4,10 +4,10 @@ import { describeIssues, err, failure, ok, parseJson, type Result } from '@skerr
 import { type PublicKey, type Signer, signEnvelope, verifyEnvelope } from '@skerry/shared/node';
 import { type ModelEvent, modelEventPayloadType, modelEventSchema } from './model-event.ts';
 
-/** Of each kind, before it is known what it follows. */
+/** Of each kind, before it is known of which model it is and what it follows. */
 export type Unchained = ModelEvent extends infer Event
   ? Event extends ModelEvent
-    ? Omit<Event, 'previous'>
+    ? Omit<Event, 'previous' | 'model'>
     : never
   : never;
 

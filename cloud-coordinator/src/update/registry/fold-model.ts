@@ -26,10 +26,13 @@ export const noEvents: ModelState = { versions: new Map(), aliases: new Map(), e
 
 /** Fails where the event cannot follow: what a log holds has been checked so. */
 export function foldModel(
+  model: string,
   state: ModelState,
   event: ModelEvent,
   digest: Digest,
 ): Result<ModelState> {
+  if (event.model !== model)
+    return err(failure('storage_failed', `an event of ${event.model} in the log of ${model}`));
   if (event.previous !== state.last)
     return err(
       failure('storage_failed', `event ${state.events} does not follow the one before it`),

@@ -73,7 +73,10 @@ describe('the registry', () => {
   it('[REG1] takes a bundle in when its files are there, says which lack, and keeps them all', async () => {
     const { registry, put, references } = await world();
     expect(value(await registry.publish(manifest, 'ann'))).toMatchObject({
-      lacking: files.map((bytes) => ({ digest: sha256(bytes), bytes: bytes.length })),
+      lacking: [0, 2, 1, 3].map((i) => {
+        const bytes = defined(files[i], 'a file');
+        return { digest: sha256(bytes), bytes: bytes.length };
+      }),
     });
     expect(value(await registry.models())).toEqual([]);
     expect(references.digests()).toEqual([]);
@@ -81,8 +84,12 @@ describe('the registry', () => {
     const published = value(await registry.publish(manifest, 'ann', { revision: 'f00d' }));
     const digest = sha256(manifest);
     expect(published).toMatchObject({ model: 'digits', manifest: { digest } });
-    for (const kept of [digest, ...files.map(sha256)])
-      expect(references.owners(kept)).toEqual([audiences.models]);
+    const [edge, cloud, edgeInt8, cloudInt8] = files.map(sha256);
+    for (const shown of [digest, edge, edgeInt8])
+      expect(references.owners(defined(shown, 'a file'))).toEqual([audiences.models]);
+    // What the cloud runs is kept, and no device's.
+    for (const kept of [cloud, cloudInt8])
+      expect(references.owners(defined(kept, 'a file'))).toEqual(['registry']);
     const { version } =
       value(await registry.model('digits'))
         .versions.values()
@@ -111,9 +118,11 @@ describe('the registry', () => {
     const { registry } = await filled();
     value(await registry.publish(versioned('1.1.0'), 'bob'));
     expect(value(await registry.history('digits'))).toHaveLength(3);
-    expect(await registry.publish(versioned('1.1.0', { licence: 'other' }), 'bob')).toMatchObject({
+    const other = versioned('1.1.0', { licence: 'other' });
+    expect(await registry.publish(other, 'bob')).toMatchObject({
       error: { code: 'invalid_argument' },
     });
+    expect(registry.keeps(sha256(other))).toBe(false);
   });
 
   it('[REG3] an alias moves, each move an event of somebody; a device asks for no alias', async () => {
@@ -158,6 +167,17 @@ describe('the registry', () => {
     });
   });
 
+  it('[REG4] the files of what is decommissioned are nobody’s, but where another version has them too', async () => {
+    const { registry } = await filled();
+    const edge = sha256(defined(files[0], 'a file'));
+    const end = (version: string) =>
+      registry.setState('digits', version, 'decommissioned', 'old', 'ann');
+    for (const version of ['1.0.1', '1.1.0']) value(await end(version));
+    expect(registry.keeps(edge)).toBe(true);
+    value(await end('2.0.0'));
+    expect(registry.keeps(edge)).toBe(false);
+  });
+
   it('[REG5] an event that is taken out, changed, moved or not ours shows', async () => {
     const { disk, registry, open } = await filled();
     value(await registry.moveAlias('digits', 'champion', '1.1.0', 'ann'));
@@ -173,6 +193,9 @@ describe('the registry', () => {
       const read = await open().history('digits');
       expect(read.ok ? how : 'shows').toBe('shows');
     }
+    disk.logs.set('other', whole);
+    expect((await open().history('other')).ok).toBe(false);
+    disk.logs.delete('other');
     disk.logs.set('digits', whole);
     expect((await open().history('digits')).ok).toBe(true);
     expect(await open(newSigner()).history('digits')).toMatchObject({

@@ -13,7 +13,7 @@ import {
 } from '@skerry/sync-protocol/blobs';
 import type { BundleDirectory, RolloutStore } from '../rollouts/index.ts';
 import { type Comparison, compareVersions } from './compare-versions.ts';
-import { describeManifest, filesOf, readManifest } from './describe-manifest.ts';
+import { type BundleFiles, describeManifest, filesOf, readManifest } from './describe-manifest.ts';
 import { openEvent, sealEvent, type Unchained } from './event-envelope.ts';
 import { foldModel, type ModelState, type ModelVersion, noEvents } from './fold-model.ts';
 import type { Description, ModelEvent, VersionState } from './model-event.ts';
@@ -51,6 +51,8 @@ export interface Registry extends BundleDirectory {
     by: string,
     lineage?: Pick<Description['lineage'], 'revision' | 'run'>,
   ): Promise<Result<Published | Lacking>>;
+  /** Whether a bundle of a version that may still run has this file. */
+  keeps(digest: string): boolean;
   models(): Promise<Result<readonly string[]>>;
   /** Fails with `model_not_found`. */
   model(name: string): Promise<Result<ModelState>>;
@@ -77,6 +79,10 @@ export interface Registry extends BundleDirectory {
   history(model: string): Promise<Result<readonly ModelEvent[]>>;
 }
 
+/** Beside the models' own paths. */
+const filesPath = 'files';
+/** Keeps a blob and shows it to no device. */
+const cloudOwner = 'registry';
 const eventsPerReadMax = 1_000;
 /** Others that write to the same log at the same moment. */
 const appendsMax = 5;
@@ -101,7 +107,7 @@ export function createRegistry(ports: RegistryPorts): Registry {
       for (const text of texts.value) {
         const event = openEvent(text, keys);
         if (!event.ok) return event;
-        const state = foldModel(now.state, event.value, sha256(utf8(text)));
+        const state = foldModel(model, now.state, event.value, sha256(utf8(text)));
         if (!state.ok) return err(failure('storage_failed', `${model}: ${state.error.message}`));
         now = { state: state.value, events: [...now.events, event.value] };
       }
@@ -129,10 +135,14 @@ export function createRegistry(ports: RegistryPorts): Registry {
       const made = make(state);
       if (!made.ok) return made;
       if (made.value === undefined) return ok(undefined);
-      const event: ModelEvent = { ...made.value, ...(state.last && { previous: state.last }) };
+      const event: ModelEvent = {
+        ...made.value,
+        model,
+        ...(state.last && { previous: state.last }),
+      };
       const text = await sealEvent(event, ports.signer);
       if (!text.ok) return text;
-      const follows = foldModel(state, event, sha256(utf8(text.value)));
+      const follows = foldModel(model, state, event, sha256(utf8(text.value)));
       if (!follows.ok) return follows;
       const appended = await logs.append(model, state.events, [text.value]);
       if (!appended.ok) return appended;
@@ -168,13 +178,79 @@ export function createRegistry(ports: RegistryPorts): Registry {
     );
   };
 
-  /** Referred to before anything names them: nobody evicts them then. */
-  const keep = async (files: readonly BlobRef[]): Promise<Result<void>> => {
-    for (const { digest } of files) {
-      const added = await references.add(digest, audiences.models);
-      if (!added.ok) return added;
-    }
+  /**
+   * Referred to before anything names them: nobody evicts them then. What devices run, every device may have; what the
+   * cloud runs, none.
+   */
+  const keep = async ({ edge, cloud }: BundleFiles): Promise<Result<void>> => {
+    for (const [refs, owner] of [
+      [edge, audiences.models],
+      [cloud, cloudOwner],
+    ] as const)
+      for (const { digest } of refs) {
+        const added = await references.add(digest, owner);
+        if (!added.ok) return added;
+      }
     return ok(undefined);
+  };
+
+  /** Fails where the version is other bytes already: before anything of it is kept. */
+  const heldAs = async (model: string, version: string, digest: string): Promise<Result<void>> => {
+    const now = await read(model);
+    if (!now.ok) return now;
+    const held = now.value.state.versions.get(version)?.manifest.digest;
+    return held === undefined || held === digest
+      ? ok(undefined)
+      : err(failure('invalid_argument', `version ${version} of ${model} is ${held} for ever`));
+  };
+
+  /** What no version that may still run names is nobody's any more. */
+  const letGo = async (model: string, version: string): Promise<Result<void>> => {
+    const gone = await namedBy(model, [version]);
+    if (!gone.ok) return gone;
+    const wanted = new Set<string>();
+    const models = await logs.list();
+    if (!models.ok) return models;
+    for (const name of models.value) {
+      const now = await read(name);
+      if (!now.ok) return now;
+      const { versions } = now.value.state;
+      const others = [...versions.values()].filter(({ state }) => state !== 'decommissioned');
+      const named = await namedBy(
+        name,
+        others.map((other) => other.version),
+      );
+      if (!named.ok) return named;
+      for (const digest of named.value) wanted.add(digest);
+    }
+    for (const digest of gone.value.filter((one) => !wanted.has(one)))
+      for (const owner of [audiences.models, cloudOwner]) {
+        const dropped = await references.drop(digest, owner);
+        if (!dropped.ok) return dropped;
+      }
+    return ok(undefined);
+  };
+
+  /** Its manifest stays, for the record. */
+  const namedBy = async (
+    model: string,
+    versions: readonly string[],
+  ): Promise<Result<readonly string[]>> => {
+    const digests: string[] = [];
+    for (const version of versions) {
+      const found = await versionOf(model, version);
+      if (!found.ok) return found;
+      const manifest = await manifestOf(found.value.manifest);
+      if (!manifest.ok) return manifest;
+      const { edge, cloud } = filesOf(manifest.value);
+      digests.push(...[...edge, ...cloud].map(({ digest }) => digest));
+    }
+    return ok(digests);
+  };
+
+  const manifestOf = async ({ digest, bytes }: BlobRef): Promise<Result<Manifest>> => {
+    const read = await blobs.read(digest, 0, bytes);
+    return read.ok ? readManifest(read.value) : read;
   };
 
   const store = async (bytes: Uint8Array): Promise<Result<BlobRef>> => {
@@ -187,29 +263,38 @@ export function createRegistry(ports: RegistryPorts): Registry {
     async publish(bytes, by, lineage = {}) {
       const manifest = readManifest(bytes);
       if (!manifest.ok) return manifest;
+      const { name, version } = manifest.value;
+      if (name === filesPath)
+        return err(failure('invalid_argument', `no model is named ${filesPath}: files lie there`));
+      const digest = sha256(bytes);
+      const held = await heldAs(name, version, digest);
+      if (!held.ok) return held;
       const files = filesOf(manifest.value);
-      const before = await lackingOf(files);
+      const all = [...files.edge, ...files.cloud];
+      const before = await lackingOf(all);
       if (!before.ok) return before;
       if (before.value.length > 0) return ok({ lacking: before.value });
       const kept = await keep(files);
       if (!kept.ok) return kept;
       // Before it was referred to, one may have been evicted.
-      const lacking = await lackingOf(files);
+      const lacking = await lackingOf(all);
       if (!lacking.ok) return lacking;
       if (lacking.value.length > 0) return ok({ lacking: lacking.value });
       const ref = await store(bytes);
       if (!ref.ok) return ref;
-      const own = await keep([ref.value]);
+      const own = await keep({ edge: [ref.value], cloud: [] });
       if (!own.ok) return own;
-      const { name, version } = manifest.value;
       const description = describeManifest(manifest.value, lineage);
       const appended = await append(name, (state) => {
-        if (state.versions.get(version)?.manifest.digest === ref.value.digest) return ok(undefined);
+        if (state.versions.get(version)?.manifest.digest === digest) return ok(undefined);
         const atMs = clock.nowMs();
         return ok({ kind: 'published', atMs, by, version, manifest: ref.value, description });
       });
       return appended.ok ? ok({ model: name, version, manifest: ref.value }) : appended;
     },
+
+    keeps: (digest) =>
+      references.owners(digest).some((owner) => [audiences.models, cloudOwner].includes(owner)),
 
     models: () => logs.list(),
 
@@ -220,10 +305,7 @@ export function createRegistry(ports: RegistryPorts): Registry {
 
     version: versionOf,
 
-    async manifest({ digest, bytes }) {
-      const read = await blobs.read(digest, 0, bytes);
-      return read.ok ? readManifest(read.value) : read;
-    },
+    manifest: manifestOf,
 
     async compare(model, from, to) {
       const versions = collect([await versionOf(model, from), await versionOf(model, to)]);
@@ -245,10 +327,12 @@ export function createRegistry(ports: RegistryPorts): Registry {
         });
       }),
 
-    setState: (model, version, state, reason, by) =>
-      append(model, () =>
+    async setState(model, version, state, reason, by) {
+      const changed = await append(model, () =>
         ok({ kind: 'state-changed', atMs: clock.nowMs(), by, version, state, reason }),
-      ),
+      );
+      return changed.ok && state === 'decommissioned' ? letGo(model, version) : changed;
+    },
 
     async history(model) {
       const now = await modelOf(model);
