@@ -1,4 +1,4 @@
-import { envelopeBytesMax } from '@skerry/shared';
+import { envelopeBytesMax, requestDeadlineMsMax } from '@skerry/shared';
 import { encode } from 'cborg';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -228,3 +228,10 @@ describe('codec', () => {
 function downOp(position: number) {
   return { position, atMs: 0, body: sampleAnswer(`r${position}`) };
 }
+
+it('[EXC5] of a longer wait than anybody may have so much alone counts, and it is not refused', () => {
+  for (const deadlineLeftMs of [requestDeadlineMsMax, 2 ** 31, 1e300]) {
+    const bytes = encode({ ...sampleEscalation('a'), deadlineLeftMs });
+    expect(decodeUpBody(bytes)).toMatchObject({ value: { deadlineLeftMs: requestDeadlineMsMax } });
+  }
+});

@@ -1,7 +1,7 @@
 // The messages between a device and the coordinator. SPEC.md holds the rules that they obey.
 // The zod schemas are the wire format's one source; codec.ts turns them into CBOR (RFC 8949) and back.
 
-import { digestSchema, exchangeOpsMax, nameSchema } from '@skerry/shared';
+import { digestSchema, exchangeOpsMax, nameSchema, requestDeadlineMsMax } from '@skerry/shared';
 import { z } from 'zod';
 import { blobRefSchema } from './blobs/blob.ts';
 import { laneOf, lanes } from './op-kinds.ts';
@@ -44,9 +44,12 @@ const escalationSchema = z.strictObject({
   local: z.strictObject({ exit: z.int().positive(), label: countSchema, confidence: z.number() }),
   /**
    * How long an app waits; answers after it are late but still wanted. 0 where none waits. In the outbox: when appended.
-   * [EXC5]
+   * Not refused where it says more than anybody may wait, for older devices had no such bound. [EXC5]
    */
-  deadlineLeftMs: z.number().nonnegative(),
+  deadlineLeftMs: z
+    .number()
+    .nonnegative()
+    .transform((ms) => Math.min(ms, requestDeadlineMsMax)),
   /**
    * The device has answered for good, from this exit or from what it has learned: how often the cloud disagrees measures
    * the true risk.

@@ -1,5 +1,5 @@
 import type { TensorMap } from '@skerry/models';
-import { ok } from '@skerry/shared';
+import { ok, requestDeadlineMsMax } from '@skerry/shared';
 import { systemClock } from '@skerry/shared/node';
 import { createVirtualClock } from '@skerry/shared/testing';
 import { expect, it } from 'vitest';
@@ -62,4 +62,25 @@ it('a client is refused while the model is unloaded, also where an upstream answ
   expect(await ask()).toMatchObject({ value: { outputs: x } });
   loaded = false;
   expect(await ask()).toMatchObject({ error: { code: 'unavailable' } });
+});
+
+it('a client may ask for no longer a place in the queue than anybody may wait', async () => {
+  const { served } = createServingEntry(
+    { name: 'm', version: '1', platform: 'p', inputs: [spec], outputs: [spec], properties: {} },
+    false,
+    limits,
+    {
+      clock: systemClock,
+      execute: async () => ok(x),
+      ready: () => true,
+      loaded: () => true,
+      onBatch() {},
+    },
+  );
+  const ask = (timeout: number) =>
+    served.infer({ inputs: x, parameters: { timeout }, binary: () => false }, { signal });
+  expect(await ask(requestDeadlineMsMax * 1_000)).toMatchObject({ ok: true });
+  expect(await ask(requestDeadlineMsMax * 1_000 + 1)).toMatchObject({
+    error: { code: 'invalid_argument' },
+  });
 });

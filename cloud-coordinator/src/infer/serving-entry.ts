@@ -11,7 +11,15 @@ import {
   type ServedAnswer,
   type ServedModel,
 } from '@skerry/models/open-inference';
-import { type Clock, describeIssues, err, failure, ok, type Result } from '@skerry/shared';
+import {
+  type Clock,
+  describeIssues,
+  err,
+  failure,
+  ok,
+  type Result,
+  requestDeadlineMsMax,
+} from '@skerry/shared';
 import { z } from 'zod';
 import type { BatchLimits, QueuePolicy } from './batch-plan.ts';
 import { type Batcher, createBatcher, type Turn } from './batcher.ts';
@@ -49,7 +57,11 @@ const usPerMs = 1_000;
 /** Triton's `priority` and `timeout` (µs in the queue), and ours: how long somebody waits for the answer. */
 const parametersSchema = z.looseObject({
   priority: z.int().positive().optional(),
-  timeout: z.number().nonnegative().optional(),
+  timeout: z
+    .number()
+    .nonnegative()
+    .max(requestDeadlineMsMax * usPerMs)
+    .optional(),
   skerry_deadline_ms: deadlineMsSchema,
 });
 
