@@ -298,6 +298,13 @@ describe('a text is decided on before it is asked', () => {
     expect(world.decisions.at(-1)?.reason).toBe('budget: requests');
   });
 
+  it('pays for the bytes that travel, whatever letters they are of', async () => {
+    const world = openWorld(all(), { config: { escalationBytesPerHour: 1_000_000 } });
+    const asked = { ...request, messages: [{ role: 'user', content: 'tiefe Wässer 深い' }] };
+    await world.text.chat(asked, terms);
+    expect(world.spent.get('bytes')).toBe(1_000_000 - Buffer.byteLength(JSON.stringify(asked)));
+  });
+
   it('asks the local model by its own name, the cloud by the one of the request', async () => {
     const sources = all();
     const world = openWorld(sources, { config: { textUpstreamModel: 'small' } });
@@ -346,9 +353,33 @@ describe('embeddings', () => {
     const list = vi.fn(local.list).mockResolvedValueOnce(err(failure('unavailable', 'away')));
     const world = openWorld({ local: { ...local, list } });
     expect(await embed(world, 'mini')).toMatchObject({ ok: false });
+    expect(await embed(world, 'mini')).toMatchObject({ ok: false });
+    world.clock.runNext(5_000);
     expect(await embed(world, 'mini')).toMatchObject({ ok: true });
     expect(await embed(world, 'mini')).toMatchObject({ ok: true });
     expect(list).toHaveBeenCalledTimes(2);
+  });
+
+  it('wait once, all together, for a local server that hangs, and then no more for a while', async () => {
+    const local = scripted('local', ['mini']);
+    const list = vi.fn<TextServer['list']>(() => new Promise(() => {}));
+    const world = openWorld({ local: { ...local, list }, cloud: scripted('cloud') });
+    const there = { value: { decision: { source: 'cloud' } } };
+    const asked = [1, 2].map(() => embed(world, 'mini'));
+    world.clock.runNext(2_000);
+    world.clock.runNext(2_000);
+    expect(await Promise.all(asked)).toMatchObject([there, there]);
+    expect(await embed(world, 'mini')).toMatchObject(there);
+    expect(list).toHaveBeenCalledTimes(1);
+  });
+
+  it('wait for it no longer than they have', async () => {
+    const local = { ...scripted('local'), list: () => new Promise<never>(() => {}) };
+    const { text, clock } = openWorld({ local });
+    const asked = text.list({ leftMs: 100 });
+    clock.runNext(100);
+    expect(clock.nowMs()).toBe(100);
+    expect(await asked).toEqual({ ok: true, value: [] });
   });
 });
 

@@ -11,7 +11,7 @@ import {
 } from '@skerry/models/openai';
 import type { TextRouter } from '@skerry/models/text-router';
 import { err, failure, ok, type Result } from '@skerry/shared';
-import { createBulkhead } from '@skerry/shared/resilience';
+import { createBulkhead, withDeadline } from '@skerry/shared/resilience';
 import { type Policy, policies } from '../route/decide.ts';
 import type { TextSource } from './next-source.ts';
 import { createSourceAsker, type SourceAskerPorts } from './source-asker.ts';
@@ -39,6 +39,8 @@ export interface DeviceTextConfig {
 /** Of a list of models: whoever is slow to tell is left out. */
 const listTimeoutMs = 2_000;
 const namesKeptMs = 30_000;
+/** That it did not tell: each who asks would wait for it again. */
+const noNamesKeptMs = 5_000;
 const busyRetryAfterMs = 1_000;
 
 export function createDeviceText(
@@ -113,7 +115,9 @@ export function createDeviceText(
 }
 
 const nobody = err(failure('model_not_found', 'nobody here can answer that'));
-const bytesOf = (request: object): number => JSON.stringify(request).length;
+/** As they travel: in UTF-8. */
+const bytesOf = (request: object): number =>
+  new TextEncoder().encode(JSON.stringify(request)).length;
 const shortly = (terms: TextTerms): TextTerms => ({
   ...terms,
   leftMs: Math.min(terms.leftMs, listTimeoutMs),
@@ -126,18 +130,30 @@ function policyOf({ policy }: TextTerms, otherwise: Policy): Result<Policy> {
     : ok(named);
 }
 
-/** The names of a server's models, asked now and then. */
+/** The names of a server's models, asked now and then, and once for all who ask meanwhile; none where it did not tell. */
 function createNames(
   server: TextServer | undefined,
   { clock }: Pick<SourceAskerPorts, 'clock'>,
 ): (terms: TextTerms) => Promise<readonly string[]> {
   let names: readonly string[] = [];
   let untilMs = Number.NEGATIVE_INFINITY;
-  return async (terms) => {
-    if (server === undefined || clock.monotonicMs() < untilMs) return names;
-    const listed = await server.list(shortly(terms));
+  let asking: Promise<Result<readonly string[]>> | undefined;
+  // Not by the terms of who asks first: others wait for the same list.
+  const ask = async (from: TextServer): Promise<Result<readonly string[]>> => {
+    const listed = await withDeadline(clock, listTimeoutMs, (signal) =>
+      from.list({ leftMs: listTimeoutMs, signal }),
+    );
     names = listed.ok ? listed.value : [];
-    if (listed.ok) untilMs = clock.monotonicMs() + namesKeptMs;
-    return names;
+    untilMs = clock.monotonicMs() + (listed.ok ? namesKeptMs : noNamesKeptMs);
+    return listed;
+  };
+  return async ({ leftMs, signal }) => {
+    if (server === undefined || clock.monotonicMs() < untilMs) return names;
+    asking ??= ask(server).finally(() => {
+      asking = undefined;
+    });
+    const shared = asking;
+    const listed = await withDeadline(clock, leftMs, () => shared, signal);
+    return listed.ok ? listed.value : [];
   };
 }
