@@ -34,7 +34,7 @@ async function fresh() {
       random: createRandom(1),
       log: silentLog,
       metrics: createMetrics(),
-      store: createSqlCoordinatorStore(db.value),
+      store: createSqlCoordinatorStore(db.value, systemClock),
       devices: createSqlDeviceTable(db.value),
       audits: createSqlAuditTable(db.value),
       documents: createSqlDocumentStore(db.value),

@@ -161,7 +161,7 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
     random,
     log,
     metrics,
-    store: createSqlCoordinatorStore(database.value, commits),
+    store: createSqlCoordinatorStore(database.value, clock, commits),
     devices: createSqlDeviceTable(database.value, commits),
     audits: createSqlAuditTable(database.value),
     documents: createSqlDocumentStore(database.value, commits),

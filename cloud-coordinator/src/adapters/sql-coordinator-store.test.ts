@@ -10,13 +10,16 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { sqliteDisk } from '../testing/sqlite-disk.ts';
 import { createSqlCoordinatorStore } from './sql-coordinator-store.ts';
 
-coordinatorStoreContract('SQLite', () => sqliteDisk((db) => createSqlCoordinatorStore(db)));
+const atMs = 1_234;
+const clock = { nowMs: () => atMs };
+
+coordinatorStoreContract('SQLite', () => sqliteDisk((db) => createSqlCoordinatorStore(db, clock)));
 
 describe('a row that cannot be read', () => {
   const broken = Uint8Array.of(0xff, 0x00);
   const device = 'device-1';
   const fresh = async () => {
-    const disk = sqliteDisk((db) => ({ db, store: createSqlCoordinatorStore(db) }));
+    const disk = sqliteDisk((db) => ({ db, store: createSqlCoordinatorStore(db, clock) }));
     const opened = await disk.open();
     onTestFinished(disk.close);
     const aside = () => opened.db.selectFrom('quarantine').selectAll().orderBy('id').execute();
@@ -30,10 +33,10 @@ describe('a row that cannot be read', () => {
     value(await store.accept(sampleExchange({ assigned, ops }), 5));
     await db.updateTable('up_op').set({ body: broken }).where('at_ms', 'in', [1, 3]).execute();
     const open = value(await store.openOps('document-change', 2));
-    expect(open.map(({ atMs }) => atMs)).toEqual([2, 4]);
+    expect(open.map((op) => op.atMs)).toEqual([2, 4]);
     expect(await aside()).toMatchObject([
-      { device, kind: 'document-change', body: Buffer.from(broken) },
-      {},
+      { device, kind: 'document-change', body: Buffer.from(broken), at_ms: atMs },
+      { at_ms: atMs },
     ]);
   });
 
@@ -60,8 +63,10 @@ describe('a row that cannot be read', () => {
     for (let i = 0; i < 2; i++)
       expect(value(await store.openEscalations(1))).toMatchObject([{ body: { requestId: 'r2' } }]);
     const down = value(await store.downOpsAfter(device, 0, 9, 1e6));
-    expect(down.ops).toMatchObject([{ body: { requestId: 'r1', outcome: { kind: 'failed' } } }]);
-    expect(await aside()).toMatchObject([{ device, kind: 'escalation' }]);
+    expect(down.ops).toMatchObject([
+      { atMs, body: { requestId: 'r1', outcome: { kind: 'failed' } } },
+    ]);
+    expect(await aside()).toMatchObject([{ device, kind: 'escalation', at_ms: atMs }]);
   });
 
   it('[QUA5] among down ops changes nothing, and its position passes', async () => {

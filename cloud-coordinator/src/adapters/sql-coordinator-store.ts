@@ -1,7 +1,6 @@
 // CoordinatorStore in SQL: what a device was promised to be durable, and what it has still to be told.
 
-import { err, failure, ok, type Result } from '@skerry/shared';
-import { systemClock } from '@skerry/shared/node';
+import { type Clock, err, failure, ok, type Result } from '@skerry/shared';
 import {
   type CoordinatorStore,
   countWithin,
@@ -26,6 +25,7 @@ import { countQuarantined, quarantine, readPast } from './sql-op-quarantine.ts';
 
 export function createSqlCoordinatorStore(
   db: Kysely<Schema>,
+  clock: Pick<Clock, 'nowMs'>,
   commits: GroupCommit = createGroupCommit(db),
 ): CoordinatorStore {
   return {
@@ -45,7 +45,7 @@ export function createSqlCoordinatorStore(
           const decoded = decodeDownBody(body);
           return decoded.ok ? ok({ position, atMs: at_ms, body: decoded.value }) : decoded;
         },
-        (tx, { position }, reason) => replaceDown(tx, device, position, reason),
+        (tx, { position }, reason) => replaceDown(tx, { device, position }, reason, clock.nowMs()),
       );
       return ops.ok ? ok({ ops: ops.value, more }) : ops;
     },
@@ -80,7 +80,7 @@ export function createSqlCoordinatorStore(
           const decoded = bodyOf(kind, body);
           return decoded.ok ? ok({ id, device, atMs: at_ms, body: decoded.value }) : decoded;
         },
-        (tx, { id }, reason) => quarantineUp(tx, id, reason, systemClock.nowMs()),
+        (tx, { id }, reason) => quarantineUp(tx, id, reason, clock.nowMs()),
       ),
 
     async closeOps(ids) {
@@ -127,7 +127,8 @@ export function createSqlCoordinatorStore(
           const decoded = bodyOf('escalation', body);
           return decoded.ok ? ok({ device, body: decoded.value }) : decoded;
         },
-        (tx, { device, request_id }, reason) => loseEscalation(tx, device, request_id, reason),
+        (tx, { device, request_id }, reason) =>
+          loseEscalation(tx, device, request_id, reason, clock.nowMs()),
       ),
   };
 }
@@ -184,20 +185,18 @@ async function quarantineUp(
 /** [QUA5] Its position passes all the same. */
 async function replaceDown(
   tx: Transaction<Schema>,
-  device: string,
-  position: number,
+  at: { readonly device: string; readonly position: number },
   reason: string,
+  nowMs: number,
 ): Promise<void> {
-  const at = { device, position };
   const op = await tx
     .selectFrom('down_op')
     .select('body')
     .where((e) => e.and(at))
     .executeTakeFirst();
   if (op === undefined) return;
-  const nowMs = systemClock.nowMs();
-  await quarantine(tx, { device, kind: 'down', reason, at_ms: nowMs, body: op.body });
-  await emptyDown(tx, device, position);
+  await quarantine(tx, { device: at.device, kind: 'down', reason, at_ms: nowMs, body: op.body });
+  await emptyDown(tx, at.device, at.position);
 }
 
 /** [QUA5] Who asked is told, by the id that is kept beside the question. */
@@ -206,6 +205,7 @@ async function loseEscalation(
   device: string,
   requestId: string,
   reason: string,
+  nowMs: number,
 ): Promise<void> {
   const lost = await tx
     .deleteFrom('escalation')
@@ -214,7 +214,6 @@ async function loseEscalation(
     .returning('body')
     .executeTakeFirst();
   if (lost === undefined) return;
-  const nowMs = systemClock.nowMs();
   await quarantine(tx, { device, kind: 'escalation', reason, at_ms: nowMs, body: lost.body });
   const answer = lostQuestion(requestId);
   const encoded = encodeBody(answer);

@@ -1,3 +1,4 @@
+import { systemClock } from '@skerry/shared/node';
 import { sampleAssignment } from '@skerry/sync-protocol/testing';
 import type { Kysely } from 'kysely';
 import { describe, expect, it } from 'vitest';
@@ -32,7 +33,7 @@ assignmentStoreContract('SQLite', async () =>
     const commits = createGroupCommit(db);
     return {
       assignments: createSqlAssignmentStore(db, commits),
-      ops: createSqlCoordinatorStore(db, commits),
+      ops: createSqlCoordinatorStore(db, systemClock, commits),
     };
   }),
 );
@@ -50,7 +51,7 @@ describe('assignments in SQLite', () => {
     return {
       db,
       assignments: createSqlAssignmentStore(db, commits),
-      ops: createSqlCoordinatorStore(db, commits),
+      ops: createSqlCoordinatorStore(db, systemClock, commits),
       close: disk.close,
     };
   }

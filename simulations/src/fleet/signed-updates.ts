@@ -9,7 +9,7 @@ import { createSqlCoordinatorStore, openSqlite } from '@skerry/cloud-coordinator
 import { runTrustCommand } from '@skerry/cloud-coordinator/trust';
 import { manifestSchema } from '@skerry/models';
 import { variantDigest, zooDirectory } from '@skerry/models/node';
-import { createKeySigner, sha256, signEnvelope } from '@skerry/shared/node';
+import { createKeySigner, sha256, signEnvelope, systemClock } from '@skerry/shared/node';
 import { sampleAssignment, sampleModelAssignment } from '@skerry/sync-protocol/testing';
 import {
   type Assignment,
@@ -113,7 +113,7 @@ export async function openSignedUpdates(atEnd: (close: () => Promise<void>) => v
   if (!director.ok) throw new Error(director.error.message);
   const database = await must(openSqlite(join(dataDir, 'coordinator.sqlite')));
   atEnd(() => database.destroy());
-  const store = createSqlCoordinatorStore(database);
+  const store = createSqlCoordinatorStore(database, systemClock);
 
   return {
     folder,

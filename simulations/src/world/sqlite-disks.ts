@@ -39,13 +39,13 @@ export async function withSqliteDisks<T>(action: (disks: Disks) => Promise<T>): 
         };
         return diskAt(join(folder, `${device}.sqlite`));
       },
-      coordinator() {
+      coordinator(clock) {
         const path = join(folder, 'coordinator.sqlite');
         let database: Awaited<ReturnType<typeof openSqlite>>;
         const disk = {
           async open() {
             database = await openSqlite(path);
-            return createSqlCoordinatorStore(value(database));
+            return createSqlCoordinatorStore(value(database), clock);
           },
           close: () => value(database).destroy(),
         };

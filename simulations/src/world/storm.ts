@@ -3,7 +3,7 @@
 // every question answered, every document change dealt with. One seed gives one run, exactly.
 
 import { setImmediate as settled } from 'node:timers/promises';
-import { createRandom, type Random } from '@skerry/shared';
+import { type Clock, createRandom, type Random } from '@skerry/shared';
 import type { OutboxBounds } from '@skerry/sync-protocol';
 import {
   type CoordinatorDisk,
@@ -34,7 +34,7 @@ const bounds: OutboxBounds = { outboxOpsMax: 12, outboxBytesMax: 100_000 };
 export interface Disks {
   /** `newEpoch` names each opening. */
   device(device: string, newEpoch: () => string, bounds: OutboxBounds): CopyableDisk;
-  coordinator(): CoordinatorDisk;
+  coordinator(clock: Pick<Clock, 'nowMs'>): CoordinatorDisk;
 }
 
 const memoryDisks = (bug: Bug | undefined): Disks => ({
@@ -146,7 +146,7 @@ export async function storm(seed: number, options: RunOptions = {}): Promise<Out
     exchangesMax: weather.exchangesMax,
   } satisfies Parameters<typeof startAgent>[2] & Parameters<typeof startCoordinator>[1];
 
-  const coordinator = await startCoordinator(disks.coordinator(), world);
+  const coordinator = await startCoordinator(disks.coordinator(clock), world);
   const factor = bug?.boundsFactor ?? 1;
   const allowed = {
     outboxOpsMax: bounds.outboxOpsMax * factor,
