@@ -20,6 +20,8 @@ const { values } = parseArgs({
 const imageCount = 5_000;
 /** Of each device: a gate pairs as many of its candidate's with them. */
 const baselineAnswers = 30;
+/** Of fewer no gate could show that one of twenty fails. */
+const canaryMin = 3;
 const startedMs = Date.now();
 
 const say = (text: string): void => {
@@ -35,7 +37,7 @@ async function main(): Promise<number> {
     canary === undefined ||
     rate === undefined ||
     !counts.every((count) => Number.isInteger(count)) ||
-    !(canary >= 2 && agents > canary && rate > 0)
+    !(canary >= canaryMin && agents > canary && rate > 0)
   ) {
     process.stdout.write('usage: npm run rollout -- [--agents 50] [--canary 8] [--rate 1]\n');
     return 2;
@@ -76,6 +78,9 @@ async function main(): Promise<number> {
 }
 
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+
+// Whoever is told to end takes along what it has started: see process.ts.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 
 process.exitCode = await main().catch((thrown: unknown) => {
   process.stderr.write(`${thrown instanceof Error ? thrown.message : thrown}\n`);
