@@ -195,7 +195,7 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
   opened.push(() => coordinator.value.close());
   const { fetch } = coordinator.value;
   const { httpTls, operatorAsked } = plan.value;
-  const { operatorToken } = config;
+  const { operatorToken, httpHost, serverNames } = config;
   if (operatorAsked && operatorToken === undefined)
     log.warn({}, 'no operatorToken: off loopback the API and the console answer nobody');
   const operators = await openOperators(
@@ -206,7 +206,12 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
   if (!operators.ok) return operators;
   opened.push(operators.value.close);
   const { find } = operators.value;
-  const checkOperator = createOperatorCheck({ operatorToken, asked: operatorAsked, find });
+  const checkOperator = createOperatorCheck({
+    operatorToken,
+    asked: operatorAsked,
+    names: [...serverNames, httpHost],
+    find,
+  });
   const exchange = pass(createExchangeRoutes(http.pipe, httpTls));
   const app = new Hono<{ Bindings: PeerEnvironment & OperatorEnvironment['Bindings'] }>()
     .route('/v1/enrol', enrolmentRoutes({ ...security.value, authority: authority.certificate }))

@@ -82,6 +82,41 @@ describe('the operator’s routes', () => {
     expect(await status('POST', 'same-origin')).toBe(200);
     expect(await status('GET', 'cross-site')).toBe(200);
   });
+
+  it('[IDN10] nor does a page whose browser says its origin alone', async () => {
+    const ask = fresh({ operatorToken, asked: true });
+    const status = async (origin: string, method = 'POST') => {
+      const headers = { authorization: basic(operatorToken), host: 'fleet.example:8080', origin };
+      return (await ask('/v1/fleet/stop', headers, method)).status;
+    };
+    for (const origin of ['http://evil.example', 'http://fleet.example', 'null'])
+      expect([origin, await status(origin)]).toEqual([origin, 403]);
+    expect(await status('http://fleet.example:8080')).toBe(200);
+    expect(await status('http://evil.example', 'GET')).toBe(200);
+  });
+
+  it('[IDN10] without a token they are reached by our own names alone, which no page can take', async () => {
+    const ask = fresh({ asked: false, names: ['Fleet.example', '::2'] });
+    const status = async (host: string, method = 'POST') => {
+      const headers = { host, origin: `http://${host}` };
+      return (await ask('/v1/fleet/stop', headers, method)).status;
+    };
+    for (const host of ['127.0.0.1:8080', 'localhost', '127.8.9.1', '[::1]:80', '[::2]:80'])
+      expect([host, await status(host)]).toEqual([host, 200]);
+    expect(await status('fleet.example:8080')).toBe(200);
+    for (const host of ['evil.example:8080', '127.0.0.1.evil.example', '192.0.2.1', ' '])
+      expect([host, await status(host)]).toEqual([host, 403]);
+    expect(await status('evil.example', 'GET')).toBe(403);
+    const refused = await ask('/v1/devices', { host: 'evil.example' });
+    expect(await refused.json()).toMatchObject({ code: 'permission_denied' });
+    expect(refused.headers.get('www-authenticate')).toBeNull();
+    expect((await ask('/healthz', { host: 'evil.example' })).status).toBe(200);
+    // A token says who asks, by whatever name.
+    const named = fresh({ operatorToken, asked: false });
+    const authorization = `Bearer ${operatorToken}`;
+    const headers = { host: 'fleet.lan', authorization };
+    expect((await named('/v1/devices', headers)).status).toBe(200);
+  });
 });
 
 describe('operators with tokens of their own', () => {

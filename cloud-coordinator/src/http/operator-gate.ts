@@ -1,17 +1,25 @@
 // Who may use the operator's routes: whoever shows the fleet's operator token, or one of their own, as a bearer or, for
-// browsers, as the password of HTTP Basic. On loopback without a token, anybody. [IDN10] What one of their own lets them
-// do is their role's. [IDN14]
+// browsers, as the password of HTTP Basic. On loopback without a token, anybody who calls us by a name of ours: an
+// attacker's name, once it points at this machine, makes their page one of our own. [IDN10] What a token of their own lets
+// them do is their role's. [IDN14]
 
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { openAiErrorResponse } from '@skerry/models/openai';
 import { err, type Failure, failure, ok, type Result } from '@skerry/shared';
+import { isLoopback, isOwnOrigin } from '@skerry/shared/node';
 import { deviceOf, respondFailure } from '@skerry/sync-protocol/http';
 import type { Context } from 'hono';
 import { createMiddleware } from 'hono/factory';
 import { mayDo, type Operator, type Operators, sharedOperator } from '../fleet/operators.ts';
 
-/** Judges an Authorization header. Fails with `unauthenticated`. */
-export type OperatorCheck = (authorization: string | undefined) => Result<Operator>;
+/**
+ * Judges an Authorization header, and where none is asked for the Host. Fails with `unauthenticated`, and with
+ * `permission_denied` for a name that is none of ours. No browser leaves the Host out.
+ */
+export type OperatorCheck = (
+  authorization: string | undefined,
+  host?: string | undefined,
+) => Result<Operator>;
 
 /** What a route behind the gate finds in its environment. */
 export interface OperatorEnvironment {
@@ -34,6 +42,8 @@ export interface OperatorAccess {
   readonly operatorToken?: string | undefined;
   /** Whether a token is asked for even where none is configured: then nobody has it. */
   readonly asked: boolean;
+  /** Host names that we are called by, beside those that mean this machine alone. */
+  readonly names?: readonly string[];
   /** Who has a token of their own, by its sha256. */
   readonly find?: Operators['find'];
 }
@@ -45,16 +55,19 @@ const safeMethods: ReadonlySet<string> = new Set(['GET', 'HEAD']);
 export function createOperatorCheck({
   operatorToken,
   asked,
+  names = [],
   find = () => undefined,
 }: OperatorAccess): OperatorCheck {
   const expected = operatorToken === undefined ? undefined : digestOf(operatorToken);
-  return (authorization) => {
+  const ours = new Set(names.map((name) => name.toLowerCase()));
+  return (authorization, host) => {
     // Digests are of one length, and say nothing of how much of a guess was right.
     const shown = digestOf(shownToken(authorization) ?? '');
     const own = find(`sha256:${shown.toString('hex')}`);
     if (own !== undefined) return ok(own);
+    if (expected === undefined && asked) return err(failure('unauthenticated', noToken));
     if (expected === undefined)
-      return asked ? err(failure('unauthenticated', noToken)) : ok(everybody);
+      return host === undefined || isOurName(host, ours) ? ok(everybody) : err(notOurName);
     return timingSafeEqual(shown, expected)
       ? ok(everybody)
       : err(failure('unauthenticated', "show the operator's token: Authorization: Bearer TOKEN"));
@@ -82,15 +95,15 @@ export const operatorGate = (
 ) =>
   createMiddleware(async (c, next) => {
     if (openPaths.has(c.req.path) || admits(c)) return next();
-    const authorization = c.req.header('authorization');
-    const checked = check(authorization);
+    const host = c.req.header('host');
+    const checked = check(c.req.header('authorization'), host);
     if (!checked.ok) {
-      c.header('WWW-Authenticate', 'Basic realm="skerry", charset="UTF-8"');
+      if (checked.error.code === 'unauthenticated')
+        c.header('WWW-Authenticate', 'Basic realm="skerry", charset="UTF-8"');
       return refuse(c, checked.error);
     }
     // A browser adds the password to what another site's page sends here, too.
-    const from = c.req.header('sec-fetch-site') ?? 'none';
-    if (!safeMethods.has(c.req.method) && from !== 'none' && from !== 'same-origin')
+    if (!safeMethods.has(c.req.method) && !isOfOwnPage(c, host))
       return refuse(c, failure('permission_denied', "sent by another site's page"));
     const { name, role } = checked.value;
     if (!mayDo(role, c.req.method, c.req.path))
@@ -99,12 +112,31 @@ export const operatorGate = (
     return next();
   });
 
+/** Who is no browser says neither. */
+function isOfOwnPage(c: Context, host: string | undefined): boolean {
+  const site = c.req.header('sec-fetch-site');
+  if (site !== undefined) return site === 'none' || site === 'same-origin';
+  const origin = c.req.header('origin');
+  return origin === undefined || isOwnOrigin(origin, host);
+}
+
+function isOurName(host: string, ours: ReadonlySet<string>): boolean {
+  if (!URL.canParse(`http://${host}`)) return false;
+  const { hostname } = new URL(`http://${host}`);
+  return isLoopback(hostname) || ours.has(hostname) || ours.has(hostname.replace(/^\[|\]$/g, ''));
+}
+
 /** The routes of texts are the devices' too: as whom they are for Exchanges and blobs. [IDN13] */
 export const textGate = (check: OperatorCheck, certified: boolean) =>
   operatorGate(check, {
     admits: (c) => deviceOf(c, certified).ok,
     refuse: (_, failed) => openAiErrorResponse(failed),
   });
+
+const notOurName = failure(
+  'permission_denied',
+  'this coordinator is not called by that Host: name it in serverNames, or set an operatorToken',
+);
 
 const noToken =
   'no operatorToken is configured: set SKERRY_OPERATOR_TOKEN, or operatorToken in the file, for the coordinator';

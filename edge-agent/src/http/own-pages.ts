@@ -4,7 +4,7 @@
 
 import { isIP } from 'node:net';
 import { failure } from '@skerry/shared';
-import { isLoopback } from '@skerry/shared/node';
+import { isLoopback, isOwnOrigin } from '@skerry/shared/node';
 import type { MiddlewareHandler } from 'hono';
 import { refuse } from './refuse.ts';
 
@@ -21,22 +21,12 @@ export function ownPagesOnly(httpHost: string): MiddlewareHandler {
     const site = c.req.header('sec-fetch-site');
     if (foreignSites.has(site ?? '')) return refuse(c, foreignPage);
     const origin = c.req.header('origin');
-    if (site === undefined && origin !== undefined && !isSameHost(origin, host))
+    if (site === undefined && origin !== undefined && !isOwnOrigin(origin, host))
       return refuse(c, foreignPage);
     if (checksName && host !== undefined && !isOurName(host, httpHost))
       return refuse(c, failure('permission_denied', 'this agent is not called by that Host'));
     return next();
   };
-}
-
-/**
- * A browser says Sec-Fetch-Site to loopback and over TLS alone; Origin, with whatever can change something, everywhere.
- * That of a sandboxed page, `null`, is nobody's.
- */
-function isSameHost(origin: string, host: string | undefined): boolean {
-  if (!URL.canParse(origin) || !URL.canParse(`http://${host}`)) return false;
-  const page = new URL(origin);
-  return page.host === new URL(`${page.protocol}//${host}`).host;
 }
 
 /** An address is no name that could be pointed here. */

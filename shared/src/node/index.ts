@@ -5,6 +5,7 @@ export { listenHttp } from './listen-http.ts';
 export { loadProcessConfig } from './load-process-config.ts';
 export { memoryLimitBytes } from './memory-limit.ts';
 export { openFilesMax } from './open-files.ts';
+export { isOwnOrigin } from './own-origin.ts';
 export { pageFiles } from './page-files.ts';
 export { logLevelSchema, type Opened, runProcess } from './run-process.ts';
 export { errorTextOf, serverFailure } from './server-failure.ts';
