@@ -6,7 +6,12 @@ const ops = (count: number, bytes = 10) => Array.from({ length: count }, () => (
 
 describe('outbox plan', () => {
   it('[LAN1] each kind has a lane', () => {
-    expect(upKinds.map((kind) => laneOf({ kind }))).toEqual(['urgent', 'normal', 'bulk']);
+    expect(Object.fromEntries(upKinds.map((kind) => [kind, laneOf({ kind })]))).toEqual({
+      escalation: 'urgent',
+      'document-change': 'normal',
+      'update-report': 'bulk',
+      telemetry: 'bulk',
+    });
   });
 
   it('[LAN2] takes one of each lane, and the rest by priority', () => {
