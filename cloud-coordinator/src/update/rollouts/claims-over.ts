@@ -4,14 +4,12 @@ import { err, failure, ok, type Result } from '@skerry/shared';
 import type { RolloutPlan } from './rollout-plan.ts';
 import type { RolloutState } from './rollout-state.ts';
 
-const inProgress: ReadonlySet<string> = new Set([
-  'awaiting-approval',
-  'running',
-  'paused',
-  'rolling-back',
-]);
+const inProgress: ReadonlySet<string> = new Set(['awaiting-approval', 'running', 'paused']);
 
-/** One at a time moves a model: two would each take the other for a fault. */
+/**
+ * One at a time moves a model: two would each take the other for a fault. One that turns back moves nobody forward, and
+ * what it is owed must not keep the version that mends it away.
+ */
 export function checkFree(plan: RolloutPlan, others: readonly RolloutState[]): Result<void> {
   if (others.some((other) => other.plan.id === plan.id))
     return err(failure('invalid_argument', `the name ${plan.id} is taken`));

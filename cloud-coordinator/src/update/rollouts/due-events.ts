@@ -44,6 +44,8 @@ export function phaseEnd({ phase, plan }: RolloutState): number | undefined {
       return phase.sinceMs + plan.timeouts.waveMs;
     case 'paused':
       return phase.sinceMs + plan.timeouts.pauseMs;
+    case 'rolling-back':
+      return phase.sinceMs + plan.timeouts.rollbackMs;
     default:
       return undefined;
   }

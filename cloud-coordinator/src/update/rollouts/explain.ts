@@ -26,15 +26,20 @@ export function explainRollout(state: RolloutState, nowMs: number): string {
     case 'aborted':
       return `aborted: ${phase.reason}; who had confirmed keeps it`;
     case 'rolling-back':
-      return `rolling back: ${phase.reason}; ${reverting(state, true)} devices that are heard may still run it`;
+      return `rolling back: ${phase.reason}; ${reverting(state, true)} devices that are heard may still run it${until}`;
     case 'rolled-back':
-      return `rolled back: ${phase.reason}; ${reverting(state, false)} devices that are away are turned when they come back${verdict === undefined ? ' (ordered)' : ''}`;
+      return `rolled back: ${phase.reason}; ${reverting(state, false)} devices that are away are turned when they come back${owedOnline(state)}${verdict === undefined ? ' (ordered)' : ''}`;
   }
 }
 
 const reverting = ({ members }: RolloutState, online: boolean): number =>
   [...members.values()].filter((m) => m.progress.kind === 'reverting' && m.online === online)
     .length;
+
+function owedOnline(state: RolloutState): string {
+  const owed = reverting(state, true);
+  return owed === 0 ? '' : `, ${owed} that are heard still owe it`;
+}
 
 /** `undefined`: the rollout is not about this device. */
 export function explainDevice(

@@ -4,6 +4,7 @@
 //      ▲                  │ lapsed             │ rolled back, or silent after it had begun ──▶ failed
 //      └──── withdrawn ◀──┘                    └ refused ──▶ refused
 //   any that was told the candidate ──the rollout turns back──▶ reverting ──heard on another bundle──▶ safe
+//                                                            └ refused it before ──▶ safe
 //
 // What never holds: that silence is a success, or that a device which was not reached has failed.
 
@@ -124,7 +125,10 @@ function progressAfter(member: Member, told: Report, candidate: string, atMs: nu
   const { progress } = member;
   const reason = told.reason ?? '';
   if (progress.kind === 'reverting' || progress.kind === 'safe')
-    return over.has(told.state) && told.running !== candidate && progress.kind === 'reverting'
+    return progress.kind === 'reverting' &&
+      told.running !== candidate &&
+      // What it let go of before it was told it may take up again by its own next try, unless it never runs it again.
+      (progress.toldMs === undefined ? told.state === 'quarantined' : over.has(told.state))
       ? { kind: 'safe', atMs }
       : progress;
   if (told.arm === 'control') return { kind: 'control' };
@@ -218,16 +222,26 @@ function heardOf(
     };
   if (progress.kind === 'safe' && runs)
     return { ...heard, progress: { kind: 'reverting', sinceMs: atMs, toldMs: undefined } };
-  // Only who has spoken since it was told can have heard it, and only who says what it runs has answered.
-  if (
+  if (answersRevert(member, running, seenMs) && !runs)
+    return { ...heard, progress: { kind: 'safe', atMs } };
+  return heard;
+}
+
+/**
+ * Only who has spoken since it was told can have heard it, and only who says what it runs has answered; of who has never
+ * run the model that is nothing.
+ */
+export function answersRevert(
+  { progress, running }: Member,
+  runs: string | undefined,
+  seenMs: number,
+): boolean {
+  return (
     progress.kind === 'reverting' &&
     progress.toldMs !== undefined &&
     seenMs > progress.toldMs &&
-    running !== undefined &&
-    !runs
-  )
-    return { ...heard, progress: { kind: 'safe', atMs } };
-  return heard;
+    (runs !== undefined || running === undefined)
+  );
 }
 
 export function lapse(member: Member, atMs: number): Member {
@@ -245,9 +259,12 @@ export function lapse(member: Member, atMs: number): Member {
 }
 
 /** The rollout turns back: whoever may hold the candidate must be heard on another bundle. */
-export function revert(member: Member, atMs: number): Member {
+export function revert(member: Member, candidate: string, atMs: number): Member {
   // The other arm holds nothing; what it has told stays.
   if (!mayHold(member) || member.progress.kind === 'control') return member;
+  // It has said that it will not: nothing is to be waited for, though it is told that it need not any more.
+  if (member.progress.kind === 'refused' && member.running !== candidate)
+    return { ...member, progress: { kind: 'safe', atMs } };
   return { ...member, progress: { kind: 'reverting', sinceMs: atMs, toldMs: undefined } };
 }
 

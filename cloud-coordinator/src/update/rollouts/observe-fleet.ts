@@ -3,6 +3,7 @@
 import type { OpenOp } from '@skerry/sync-protocol';
 import { chunked } from './due-events.ts';
 import { waveOf } from './fix-waves.ts';
+import { answersRevert } from './member.ts';
 import type { FleetDevice } from './ports.ts';
 import type { RolloutEvent } from './rollout-event.ts';
 import { selects } from './rollout-plan.ts';
@@ -37,8 +38,10 @@ export function heardFrom(
   const { digest } = candidate.bundle;
   const news = devices.flatMap(({ device, online, running, seenMs }) => {
     const member = members.get(device);
-    if (member === undefined || isClaimed(device)) return [];
+    if (member === undefined) return [];
     const { progress } = member;
+    // Who is to be turned back is waited for, also where a later rollout leads it away.
+    if (progress.kind !== 'reverting' && isClaimed(device)) return [];
     // What it said before it reported that it had let go says nothing of now.
     const isOld = progress.kind === 'safe' && seenMs <= progress.atMs;
     const runs = isOld ? undefined : running[plan.model];
@@ -46,10 +49,7 @@ export function heardFrom(
       member.online !== online ||
       (runs !== undefined && member.running !== runs) ||
       (progress.kind === 'under-way' && progress.state === 'confirmed' && runs === digest) ||
-      (progress.kind === 'reverting' &&
-        runs !== undefined &&
-        runs !== digest &&
-        seenMs > (progress.toldMs ?? Number.POSITIVE_INFINITY));
+      (runs !== digest && answersRevert(member, runs, seenMs));
     if (!isNews) return [];
     return [{ device, online, seenMs, ...(runs === undefined ? {} : { running: runs }) }];
   });

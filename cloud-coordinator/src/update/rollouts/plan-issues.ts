@@ -33,13 +33,13 @@ export function planIssues(
   const issues: Issue[] = [];
   for (const [device, member] of state.members) {
     const { progress, goal, online, site } = member;
+    if (isClaimed(device)) continue;
     if (progress.kind === 'reverting') {
       // No bytes move and it must be soon: everybody at once, also who is away, for whom the op waits.
       if (progress.toldMs === undefined) issues.push(immediate(device, 'previous', nowMs));
       continue;
     }
-    if (isClaimed(device)) continue;
-    if (progress.kind === 'waiting' && goal === 'candidate')
+    if ((progress.kind === 'waiting' || progress.kind === 'safe') && goal === 'candidate')
       issues.push(immediate(device, 'previous', nowMs));
     else if (progress.kind === 'succeeded' && goal === 'previous')
       issues.push(immediate(device, 'candidate', nowMs));

@@ -130,6 +130,8 @@ export const rolloutPlanSchema = z.strictObject({
       pauseMs: durationMsSchema.default(14 * dayMs),
       /** Who has been heard and is not back by then is told again. */
       revertMs: durationMsSchema.default(10 * minuteMs),
+      /** A rollback is waited for no longer; who is not back by then is listed, and still told. */
+      rollbackMs: durationMsSchema.default(dayMs),
     })
     .prefault({}),
   onPauseEnd: z.enum(['abort', 'rollback']).default('rollback'),

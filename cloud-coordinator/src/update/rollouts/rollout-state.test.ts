@@ -7,6 +7,9 @@ import {
   sampleHealth,
   samplePlan,
 } from '../../testing/sample-rollout.ts';
+import { phaseEnd } from './due-events.ts';
+import { explainRollout } from './explain.ts';
+import { planIssues } from './plan-issues.ts';
 import {
   type RolloutEvent,
   readEvents,
@@ -198,7 +201,7 @@ describe('the phases of a rollout', () => {
       hold: same,
       pause: same,
       rollback: same,
-      'timed-out': same,
+      'timed-out': 'rolled-back',
     },
     'rolled-back': {
       approved: same,
@@ -419,6 +422,56 @@ describe('a rollback', () => {
       owed: [],
     });
     expect(timeToSafe(fleet)).toBeUndefined();
+  });
+
+  it('[ROL8] waits for nobody who refused it, and for who has no such model only until it is heard', () => {
+    const lacking: RolloutEvent = {
+      kind: 'joined',
+      atMs: 1,
+      members: [
+        { device: 'misfit', site: 'site-0', wave: 0, online: true },
+        { device: 'bare', site: 'site-0', wave: 0, online: true },
+      ],
+    };
+    const told = after(begin(created()), lacking, issued('misfit'), issued('bare'));
+    const back = after(told, reported('misfit', 'refused'), ordered('rollback-ordered', 100));
+    expect(progressOf(back, 'misfit')).toMatchObject({ kind: 'safe' });
+    expect(back.phase.kind).toBe('rolling-back');
+    // It is told all the same: else it would take the candidate when it fits.
+    const limits = { isClaimed: () => false };
+    expect(planIssues(back, limits, 100)).toMatchObject([
+      { device: 'misfit', goal: 'previous' },
+      { device: 'bare', goal: 'previous' },
+    ]);
+    const waited = after(back, issued('misfit', 'previous', 101), issued('bare', 'previous', 101));
+    expect(planIssues(waited, limits, 102)).toEqual([]);
+    expect(after(waited, heard('bare', undefined, 101)).phase.kind).toBe('rolling-back');
+    expect(after(waited, heard('bare', undefined, 102)).phase.kind).toBe('rolled-back');
+  });
+
+  it('[ROL17] ends by its time with who is owed, whatever they run', () => {
+    const told = after(turned, ...['confirmed', 'begun', 'told'].map((d) => issued(d, 'previous')));
+    const end = phaseEnd(told) ?? Number.NaN;
+    expect(end).toBe(100 + samplePlan().timeouts.rollbackMs);
+    const ended = after(told, { kind: 'timed-out', atMs: end });
+    expect(ended.phase).toMatchObject({ kind: 'rolled-back', doneMs: end });
+    expect(timeToSafe(ended)?.owed).toEqual(['away', 'begun', 'confirmed', 'told']);
+    expect(explainRollout(ended, end)).toMatch(/3 that are heard still owe it/);
+    expect(progressOf(ended, 'begun')).toMatchObject({ kind: 'reverting' });
+  });
+
+  it('[ROL9] what a device let go of before it was told makes it no safer: it may try again', () => {
+    const tried = after(turned, reported('begun', 'rolled-back', 105));
+    expect(progressOf(tried, 'begun')).toMatchObject({ kind: 'reverting', toldMs: undefined });
+    expect(
+      planIssues(tried, { isClaimed: () => false }, 106).map(({ device }) => device),
+    ).toContain('begun');
+    const told = after(
+      tried,
+      issued('begun', 'previous', 107),
+      reported('begun', 'rolled-back', 108),
+    );
+    expect(progressOf(told, 'begun')).toMatchObject({ kind: 'safe' });
   });
 
   it('[ROL8] turns again who runs it again', () => {

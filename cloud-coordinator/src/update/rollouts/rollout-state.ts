@@ -5,7 +5,8 @@
 //                     ▼   └─ resumed ─┤  │ resumed           │ a fault found late
 //                   paused ◀──────────┴──┘                   ▼
 //                     └──▶ aborted · rolling-back ◀──────────┘
-//                                        └──▶ rolled-back, once nobody who was heard runs the candidate
+//                                        └──▶ rolled-back, once nobody who was heard runs the candidate, or by its time,
+//                                             with those who are owed
 //
 // Each phase that is not final ends by a time of the plan's, if by nothing else.
 
@@ -190,15 +191,20 @@ function settle(state: RolloutState, atMs: number): Transition {
   if (phase.kind !== 'rolling-back') return unchanged(state);
   for (const { progress, online } of state.members.values())
     if (progress.kind === 'reverting' && online) return unchanged(state);
-  return move(
-    state,
-    { ...phase, kind: 'rolled-back', doneMs: atMs },
-    {
-      kind: 'tell',
-      message: `${state.plan.id}: rolled back; nobody who is heard runs the candidate`,
-    },
-  );
+  return rolledBack(state, phase, 'rolled back; nobody who is heard runs the candidate', atMs);
 }
+
+const rolledBack = (
+  state: RolloutState,
+  phase: Extract<Phase, { kind: 'rolling-back' }>,
+  said: string,
+  doneMs: number,
+): Transition =>
+  move(
+    state,
+    { ...phase, kind: 'rolled-back', doneMs },
+    { kind: 'tell', message: `${state.plan.id}: ${said}` },
+  );
 
 function judge(
   state: RolloutState,
@@ -244,8 +250,9 @@ function pause(state: RolloutState, reason: string, sinceMs: number): Transition
 function abort(state: RolloutState, reason: string, sinceMs: number): Transition {
   const { phase } = state;
   if (!['awaiting-approval', 'running', 'paused'].includes(phase.kind)) return unchanged(state);
+  const bundle = state.candidate.bundle.digest;
   const members = mapMembers(state.members, (member) =>
-    member.progress.kind === 'succeeded' ? member : revert(member, sinceMs),
+    member.progress.kind === 'succeeded' ? member : revert(member, bundle, sinceMs),
   );
   return move({ ...state, members }, { kind: 'aborted', wave: phase.wave, sinceMs, reason });
 }
@@ -253,8 +260,8 @@ function abort(state: RolloutState, reason: string, sinceMs: number): Transition
 function rollBack(state: RolloutState, reason: string, sinceMs: number): Transition {
   const { phase, candidate, plan } = state;
   if (phase.kind === 'rolling-back' || phase.kind === 'rolled-back') return unchanged(state);
-  const members = mapMembers(state.members, (member) => revert(member, sinceMs));
   const bundle = candidate.bundle.digest;
+  const members = mapMembers(state.members, (member) => revert(member, bundle, sinceMs));
   const turned = move(
     { ...state, members },
     { kind: 'rolling-back', wave: phase.wave, sinceMs, reason },
@@ -276,6 +283,15 @@ function timeOut(state: RolloutState, atMs: number): Transition {
       return plan.onPauseEnd === 'rollback'
         ? rollBack(state, `nobody has ended the pause in time (${phase.reason})`, atMs)
         : abort(state, `nobody has ended the pause in time (${phase.reason})`, atMs);
+    case 'rolling-back': {
+      const owed = [...state.members.values()].filter((m) => m.progress.kind === 'reverting');
+      return rolledBack(
+        state,
+        phase,
+        `rolled back as far as it goes; ${owed.length} devices are owed`,
+        atMs,
+      );
+    }
     default:
       return unchanged(state);
   }

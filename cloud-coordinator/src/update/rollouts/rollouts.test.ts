@@ -254,6 +254,23 @@ describe('rollouts at work', () => {
     expect(runs(candidateDigest)).toBe(before + 1);
   });
 
+  it('[ROL16] let the version that mends it begin while one is turning back', async () => {
+    const { open, pass, runs } = await world();
+    const rollouts = await open();
+    expectOk(await rollouts.create(samplePlan(), 'an operator'));
+    await pass(20 * minuteMs, rollouts);
+    expectOk(await rollouts.rollBack('digits-1', given));
+    await rollouts.turn();
+    expect(phaseOf(rollouts)?.kind).toBe('rolling-back');
+    const mended = samplePlan({ id: 'digits-2', version: '1.2.0' });
+    expectOk(await rollouts.create(mended, 'an operator'));
+    await pass(20 * minuteMs, rollouts);
+    expect(phaseOf(rollouts)?.kind).toBe('rolled-back');
+    expect(phaseOf(rollouts, 'digits-2')?.kind).toBe('completed');
+    expect(runs(candidateDigest)).toBe(0);
+    expect(runs(laterDigest)).toBeGreaterThan(97);
+  });
+
   it('[EXP1] compare two arms over devices that find their own, and complete', async () => {
     const { open, pass, runs } = await world({ devices: 100 });
     const rollouts = await open();
