@@ -9,6 +9,7 @@ import {
   err,
   failure,
   type Log,
+  messageOf,
   ok,
   type Result,
   requestDeadlineMsMax,
@@ -73,13 +74,17 @@ export function createLiveModels(
   const versions = new Map<string, Model>();
   const retiring = new Map<LoadedModel, Timer>();
 
-  const end = (loaded: LoadedModel): Promise<void> => {
+  const end = async (loaded: LoadedModel): Promise<void> => {
     retiring.get(loaded)?.cancel();
     retiring.delete(loaded);
     const { name, version } = loaded.bundle.manifest;
     const key = `${name} ${version}`;
     if (versions.get(key) === loaded.model) versions.delete(key);
-    return loaded.model.unload();
+    try {
+      await loaded.model.unload();
+    } catch (thrown) {
+      log.error({ model: name, version, reason: messageOf(thrown) }, 'it could not be unloaded');
+    }
   };
 
   return {

@@ -68,6 +68,8 @@ export interface UpdateWorld {
   };
   /** Digests that the cloud was asked for. */
   readonly fetched: string[];
+  /** Versions that were loaded and passed their golden inputs. */
+  readonly loads: string[];
   publish(version: string, scale: number): Promise<PublishedBundle>;
   /** Bytes that the cloud has for whoever asks. */
   upload(bytes: Uint8Array): BlobRef;
@@ -97,6 +99,7 @@ export async function createUpdateWorld(): Promise<UpdateWorld> {
   const targets = new Map<string, BlobRef>();
   const signed = new Map<string, number>();
   const fetched: string[] = [];
+  const loads: string[] = [];
   const blobDisk: MemoryBlobDisk = new Map();
   const lives: UpdateLife[] = [];
   let counter = 0;
@@ -160,6 +163,7 @@ export async function createUpdateWorld(): Promise<UpdateWorld> {
     factory,
     set,
     fetched,
+    loads,
     upload,
     publish: (version, scale) => write(join(folder, `published-${version}`), version, scale),
     sign({ terms, logit }) {
@@ -183,7 +187,12 @@ export async function createUpdateWorld(): Promise<UpdateWorld> {
           folder,
           clock,
           random,
-          log: silentLog,
+          log: {
+            ...silentLog,
+            info({ version }, message) {
+              if (message === 'model loaded') loads.push(String(version));
+            },
+          },
           dies: (point) => set.dies(point),
           isFull: () => set.isFull,
           linkUp: () => set.linkUp,

@@ -1,12 +1,13 @@
 // Which bundle of a model runs when the process starts: the active one, else the place before it, else the other slot,
 // else the bundle that the device was configured with. Each is read digest by digest and passes its golden inputs first,
-// so a device that has one good bundle left runs it. A bundle that ends the process again and again does not get to.
+// so a device that has one good bundle left runs it. A bundle that ends the process again and again comes last but for
+// those in quarantine: even that is better than no model.
 
 import { err, failure, type Log, ok, type Result } from '@skerry/shared';
 import type { LiveModels } from '../infer/live-models.ts';
 import { type ManagedModel, openPlace } from './managed-model.ts';
 import type { ModelSlots, UpdateStore } from './update-ports.ts';
-import { type Place, placesBehind, type Reason } from './update-record.ts';
+import { barredPlaces, type Place, placesBehind, type Reason } from './update-record.ts';
 import type { UpdateEvent } from './update-state.ts';
 
 /** Starts without an answer, after which the bundle is to blame. */
@@ -36,7 +37,11 @@ export async function bootModel(
       ? { code: 'crash-loop', message: `${starts - 1} starts, and it answered nobody` }
       : undefined;
   let against: Reason | undefined = looped;
-  const order: readonly Place[] = looped ? behind : [update.active, ...behind];
+  const { active } = update;
+  const order: readonly Place[] = [
+    ...(looped ? [...behind, active] : [active, ...behind]),
+    ...barredPlaces(update).filter((place) => place !== active),
+  ];
   for (const place of order) {
     const opened = await openPlace(model, place, ports);
     if (opened.ok) {

@@ -25,6 +25,8 @@ export interface ManagedModel {
   readonly factory: Bundle | undefined;
   update: ModelUpdate;
   readonly loaded: Map<Place, LoadedModel>;
+  /** What is being loaded, by place and content: whoever asks for it meanwhile waits for the same. */
+  readonly loading: Map<string, Promise<Result<LoadedModel, Reason>>>;
   /** By bundle, of those that are loaded. */
   readonly meters: Map<string, HealthMeter>;
   shadow?: Shadow | undefined;
@@ -43,35 +45,68 @@ export const contentOfBundle = ({ digest, manifest, variant }: Bundle): Content 
   variant: variant.name,
 });
 
+type OpenPorts = {
+  readonly live: Pick<LiveModels, 'open' | 'retire' | 'classifiers'>;
+  readonly slots: ModelSlots;
+};
+
 /** Reads, checks, loads and tests what lies in a place; what is loaded already is at hand. */
 export async function openPlace(
   model: ManagedModel,
   place: Place,
-  { live, slots }: { readonly live: Pick<LiveModels, 'open'>; readonly slots: ModelSlots },
+  ports: OpenPorts,
 ): Promise<Result<LoadedModel, Reason>> {
+  const content = contentAt(model, place);
   const known = model.loaded.get(place);
-  if (known !== undefined) return ok(known);
-  const bundle = await readPlace(model, place, slots);
+  if (known !== undefined && isOf(known, content)) return ok(known);
+  const key = `${place} ${content?.bundle} ${content?.variant}`;
+  const loading =
+    model.loading.get(key) ??
+    load(model, place, content, ports).finally(() => model.loading.delete(key));
+  model.loading.set(key, loading);
+  return loading;
+}
+
+async function load(
+  model: ManagedModel,
+  place: Place,
+  content: Content | undefined,
+  { live, slots }: OpenPorts,
+): Promise<Result<LoadedModel, Reason>> {
+  const bundle = await readPlace(model, place, content, slots);
   if (!bundle.ok) return bundle;
   const opened = await live.open(bundle.value);
-  if (opened.ok) {
+  if (!opened.ok) {
+    const { code, message } = opened.error;
+    return because(code === 'invalid_bundle' ? 'self-test' : 'storage', message);
+  }
+  if (isOf(opened.value, contentAt(model, place))) {
+    forget(model, place, live);
     model.loaded.set(place, opened.value);
     return opened;
   }
-  const { code, message } = opened.error;
-  return because(code === 'invalid_bundle' ? 'self-test' : 'storage', message);
+  live.retire(opened.value);
+  return because('storage', `another bundle lies in ${place} by now`);
 }
 
+/** Also of a slot that is being written. */
+function contentAt({ update }: ManagedModel, place: Place): Content | undefined {
+  const { state } = update;
+  const written = state.kind === 'verified' && state.slot === place ? state.content : undefined;
+  return written ?? contentOf(update, place);
+}
+
+const isOf = ({ bundle }: LoadedModel, content: Content | undefined): boolean =>
+  bundle.digest === content?.bundle && bundle.variant.name === content.variant;
+
 async function readPlace(
-  { name, factory, update }: ManagedModel,
+  { name, factory }: ManagedModel,
   place: Place,
+  content: Content | undefined,
   slots: ModelSlots,
 ): Promise<Result<Bundle, Reason>> {
   if (place === 'factory')
     return factory === undefined ? because('damaged', 'its folder cannot be read') : ok(factory);
-  const { state } = update;
-  const written = state.kind === 'verified' && state.slot === place ? state.content : undefined;
-  const content = written ?? contentOf(update, place);
   if (content === undefined) return because('damaged', `slot ${place} is empty`);
   const read = await slots.read(name, place, content);
   if (read.ok) return read;
@@ -97,17 +132,30 @@ export function meterOf(
   return meter;
 }
 
-/** What the record gives no reason to keep loaded. */
-export function release(model: ManagedModel, live: Pick<LiveModels, 'retire'>): void {
+/** Unloads what was loaded from there. What answers goes on until something else does. */
+export function forget(
+  { name, loaded }: ManagedModel,
+  place: Place,
+  live: Pick<LiveModels, 'retire' | 'classifiers'>,
+): void {
+  const one = loaded.get(place);
+  loaded.delete(place);
+  if (one !== undefined && live.classifiers.get(name) !== one.model) live.retire(one);
+}
+
+/** What the record gives no reason to keep loaded, but for what still answers. */
+export function release(
+  model: ManagedModel,
+  live: Pick<LiveModels, 'retire' | 'classifiers'>,
+): void {
   const { update, loaded, meters } = model;
   const { state, active, previous } = update;
   const wanted = new Set<Place | undefined>([active]);
   if (state.kind === 'soaking') wanted.add(previous);
   if (isUnderWay(state) && 'slot' in state) wanted.add(state.slot);
   for (const [place, one] of [...loaded]) {
-    if (wanted.has(place)) continue;
-    loaded.delete(place);
-    live.retire(one);
+    if (wanted.has(place) || live.classifiers.get(model.name) === one.model) continue;
+    forget(model, place, live);
   }
   const bundles = new Set([...loaded.values()].map(({ bundle }) => bundle.digest));
   for (const bundle of [...meters.keys()]) if (!bundles.has(bundle)) meters.delete(bundle);

@@ -45,3 +45,21 @@ it('[UPD9] runs that take too long are rarer, and one slow run is not the last',
   expect(ran).toBeGreaterThan(2);
   expect(ran).toBeLessThan(40);
 });
+
+it('[UPD9] a run that throws has failed, and is not the last', async () => {
+  const shadow = createShadow(
+    { runStage: () => Promise.reject(new Error('a bug')) },
+    { ...terms },
+    {
+      clock: { monotonicMs: () => 0 },
+      random: createRandom(1),
+      waiting: () => 1,
+      computeMilliwatts: 1_000,
+      memoryBytes: 1,
+    },
+  );
+  shadow.offer(input)?.(outcome);
+  await vi.waitFor(() => expect(shadow.progress().failures).toBe(1));
+  shadow.offer(input)?.(outcome);
+  await vi.waitFor(() => expect(shadow.progress().failures).toBe(2));
+});

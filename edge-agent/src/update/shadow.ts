@@ -63,7 +63,7 @@ export function createShadow(
   const run = async (input: Tensor, incumbent: StageOutcome): Promise<void> => {
     running = true;
     const startedMs = clock.monotonicMs();
-    const outcome = await runTo(input, incumbent.exit);
+    const outcome = await runTo(input, incumbent.exit).catch(() => undefined);
     const tookMs = clock.monotonicMs() - startedMs;
     running = false;
     computedMs += tookMs;

@@ -199,6 +199,13 @@ export function placesBehind(update: ModelUpdate, from: Place): readonly Place[]
   });
 }
 
+/** Where nothing else is left. */
+export const barredPlaces = (update: ModelUpdate): readonly Place[] =>
+  (['factory', 'a', 'b'] as const).filter((place) => {
+    const content = contentOf(update, place);
+    return content !== undefined && isBarred(update, content.bundle);
+  });
+
 /** The slot that a candidate may take: never the active one, nor, where there is a choice, the one before it. */
 export function freeSlot({ active, previous }: ModelUpdate): Slot {
   if (active !== 'factory') return active === 'a' ? 'b' : 'a';

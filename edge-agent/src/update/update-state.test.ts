@@ -241,6 +241,13 @@ describe('an assignment', () => {
   });
 });
 
+it('[UPD4] one assignment may quarantine what runs and say what shall run instead', () => {
+  const forbid: UpdateEvent = { kind: 'forbid', counter: 2, bundles: [digest('1')] };
+  const update = after(...toConfirmed('1'), forbid, assign('2', 2));
+  expect(update.state).toMatchObject({ kind: 'assigned', goal: { bundle: digest('2') } });
+  expect(transition(update, assign('3', 2), now).update).toBe(update);
+});
+
 describe('tries', () => {
   const once: UpdateEvent[] = [{ kind: 'begun' }, failed(unlucky), { kind: 'retry' }];
 

@@ -196,7 +196,8 @@ const ignored = (update: ModelUpdate): Transition => ({ update, effects: [] });
 
 function assign(update: ModelUpdate, given: Omit<Goal, 'attempt'>, now: Moment): Transition {
   const { state } = update;
-  if (state.kind !== 'idle' && given.counter <= state.goal.counter) return ignored(update);
+  if (state.kind !== 'idle' && given.counter <= state.goal.counter && !isInPlaceOf(state, given))
+    return ignored(update);
   const { bundle, terms } = given;
   if (isUnderWay(state) && !isBarred(update, bundle) && isSameGoal(state.goal, given)) {
     const { fetchDelayMs, activateDelayMs, taken, attempt } = state.goal;
@@ -228,6 +229,16 @@ function assign(update: ModelUpdate, given: Omit<Goal, 'attempt'>, now: Moment):
   if (attempt > attemptsMax) return refuse('attempts', `${attemptsMax} tries have failed`);
   return { update: { ...before, state: { kind: 'assigned', goal, since: now } }, effects };
 }
+
+/** One assignment may quarantine what runs and say what shall run instead. */
+const isInPlaceOf = (
+  state: Exclude<UpdateRecord, { kind: 'idle' }>,
+  { bundle, counter }: Pick<About, 'bundle' | 'counter'>,
+): boolean =>
+  state.kind === 'quarantined' &&
+  state.reason.code === 'forbidden' &&
+  state.goal.counter === counter &&
+  state.goal.bundle !== bundle;
 
 const isSameGoal = (one: Goal, other: Omit<Goal, 'attempt'>): boolean =>
   one.bundle === other.bundle && one.terms.variant === other.terms.variant;
@@ -350,8 +361,8 @@ function fallBack(
 ): Transition {
   const { active, state, previous: _, ...rest } = update;
   const gone = contentOf(update, active);
-  if (to === active || gone === undefined) return ignored(update);
-  const isBundles = reasonCodes[reason.code] === 'bundle';
+  if (to === active) return ignored(update);
+  const isBundles = gone !== undefined && reasonCodes[reason.code] === 'bundle';
   const next: ModelUpdate = {
     ...rest,
     state,
@@ -359,7 +370,10 @@ function fallBack(
     slots: reason.code === 'damaged' ? { ...update.slots, [active]: undefined } : update.slots,
     quarantined: isBundles ? addTo(update, gone.bundle) : update.quarantined,
   };
-  if ((state.kind !== 'soaking' && state.kind !== 'confirmed') || state.goal.bundle !== gone.bundle)
+  if (
+    (state.kind !== 'soaking' && state.kind !== 'confirmed') ||
+    state.goal.bundle !== gone?.bundle
+  )
     return { update: next, effects: [] };
   const { goal, evidence } = state;
   return {

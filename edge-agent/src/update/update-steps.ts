@@ -7,7 +7,7 @@ import type { BlobRef } from '@skerry/sync-protocol/blobs';
 import type { LiveModels } from '../infer/live-models.ts';
 import { fetchBundle, type Stop } from './fetch-bundle.ts';
 import { type DeviceLimits, memoryOf } from './judge-fit.ts';
-import { type ManagedModel, meterOf, openPlace, runningOf } from './managed-model.ts';
+import { forget, type ManagedModel, meterOf, openPlace, runningOf } from './managed-model.ts';
 import type { Step } from './plan-update.ts';
 import { createShadow } from './shadow.ts';
 import type { ApplyDelta, ModelSlots, UpdateBlobs, UpdateTrust } from './update-ports.ts';
@@ -78,7 +78,7 @@ export const runStep: { readonly [K in LongStep]: RunStep } = {
     // All of it is here, and is read again: a restart may lie between.
     const fetched = await bringBundle(model, goal, ports, signal);
     if (!fetched.ok || signal.aborted) return fetched.ok ? ok(undefined) : fetched;
-    model.loaded.delete(state.slot);
+    forget(model, state.slot, ports.live);
     const written = await ports.slots.write(model.name, state.slot, fetched.value.files);
     if (!written.ok) return hold(written.error);
     const opened = await openPlace(model, state.slot, ports);

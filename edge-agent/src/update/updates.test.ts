@@ -407,4 +407,95 @@ describe('a device', () => {
     life = await start(world);
     expect(await runs(life)).toBe(one.manifest.digest);
   });
+
+  it('[UPD17] goes on answering after a rollback to a place that is damaged, by the next one behind it', async () => {
+    const world = await freshWorld();
+    const [one, two] = [await world.publish('1.1.0', 32), await world.publish('1.2.0', 64)];
+    for (const bundle of [one, two]) world.sign(bundle);
+    let life = await start(world);
+    await bring(world, life, world.assignment(one), 'confirmed');
+    life.receive(world.assignment(two, {}, { soak: { ...long, requestsMin: 1_000_000 } }));
+    await world.until(life, () => stateOf(life) === 'soaking', false);
+    life.stop();
+    await writeFile(join(world.folder, 'models/sample/a/edge.onnx'), new Uint8Array(10));
+    life = await start(world);
+    for (let i = 0; i < 20; i++) life.updates.meter('sample', two.manifest.digest)?.failed();
+    await world.until(life, async () => {
+      const by = await runs(life);
+      expect(by).toBeDefined();
+      return by === world.factory.manifest.digest;
+    });
+    expect(life.updates.describe()[0]).toMatchObject({ active: 'factory' });
+  });
+
+  it('[UPD4] goes on with what it shall leave, as long as nothing else can be loaded', async () => {
+    const world = await freshWorld();
+    const [one, two] = [await world.publish('1.1.0', 32), await world.publish('1.2.0', 64)];
+    for (const bundle of [one, two]) world.sign(bundle);
+    let life = await start(world);
+    await bring(world, life, world.assignment(one), 'confirmed');
+    await bring(world, life, world.assignment(two), 'confirmed');
+    life.stop();
+    await writeFile(join(world.folder, 'models/sample/a/edge.onnx'), new Uint8Array(10));
+    await writeFile(join(world.folder, 'factory/edge.onnx'), new Uint8Array(10));
+    life = await start(world);
+    const quarantined = [two.manifest.digest];
+    await bring(world, life, world.assignment(undefined, { quarantined }), 'quarantined');
+    const startedMs = world.clock.nowMs();
+    await world.until(life, async () => {
+      expect(await runs(life)).toBe(two.manifest.digest);
+      return world.clock.nowMs() - startedMs > 60_000;
+    });
+    life.stop();
+    life = await start(world);
+    expect(await runs(life)).toBe(two.manifest.digest);
+  });
+
+  it('[UPD16] whose last good bundle has ended its process again and again still begins with it', async () => {
+    const world = await freshWorld();
+    const [one, two] = [await world.publish('1.1.0', 32), await world.publish('1.2.0', 64)];
+    for (const bundle of [one, two]) world.sign(bundle);
+    let life = await start(world);
+    await bring(world, life, world.assignment(one), 'confirmed');
+    await bring(world, life, world.assignment(two), 'confirmed');
+    life.stop();
+    await writeFile(join(world.folder, 'models/sample/a/edge.onnx'), new Uint8Array(10));
+    await writeFile(join(world.folder, 'factory/edge.onnx'), new Uint8Array(10));
+    for (let i = 0; i < 5; i++) {
+      life = await start(world);
+      life.kill();
+    }
+    life = await start(world);
+    expect(await runs(life)).toBe(two.manifest.digest);
+  });
+
+  it('[UPD7] goes on with its updates after a look at them has thrown', async () => {
+    const world = await freshWorld();
+    const one = await world.publish('1.1.0', 32);
+    world.sign(one);
+    const life = await start(world);
+    life.receive(world.assignment(one));
+    await world.until(life, () => stateOf(life) === 'soaking', false);
+    let thrown = 0;
+    Object.defineProperty(world.set, 'linkUp', {
+      get() {
+        thrown += 1;
+        if (thrown === 1) throw new Error('a bug');
+        return true;
+      },
+    });
+    await world.until(life, () => stateOf(life) === 'confirmed');
+  });
+
+  it('[UPD6] loads what it goes back to once, also where an assignment comes meanwhile', async () => {
+    const world = await freshWorld();
+    const [one, two] = [await world.publish('1.1.0', 32), await world.publish('1.2.0', 64)];
+    for (const bundle of [one, two]) world.sign(bundle);
+    const life = await start(world);
+    await bring(world, life, world.assignment(one), 'confirmed');
+    world.loads.length = 0;
+    const quarantined = [one.manifest.digest];
+    await bring(world, life, world.assignment(two, { quarantined }), 'confirmed');
+    expect(world.loads.toSorted()).toEqual(['1.0.0', '1.2.0']);
+  });
 });

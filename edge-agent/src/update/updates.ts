@@ -32,7 +32,7 @@ import { reportOf } from './report-of.ts';
 import type { Shadow } from './shadow.ts';
 import { createTakeAssignment, type Intake } from './take-assignment.ts';
 import type { AssignmentInbox, UpdateStore } from './update-ports.ts';
-import { initialUpdate, isUnderWay } from './update-record.ts';
+import { initialUpdate, isUnderWay, placesBehind } from './update-record.ts';
 import { transition, type UpdateEvent } from './update-state.ts';
 import { goalOf, type LongStep, runStep, type StepPorts, stepNames } from './update-steps.ts';
 import { createUpdateView, type UpdateView } from './update-view.ts';
@@ -130,22 +130,29 @@ export function createUpdates(device: string, metered: boolean, ports: UpdatesPo
   const serveActive = (model: ManagedModel, anew: boolean): void => {
     const loaded = model.loaded.get(model.update.active);
     if (loaded !== undefined) {
-      live.serve(loaded);
+      const before = live.serve(loaded);
+      // Its place holds something else already.
+      if (before && ![...model.loaded.values()].includes(before)) live.retire(before);
       meterOf(model, loaded, clock.monotonicMs, anew ? 'anew' : undefined);
+      release(model, live);
       return;
     }
-    // What runs goes on until the other is loaded.
-    run(model, 'loads what it shall run', async () => {
-      const opened = await openPlace(model, model.update.active, ports);
+    // What runs goes on until the other is loaded; where that fails, the next one behind it is tried.
+    run(model, 'loads what it shall run', async (signal) => {
+      const { update } = model;
+      const opened = await openPlace(model, update.active, ports);
+      if (signal.aborted) return ok(undefined);
       if (opened.ok) {
         serveActive(model, anew);
         return ok(undefined);
       }
-      const running = live.classifiers.get(model.name);
-      const [to] = [...model.loaded].find(([, loaded]) => loaded.model === running) ?? [];
-      return to === undefined
-        ? { ok: false, error: { kind: 'hold', reason: opened.error } }
-        : ok({ kind: 'fell-back', to, reason: opened.error });
+      for (const to of placesBehind(update, update.active)) {
+        const behind = await openPlace(model, to, ports);
+        if (signal.aborted) return ok(undefined);
+        if (behind.ok) return ok({ kind: 'fell-back', to, reason: opened.error });
+        log.error({ model: model.name, place: to }, behind.error.message);
+      }
+      return { ok: false, error: { kind: 'hold', reason: opened.error } };
     });
   };
 
@@ -166,7 +173,9 @@ export function createUpdates(device: string, metered: boolean, ports: UpdatesPo
       if (abort.signal.aborted || closed) return;
       model.busy = undefined;
       if (outcome.ok) {
-        if (outcome.value !== undefined) apply(model, outcome.value);
+        const event = outcome.value;
+        if (event !== undefined && apply(model, event) && event.kind === 'fell-back')
+          serveActive(model, false);
       } else stopped(model, outcome.error);
       advance(model);
     };
@@ -229,6 +238,10 @@ export function createUpdates(device: string, metered: boolean, ports: UpdatesPo
       }
       const goal = goalOf(model);
       if (goal === undefined) return;
+      if (!model.loaded.has(model.update.active)) {
+        serveActive(model, false);
+        return;
+      }
       const kind = step.kind as LongStep;
       run(model, stepNames[kind], (signal) => runStep[kind](model, goal, ports, signal));
       return;
@@ -252,6 +265,19 @@ export function createUpdates(device: string, metered: boolean, ports: UpdatesPo
   const tick = (): void => {
     timer?.cancel();
     if (closed) return;
+    try {
+      look();
+    } finally {
+      const isBusy = [...models.values()].some((model) => {
+        const { state } = model.update;
+        const isOnItsWay = isUnderWay(state) || state.kind === 'rolled-back';
+        return isOnItsWay || !model.proven || !isServed(model);
+      });
+      timer = clock.after(isBusy || intake.waits() ? busyTickMs : idleTickMs, wake);
+    }
+  };
+
+  const look = (): void => {
     // What could not be had over a link that was away may be had now.
     const isUp = ports.linkUp();
     if (isUp && !wasUp) for (const model of models.values()) model.hold = undefined;
@@ -259,18 +285,20 @@ export function createUpdates(device: string, metered: boolean, ports: UpdatesPo
     const nowMs = clock.monotonicMs();
     if (nowMs - keptAtMs >= keepEveryMs) keep();
     logged(store.sendOwed());
-    for (const model of models.values()) {
-      if (!model.proven && nowMs - startedMs >= provenAfterMs) prove(model);
-      const isHeld = (model.hold?.untilRanMs ?? 0) > odometer.read().ranMs;
-      if (!isServed(model) && model.busy === undefined && !isHeld) serveActive(model, false);
-      advance(model);
-    }
-    const isBusy = [...models.values()].some((model) => {
-      const { state } = model.update;
-      const isOnItsWay = isUnderWay(state) || state.kind === 'rolled-back';
-      return isOnItsWay || !model.proven || !isServed(model);
-    });
-    timer = clock.after(isBusy || intake.waits() ? busyTickMs : idleTickMs, wake);
+    for (const model of models.values())
+      try {
+        lookAfter(model, nowMs);
+      } catch (thrown) {
+        // The others' updates go on.
+        bug(thrown);
+      }
+  };
+
+  const lookAfter = (model: ManagedModel, nowMs: number): void => {
+    if (!model.proven && nowMs - startedMs >= provenAfterMs) prove(model);
+    const isHeld = (model.hold?.untilRanMs ?? 0) > odometer.read().ranMs;
+    if (!isServed(model) && model.busy === undefined && !isHeld) serveActive(model, false);
+    advance(model);
   };
 
   const prove = (model: ManagedModel): void => {
@@ -303,6 +331,7 @@ export function createUpdates(device: string, metered: boolean, ports: UpdatesPo
         factory,
         update: { ...record, factory: content },
         loaded: new Map(),
+        loading: new Map(),
         meters: new Map(),
         holds: 0,
         proven: false,
@@ -345,7 +374,8 @@ function measuredBundle(model: ManagedModel): string | undefined {
   const { state } = model.update;
   if (state.kind === 'soaking') return state.goal.bundle;
   const isControl = state.kind === 'assigned' && state.goal.arm === 'control';
-  return isControl ? runningOf(model).bundle.digest : undefined;
+  // None while it is still being loaded.
+  return isControl ? model.loaded.get(model.update.active)?.bundle.digest : undefined;
 }
 
 /** Of the steps that are a transition, and nothing else. */
