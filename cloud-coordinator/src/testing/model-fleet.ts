@@ -38,7 +38,7 @@ export interface ModelFleetOptions {
 
 export interface ModelFleet {
   readonly devices: readonly ModelDevice[];
-  readonly ops: Pick<CoordinatorStore, 'append' | 'openOps' | 'closeOps'>;
+  readonly ops: Pick<CoordinatorStore, 'append' | 'openOps' | 'closeOps' | 'quarantineOp'>;
   readonly directory: DeviceDirectory;
   readonly bundles: BundleDirectory;
   /** Writes the assignment down; whether it is signed is another's test. */
@@ -149,6 +149,10 @@ export function createModelFleet(options: ModelFleetOptions): ModelFleet {
       async closeOps(ids) {
         const closed = new Set(ids);
         openOps = openOps.filter(({ id }) => !closed.has(id));
+        return ok(undefined);
+      },
+      async quarantineOp(op) {
+        openOps = openOps.filter(({ id }) => id !== op);
         return ok(undefined);
       },
     },

@@ -44,7 +44,7 @@ export async function openUpdates(
   ports: UpdatePorts,
   fleet: {
     readonly devices: DeviceDirectory;
-    readonly ops: Pick<CoordinatorStore, 'openOps' | 'closeOps'>;
+    readonly ops: Pick<CoordinatorStore, 'openOps' | 'closeOps' | 'quarantineOp'>;
     /** A device has something to hear. */
     readonly news: (device: string) => void;
     readonly clock: Clock;

@@ -5,6 +5,7 @@ import type { UpdateState } from '@skerry/sync-protocol/update';
 import { evaluateGate, type Observed } from './evaluate-gate.ts';
 import type { Execution } from './gate-signs.ts';
 import type { Member } from './member.ts';
+import { eventCharsMax } from './ports.ts';
 import { devicesPerEventMax, type RolloutEvent, type Tally } from './rollout-event.ts';
 import type { RolloutPlan } from './rollout-plan.ts';
 import type { RolloutState } from './rollout-state.ts';
@@ -134,9 +135,27 @@ export function tally(state: RolloutState, wave: number): Tally {
   return counts;
 }
 
+/** Each of no more than an event may hold, in number and as text; an item that is more by itself is alone. */
 export function chunked<Item>(items: readonly Item[]): Item[][] {
   const chunks: Item[][] = [];
-  for (let from = 0; from < items.length; from += devicesPerEventMax)
-    chunks.push(items.slice(from, from + devicesPerEventMax));
+  let chars = 0;
+  for (const item of items) {
+    const own = JSON.stringify(item).length + 1;
+    const last = chunks.at(-1);
+    if (
+      last === undefined ||
+      last.length >= devicesPerEventMax ||
+      chars + own > eventCharsMax - eventOverheadChars
+    ) {
+      chunks.push([item]);
+      chars = own;
+    } else {
+      last.push(item);
+      chars += own;
+    }
+  }
   return chunks;
 }
+
+/** Its kind, its time and the brackets. */
+const eventOverheadChars = 256;

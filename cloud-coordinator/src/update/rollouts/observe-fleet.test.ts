@@ -4,11 +4,13 @@ import {
   incumbentDigest,
   sampleBundleRef,
   sampleFleet,
+  sampleHealth,
   samplePlan,
 } from '../../testing/sample-rollout.ts';
 import { fixWaves } from './fix-waves.ts';
-import { heardFrom, joinedFrom } from './observe-fleet.ts';
-import type { RolloutEvent } from './rollout-event.ts';
+import { heardFrom, joinedFrom, reportedFrom } from './observe-fleet.ts';
+import { eventCharsMax } from './ports.ts';
+import { type RolloutEvent, writeEvent } from './rollout-event.ts';
 import { replay } from './rollout-state.ts';
 
 it('[ROL8] what a device said before it reported that it had let go turns it back no second time', () => {
@@ -52,4 +54,45 @@ it('[ROL8] what a device said before it reported that it had let go turns it bac
   // Its status was made while it still ran the candidate, and came with the report.
   expect(heard(19, candidateDigest)).toEqual([]);
   expect(heard(21, candidateDigest)).toMatchObject([{ kind: 'heard' }]);
+});
+
+it('[ROL26] the longest reports that devices may send become events that a log can hold', () => {
+  const devices = sampleFleet(500);
+  const plan = samplePlan({ waves: [{}] });
+  const created = {
+    kind: 'created' as const,
+    atMs: 0,
+    by: 'ada',
+    plan,
+    candidate: sampleBundleRef(),
+    waves: [...fixWaves(plan, devices)],
+  };
+  const begun = replay([created]);
+  const state = begun && replay([created, ...joinedFrom(begun, devices, 0)]);
+  if (state === undefined) throw new Error('a rollout');
+  const health = sampleHealth(1, {
+    labels: Array.from({ length: 64 }, () => Number.MAX_SAFE_INTEGER),
+  });
+  const ops = devices.map(({ device }, i) => ({
+    id: i + 1,
+    device,
+    atMs: 0,
+    body: {
+      kind: 'update-report' as const,
+      model: plan.model,
+      version: plan.version,
+      bundle: candidateDigest,
+      counter: 1,
+      state: 'soaking' as const,
+      attempt: 1,
+      // A control character is six in JSON.
+      reason: { code: 'x', message: '\u0001'.repeat(512) },
+      health,
+      baseline: health,
+    },
+  }));
+  const events = reportedFrom(state, ops, 1);
+  expect(Math.max(...events.map((event) => writeEvent(event).length))).toBeLessThan(eventCharsMax);
+  const told = events.flatMap((event) => (event.kind === 'reported' ? event.reports : []));
+  expect(told.map(({ op }) => op)).toEqual(ops.map(({ id }) => id));
 });

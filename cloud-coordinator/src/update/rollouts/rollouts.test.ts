@@ -1,5 +1,6 @@
-import { err, failure, silentLog } from '@skerry/shared';
+import { err, failure, ok, silentLog } from '@skerry/shared';
 import { createVirtualClock } from '@skerry/shared/testing';
+import type { OpenOp } from '@skerry/sync-protocol';
 import { describe, expect, it } from 'vitest';
 import {
   createMemoryAssignmentStore,
@@ -13,10 +14,11 @@ import {
   digestOf,
   incumbentDigest,
   sampleBundleRef,
+  sampleHealth,
   samplePlan,
 } from '../../testing/sample-rollout.ts';
 import { evaluateExperiment } from './evaluate-experiment.ts';
-import type { RolloutStore } from './ports.ts';
+import { eventCharsMax, type RolloutStore } from './ports.ts';
 import { readEvents, rolloutEventSchema } from './rollout-event.ts';
 import { replay } from './rollout-state.ts';
 import { openRollouts, type Rollouts, type RolloutsPorts } from './rollouts.ts';
@@ -165,6 +167,37 @@ describe('rollouts at work', () => {
     const modes = [...disk.issued.values()].map(({ assignment }) => assignment.mode);
     expect(modes.length).toBeGreaterThan(10);
     expect(new Set(modes)).toEqual(new Set(['stop']));
+  });
+
+  it('[ROL26] set a report aside that no log could hold, and take the others', async () => {
+    const { open, pass, fleet, runs } = await world();
+    const aside: number[] = [];
+    let huge: number | undefined;
+    const labels = Array.from({ length: eventCharsMax / 2 }, () => 1);
+    const rollouts = await open(undefined, {
+      ...fleet.ops,
+      // One that got past every border: the first that there is.
+      async openOps(...asked) {
+        const found = await fleet.ops.openOps(...asked);
+        if (!found.ok) return found;
+        huge ??= found.value[0]?.id;
+        const grown = found.value.map((each): OpenOp => {
+          const { body } = each;
+          if (each.id !== huge || body.kind !== 'update-report') return each;
+          return { ...each, body: { ...body, health: sampleHealth(1, { labels }) } };
+        });
+        return ok(grown);
+      },
+      async quarantineOp(op, ...why) {
+        aside.push(op);
+        return fleet.ops.quarantineOp(op, ...why);
+      },
+    });
+    expectOk(await rollouts.create(samplePlan(), 'an operator'));
+    await pass(20 * minuteMs, rollouts);
+    expect(aside).toEqual([huge]);
+    expect(phaseOf(rollouts)?.kind).toBe('completed');
+    expect(runs(candidateDigest)).toBeGreaterThan(97);
   });
 
   it('[ROL22] over a kill between any two writes, tell each device each thing once', async () => {

@@ -12,14 +12,13 @@ import {
   type Result,
   type Timer,
 } from '@skerry/shared';
-import type { CoordinatorStore } from '@skerry/sync-protocol';
 import { checkFeasibility } from './check-feasibility.ts';
 import { checkFree, claimsOver, isSuperseded } from './claims-over.ts';
 import { chunked, dueEvents } from './due-events.ts';
 import { explainDevice, explainRollout } from './explain.ts';
 import { fixWaves } from './fix-waves.ts';
 import type { FleetState } from './fleet-state.ts';
-import { heardFrom, joinedFrom, reportedFrom } from './observe-fleet.ts';
+import { heardFrom, joinedFrom } from './observe-fleet.ts';
 import { planIssues } from './plan-issues.ts';
 import type {
   AssignmentSigner,
@@ -39,11 +38,12 @@ import type { RolloutEvent } from './rollout-event.ts';
 import type { RolloutPlan } from './rollout-plan.ts';
 import { begin, type RolloutState, transition } from './rollout-state.ts';
 import { sayFleet, sayIssues } from './say-assignments.ts';
+import { type ReportsPorts, takeReports } from './take-reports.ts';
 
 export interface RolloutsPorts {
   readonly store: RolloutStore;
   readonly assignments: AssignmentStore;
-  readonly ops: Pick<CoordinatorStore, 'openOps' | 'closeOps'>;
+  readonly ops: ReportsPorts['ops'];
   readonly devices: DeviceDirectory;
   readonly bundles: BundleDirectory;
   readonly signer: AssignmentSigner;
@@ -96,8 +96,6 @@ export interface Decisions {
 }
 export const decisions: Decisions = { transition, due: dueEvents, plan: planIssues };
 
-const reportsPerTurn = 10_000;
-const reportsPerRead = 500;
 const devicesPerPage = 1_000;
 /** Of one rollout in one turn: a verdict opens a wave, which is planned in the same turn. */
 const roundsMax = 8;
@@ -212,31 +210,6 @@ function createTurn(
 /** A bug in one rollout is no other's. */
 const alone = (turn: () => Promise<Result<void>>): Promise<Result<void>> =>
   turn().catch((thrown: unknown) => err(failure('internal', messageOf(thrown))));
-
-async function takeReports(
-  { ops, clock }: RolloutsPorts,
-  book: RolloutBook,
-): Promise<Result<void>> {
-  for (let taken = 0; taken < reportsPerTurn; taken += reportsPerRead) {
-    const open = await ops.openOps('update-report', reportsPerRead);
-    if (!open.ok) return open;
-    if (open.value.length === 0) break;
-    for (const target of book.rollouts()) {
-      const state = target.log.state();
-      if (state === undefined) continue;
-      const events = reportedFrom(state, open.value, clock.nowMs());
-      if (events.length === 0) continue;
-      const appended = await book.append(target, events);
-      if (!appended.ok) return appended;
-      // They stay open: whoever was first takes them, or the next turn does.
-      if (!appended.value) return ok(undefined);
-    }
-    // A report of a bundle that no rollout is about tells nothing that a heartbeat does not.
-    const closed = await ops.closeOps(open.value.map(({ id }) => id));
-    if (!closed.ok) return closed;
-  }
-  return ok(undefined);
-}
 
 async function turnOne(
   ports: RolloutsPorts,
