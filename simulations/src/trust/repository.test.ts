@@ -187,6 +187,30 @@ describe('teams', () => {
     device.close();
   });
 
+  it('[TUF8] a team with other keys, or other rules, speaks when it spoke before', async () => {
+    const { repository, nowMs } = await open();
+    const draft = async () => must(await repository.draft());
+    const rule = { threshold: 1, paths: ['*/*/*'], terminating: true };
+    for (const name of ['vision', 'speech', 'other']) {
+      const team = { ...rule, name, keys: [newSigner().publicKey] };
+      must(await repository.stage(must(delegate(await draft(), team, nowMs()))));
+    }
+    const roles = async () => (await draft()).targets.get('targets')?.delegations?.roles ?? [];
+    const [first] = await roles();
+    const fresh = newSigner();
+    const change = { add: [fresh.publicKey], remove: first?.keyids ?? [] };
+    must(await repository.stage(must(rotateKeys(await draft(), 'vision', change, nowMs()))));
+    expect((await roles()).map(({ name }) => name)).toEqual(['vision', 'speech', 'other']);
+    expect((await roles())[0]?.keyids).toEqual([fresh.keyId]);
+    const other = { ...rule, name: 'speech', keys: [fresh.publicKey], paths: ['speech-*/*/*'] };
+    must(await repository.stage(must(delegate(await draft(), other, nowMs()))));
+    expect((await roles()).map(({ paths }) => paths[0])).toEqual([
+      '*/*/*',
+      'speech-*/*/*',
+      '*/*/*',
+    ]);
+  });
+
   it('[TUF8] a team’s name begins with a letter: clients would put a number before the others', async () => {
     const { repository, nowMs } = await open();
     const rule = { keys: [newSigner().publicKey], threshold: 1, paths: ['*'], terminating: false };

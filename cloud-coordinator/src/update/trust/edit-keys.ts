@@ -113,7 +113,10 @@ export function rotateKeys(
   return targets.ok ? ok({ root: pruned, targets: new Map([[topLevel, targets.value]]) }) : targets;
 }
 
-/** A new team, or new rules for one. Its keys are those given and no others. */
+/**
+ * A new team, or new rules for one. Its keys are those given and no others. A team that is there keeps its place: who is
+ * named first speaks first (TUF specification §5.6.7).
+ */
 export function delegate(draft: Draft, team: TeamRule, nowMs: number): Result<Changes> {
   const { name, keys, threshold, paths, terminating } = team;
   const reserved = isTopRole(name) || !teamNameSchema.safeParse(name).success;
@@ -125,8 +128,11 @@ export function delegate(draft: Draft, team: TeamRule, nowMs: number): Result<Ch
     paths: [...paths],
     terminating,
   };
-  const others = delegationsOf(draft).roles.filter((each) => each.name !== name);
-  if (others.length >= delegatedRolesMax)
+  const before = delegationsOf(draft).roles;
+  const roles = before.some((each) => each.name === name)
+    ? before.map((each) => (each.name === name ? rule : each))
+    : [...before, rule];
+  if (roles.length > delegatedRolesMax)
     return err(
       failure('invalid_argument', `no client follows more than ${delegatedRolesMax} teams`),
     );
@@ -134,7 +140,7 @@ export function delegate(draft: Draft, team: TeamRule, nowMs: number): Result<Ch
     ? renewTargets(draft, name, nowMs)
     : ok(emptyTargets(nextVersion(draft, name), nowMs));
   if (!own.ok) return own;
-  const top = changeTeams(draft, [...others, rule], keys, nowMs);
+  const top = changeTeams(draft, roles, keys, nowMs);
   return top.ok ? ok({ targets: new Map([...top.value, [name, own.value]]) }) : top;
 }
 
