@@ -139,6 +139,30 @@ describe('signing apart', () => {
     await expect(ceremony.publish(ceremony.keys.targets)).rejects.toThrow('expired');
   });
 
+  it('[TUF4] nothing is published beside what has expired and stays', async () => {
+    const ceremony = await open();
+    const { repository, keys, nowMs } = ceremony;
+    const team = newSigner();
+    const rule = { name: 'vision', threshold: 1, paths: ['vision-*/*/*'], terminating: true };
+    const keyed = { ...rule, keys: [team.publicKey] };
+    ceremony.pass(100 * dayMs);
+    must(await repository.stage(must(delegate(must(await repository.draft()), keyed, nowMs()))));
+    await ceremony.publish([...keys.targets, team]);
+    ceremony.pass(266 * dayMs);
+    // The root is of the first day; targets and the team are good for another 99.
+    await ceremony.add(v1, bytes('one'));
+    await expect(ceremony.publish(keys.targets)).rejects.toThrow('root: expired');
+    const root = async () =>
+      repository.stage(
+        must(rotateKeys(must(await repository.draft()), 'root', { add: [], remove: [] }, nowMs())),
+      );
+    must(await root());
+    await ceremony.publish([...keys.root, ...keys.targets]);
+    ceremony.pass(100 * dayMs);
+    must(await root());
+    await expect(ceremony.publish(keys.root)).rejects.toThrow('vision: expired');
+  });
+
   it('[TUF4] new targets keys without new signatures publish nothing', async () => {
     const { repository, keys, nowMs } = await open();
     const fresh = keys.targets.map(newSigner);

@@ -49,7 +49,10 @@ export function planPublication(
   const publication = { root: root.value, targets, fresh };
   const checks = [
     ...[...targets.keys()].map((name) => checkSigned(publication, top.signed, name)),
-    ...[...fresh].map(([name, metadata]) => checkFresh(published, name, metadata, nowMs)),
+    ...[...fresh].map(([name, metadata]) => checkFresh(published, name, metadata)),
+    ...[['root', root.value] as const, ...targets].map(([name, { signed }]) =>
+      checkLife(name, signed, nowMs),
+    ),
     ...[...targets].map(([name, { signed }]) => checkPaths(top.signed, name, signed)),
   ];
   const checked = collect(checks);
@@ -89,7 +92,6 @@ function checkFresh(
   published: Published | undefined,
   name: string,
   metadata: Metadata,
-  nowMs: number,
 ): Result<void> {
   const { signed } = metadata;
   const before =
@@ -103,10 +105,15 @@ function checkFresh(
     return refuse(`it is ${signed._type}`);
   if (signed.version !== before + 1)
     return refuse(`version ${signed.version} does not follow ${before}; stage it anew`);
-  if (instantMs(signed.expires) <= nowMs) return refuse(`expired at ${signed.expires}`);
   const bytes = encodeMetadata(metadata).length;
   const most = metadataBytesMax[signed._type];
   return bytes <= most ? ok(undefined) : refuse(`${bytes} bytes; clients read ${most}`);
+}
+
+/** Of what stays too: a client that comes to it takes nothing. */
+function checkLife(name: string, { expires }: Root | Targets, nowMs: number): Result<void> {
+  if (instantMs(expires) > nowMs) return ok(undefined);
+  return err(failure('invalid_argument', `${name}: expired at ${expires}`));
 }
 
 /** A path that its team does not speak for would be found by nobody, and whoever signed it should hear that. */
