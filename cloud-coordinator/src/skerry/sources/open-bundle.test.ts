@@ -228,11 +228,6 @@ describe('an address', () => {
     expect(await open('http://example.com/manifest.json')).toMatchObject(
       fails('invalid_argument', 'https://'),
     );
-    const away = await serve((path) => (path === '/there' ? fromZoo('manifest.json') : '/there'));
-    const moved = { ...ports, fetch: leadsTo('http://example.com/manifest.json') };
-    expect(await openBundle(`${away}/manifest.json`, undefined, moved)).toMatchObject(
-      fails('invalid_argument', 'example.com'),
-    );
     const long = await serve((path) => (path.endsWith('edge.onnx') ? 'endless' : fromZoo(path)));
     expect(await open(`${long}/manifest.json`)).toMatchObject(fails('invalid_bundle', 'more than'));
     const other = await serve((path) => {
@@ -246,12 +241,28 @@ describe('an address', () => {
     expect(await open(`${missing}/manifest.json`)).toMatchObject(fails('not_found', 'edge.onnx'));
   });
 
-  /** A server of ours that claims to have been reached elsewhere. */
-  const leadsTo =
-    (where: string): typeof fetch =>
-    async (url, init) => {
-      const response = await fetch(url, init);
-      Object.defineProperty(response, 'url', { value: where });
-      return response;
+  it('[OPS8] is followed where it leads, so far, and who is not allowed is not even asked', async () => {
+    const moved = await serve((path) =>
+      path.startsWith('/to/') ? fromZoo(path) : `..${path.replace('/from', '/to')}`,
+    );
+    const opened = await open(`${moved}/from/manifest.json`);
+    expect(opened).toMatchObject({ ok: true });
+    if (opened.ok) await opened.value.close();
+    const round = await serve(() => '/manifest.json');
+    expect(await open(`${round}/manifest.json`)).toMatchObject(fails('not_found', 'redirects'));
+    // Back from there it would be allowed: so each step is looked at, not the last.
+    const home = await serve((path) =>
+      path === '/manifest.json' ? 'http://elsewhere.invalid/hop' : fromZoo(path),
+    );
+    const asked: string[] = [];
+    const watched: typeof fetch = (url, init) => {
+      asked.push(String(url));
+      return fetch(url, init);
     };
+    const led = { ...ports, fetch: watched };
+    expect(await openBundle(`${home}/manifest.json`, undefined, led)).toMatchObject(
+      fails('invalid_argument', 'elsewhere.invalid'),
+    );
+    expect(asked).toEqual([`${home}/manifest.json`]);
+  });
 });

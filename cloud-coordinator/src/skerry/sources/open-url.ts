@@ -24,6 +24,9 @@ export interface UrlPorts {
 /** Without a byte for so long, a transfer ends. */
 const stallMs = 30_000;
 const triesMax = 3;
+/** Of one transfer. */
+const redirectsMax = 5;
+const redirects: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 /** Before the second try; twice that before the third. */
 const pauseMs = 200;
 
@@ -96,6 +99,21 @@ async function download(
   }
 }
 
+/** Asks nobody whom a redirect names before it is known to be allowed: in the clear, asking says where the bundle lies. */
+async function follow(url: URL, fetch: Fetch, signal: AbortSignal): Promise<Result<Response>> {
+  let at = url;
+  for (let followed = 0; followed <= redirectsMax; followed++) {
+    const response = await fetch(at, { signal, redirect: 'manual' });
+    const location = response.headers.get('location');
+    if (!redirects.has(response.status) || location === null) return ok(response);
+    await response.body?.cancel();
+    const next = allowed(URL.canParse(location, at.href) ? new URL(location, at).href : location);
+    if (!next.ok) return next;
+    at = next.value;
+  }
+  return err(failure('not_found', `${url}: more than ${redirectsMax} redirects`));
+}
+
 async function tryDownload(
   url: URL,
   bytesMax: number,
@@ -107,9 +125,9 @@ async function tryDownload(
   let timer = clock.after(stallMs, stalled);
   let bytes = 0;
   try {
-    const response = await fetch(url, { signal: abort.signal });
-    const from = allowed(response.url);
-    if (!from.ok) return from;
+    const reached = await follow(url, fetch, abort.signal);
+    if (!reached.ok) return reached;
+    const response = reached.value;
     if (response.status !== 200 || response.body === null)
       return err(
         failure(
