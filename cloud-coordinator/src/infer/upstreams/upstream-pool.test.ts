@@ -252,6 +252,23 @@ describe('a pool of upstreams', () => {
     expect(await ask()).toMatchObject({ value: { completion: { text: 'bad' } } });
   });
 
+  it('looks again at one whose health check has thrown, and at the others', async () => {
+    let looks = 0;
+    const odd = scripted('odd');
+    const health = async () => {
+      if (looks++ === 0) throw new Error('a bug');
+      return ok(undefined);
+    };
+    const member = { ...odd.member, upstream: { ...odd.member.upstream, health } };
+    const { pool, pass } = fresh({ ...odd, member }, scripted('even'));
+    const available = () => pool.status().map((each) => each.available);
+    await pass(upstreamPoolDefaults.healthEveryMs);
+    expect(available()).toEqual([false, true]);
+    await pass(upstreamPoolDefaults.healthEveryMs);
+    expect(available()).toEqual([true, true]);
+    expect(looks).toBe(2);
+  });
+
   it('takes it neither for well nor for ill that a call in a hurry was not answered', async () => {
     const { pool, ask, pass } = fresh(...[scripted('one')].map(swallowing));
     const hurried = ask(500);

@@ -2,7 +2,15 @@
 // second try at the same tier is paid from retry tokens; falling back to the next tier is not, for it takes load away.
 // Tensors, which may be computed twice, are sent to a second upstream of the tier where the first one takes its time.
 
-import { type Clock, err, type Failure, failure, type Random, type Result } from '@skerry/shared';
+import {
+  type Clock,
+  err,
+  type Failure,
+  failure,
+  messageOf,
+  type Random,
+  type Result,
+} from '@skerry/shared';
 import {
   type Breaker,
   type Bulkhead,
@@ -234,7 +242,9 @@ export function createUpstreamPool(
     const { healthTimeoutMs, healthEveryMs } = config;
     const looks = pool.map(async (member) => {
       const terms = { leftMs: healthTimeoutMs, signal: closing.signal };
-      const well = await member.upstream.health(terms);
+      // What meets a bug in there is not well, and is looked at again.
+      const look = async () => member.upstream.health(terms);
+      const well = await look().catch((thrown) => err(failure('internal', messageOf(thrown))));
       member.healthy = well.ok;
       if (well.ok) heard(member, 'healthy');
     });

@@ -49,6 +49,25 @@ describe('planned deltas', () => {
 });
 
 describe('deltas that lie ready', () => {
+  it('what throws while it prepares is told to its asker and the log, and tried again', async () => {
+    const logged: string[] = [];
+    let throws = 1;
+    const deltas = createDeltas({
+      blobs: createMemoryBlobStore(),
+      references: createMemoryBlobReferences(),
+      async manifestOf() {
+        if (throws-- > 0) throw new Error('a bug');
+        return ok(undefined);
+      },
+      running: async () => ok(new Map()),
+      makeDelta: async () => err(failure('internal', 'none')),
+      log: { ...silentLog, error: (_, message) => logged.push(message) },
+    });
+    expect(await deltas.prepare('m', before)).toMatchObject({ error: { code: 'internal' } });
+    expect(logged).toEqual(['a bug']);
+    expect(await deltas.prepare('m', before)).toMatchObject({ error: { code: 'not_found' } });
+  });
+
   const [before, after, lost] = ['a', 'b', 'c'].map((c) => `sha256:${c.repeat(64)}`) as [
     string,
     string,

@@ -3,7 +3,7 @@
 
 import type { Manifest } from '@skerry/models';
 import { deltaTargetBytesMax } from '@skerry/models/node';
-import { err, failure, type Log, ok, type Result } from '@skerry/shared';
+import { err, failure, type Log, messageOf, ok, type Result } from '@skerry/shared';
 import { sha256 } from '@skerry/shared/node';
 import {
   audiences,
@@ -33,7 +33,7 @@ export interface DeltasPorts {
 export interface Deltas {
   /**
    * Makes what is worth it and does not lie ready, one after the other; returns what does then. Twice at once is once.
-   * What failed is tried again when it is called again.
+   * What failed is tried again when it is called again. Never rejects: whoever calls it need not wait.
    */
   prepare(model: string, bundle: string): Promise<Result<readonly DeltaOffer[]>>;
   /** What lies ready now. */
@@ -122,7 +122,13 @@ export function createDeltas(ports: DeltasPorts): Deltas {
     prepare(model, bundle) {
       const known = underWay.get(bundle);
       if (known !== undefined) return known;
-      const preparing = prepare(model, bundle).finally(() => underWay.delete(bundle));
+      const preparing = prepare(model, bundle)
+        .catch((thrown: unknown) => {
+          const failed = failure('internal', messageOf(thrown));
+          log.error({ model, bundle, code: failed.code }, failed.message);
+          return err(failed);
+        })
+        .finally(() => underWay.delete(bundle));
       underWay.set(bundle, preparing);
       return preparing;
     },
