@@ -137,6 +137,30 @@ it('[REG7] no more than so many are open, and one that had to go comes back', as
   expect(reads.filter((version) => version === '1.0.0')).toHaveLength(1);
 });
 
+it('[REG7] who asks for versions that nobody has pushes nobody out', async () => {
+  const { models, reads, name } = await registryOf(registeredModelsMax);
+  const all = Array.from({ length: registeredModelsMax }, (_, i) => name(i));
+  for (const each of all) unwrap(await models.half(each));
+  for (let i = 0; i < registeredModelsMax; i++)
+    expect(await models.half({ ...name(0), version: `9.${i}.0` })).toMatchObject({
+      error: { code: 'model_not_found' },
+    });
+  expect(models.halves()).toHaveLength(registeredModelsMax);
+  for (const each of all) unwrap(await models.half(each));
+  expect(reads.filter((version) => !version.startsWith('9.'))).toHaveLength(registeredModelsMax);
+});
+
+it('[REG7] no more than so many are opened at once', async () => {
+  const { models, name } = await registryOf(1);
+  const asked = Array.from({ length: registeredModelsMax + 1 }, (_, i) =>
+    models.half({ ...name(0), version: `9.${i}.0` }),
+  );
+  const codes = (await Promise.all(asked)).map((half) => !half.ok && half.error.code);
+  expect(codes.filter((code) => code === 'model_not_found')).toHaveLength(registeredModelsMax);
+  expect(codes.at(-1)).toBe('overloaded');
+  expect(await models.half(name(0))).toMatchObject({ ok: true });
+});
+
 it('[REG7] an escalation of a version that came by update is answered; of one that nobody has it is said what is here', async () => {
   const { models, name } = await registryOf(1);
   const cloud = createCloudModels(() => [], models.half);

@@ -1,7 +1,7 @@
 // Versions that devices run and that this coordinator was not configured with: updates brought them there. Of each variant
 // its cloud half is opened when the first escalation asks for it, from what the registry has; it computes here, whatever
 // upstreams there are, for they know a model by its name and not by its version. Few are open at once: the one asked
-// longest ago makes room, and comes back when it is asked.
+// longest ago makes room for one that has opened, and comes back when it is asked.
 
 import type { Bundle } from '@skerry/models/node';
 import {
@@ -44,6 +44,8 @@ export interface RegisteredModelsPorts {
 
 /** Of variants. Their sessions share the memory for models as well; what this bounds is the bytes that they come from. */
 export const registeredModelsMax = 8;
+/** At once, beside those that are open. */
+const openingsMax = registeredModelsMax;
 /** How long one that makes room may take to answer what it was asked before. */
 const retireMsMax = 30_000;
 
@@ -76,22 +78,33 @@ export function createRegisteredModels({
     return opened;
   };
 
-  const enter = (name: VariantName): Seat => {
+  /** For `opened`, which stays. Who asks for what nobody has pushes nobody out. */
+  const makeRoom = (opened: Seat): void => {
+    const open = [...seats].filter(([, seat]) => seat.opened !== undefined);
+    const others = open.filter(([, seat]) => seat !== opened);
+    for (const [key, oldest] of others.slice(0, Math.max(0, open.length - registeredModelsMax))) {
+      seats.delete(key);
+      const gone = retire(oldest).finally(() => leaving.delete(gone));
+      leaving.add(gone);
+    }
+  };
+
+  const enter = (name: VariantName): Seat | undefined => {
+    const openings = [...seats.values()].filter(({ opened }) => opened === undefined).length;
+    if (openings >= openingsMax) return undefined;
     const key = keyOf(name);
     const opening = openVariant(name);
     const seat: Seat = { opening };
     seats.set(key, seat);
     void opening.then((opened) => {
-      if (opened.ok) seat.opened = opened.value;
+      if (closed) return;
       // What could not be opened is tried again when it is asked again.
-      else if (seats.get(key) === seat) seats.delete(key);
+      if (!opened.ok) seats.delete(key);
+      else {
+        seat.opened = opened.value;
+        makeRoom(seat);
+      }
     });
-    for (const [other, oldest] of seats) {
-      if (seats.size <= registeredModelsMax) break;
-      seats.delete(other);
-      const gone = retire(oldest).finally(() => leaving.delete(gone));
-      leaving.add(gone);
-    }
     return seat;
   };
 
@@ -110,6 +123,7 @@ export function createRegisteredModels({
       if (closed) return err(closing);
       const key = keyOf(name);
       const seat = seats.get(key) ?? enter(name);
+      if (seat === undefined) return err(busy);
       if (seats.delete(key)) seats.set(key, seat);
       const opened = await seat.opening;
       if (!opened.ok) return opened;
@@ -130,6 +144,8 @@ export function createRegisteredModels({
 /** A variant's digest is of its bytes alone: a version that changes only calibration or labels has the same. */
 const keyOf = ({ model, version, variant }: VariantName): string =>
   `${model}@${version}/${variant}`;
+
+const busy = failure('overloaded', `${openingsMax} versions of the registry are being opened`);
 
 const closing = failure('unavailable', 'the coordinator closes');
 
