@@ -26,6 +26,7 @@ import { deviceClientId, topicsOf } from '@skerry/sync-protocol';
 import { openMqttConnection } from '@skerry/sync-protocol/mqtt';
 import type { Revoked } from '../fleet/enrolment.ts';
 import { mosquittoFiles } from '../fleet/mosquitto-config.ts';
+import { createMosquittoCertificateWatch } from './mosquitto-certificate.ts';
 import { revocationListLifeMs, type X509Authority } from './x509-authority.ts';
 
 export interface MosquittoRevocationsConfig {
@@ -68,6 +69,7 @@ export function createMosquittoRevocations(
   /** By device. */
   const retries = new Map<string, { readonly failures: number; readonly dueMs: number }>();
   let working = false;
+  const watchCertificate = createMosquittoCertificateWatch(folder, ports);
 
   const retryLater = (device: string): void => {
     const failures = (retries.get(device)?.failures ?? 0) + 1;
@@ -130,6 +132,7 @@ export function createMosquittoRevocations(
   return async (revoked) => {
     if (working) return; // The next reading brings it.
     working = true;
+    watchCertificate();
     const applied = await apply(revoked).catch((thrown: unknown) =>
       err(failure('storage_failed', messageOf(thrown))),
     );
