@@ -59,6 +59,10 @@ export interface UpdateWorld {
     corrupt: Map<string, Uint8Array>;
     /** Digests that the cloud does not have. */
     absent: Set<string>;
+    /** What an envelope names that nobody has verified yet. */
+    metadata?: BlobRef;
+    /** No blob can be had just now. */
+    unreachable?: boolean;
     trustFails?: ReturnType<typeof failure>;
     /** In place of the world's own, which knows signers by name. */
     trust?: UpdateTrust;
@@ -145,7 +149,7 @@ export async function createUpdateWorld(): Promise<UpdateWorld> {
       directors = set.directors;
       return ok(undefined);
     },
-    metadataOf: () => undefined,
+    metadataOf: () => set.metadata,
     async target(path) {
       const ref = targets.get(path);
       return ref === undefined ? err(failure('not_found', `no target ${path}`)) : ok(ref);
@@ -198,6 +202,7 @@ export async function createUpdateWorld(): Promise<UpdateWorld> {
           linkUp: () => set.linkUp,
           metered: set.metered,
           fetch(ref) {
+            if (set.unreachable) return err(failure('unavailable', 'no link'));
             fetched.push(ref.digest);
             if (set.absent.has(ref.digest))
               return err(failure('not_found', 'the cloud has no such blob'));

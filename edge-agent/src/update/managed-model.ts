@@ -29,6 +29,8 @@ export interface ManagedModel {
   readonly loading: Map<string, Promise<Result<LoadedModel, Reason>>>;
   /** By bundle, of those that are loaded. */
   readonly meters: Map<string, HealthMeter>;
+  /** Digests of blobs that are needed until the slot that they were written to is in the record. */
+  spent: readonly string[];
   shadow?: Shadow | undefined;
   busy?: { readonly what: string; readonly abort: AbortController } | undefined;
   hold?: Hold | undefined;

@@ -118,9 +118,10 @@ export function createTakeAssignment(device: string, ports: IntakePorts): Intake
     const timer = clock.after(bringTimeoutMs, () => named && blobs.drop(named));
     const brought = await bringMetadata(named, blobs);
     timer.cancel();
-    if (!brought.ok) return verified;
+    // Later, unless waiting cannot mend it: it may be a stop, by a director whose key is newer than what is known here.
+    if (!brought.ok) return brought.error.retryable ? brought : verified;
     const refreshed = await trust.refresh(brought.value);
-    if (!refreshed.ok && refreshed.error.code === 'unavailable') return refreshed;
+    if (!refreshed.ok && refreshed.error.retryable) return refreshed;
     return trust.verifyAssignment(envelope);
   };
 

@@ -182,7 +182,10 @@ export type UnderWayState = Extract<UpdateRecord, { kind: (typeof underWayKinds)
 export const isUnderWay = (state: UpdateRecord): state is UnderWayState =>
   (underWayKinds as readonly string[]).includes(state.kind);
 
-/** Where to go from `from`: the place before it, a slot that was confirmed, the factory, a slot; none that is barred. */
+/**
+ * Where to go from `from`: the place before it, a slot that was confirmed, the factory, and last what nobody has judged;
+ * none that is barred.
+ */
 export function placesBehind(update: ModelUpdate, from: Place): readonly Place[] {
   const confirmed = (['a', 'b'] as const).filter((slot) => update.slots[slot]?.confirmed);
   const order: readonly (Place | undefined)[] = [
@@ -192,11 +195,15 @@ export function placesBehind(update: ModelUpdate, from: Place): readonly Place[]
     'a',
     'b',
   ];
-  return [...new Set(order)].filter((place): place is Place => {
-    if (place === undefined || place === from) return false;
-    const content = contentOf(update, place);
-    return content !== undefined && !isBarred(update, content.bundle);
-  });
+  const isUnjudged = (place: Place): boolean =>
+    place !== 'factory' && update.slots[place]?.confirmed !== true;
+  return [...new Set(order)]
+    .filter((place): place is Place => {
+      if (place === undefined || place === from) return false;
+      const content = contentOf(update, place);
+      return content !== undefined && !isBarred(update, content.bundle);
+    })
+    .toSorted((one, other) => Number(isUnjudged(one)) - Number(isUnjudged(other)));
 }
 
 /** Where nothing else is left. */

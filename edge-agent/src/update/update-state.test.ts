@@ -248,6 +248,33 @@ it('[UPD4] one assignment may quarantine what runs and say what shall run instea
   expect(transition(update, assign('3', 2), now).update).toBe(update);
 });
 
+describe('what nobody has judged', () => {
+  const forbid: UpdateEvent = { kind: 'forbid', counter: 9, bundles: [digest('2')] };
+  const third = toSoaking('3', 3).slice(0, 4);
+  const soak: UpdateEvent[] = [{ kind: 'begun' }, { kind: 'proceed' }, { kind: 'activated' }];
+
+  it('[UPD6] does not answer because the bundle before it is quarantined, or does not start', () => {
+    const staged = after(...toConfirmed('1'), ...toConfirmed('2', 2), ...third);
+    expect(staged).toMatchObject({ active: 'b', state: { kind: 'staged', slot: 'a' } });
+    expect(placesBehind(staged, 'b')).toEqual(['factory', 'a']);
+    expect(transition(staged, forbid, now).update.active).toBe('factory');
+  });
+
+  it('[UPD3] soaks where it runs already, as the last resort', () => {
+    const fell: UpdateEvent = { ...events['fell-back'], to: 'a' };
+    const staged = after(...toConfirmed('1'), ...toConfirmed('2', 2), ...third, fell);
+    expect(staged.active).toBe('a');
+    const again = [assign('3', 4), ...soak].reduce(
+      (update, event) => transition(update, event, now).update,
+      transition(staged, { kind: 'stop', counter: 3.5, reason: unlucky }, now).update,
+    );
+    expect(again).toMatchObject({ active: 'a', state: { kind: 'soaking', slot: 'a' } });
+    expect(transition(again, failed(bad), now).update.active).toBe('factory');
+    const confirmed = transition(again, { kind: 'confirmed', evidence: {} }, now).update;
+    expect(transition(confirmed, assign('3', 5), now).update.state.kind).toBe('confirmed');
+  });
+});
+
 describe('tries', () => {
   const once: UpdateEvent[] = [{ kind: 'begun' }, failed(unlucky), { kind: 'retry' }];
 

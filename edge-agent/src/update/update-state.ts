@@ -113,7 +113,10 @@ export function transition(update: ModelUpdate, event: UpdateEvent, now: Moment)
         moved,
       } as const;
       // Emptied before a byte of it is written: so what the record says of a slot is true after every crash.
-      return to(next, { slots: { ...update.slots, [slot]: undefined } });
+      const { previous, ...rest } = update;
+      const kept = previous === undefined || previous === slot ? {} : { previous };
+      const slots = { ...update.slots, [slot]: undefined };
+      return { update: { ...rest, ...kept, slots, state: next }, effects: [{ kind: 'report' }] };
     }
     case 'staged': {
       if (state.kind !== 'verified') return ignored(update);
@@ -137,10 +140,11 @@ export function transition(update: ModelUpdate, event: UpdateEvent, now: Moment)
       if (state.kind !== 'activating') return ignored(update);
       const { baseline } = event;
       const evidence = { ...state.evidence, ...(baseline && { baseline }) };
-      const { active: previous } = update;
+      // Where it runs already and was never confirmed, the place before it stays that.
+      const moved = state.slot === update.active ? {} : { previous: update.active };
       const next = to(
         { ...state, kind: 'soaking', since: now, evidence },
-        { active: state.slot, previous },
+        { active: state.slot, ...moved },
       );
       return { ...next, effects: [...next.effects, { kind: 'serve', place: state.slot }] };
     }
@@ -216,7 +220,9 @@ function assign(update: ModelUpdate, given: Omit<Goal, 'attempt'>, now: Moment):
   };
   if (isBarred(before, bundle)) return refuse('quarantined', 'this bundle is in quarantine');
   const running = contentOf(before, before.active);
-  if (running && isContent(running, bundle, terms.variant)) {
+  // What runs as the last resort was never judged: it soaks as any other.
+  const isJudged = before.active === 'factory' || running?.confirmed;
+  if (running && isJudged && isContent(running, bundle, terms.variant)) {
     const next: UpdateRecord = {
       kind: 'confirmed',
       goal,
@@ -297,7 +303,7 @@ function fail(
 /** What is active and not confirmed makes way for what was before. */
 function leaveCandidate(update: ModelUpdate): Transition {
   const { state, active } = update;
-  if (state.kind !== 'soaking' || state.slot !== active) return ignored(update);
+  if (!('slot' in state) || state.slot !== active) return ignored(update);
   const [place] = placesBehind(update, active);
   if (place === undefined) return ignored(update);
   const { previous: _, ...rest } = update;
@@ -370,12 +376,11 @@ function fallBack(
     slots: reason.code === 'damaged' ? { ...update.slots, [active]: undefined } : update.slots,
     quarantined: isBundles ? addTo(update, gone.bundle) : update.quarantined,
   };
-  if (
-    (state.kind !== 'soaking' && state.kind !== 'confirmed') ||
-    state.goal.bundle !== gone?.bundle
-  )
+  const isHeld = 'slot' in state && state.slot === active;
+  if (!isHeld && (state.kind !== 'confirmed' || state.goal.bundle !== gone?.bundle))
     return { update: next, effects: [] };
-  const { goal, evidence } = state;
+  const { goal } = state;
+  const evidence = 'evidence' in state ? state.evidence : {};
   return {
     update: {
       ...next,

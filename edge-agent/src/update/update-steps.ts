@@ -83,7 +83,7 @@ export const runStep: { readonly [K in LongStep]: RunStep } = {
     if (!written.ok) return hold(written.error);
     const opened = await openPlace(model, state.slot, ports);
     if (!opened.ok) return stopOf(opened.error);
-    for (const { digest } of fetched.value.blobs) await ports.blobs.release(digest);
+    model.spent = fetched.value.blobs.map(({ digest }) => digest);
     return ok({ kind: 'staged' });
   },
 

@@ -193,6 +193,39 @@ describe('trust', () => {
     expect(life.reports().at(-1)?.counter).toBe(2);
   });
 
+  it.each(['storage_failed', 'expired'] as const)(
+    '[UPD11] a stop by a new director waits for its metadata: %s',
+    async (code) => {
+      const world = await freshWorld();
+      const one = await world.publish('1.1.0', 32);
+      world.sign(one);
+      const life = await start(world);
+      life.receive(world.assignment(one, {}, { soak: { ...long, requestsMin: 1_000_000 } }));
+      await world.until(life, () => stateOf(life) === 'soaking', false);
+      world.set.directors = new Set(['the new director']);
+      world.set.trustFails = failure(code, 'not now');
+      life.receive(world.assignment(undefined, { mode: 'stop' }, {}, 'the new director'));
+      await world.until(life, () => life.updates.refused()?.message === 'not now');
+      expect(life.updates.waits()).toBe(true);
+      delete world.set.trustFails;
+      await world.until(life, () => stateOf(life) === 'stopped');
+    },
+  );
+
+  it('[UPD11] nor is one lost whose metadata cannot be fetched just now', async () => {
+    const world = await freshWorld();
+    const life = await start(world);
+    world.set.directors = new Set(['the new director']);
+    world.set.metadata = world.upload(Uint8Array.of(1, 2, 3));
+    world.set.unreachable = true;
+    life.receive(world.assignment(undefined, { mode: 'stop' }, {}, 'the new director'));
+    await world.until(life, () => life.updates.refused()?.code === 'unavailable');
+    expect(life.updates.waits()).toBe(true);
+    world.set.unreachable = false;
+    await world.until(life, () => !life.updates.waits());
+    expect(life.updates.refused()).toBeUndefined();
+  });
+
   it('[UPD2] a replay is refused, and told from a repetition', async () => {
     const world = await freshWorld();
     const [one, two] = [await world.publish('1.1.0', 32), await world.publish('1.2.0', 64)];
@@ -258,6 +291,24 @@ describe('what is fetched', () => {
     await bring(world, life, world.assignment(two, {}, { deltas: onlyBad }), 'confirmed');
     expect(life.reports().at(-1)?.moved?.way).toBe('full');
     expect(world.fetched).toContain(twoTarget);
+  });
+
+  it('[UPD13] is kept until the slot that it was written to is durable', async () => {
+    const world = await freshWorld();
+    const one = await world.publish('1.1.0', 32);
+    world.sign(one);
+    const life = await start(world);
+    world.set.dies = (point) => {
+      if (point === 'before save staged') world.set.isFull = true;
+      return false;
+    };
+    life.receive(world.assignment(one));
+    await world.until(life, () => !!life.updates.statusOf('sample')?.waiting?.includes('durable'));
+    const fetched = world.fetched.length;
+    world.set.dies = () => false;
+    world.set.isFull = false;
+    await world.until(life, () => stateOf(life) === 'confirmed');
+    expect(world.fetched).toHaveLength(fetched);
   });
 
   it('[UPD14] needs room before it begins, and waits for it with a reason', async () => {

@@ -117,8 +117,19 @@ export function createUpdates(device: string, metered: boolean, ports: UpdatesPo
       if (effect.kind === 'abandon') abandon(model);
       else if (effect.kind === 'serve') serveActive(model, event.kind === 'activated');
     if (update.state.kind !== 'shadowing') model.shadow = undefined;
+    if (event.kind === 'staged') releaseSpent(model);
     release(model, live);
     return true;
+  };
+
+  const releaseSpent = (model: ManagedModel): void => {
+    const { spent } = model;
+    model.spent = [];
+    // One by one; what a crash leaves is evicted when room is needed.
+    const all = async (): Promise<void> => {
+      for (const digest of spent) logged(await ports.blobs.release(digest));
+    };
+    all().catch(bug);
   };
 
   const abandon = (model: ManagedModel): void => {
@@ -332,6 +343,7 @@ export function createUpdates(device: string, metered: boolean, ports: UpdatesPo
         update: { ...record, factory: content },
         loaded: new Map(),
         loading: new Map(),
+        spent: [],
         meters: new Map(),
         holds: 0,
         proven: false,
