@@ -1,7 +1,7 @@
 // How one bundle behaves on this device, counted from when it began to answer: what a report tells, and a soak is judged
 // by. In memory; the counts are kept now and then, so a crash costs the latest of them.
 
-import type { Health } from '@skerry/sync-protocol/update';
+import { type Health, healthLabelsMax } from '@skerry/sync-protocol/update';
 
 export interface HealthMeter {
   /** @param computeMs what its stages took; that the link was slow is not the model's doing */
@@ -9,6 +9,8 @@ export interface HealthMeter {
     readonly computeMs: number;
     readonly degraded: boolean;
     readonly source: string;
+    /** The class, where it answers with one. */
+    readonly label?: number;
   }): void;
   failed(): void;
   escalated(): void;
@@ -36,7 +38,15 @@ export function createHealthMeter(
     degraded: 0,
     cloud: { answers: 0, agreed: 0 },
     audit: { answers: 0, agreed: 0 },
-    ...structuredClone(kept),
+    ...structuredClone(withoutLabels(kept)),
+  };
+  // Of a model with more classes than a report may name none is counted: a part of them would look like a shift.
+  let labels: number[] | undefined = [...(kept?.labels ?? [])];
+  const countLabel = (label: number): void => {
+    if (label >= healthLabelsMax) labels = undefined;
+    if (labels === undefined) return;
+    while (labels.length <= label) labels.push(0);
+    labels[label] = (labels[label] ?? 0) + 1;
   };
   const latencies: number[] = [];
   let next = 0;
@@ -45,8 +55,9 @@ export function createHealthMeter(
     return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0;
   };
   return {
-    answered({ computeMs, degraded, source }) {
+    answered({ computeMs, degraded, source, label }) {
       counts.requests += 1;
+      if (label !== undefined) countLabel(label);
       if (degraded) counts.degraded += 1;
       else if (source.startsWith('exit:')) counts.atExit += 1;
       latencies[next] = computeMs;
@@ -71,6 +82,13 @@ export function createHealthMeter(
           ? kept.latency
           : { p50Ms: quantile(0.5), p95Ms: quantile(0.95) },
       memoryBytes,
+      ...(labels === undefined || labels.length === 0 ? {} : { labels: [...labels] }),
     }),
   };
+}
+
+function withoutLabels(health: Health | undefined): Omit<Health, 'labels'> | undefined {
+  if (health === undefined) return undefined;
+  const { labels: _, ...rest } = health;
+  return rest;
 }

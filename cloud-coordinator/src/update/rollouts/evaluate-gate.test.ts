@@ -159,6 +159,25 @@ describe('a gate', () => {
     expect(of(few, 'failures', limits)?.finding).not.toBe('harm');
   });
 
+  it('[GAT3] promotes nothing whose drift is to be looked at and nobody tells', () => {
+    const limits = gate({ drift: { moveMax: 0.1 } });
+    const waiting = { waiting: 1 };
+    const silent = evaluateGate(limits, seen(executions(40), waiting));
+    expect(silent).toMatchObject({
+      verdict: 'hold',
+      reasons: ['drift: nobody has told which classes it answers, now and before'],
+    });
+    expect(silent.evidence.at(-1)).toMatchObject({ sign: 'drift', finding: 'too-few', trials: 0 });
+    const few = { labels: [1, 1] };
+    const some = executions(40, (i) => sampleHealth(1, i < 3 ? few : {})).map((each) => ({
+      ...each,
+      baseline: sampleHealth(1, few),
+    }));
+    expect(evaluateGate(limits, seen(some, waiting)).reasons).toEqual([
+      'drift: 6 of 20 answers so far',
+    ]);
+  });
+
   it('[GAT7] pauses where answers shift, and where most refuse', () => {
     const limits = gate({ drift: { moveMax: 0.1 } });
     const withLabels = (labels: number[]) => sampleHealth(1, { labels });

@@ -37,14 +37,14 @@ export function evaluateGate(limits: GateLimits, observed: Observed): Verdict {
   const drifts = driftSigns(limits, classes);
   const signs = signsOf(limits);
   // One share for each sign, one for the refusals, one for drift as a whole.
-  const delta = limits.delta / (signs.length + 1 + (drifts.length > 0 ? 1 : 0));
+  const delta = limits.delta / (signs.length + 1 + (limits.drift === undefined ? 0 : 1));
   const weighed = signs.map((sign) => weigh(sign, executions, delta, limits.delta));
-  const drifted = drifts
-    .map((sign) => weigh(sign, executions, delta / drifts.length, limits.delta))
-    .filter(({ evidence }) => evidence.finding === 'harm');
+  const moves = drifts.map((sign) => weigh(sign, executions, delta / drifts.length, limits.delta));
+  const drifted = moves.filter(({ evidence }) => evidence.finding === 'harm');
+  const undrifted = limits.drift === undefined ? [] : driftLack(limits.drift.moveMax, moves[0]);
   const all = [...weighed, ...drifted];
   const harm = all.filter(({ evidence }) => evidence.finding === 'harm');
-  const evidence = all.map((each) => each.evidence).slice(0, evidenceMax);
+  const evidence = [...all.map((each) => each.evidence), ...undrifted].slice(0, evidenceMax);
   const verdict = (kind: Verdict['verdict'], reasons: readonly string[]): Verdict => ({
     verdict: kind,
     reasons: reasons.slice(0, reasonsMax),
@@ -66,6 +66,11 @@ export function evaluateGate(limits: GateLimits, observed: Observed): Verdict {
   const lacking = [
     ...checkSettled(limits, executions.length, tally),
     ...weighed.flatMap(describeLack),
+    ...undrifted.map(({ trials }) =>
+      trials === 0
+        ? 'drift: nobody has told which classes it answers, now and before'
+        : `drift: ${Math.floor(trials)} of ${limits.devicesMin} answers so far`,
+    ),
   ];
   if (lacking.length === 0)
     return verdict('promote', [`${executions.length} devices executed, no harm shown`]);
@@ -73,6 +78,15 @@ export function evaluateGate(limits: GateLimits, observed: Observed): Verdict {
   return mayChange || tally.members === 0
     ? verdict('hold', lacking)
     : verdict('pause', ['all of the wave have ended, and it is not decided', ...lacking]);
+}
+
+/** Every class rests on the same answers, so one tells of all whether they are too few. */
+function driftLack(moveMax: number, any: Weighed | undefined): readonly Evidence[] {
+  const { trials, devices } = any?.evidence ?? { trials: 0, devices: 0 };
+  if (any !== undefined && trials >= any.sign.trialsMin) return [];
+  return [
+    { sign: 'drift', finding: 'too-few', trials, devices, lower: -1, upper: 1, limit: moveMax },
+  ];
 }
 
 interface Weighed {
