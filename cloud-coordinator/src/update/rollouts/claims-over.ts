@@ -1,7 +1,7 @@
 // Which of several rollouts of one model has a device in hand: the latest that has told it something and not let go.
 
 import { err, failure, ok, type Result } from '@skerry/shared';
-import type { RolloutPlan } from './rollout-plan.ts';
+import { type RolloutPlan, type Selectable, selects } from './rollout-plan.ts';
 import type { RolloutState } from './rollout-state.ts';
 
 const inProgress: ReadonlySet<string> = new Set(['awaiting-approval', 'running', 'paused']);
@@ -21,22 +21,39 @@ export function checkFree(plan: RolloutPlan, others: readonly RolloutState[]): R
     : err(failure('invalid_argument', `${busy.plan.id} of ${plan.model} is ${busy.phase.kind}`));
 }
 
-/** A later one of the same model has completed: it says what the fleet runs. `all` in the order in which they began. */
-export function isSuperseded(state: RolloutState, all: readonly RolloutState[]): boolean {
-  return laterOf(state, all).some(({ phase }) => phase.kind === 'completed');
+/**
+ * Whether later ones of the same model that have completed say what each of its devices runs, and leave it none.
+ * `all` in the order in which they began.
+ */
+export function isSuperseded(
+  state: RolloutState,
+  all: readonly RolloutState[],
+  devices: readonly Selectable[],
+): boolean {
+  const completed = laterOf(state, all).filter(({ phase }) => phase.kind === 'completed');
+  if (completed.length === 0) return false;
+  const isTaken = (device: string): boolean => completed.some(({ members }) => members.has(device));
+  return (
+    [...state.members.keys()].every(isTaken) &&
+    devices.every((each) => isTaken(each.device) || !selects(state.plan.select, each))
+  );
 }
 
-/** Whether a later rollout of the model has this device in hand; the older one then leaves it alone. */
+/**
+ * Whether a later rollout of the model has this device in hand, or had it last and has completed; the older one then
+ * leaves it alone.
+ */
 export function claimsOver(
   state: RolloutState,
   all: readonly RolloutState[],
 ): (device: string) => boolean {
   const later = laterOf(state, all);
   return (device) =>
-    later.some(({ members }) => {
+    later.some(({ members, phase }) => {
       const member = members.get(device);
       if (member === undefined) return false;
-      return member.progress.kind === 'reverting' || member.goal === 'candidate';
+      const { progress, goal } = member;
+      return phase.kind === 'completed' || progress.kind === 'reverting' || goal === 'candidate';
     });
 }
 

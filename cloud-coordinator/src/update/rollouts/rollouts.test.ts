@@ -287,6 +287,31 @@ describe('rollouts at work', () => {
     expect(runs(candidateDigest)).toBe(before + 1);
   });
 
+  it('[ROL16] keep an older one in force where a later one does not reach', async () => {
+    const { open, pass, fleet, runs } = await world({ devices: 40 });
+    const rollouts = await open();
+    const small = { waves: [{}], gate: { devicesMin: 5 } };
+    const plan = (id: string, version: string, site: string) =>
+      samplePlan({ ...small, id, version, select: { sites: [site] } });
+    const [away] = fleet.devices;
+    fleet.setOnline(away?.name ?? '', false);
+    expectOk(await rollouts.create(plan('digits-1', '1.1.0', 'site-0'), 'an operator'));
+    await pass(10 * minuteMs, rollouts);
+    expectOk(await rollouts.create(plan('digits-2', '1.2.0', 'site-1'), 'an operator'));
+    await pass(10 * minuteMs, rollouts);
+    expect(phaseOf(rollouts, 'digits-2')?.kind).toBe('completed');
+    expect(runs(laterDigest)).toBe(20);
+    // Who was away for the older one gets it, and its order still counts.
+    fleet.setOnline(away?.name ?? '', true);
+    await pass(5 * minuteMs, rollouts);
+    expect(away?.running()).toBe(candidateDigest);
+    expectOk(await rollouts.rollBack('digits-1', given));
+    await pass(3 * minuteMs, rollouts);
+    expect(phaseOf(rollouts)?.kind).toBe('rolled-back');
+    expect(runs(candidateDigest)).toBe(0);
+    expect(runs(laterDigest)).toBe(20);
+  });
+
   it('[ROL16] let the version that mends it begin while one is turning back', async () => {
     const { open, pass, runs } = await world();
     const rollouts = await open();

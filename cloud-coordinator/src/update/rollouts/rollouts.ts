@@ -221,11 +221,12 @@ async function turnOne(
   const others = book.states();
   for (let round = 0; round < roundsMax; round++) {
     const state = target.log.state();
-    if (state === undefined || isSuperseded(state, others)) return ok(undefined);
+    if (state === undefined || isSuperseded(state, others, devices)) return ok(undefined);
     const nowMs = ports.clock.nowMs();
     const isClaimed = claimsOver(state, others);
+    const free = devices.filter(({ device }) => !isClaimed(device));
     const news = [
-      ...joinedFrom(state, devices, nowMs),
+      ...joinedFrom(state, free, nowMs),
       ...heardFrom(state, devices, isClaimed, nowMs),
     ];
     const isJudged = target.judged === state.members;
