@@ -1,24 +1,41 @@
 // Which of several rollouts of one model has a device in hand: the latest that has told it something and not let go.
 
 import { err, failure, ok, type Result } from '@skerry/shared';
+import type { FleetState } from './fleet-state.ts';
 import { type RolloutPlan, type Selectable, selects } from './rollout-plan.ts';
 import type { RolloutState } from './rollout-state.ts';
 
 const inProgress: ReadonlySet<string> = new Set(['awaiting-approval', 'running', 'paused']);
 
+/** Who has claimed a model begins at once, or was killed before. */
+const claimMs = 60_000;
+
 /**
  * One at a time moves a model: two would each take the other for a fault. One that turns back moves nobody forward, and
  * what it is owed must not keep the version that mends it away.
  */
-export function checkFree(plan: RolloutPlan, others: readonly RolloutState[]): Result<void> {
+export function checkFree(
+  plan: RolloutPlan,
+  others: readonly RolloutState[],
+  { claims }: Pick<FleetState, 'claims'>,
+  nowMs: number,
+): Result<void> {
   if (others.some((other) => other.plan.id === plan.id))
     return err(failure('invalid_argument', `the name ${plan.id} is taken`));
   const busy = others.find(
     (other) => other.plan.model === plan.model && inProgress.has(other.phase.kind),
   );
-  return busy === undefined
+  if (busy !== undefined)
+    return err(
+      failure('invalid_argument', `${busy.plan.id} of ${plan.model} is ${busy.phase.kind}`),
+    );
+  const claim = claims.get(plan.model);
+  if (claim === undefined || claim.rollout === plan.id || nowMs >= claim.atMs + claimMs)
+    return ok(undefined);
+  // Its log says the rest, once there is one.
+  return others.some((other) => other.plan.id === claim.rollout)
     ? ok(undefined)
-    : err(failure('invalid_argument', `${busy.plan.id} of ${plan.model} is ${busy.phase.kind}`));
+    : err(failure('invalid_argument', `${claim.rollout} of ${plan.model} is about to begin`));
 }
 
 /**

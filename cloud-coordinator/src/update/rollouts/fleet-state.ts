@@ -9,19 +9,29 @@ export interface FleetState {
   readonly stopped:
     | { readonly by: string; readonly reason: string; readonly atMs: number }
     | undefined;
+  /** By model, the rollout that was to begin last. */
+  readonly claims: ReadonlyMap<string, { readonly rollout: string; readonly atMs: number }>;
 }
 
-export const calmFleet: FleetState = { quarantined: new Map(), stopped: undefined };
+export const calmFleet: FleetState = {
+  quarantined: new Map(),
+  stopped: undefined,
+  claims: new Map(),
+};
 
 export function nextFleet(state: FleetState, event: FleetEvent): FleetState {
-  const { by, reason, atMs } = event;
+  const { by, atMs } = event;
   switch (event.kind) {
+    case 'claimed': {
+      const { model, rollout } = event;
+      return { ...state, claims: new Map(state.claims).set(model, { rollout, atMs }) };
+    }
     case 'stopped':
-      return { ...state, stopped: { by, reason, atMs } };
+      return { ...state, stopped: { by, reason: event.reason, atMs } };
     case 'resumed':
       return { ...state, stopped: undefined };
     case 'quarantined': {
-      const quarantined = new Map(state.quarantined).set(event.bundle, reason);
+      const quarantined = new Map(state.quarantined).set(event.bundle, event.reason);
       const [oldest] = quarantined.keys();
       if (quarantined.size > quarantinedMax && oldest !== undefined) quarantined.delete(oldest);
       return { ...state, quarantined };

@@ -42,6 +42,8 @@ export interface RolloutBook {
   /** An operator's word on one rollout. Fails with `invalid_argument` where its phase knows no such thing. */
   order(id: string, eventOf: (atMs: number) => RolloutEvent): Promise<Result<void>>;
   rule(event: FleetEvent): Promise<Result<void>>;
+  /** `false`: the fleet's log has grown since it was read, perhaps by another's claim; nothing is claimed. */
+  claim(event: Extract<FleetEvent, { kind: 'claimed' }>): Promise<Result<boolean>>;
 }
 
 /** Fails with what the store failed with. */
@@ -58,7 +60,7 @@ export async function openRolloutBook(
   const refreshFleet = async (): Promise<Result<void>> => {
     const fresh = await fleet.refresh();
     if (!fresh.ok) return fresh;
-    fleetChanges += fresh.value.length;
+    fleetChanges += fresh.value.filter(({ kind }) => kind !== 'claimed').length;
     return ok(undefined);
   };
 
@@ -171,6 +173,7 @@ export async function openRolloutBook(
     },
     order,
     rule,
+    claim: (event) => fleet.append([event]),
   });
 }
 

@@ -173,6 +173,14 @@ export const fleetEventSchema = z.discriminatedUnion('kind', [
     bundle: digestSchema,
     reason: reasonSchema,
   }),
+  /** The next rollout of the model is this one: of two that are begun at once one is. */
+  z.strictObject({
+    kind: z.literal('claimed'),
+    atMs: atMsSchema,
+    by: bySchema,
+    model: nameSchema,
+    rollout: nameSchema,
+  }),
   z.strictObject({
     kind: z.enum(['stopped', 'resumed']),
     atMs: atMsSchema,

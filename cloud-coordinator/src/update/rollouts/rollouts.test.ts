@@ -269,6 +269,37 @@ describe('rollouts at work', () => {
     expect(waves).toHaveLength(3);
   });
 
+  it('[ROL23] of two that are asked for one model at once, begin one rollout', async () => {
+    const { open, pass } = await world({ devices: 60 });
+    const [one, two] = [await open(), await open()];
+    const asked = await Promise.all([
+      one.create(samplePlan(), 'an operator'),
+      two.create(samplePlan({ id: 'digits-2', version: '1.2.0' }), 'another'),
+    ]);
+    expect(asked.filter(({ ok }) => ok)).toHaveLength(1);
+    expect(asked.find(({ ok }) => !ok)).toMatchObject({ error: { code: 'invalid_argument' } });
+    await pass(minuteMs, one, two);
+    expect(one.list()).toHaveLength(1);
+  });
+
+  it('[ROL23] begin another when who has claimed the model was killed before it began', async () => {
+    const { open, pass, disk } = await world({ devices: 60 });
+    const store = createMemoryRolloutStore(disk);
+    const killed = await open({
+      ...store,
+      append: async (log, ...more) =>
+        log === 'fleet' ? store.append(log, ...more) : err(failure('unavailable', 'killed')),
+    });
+    expect(await killed.create(samplePlan(), 'an operator')).toMatchObject({ ok: false });
+    const next = await open();
+    const other = samplePlan({ id: 'digits-2' });
+    expect(await next.create(other, 'another')).toMatchObject({
+      error: { message: 'digits-1 of digits is about to begin' },
+    });
+    await pass(2 * minuteMs, next);
+    expectOk(await next.create(other, 'another'));
+  });
+
   it('[ROL16] keep what a completed rollout gave until a later one takes over, also when that is undone', async () => {
     const bad = { ...goodBehaviour, auditMiss: 0.5 };
     const { open, pass, runs, fleet } = await world({ behaviours: { [laterDigest]: bad } });

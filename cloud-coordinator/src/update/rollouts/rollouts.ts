@@ -12,11 +12,10 @@ import {
   type Result,
   type Timer,
 } from '@skerry/shared';
-import { checkFeasibility } from './check-feasibility.ts';
-import { checkFree, claimsOver, isSuperseded } from './claims-over.ts';
+import { claimsOver, isSuperseded } from './claims-over.ts';
+import { createRollout, listAll } from './create-rollout.ts';
 import { chunked, dueEvents } from './due-events.ts';
 import { explainDevice, explainRollout } from './explain.ts';
-import { fixWaves } from './fix-waves.ts';
 import type { FleetState } from './fleet-state.ts';
 import { heardFrom, joinedFrom } from './observe-fleet.ts';
 import { planIssues } from './plan-issues.ts';
@@ -28,15 +27,10 @@ import type {
   FleetDevice,
   RolloutStore,
 } from './ports.ts';
-import {
-  fleetLogName,
-  type OpenRollout,
-  openRolloutBook,
-  type RolloutBook,
-} from './rollout-book.ts';
+import { type OpenRollout, openRolloutBook, type RolloutBook } from './rollout-book.ts';
 import type { RolloutEvent } from './rollout-event.ts';
 import type { RolloutPlan } from './rollout-plan.ts';
-import { begin, type RolloutState, transition } from './rollout-state.ts';
+import { type RolloutState, transition } from './rollout-state.ts';
 import { sayFleet, sayIssues } from './say-assignments.ts';
 import { type ReportsPorts, takeReports } from './take-reports.ts';
 
@@ -96,7 +90,6 @@ export interface Decisions {
 }
 export const decisions: Decisions = { transition, due: dueEvents, plan: planIssues };
 
-const devicesPerPage = 1_000;
 /** Of one rollout in one turn: a verdict opens a wave, which is planned in the same turn. */
 const roundsMax = 8;
 
@@ -150,7 +143,7 @@ export async function openRollouts(
     inTurn(() => book.rule({ kind, atMs: clock.nowMs(), bundle, ...given }));
 
   return ok({
-    create: (plan, by) => inTurn(() => create(ports, book, plan, by)),
+    create: (plan, by) => inTurn(() => createRollout(ports, book, plan, by)),
     approve: (id, by) => inTurn(() => book.order(id, (atMs) => ({ kind: 'approved', atMs, by }))),
     pause: order('paused'),
     resume: order('resumed'),
@@ -261,38 +254,6 @@ function issuedFrom(
   return chunked(issues).map((each) => ({ kind: 'issued', atMs, issues: each }));
 }
 
-async function create(
-  { bundles, devices, clock }: RolloutsPorts,
-  book: RolloutBook,
-  plan: RolloutPlan,
-  by: string,
-): Promise<Result<RolloutState>> {
-  if (plan.id === fleetLogName)
-    return err(failure('invalid_argument', `${fleetLogName} is the name of the fleet’s own log`));
-  const refreshed = await book.refresh();
-  if (!refreshed.ok) return refreshed;
-  const free = checkFree(plan, book.states());
-  if (!free.ok) return free;
-  const resolved = await bundles.resolve(plan.model, plan.version);
-  if (!resolved.ok) return resolved;
-  const { fits, ...candidate } = resolved.value;
-  const { digest } = candidate.bundle;
-  if (plan.bundle !== undefined && plan.bundle !== digest)
-    return err(failure('digest_mismatch', `${plan.version} is ${digest}, not ${plan.bundle}`));
-  const why = book.fleet().quarantined.get(digest);
-  if (why !== undefined)
-    return err(failure('invalid_argument', `${digest} is quarantined: ${why}`));
-  const known = await listAll(devices);
-  if (!known.ok) return known;
-  const waves = fixWaves(plan, known.value);
-  const obstacles = checkFeasibility(plan, waves, known.value, resolved.value);
-  if (obstacles.length > 0)
-    return err(failure('invalid_argument', obstacles.map(({ message }) => message).join('; ')));
-  const atMs = clock.nowMs();
-  const created = { kind: 'created' as const, atMs, by, plan, candidate, waves: [...waves] };
-  return book.begin(plan.id, [created, ...joinedFrom(begin(created), known.value, atMs)]);
-}
-
 function explain(book: RolloutBook, name: string, nowMs: number): readonly string[] {
   const rollout = book.find(name)?.log.state();
   const { stopped } = book.fleet();
@@ -304,14 +265,4 @@ function explain(book: RolloutBook, name: string, nowMs: number): readonly strin
       return why === undefined ? [] : [`${state.plan.id}: ${why}`];
     }),
   ];
-}
-
-async function listAll(directory: DeviceDirectory): Promise<Result<readonly FleetDevice[]>> {
-  const all: FleetDevice[] = [];
-  for (;;) {
-    const page = await directory.list(devicesPerPage, all.at(-1)?.device);
-    if (!page.ok) return page;
-    all.push(...page.value);
-    if (page.value.length < devicesPerPage) return ok(all);
-  }
 }
