@@ -7,7 +7,13 @@ import { err, failure, type Log, ok, type Result } from '@skerry/shared';
 import type { LiveModels } from '../infer/live-models.ts';
 import { type ManagedModel, openPlace } from './managed-model.ts';
 import type { ModelSlots, UpdateStore } from './update-ports.ts';
-import { barredPlaces, type Place, placesBehind, type Reason } from './update-record.ts';
+import {
+  barredPlaces,
+  type ModelUpdate,
+  type Place,
+  placesBehind,
+  type Reason,
+} from './update-record.ts';
 import type { UpdateEvent } from './update-state.ts';
 
 /** Starts without an answer, after which the bundle is to blame. */
@@ -32,10 +38,7 @@ export async function bootModel(
   const starts = counted.ok ? counted.value : 0;
   if (!counted.ok) log.error({ model: name, code: counted.error.code }, counted.error.message);
   const behind = placesBehind(update, update.active);
-  const looped: Reason | undefined =
-    starts > startsMax && behind.length > 0
-      ? { code: 'crash-loop', message: `${starts - 1} starts, and it answered nobody` }
-      : undefined;
+  const looped = behind.length > 0 ? loopOf(update, starts) : undefined;
   let against: Reason | undefined = looped;
   const { active } = update;
   const order: readonly Place[] = [
@@ -48,6 +51,9 @@ export async function bootModel(
       live.serve(opened.value);
       if (place === update.active || against === undefined) return ok(undefined);
       log.error({ model: name, from: update.active, to: place }, `fell back: ${against.message}`);
+      // It has its own starts, of which this is the first.
+      store.countStart(name, 'none');
+      store.countStart(name, 'more');
       return ok({ kind: 'fell-back', to: place, reason: against });
     }
     log.error({ model: name, place, code: opened.error.code }, opened.error.message);
@@ -55,4 +61,12 @@ export async function bootModel(
   }
   const why = against?.message ?? 'nothing to load';
   return err(failure('invalid_bundle', `${name}: no place holds a bundle that runs: ${why}`));
+}
+
+/** Also a candidate that answers at first, and then ends the process each time. */
+function loopOf({ state }: ModelUpdate, starts: number): Reason | undefined {
+  const loop = (message: string): Reason => ({ code: 'crash-loop', message });
+  if (starts > startsMax) return loop(`${starts - 1} starts, and it answered nobody`);
+  const restarts = state.kind === 'soaking' ? (state.restarts ?? 0) : 0;
+  return restarts > startsMax ? loop(`${restarts} starts while it soaked`) : undefined;
 }

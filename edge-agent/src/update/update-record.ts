@@ -119,7 +119,12 @@ export type UpdateRecord =
   | (Held & { readonly kind: 'staged' })
   | (Held & { readonly kind: 'shadowing' })
   | (Held & { readonly kind: 'activating'; readonly evidence: Evidence })
-  | (Held & { readonly kind: 'soaking'; readonly evidence: Evidence })
+  | (Held & {
+      readonly kind: 'soaking';
+      readonly evidence: Evidence;
+      /** Of the process, since it soaks; but for those that followed on a stop. */
+      readonly restarts?: number;
+    })
   | (UnderWay & { readonly kind: 'confirmed'; readonly moved: Moved; readonly evidence: Evidence })
   | (Ended & {
       readonly kind: 'rolled-back';
@@ -143,6 +148,8 @@ export interface ModelUpdate {
   readonly attempts: readonly Attempts[];
   /** Bundles that this device will not try again, newest last. */
   readonly quarantined: readonly string[];
+  /** Of these, what is there for a crash loop, which may have had another cause: the director may release it. */
+  readonly looped?: readonly string[];
   /** The director's. */
   readonly forbidden: readonly string[];
 }

@@ -275,6 +275,23 @@ describe('what nobody has judged', () => {
   });
 });
 
+it('[UPD16] what a crash loop has put in quarantine here the director may release, and nothing else', () => {
+  const forbid = (counter: number, ...names: string[]): UpdateEvent => ({
+    kind: 'forbid',
+    counter,
+    bundles: names.map(digest),
+  });
+  const looped = after(...toConfirmed('1'), events['fell-back']);
+  expect(looped.quarantined).toEqual([digest('1')]);
+  const next = (update: ModelUpdate, ...more: UpdateEvent[]): ModelUpdate =>
+    more.reduce((before, event) => transition(before, event, now).update, update);
+  // Not listed by the director, now or before: he has said nothing of it.
+  expect(next(looped, forbid(3, '2'), forbid(4)).quarantined).toEqual([digest('1')]);
+  expect(next(looped, forbid(3, '1'), forbid(4)).quarantined).toEqual([]);
+  const unhealthy = after(...ways.quarantined);
+  expect(next(unhealthy, forbid(3, '1'), forbid(4)).quarantined).toEqual([digest('1')]);
+});
+
 describe('tries', () => {
   const once: UpdateEvent[] = [{ kind: 'begun' }, failed(unlucky), { kind: 'retry' }];
 

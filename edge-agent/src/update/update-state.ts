@@ -64,6 +64,8 @@ export type UpdateEvent =
   | { readonly kind: 'retry' }
   | { readonly kind: 'give-up' }
   | { readonly kind: 'quarantine' }
+  /** The process has begun, or ends because somebody has stopped it. */
+  | { readonly kind: 'restarted' | 'left' }
   | { readonly kind: 'fell-back'; readonly to: Place; readonly reason: Reason };
 
 export type Effect =
@@ -94,6 +96,12 @@ export function transition(update: ModelUpdate, event: UpdateEvent, now: Moment)
       return forbid(update, event, now);
     case 'fell-back':
       return fallBack(update, event, now);
+    case 'restarted':
+    case 'left': {
+      if (state.kind !== 'soaking') return ignored(update);
+      const restarts = Math.max(0, (state.restarts ?? 0) + (event.kind === 'left' ? -1 : 1));
+      return { update: { ...update, state: { ...state, restarts } }, effects: [] };
+    }
     case 'observed':
       return state.kind === 'assigned'
         ? to({ ...state, evidence: event.evidence })
@@ -183,14 +191,17 @@ export function transition(update: ModelUpdate, event: UpdateEvent, now: Moment)
       const ended = { goal: aboutOf(goal), since: now, reason: given };
       // The link's or the disk's fault is no bundle's.
       return ran
-        ? to({ kind: 'quarantined', ...ended }, { quarantined: addTo(update, goal.bundle) })
+        ? to(
+            { kind: 'quarantined', ...ended },
+            { quarantined: addTo(update.quarantined, goal.bundle) },
+          )
         : to({ kind: 'refused', ...ended });
     }
     case 'quarantine':
       return state.kind === 'rolled-back'
         ? to(
             { kind: 'quarantined', goal: aboutOf(state.goal), since: now, reason: state.reason },
-            { quarantined: addTo(update, state.goal.bundle) },
+            { quarantined: addTo(update.quarantined, state.goal.bundle) },
           )
         : ignored(update);
   }
@@ -294,7 +305,7 @@ function fail(
       ...left.update,
       state: next,
       // Already here, for an assignment may come before the next transition.
-      ...(isBundles ? { quarantined: addTo(update, goal.bundle) } : {}),
+      ...(isBundles ? { quarantined: addTo(update.quarantined, goal.bundle) } : {}),
     },
     effects: [{ kind: 'abandon' }, ...left.effects, { kind: 'report' }],
   };
@@ -334,7 +345,9 @@ function forbid(
   const isSame =
     bundles.length === before.forbidden.length &&
     bundles.every((bundle, i) => bundle === before.forbidden[i]);
-  const update: ModelUpdate = isSame ? before : { ...before, forbidden: bundles };
+  const update: ModelUpdate = isSame
+    ? before
+    : { ...releaseLooped(before, bundles), forbidden: bundles };
   const { state, active } = update;
   const reason = { code: 'forbidden', message: 'the director has quarantined it' } as const;
   const running = contentOf(update, active);
@@ -359,6 +372,15 @@ function forbid(
   };
 }
 
+/** What the director has quarantined and does no longer may be tried again, if only a crash loop spoke against it here. */
+function releaseLooped(update: ModelUpdate, bundles: readonly string[]): ModelUpdate {
+  const { looped = [], forbidden, quarantined } = update;
+  const released = looped.filter((one) => forbidden.includes(one) && !bundles.includes(one));
+  const stays = (one: string): boolean => !released.includes(one);
+  if (released.length === 0) return update;
+  return { ...update, quarantined: quarantined.filter(stays), looped: looped.filter(stays) };
+}
+
 /** At start: `active` did not load, or has ended the process again and again; `to` runs. */
 function fallBack(
   update: ModelUpdate,
@@ -374,7 +396,10 @@ function fallBack(
     state,
     active: to,
     slots: reason.code === 'damaged' ? { ...update.slots, [active]: undefined } : update.slots,
-    quarantined: isBundles ? addTo(update, gone.bundle) : update.quarantined,
+    quarantined: isBundles ? addTo(update.quarantined, gone.bundle) : update.quarantined,
+    ...(isBundles && reason.code === 'crash-loop'
+      ? { looped: addTo(update.looped ?? [], gone.bundle) }
+      : {}),
   };
   const isHeld = 'slot' in state && state.slot === active;
   if (!isHeld && (state.kind !== 'confirmed' || state.goal.bundle !== gone?.bundle))
@@ -401,5 +426,5 @@ const attemptsOf = (
 ): number =>
   update.attempts.find((tried) => tried.bundle === bundle && tried.rollout === rollout)?.count ?? 0;
 
-const addTo = ({ quarantined }: ModelUpdate, bundle: string): readonly string[] =>
-  [...quarantined.filter((other) => other !== bundle), bundle].slice(-quarantinedKeptMax);
+const addTo = (bundles: readonly string[], bundle: string): readonly string[] =>
+  [...bundles.filter((other) => other !== bundle), bundle].slice(-quarantinedKeptMax);

@@ -422,6 +422,43 @@ const long = {
 };
 
 describe('a device', () => {
+  it('[UPD16] leaves a candidate that answers and then ends the process, again and again', async () => {
+    const world = await freshWorld();
+    const one = await world.publish('1.1.0', 32);
+    world.sign(one);
+    let life = await start(world);
+    life.receive(world.assignment(one, {}, { soak: { ...long, requestsMin: 1_000_000 } }));
+    await world.until(life, () => stateOf(life) === 'soaking', false);
+    // A stop that somebody asked for is none.
+    for (let i = 0; i < 5; i++) {
+      life.stop();
+      life = await start(world);
+    }
+    expect(await runs(life)).toBe(one.manifest.digest);
+    for (let i = 0; i < 3; i++) {
+      life.kill();
+      life = await start(world);
+      if (i < 2) expect(await runs(life)).toBe(one.manifest.digest);
+    }
+    expect(await runs(life)).toBe(world.factory.manifest.digest);
+    await world.until(life, () => stateOf(life) === 'quarantined');
+    expect(life.reports().at(-1)?.reason?.code).toBe('crash-loop');
+  });
+
+  it('[UPD16] counts the starts of the bundle that it fell back to anew', async () => {
+    const world = await freshWorld();
+    const [one, two] = [await world.publish('1.1.0', 32), await world.publish('1.2.0', 64)];
+    for (const bundle of [one, two]) world.sign(bundle);
+    let life = await start(world);
+    await bring(world, life, world.assignment(one), 'confirmed');
+    await bring(world, life, world.assignment(two), 'confirmed');
+    for (let i = 0; i < 6; i++) {
+      life.kill();
+      life = await start(world);
+    }
+    expect(await runs(life)).toBe(one.manifest.digest);
+  });
+
   it('[UPD17] whose active slot is damaged runs the place before it, and mends itself', async () => {
     const world = await freshWorld();
     const [one, two] = [await world.publish('1.1.0', 32), await world.publish('1.2.0', 64)];

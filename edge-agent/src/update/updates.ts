@@ -317,6 +317,14 @@ export function createUpdates(device: string, metered: boolean, ports: UpdatesPo
     logged(store.countStart(model.name, 'none'));
   };
 
+  /** How a life began or ended, which nobody is told. */
+  const note = (model: ManagedModel, kind: 'restarted' | 'left'): void => {
+    const { update } = transition(model.update, { kind }, odometer.read());
+    if (update === model.update) return;
+    logged(store.save(model.name, update, undefined));
+    model.update = update;
+  };
+
   const wake = (): void => {
     if (closed) return;
     try {
@@ -348,6 +356,9 @@ export function createUpdates(device: string, metered: boolean, ports: UpdatesPo
         holds: 0,
         proven: false,
       };
+      // Before anything is loaded: a life that ends at once has been, and had its time.
+      note(model, 'restarted');
+      logged(store.keep(intake.counter(), odometer.read(), undefined));
       const booted = await bootModel(model, ports);
       if (!booted.ok) return booted;
       models.set(name, model);
@@ -375,6 +386,7 @@ export function createUpdates(device: string, metered: boolean, ports: UpdatesPo
         model.busy?.abort.abort();
         // A stop that somebody has asked for is no crash.
         if (!model.proven) prove(model);
+        note(model, 'left');
       }
       keep();
     },
