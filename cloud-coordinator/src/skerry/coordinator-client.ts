@@ -35,6 +35,8 @@ interface Ask {
   readonly signal?: AbortSignal;
   /** The response is a stream that ends when somebody has had enough. */
   readonly endless?: boolean;
+  /** How long it may take to answer. */
+  readonly withinMs?: number;
 }
 
 export interface CoordinatorClient {
@@ -45,6 +47,7 @@ export interface CoordinatorClient {
     path: string,
     body: unknown,
     schema: S,
+    withinMs?: number,
   ): Promise<Result<z.output<S>>>;
   /** Whatever it answers; fails only where there is no answer. */
   ask(method: Method, path: string, ask?: Ask): Promise<Result<Response>>;
@@ -68,9 +71,9 @@ export function createCoordinatorClient(
           `${url} is in the clear, where anybody could read the token; use https://`,
         ),
       );
-    const { headers = {}, body, signal, endless = false } = more;
+    const { headers = {}, body, signal, endless = false, withinMs = answerWithinMs } = more;
     const late = new AbortController();
-    const timer = clock.after(answerWithinMs, () => late.abort(new Error('no answer in time')));
+    const timer = clock.after(withinMs, () => late.abort(new Error('no answer in time')));
     try {
       const response = await fetch(`${base}${path}`, {
         method,
@@ -119,10 +122,11 @@ export function createCoordinatorClient(
       const response = await ask('GET', path);
       return response.ok ? read(response.value, schema) : response;
     },
-    async send(method, path, body, schema) {
+    async send(method, path, body, schema, withinMs) {
       const response = await ask(method, path, {
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify(body),
+        ...(withinMs === undefined ? {} : { withinMs }),
       });
       return response.ok ? read(response.value, schema) : response;
     },

@@ -40,7 +40,9 @@ export const planFlags = z.strictObject({
   waves: z
     .string()
     .default('1%,10%,100%')
-    .describe('how far each wave goes: shares of all, or numbers of devices; 1%,10%,100%'),
+    .describe(
+      'how far each wave goes, with those before it: shares of all, or numbers of devices; 1%,10%,100%',
+    ),
   approve: z
     .enum(['none', 'start', 'each-wave'])
     .default('none')
@@ -144,25 +146,27 @@ export function readPlan(value: unknown): Result<RolloutPlan> {
     : err(failure('invalid_argument', describeIssues(plan.error, 'the plan')));
 }
 
-/** `1%,10%,100%`: each goes so far; a plan's wave says how much it adds. */
+/** `1%,10%,100%`, or `5,50,100%`: each goes so far, with those before it. */
 function wavesOf(text: string): Result<RolloutPlanInput['waves']> {
   const invalid = err(
     failure(
       'invalid_argument',
-      `--waves ${text}: expected rising shares or numbers, such as 20,10%,100%`,
+      `--waves ${text}: expected rising numbers, then rising shares, such as 1%,10%,100% or 5,50,100%`,
     ),
   );
   const waves: RolloutPlanInput['waves'] = [];
   let before = 0;
+  let counted = 0;
   for (const part of text.split(',').map((each) => each.trim())) {
-    if (/^\d{1,6}$/.test(part) && before === 0 && Number(part) > 0) {
-      waves.push({ count: Number(part) });
+    if (/^\d{1,6}$/.test(part) && before === 0 && Number(part) > counted) {
+      waves.push({ count: Number(part) - counted });
+      counted = Number(part);
       continue;
     }
     if (!/^\d{1,3}(\.\d+)?%$/.test(part)) return invalid;
     const share = Number(part.slice(0, -1)) / 100;
     if (share <= before || share > 1) return invalid;
-    waves.push(share === 1 ? {} : { share: Number((share - before).toFixed(9)) });
+    waves.push(share === 1 ? {} : { reach: share });
     before = share;
   }
   return ok(waves);

@@ -37,6 +37,9 @@ export const orderOf = ({ flags, user }: Call<z.output<typeof orderFlags>>) => (
   by: flags.by ?? user,
 });
 
+/** It makes deltas first, and reads the whole fleet. */
+const createWithinMs = 180_000;
+
 export const rolloutCommands = {
   'rollout create': defineCommand({
     about: 'moves the fleet to a version, in waves: by PLAN.json, or by flags',
@@ -58,6 +61,7 @@ export const rolloutCommands = {
         `/v1/rollouts?${query}`,
         plan.value,
         rolloutViewSchema,
+        createWithinMs,
       );
       if (!created.ok) return created;
       return watch ? watchRollout(call, created.value.id) : shown(created);

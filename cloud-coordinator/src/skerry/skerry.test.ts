@@ -211,7 +211,7 @@ describe('skerry rollout', () => {
     const dry = value(await run('rollout', 'create', ...flags, '--dry-run'));
     expect(dry.value).toMatchObject({
       id: 'digits-1-1-0',
-      waves: [{ count: 20 }, { share: 0.5 }, {}],
+      waves: [{ count: 20 }, { reach: 0.5 }, {}],
     });
     expect((await run('rollout', 'show', 'digits-1-1-0')).ok).toBe(false);
     const more = ['--soak', '60s', '--approve', 'start'];
@@ -328,7 +328,7 @@ describe('the command line', () => {
     });
   });
 
-  it.each(['', '9%,5%', '0', '101%', 'x', '10%,20'])(
+  it.each(['', '9%,5%', '0', '101%', 'x', '10%,20', '20,20', '50,5'])(
     '[OPS11] has no waves of %j',
     async (waves) => {
       const { run } = await world();

@@ -16,6 +16,9 @@ interface Placed {
   readonly share: number;
 }
 
+/** 0.1 of 30 are 3 devices, though the product is a little more. */
+const roundingMax = 1e-9;
+
 export function fixWaves(plan: RolloutPlan, devices: readonly Selectable[]): readonly Wave[] {
   let left: readonly Placed[] = devices
     .filter((device) => selects(plan.select, device))
@@ -30,8 +33,15 @@ export function fixWaves(plan: RolloutPlan, devices: readonly Selectable[]): rea
     waves.push({ where, below, approval, size });
     left = left.filter(({ device, share }) => !(selects(where, device) && share < below));
   };
-  for (const { share, count, where = {}, approval = false } of plan.waves) {
+  for (const { reach, share, count, where = {}, approval = false } of plan.waves) {
     const selected = all.filter(({ device }) => selects(where, device)).length;
+    if (reach !== undefined) {
+      const taken = selected - left.filter(({ device }) => selects(where, device)).length;
+      const wanted = Math.ceil(reach * selected - roundingMax) - taken;
+      // A wave that somebody must approve, or that selects nobody at all, is not left out unseen.
+      if (wanted > 0 || approval || selected === 0) take(where, Math.max(0, wanted), approval);
+      continue;
+    }
     const byShare = share === undefined ? Number.POSITIVE_INFINITY : Math.ceil(share * selected);
     take(where, Math.min(byShare, count ?? Number.POSITIVE_INFINITY), approval);
   }

@@ -28,6 +28,8 @@ export type Selection = z.infer<typeof selectionSchema>;
 
 /** Of those whom no earlier wave has: a share or a number of whom `where` selects, or all of them. */
 const waveSchema = z.strictObject({
+  /** How far it goes: with the waves before, this share of whom `where` selects. One that adds nobody is none. */
+  reach: z.number().gt(0).max(1).optional(),
   share: z.number().gt(0).max(1).optional(),
   count: z.int().positive().optional(),
   where: selectionSchema.optional(),
