@@ -58,6 +58,32 @@ it('a record that is damaged at rest is none', () => {
   expect(store.kept()).toEqual({ counter: 7, reading: undefined, health: {} });
 });
 
+it('of a record that is not what it should be stays what is', () => {
+  const { store, database } = open();
+  const content = { bundle: 'x', version: '1', variant: 'fp32' };
+  const loadOf = (record: unknown) => {
+    store.save('m', update, undefined);
+    database.prepare('UPDATE update_model SET record = ?').run(JSON.stringify(record));
+    return store.load('m');
+  };
+  const soaking = { kind: 'soaking', goal: 7 };
+  expect(loadOf({ ...update, state: soaking, slots: { a: content }, active: 'a' })).toEqual({
+    ...update,
+    slots: { a: content },
+  });
+  const confirmed = { ...update, slots: { a: { ...content, confirmed: true } }, active: 'a' };
+  expect(loadOf({ ...confirmed, state: soaking })).toEqual(confirmed);
+  expect(loadOf({ ...update, active: 'b' })).toEqual(update);
+  expect(loadOf({ quarantined: ['x'] })).toEqual(update);
+  expect(loadOf({ ...update, quarantined: 7, slots: [], attempts: [{}] })).toEqual({
+    ...update,
+    quarantined: [],
+  });
+  for (const none of [null, 7, []]) expect(loadOf(none)).toBeUndefined();
+  database.exec(`INSERT INTO update_device VALUES (1, 7, '{"ranMs":"1"}', '{"x":{"requests":1}}')`);
+  expect(store.kept()).toEqual({ counter: 7, reading: undefined, health: {} });
+});
+
 it('[UPD2] of assignments that wait the newest is kept, and one that came meanwhile stays', () => {
   const inbox = createSqliteAssignmentInbox(open().database);
   inbox.put(Uint8Array.of(1));

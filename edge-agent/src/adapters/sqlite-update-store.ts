@@ -5,6 +5,7 @@ import { err, ok, type Result } from '@skerry/shared';
 import { type DeviceStore, decodeUpBody, encodeBody } from '@skerry/sync-protocol';
 import type { UpdateReport } from '@skerry/sync-protocol/update';
 import type { AssignmentInbox, KeptUpdates, UpdateStore } from '../update/update-ports.ts';
+import { readHealth, readReading, readUpdateRecord } from './read-update-record.ts';
 import { inTransaction, type SqliteDatabase } from './sqlite-database.ts';
 
 /** Reports that wait for room in the outbox; of more the oldest go. */
@@ -73,13 +74,12 @@ export function createSqliteUpdateStore(
       const row = device.get();
       return {
         counter: row?.counter ?? 0,
-        reading: parsed(row?.reading),
-        health: parsed(row?.health) ?? {},
+        reading: readReading(row?.reading),
+        health: readHealth(row?.health),
       };
     },
     load(model) {
-      const record = load.get(model);
-      return parsed(record);
+      return readUpdateRecord(load.get(model));
     },
     save(model, update, report) {
       const write = (): void => void save.run(model, JSON.stringify(update));
@@ -110,15 +110,6 @@ export function createSqliteUpdateStore(
         return ok(undefined);
       }),
   };
-}
-
-/** Of what was damaged at rest nothing: a model begins again from its factory's bundle. */
-function parsed<T>(text: string | null | undefined): T | undefined {
-  try {
-    return text == null ? undefined : (JSON.parse(text) as T);
-  } catch {
-    return undefined;
-  }
 }
 
 export function createSqliteAssignmentInbox(database: SqliteDatabase): AssignmentInbox {
