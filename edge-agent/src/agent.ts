@@ -10,6 +10,7 @@ import {
   type DeviceStatus,
   type DeviceStore,
   type DeviceTransport,
+  type Session,
 } from '@skerry/sync-protocol';
 import type { DocumentEngine, DocumentLog, FollowerStore } from '@skerry/sync-protocol/documents';
 import type { Hono } from 'hono';
@@ -98,14 +99,16 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
   const admission = createAdmission(config.inferQueueMax, clock.monotonicMs);
   const live = createLiveModels(config, { ...ports, admission, inference: () => inference });
   const models = live.classifiers;
+  // Updates have things to say while the models start, which is before there is a session: it says them when it connects.
+  let begun: Session | undefined;
   const updates =
     ports.updates &&
     openUpdates(config, ports.updates, {
       ...ports,
       live,
       waiting: admission.waiting,
-      linkUp: () => session.link().state === 'up',
-      onAppended: () => session.notifyAppended(),
+      linkUp: () => begun?.link().state === 'up',
+      onAppended: () => begun?.notifyAppended(),
     });
   const started = await startModels(ports, live, updates);
   if (!started.ok) {
@@ -233,6 +236,7 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
       if (bodies.some(({ kind }) => kind === 'assignment')) updates?.wake();
     },
   });
+  begun = session;
   const { send, cursor } = ports.webhook ?? {};
   const webhook =
     send &&
