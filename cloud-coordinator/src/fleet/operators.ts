@@ -1,8 +1,8 @@
 // Who may do what on the operator's routes. Asked at each request, so it is held in memory and read again from time to
 // time: whoever adds or removes an operator writes to the database, from whatever process. [IDN14]
 
-import type { Clock, Log, Result, Timer } from '@skerry/shared';
-import { ok } from '@skerry/shared';
+import { type Clock, type Log, ok, type Result } from '@skerry/shared';
+import { reread } from './reread.ts';
 
 /** Who makes a model is not who lets it loose: publishing and releasing are two roles. */
 export const operatorRoles = ['viewer', 'publisher', 'releaser', 'admin'] as const;
@@ -55,11 +55,9 @@ export interface Operators {
 export async function openOperators(
   readEveryMs: number,
   table: Pick<OperatorTable, 'list'>,
-  { clock, log }: { readonly clock: Clock; readonly log: Log },
+  ports: { readonly clock: Clock; readonly log: Log },
 ): Promise<Result<Operators>> {
   let known: ReadonlyMap<string, Operator> = new Map();
-  let timer: Timer | undefined;
-  let closed = false;
 
   const read = async (): Promise<Result<void>> => {
     const listed = await table.list();
@@ -67,24 +65,10 @@ export async function openOperators(
     known = new Map(listed.value.map(({ sha256, name, role }) => [sha256, { name, role }]));
     return ok(undefined);
   };
-  const again = (): void => {
-    if (closed) return;
-    timer = clock.after(readEveryMs, () => {
-      void read().then((done) => {
-        if (!done.ok) log.error({ code: done.error.code }, 'cannot read the operators');
-        again();
-      });
-    });
-  };
-
-  const first = await read();
-  if (!first.ok) return first;
-  again();
+  const close = await reread(readEveryMs, read, 'operators', ports);
+  if (!close.ok) return close;
   return ok({
     find: (sha256) => known.get(sha256),
-    close() {
-      closed = true;
-      timer?.cancel();
-    },
+    close: close.value,
   });
 }

@@ -1,5 +1,6 @@
 // The registry over HTTP: what `skerry model` calls. A bundle comes in as its files, each a blob, and then its manifest.
 
+import { manifestBytesMax } from '@skerry/models/node';
 import { describeIssues, type Failure, failure, type Result } from '@skerry/shared';
 import type { ServeBlob } from '@skerry/sync-protocol/blobs';
 import { respondFailure } from '@skerry/sync-protocol/http';
@@ -10,7 +11,6 @@ import {
   aliasSchema,
   type ModelState,
   type ModelVersion,
-  manifestBytesMax,
   type Registry,
   reasonSchema,
   versionStates,

@@ -1,20 +1,15 @@
 // A bundle's manifest as the registry lists it; and whether it is all that it must be before anybody may be told to run
 // it. Pure.
 
-import { checkManifest, type Manifest, manifestSchema } from '@skerry/models';
-import { variantDigest } from '@skerry/models/node';
-import { describeIssues, err, failure, parseJson, type Result } from '@skerry/shared';
+import type { Manifest } from '@skerry/models';
+import { parseManifest, variantDigest } from '@skerry/models/node';
+import { err, failure, type Result } from '@skerry/shared';
 import type { BlobRef } from '@skerry/sync-protocol/blobs';
 import { type Description, descriptionBounds } from './model-event.ts';
 
 /** Fails with `invalid_bundle`, or `digest_mismatch` for a variant that is not its files. */
 export function readManifest(bytes: Uint8Array): Result<Manifest> {
-  const json = parseJson(bytes, 'manifest.json', 'invalid_bundle');
-  if (!json.ok) return json;
-  const parsed = manifestSchema.safeParse(json.value);
-  if (!parsed.success)
-    return err(failure('invalid_bundle', describeIssues(parsed.error, 'the manifest')));
-  const manifest = checkManifest(parsed.data);
+  const manifest = parseManifest(bytes, 'manifest.json');
   if (!manifest.ok) return manifest;
   const { stages, variants } = manifest.value;
   const false_ = variants.find(({ digest, files }) => digest !== variantDigest(stages, files));

@@ -8,4 +8,4 @@ export {
   versionStates,
 } from './model-event.ts';
 export { createReadRegistered } from './read-registered.ts';
-export { createRegistry, manifestBytesMax, type Registry } from './registry.ts';
+export { createRegistry, type Registry } from './registry.ts';

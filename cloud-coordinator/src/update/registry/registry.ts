@@ -86,7 +86,6 @@ const cloudOwner = 'registry';
 const eventsPerReadMax = 1_000;
 /** Others that write to the same log at the same moment. */
 const appendsMax = 5;
-export const manifestBytesMax = 4 * 1024 * 1024;
 
 interface Known {
   readonly state: ModelState;
