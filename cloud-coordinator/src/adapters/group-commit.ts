@@ -4,9 +4,8 @@
 // `gapMs` apart. How much waits is bounded by those who call: each waits for its own.
 
 import { ok, type Result, sleep } from '@skerry/shared';
-import { systemClock } from '@skerry/shared/node';
+import { attempt, systemClock } from '@skerry/shared/node';
 import type { Kysely, Transaction } from 'kysely';
-import { attempt } from './attempt.ts';
 import type { Schema } from './schema.ts';
 
 type Work<T> = (tx: Transaction<Schema>) => Promise<T>;

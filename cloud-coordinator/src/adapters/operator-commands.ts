@@ -14,6 +14,7 @@ import {
   type Result,
 } from '@skerry/shared';
 import {
+  attempt,
   isLoopback,
   loadProcessConfig,
   sha256,
@@ -26,7 +27,6 @@ import { dataDirSchema, instanceName, instancesMax } from '../config.ts';
 import { type CredentialTable, createJoinToken } from '../fleet/enrolment.ts';
 import { mosquittoAccessList, mosquittoConfig, mosquittoFiles } from '../fleet/mosquitto-config.ts';
 import { type OperatorTable, operatorRoles, sharedOperator } from '../fleet/operators.ts';
-import { attempt } from './attempt.ts';
 import { reloadMosquitto } from './mosquitto-revocations.ts';
 import { openSqlite } from './open-sqlite.ts';
 import { createSqlCredentialTable } from './sql-credential-table.ts';

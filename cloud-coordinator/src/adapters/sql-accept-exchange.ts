@@ -2,6 +2,7 @@
 // always starts at the oldest op that is not acknowledged: whatever lies at or below the mark has been stored before.
 
 import { collect, ok, type Result } from '@skerry/shared';
+import { attempt } from '@skerry/shared/node';
 import {
   type Accepted,
   type Ack,
@@ -16,7 +17,6 @@ import {
   type UpOp,
 } from '@skerry/sync-protocol';
 import type { Kysely, Selectable, Transaction } from 'kysely';
-import { attempt } from './attempt.ts';
 import { builtOnce } from './built-once.ts';
 import type { GroupCommit } from './group-commit.ts';
 import type { Schema } from './schema.ts';

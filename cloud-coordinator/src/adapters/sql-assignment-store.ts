@@ -1,6 +1,7 @@
 // AssignmentStore in SQL, on the coordinator's own down ops.
 
 import { collect, ok, parseJson, type Result } from '@skerry/shared';
+import { attempt } from '@skerry/shared/node';
 import { type DownBody, encodeBody } from '@skerry/sync-protocol';
 import { assignmentSchema } from '@skerry/sync-protocol/update';
 import type { Kysely, Transaction } from 'kysely';
@@ -10,7 +11,6 @@ import type {
   IssuedAssignment,
   SignedAssignment,
 } from '../update/rollouts/index.ts';
-import { attempt } from './attempt.ts';
 import type { GroupCommit } from './group-commit.ts';
 import type { Schema } from './schema.ts';
 import { emptyDown, insertDown } from './sql-down-ops.ts';

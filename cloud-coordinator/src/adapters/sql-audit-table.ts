@@ -1,8 +1,8 @@
 // AuditTable in SQL.
 
+import { attempt } from '@skerry/shared/node';
 import type { Kysely } from 'kysely';
 import type { AuditTable } from '../route/audits.ts';
-import { attempt } from './attempt.ts';
 import type { Schema } from './schema.ts';
 
 /** Exits of variants in one report. */

@@ -1,6 +1,7 @@
 // CoordinatorStore in SQL: what a device was promised to be durable, and what it has still to be told.
 
 import { type Clock, err, failure, ok, type Result } from '@skerry/shared';
+import { attempt } from '@skerry/shared/node';
 import {
   type CoordinatorStore,
   countWithin,
@@ -15,7 +16,6 @@ import {
   type UpKind,
 } from '@skerry/sync-protocol';
 import type { Kysely, Transaction } from 'kysely';
-import { attempt } from './attempt.ts';
 import { builtOnce } from './built-once.ts';
 import { createGroupCommit, type GroupCommit } from './group-commit.ts';
 import type { Schema } from './schema.ts';

@@ -1,9 +1,9 @@
 // CredentialTable in SQL.
 
 import { defaultSite, ok } from '@skerry/shared';
+import { attempt } from '@skerry/shared/node';
 import { type Kysely, sql } from 'kysely';
 import type { CredentialTable } from '../fleet/enrolment.ts';
-import { attempt } from './attempt.ts';
 import type { Schema } from './schema.ts';
 
 export function createSqlCredentialTable(db: Kysely<Schema>): CredentialTable {

@@ -1,10 +1,10 @@
 // DeviceTable in SQL.
 
 import { ok } from '@skerry/shared';
+import { attempt } from '@skerry/shared/node';
 import { deviceStatusSchema } from '@skerry/sync-protocol';
 import type { Kysely, Transaction } from 'kysely';
 import type { DeviceRecord, DeviceTable } from '../fleet/device-registry.ts';
-import { attempt } from './attempt.ts';
 import { createGroupCommit, type GroupCommit } from './group-commit.ts';
 import type { Schema } from './schema.ts';
 

@@ -1,6 +1,7 @@
 // Documents in SQL: the log that the hub's replica lasts in, and whom it shares them with.
 
 import { defined, ok } from '@skerry/shared';
+import { attempt } from '@skerry/shared/node';
 import {
   type DocumentLog,
   type MemberStore,
@@ -9,7 +10,6 @@ import {
   quarantinedEntriesMax,
 } from '@skerry/sync-protocol/documents';
 import type { Kysely, Transaction } from 'kysely';
-import { attempt } from './attempt.ts';
 import { createGroupCommit, type GroupCommit } from './group-commit.ts';
 import type { Schema } from './schema.ts';
 

@@ -1,9 +1,9 @@
 // Logs of events in SQL, by kind: of rollouts, and of the registry's models.
 
 import { err, failure } from '@skerry/shared';
+import { attempt } from '@skerry/shared/node';
 import type { Kysely, Transaction } from 'kysely';
 import { eventCharsMax, eventsPerAppendMax, type RolloutStore } from '../update/rollouts/ports.ts';
-import { attempt } from './attempt.ts';
 import type { Schema } from './schema.ts';
 
 export function createSqlEventLog(db: Kysely<Schema>, kind: 'rollout' | 'model'): RolloutStore {

@@ -2,8 +2,8 @@
 // aside, and what lies behind them is read. One row stops nobody. [QUA3, QUA5]
 
 import { ok, type Result } from '@skerry/shared';
+import { attempt } from '@skerry/shared/node';
 import type { Insertable, Kysely, Transaction } from 'kysely';
-import { attempt } from './attempt.ts';
 import type { GroupCommit } from './group-commit.ts';
 import type { Schema } from './schema.ts';
 

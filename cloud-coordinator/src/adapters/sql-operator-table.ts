@@ -1,8 +1,8 @@
 // OperatorTable in SQL.
 
+import { attempt } from '@skerry/shared/node';
 import type { Kysely } from 'kysely';
 import type { OperatorTable } from '../fleet/operators.ts';
-import { attempt } from './attempt.ts';
 import type { Schema } from './schema.ts';
 
 export function createSqlOperatorTable(db: Kysely<Schema>): OperatorTable {

@@ -2,7 +2,7 @@
 // beside its place and linked into it, which fails where there is one: two coordinators over one folder, or an operator's
 // command beside them, publish one after the other or not at all.
 
-import { link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { link, mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   digestSchema,
@@ -14,7 +14,7 @@ import {
   parseJson,
   type Result,
 } from '@skerry/shared';
-import { sha256, systemClock } from '@skerry/shared/node';
+import { attempt, flushFolder, sha256, systemClock, writeFlushed } from '@skerry/shared/node';
 import { type Metadata, parseAnyMetadata } from '../update/trust/metadata.ts';
 import {
   type Head,
@@ -22,7 +22,6 @@ import {
   type StagingArea,
   type TrustStore,
 } from '../update/trust/trust-store.ts';
-import { attempt } from './attempt.ts';
 
 /** A reader that has listed the folder finds the newest still there. */
 const headsKept = 16;
@@ -216,23 +215,8 @@ async function writeDraft(folder: string, bytes: Uint8Array): Promise<string> {
   await mkdir(folder, { recursive: true });
   drafts += 1;
   const path = join(folder, `.${process.pid}.${drafts}.draft`);
-  const file = await open(path, 'w');
-  try {
-    await file.writeFile(bytes);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
+  await writeFlushed(path, bytes);
   return path;
-}
-
-async function flushFolder(folder: string): Promise<void> {
-  const directory = await open(folder, 'r');
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
-  }
 }
 
 const absent =

@@ -1,11 +1,11 @@
 // Slots of models in a folder: {model}/{a|b}/, as any bundle's folder. What a slot holds the database says, and the
 // digests prove; so a folder that a crash has left half written is just one that is not read.
 
-import type { FileHandle } from 'node:fs/promises';
-import { mkdir, open, rename, rm, statfs } from 'node:fs/promises';
+import { mkdir, rename, rm, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { readBundle } from '@skerry/models/node';
-import { err, failure, messageOf, ok, type Result } from '@skerry/shared';
+import { err, failure } from '@skerry/shared';
+import { attempt, flushFolder, writeFlushed } from '@skerry/shared/node';
 import type { ModelSlots } from '../update/update-ports.ts';
 
 export function createFileSlots(root: string): ModelSlots {
@@ -20,13 +20,10 @@ export function createFileSlots(root: string): ModelSlots {
           await mkdir(dirname(at), { recursive: true });
           folders.add(dirname(at));
           const draft = `${at}.draft`;
-          await withFile(draft, 'w', async (file) => {
-            await file.writeFile(bytes);
-            await file.sync();
-          });
+          await writeFlushed(draft, bytes);
           await rename(draft, at);
         }
-        for (const each of folders) await withFile(each, 'r', (directory) => directory.sync());
+        for (const each of folders) await flushFolder(each);
       }),
 
     async read(model, slot, { bundle, variant }) {
@@ -47,25 +44,4 @@ export function createFileSlots(root: string): ModelSlots {
         return bavail * bsize;
       }),
   };
-}
-
-async function withFile(
-  path: string,
-  flags: 'r' | 'w',
-  use: (file: FileHandle) => Promise<void>,
-): Promise<void> {
-  const file = await open(path, flags);
-  try {
-    await use(file);
-  } finally {
-    await file.close();
-  }
-}
-
-async function attempt<T>(action: () => Promise<T>): Promise<Result<T>> {
-  try {
-    return ok(await action());
-  } catch (thrown) {
-    return err(failure('storage_failed', messageOf(thrown)));
-  }
 }

@@ -1,8 +1,9 @@
 // TrustFiles in a folder: root.json and the others as TUF clients keep them, and our own state beside them.
 
-import { mkdir, open, readdir, readFile, rename, stat } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { err, failure, messageOf, ok, type Result } from '@skerry/shared';
+import type { Result } from '@skerry/shared';
+import { attempt, writeFlushed } from '@skerry/shared/node';
 import type { TrustFiles } from '../update/trust/trust-disk.ts';
 
 const fileBytesMax = 5_000_000;
@@ -12,23 +13,18 @@ const topLevel = ['root.json', 'timestamp.json', 'snapshot.json', 'targets.json'
 const stateFile = 'trust-state';
 
 export function createTrustDirectory(folder: string): TrustFiles {
+  const here = <T>(action: () => Promise<T>): Promise<Result<T>> => attempt(action, folder);
   const save = (name: string, bytes: Uint8Array): Promise<Result<void>> =>
-    attempt(folder, async () => {
+    here(async () => {
       await mkdir(folder, { recursive: true });
       const draft = join(folder, `.${name}.draft`);
-      const file = await open(draft, 'w');
-      try {
-        await file.writeFile(bytes);
-        await file.sync();
-      } finally {
-        await file.close();
-      }
+      await writeFlushed(draft, bytes);
       await rename(draft, join(folder, name));
     });
 
   return {
     load: () =>
-      attempt(folder, async () => {
+      here(async () => {
         const all = (await readdir(folder).catch(absent([]))).filter((name) =>
           name.endsWith('.json'),
         );
@@ -45,7 +41,7 @@ export function createTrustDirectory(folder: string): TrustFiles {
     save,
 
     loadState: () =>
-      attempt(folder, async () => {
+      here(async () => {
         const text = await readFile(join(folder, stateFile), 'utf8').catch(absent('null'));
         try {
           return JSON.parse(text) as unknown;
@@ -56,14 +52,6 @@ export function createTrustDirectory(folder: string): TrustFiles {
 
     saveState: (state) => save(stateFile, Buffer.from(JSON.stringify(state))),
   };
-}
-
-async function attempt<T>(folder: string, act: () => Promise<T>): Promise<Result<T>> {
-  try {
-    return ok(await act());
-  } catch (thrown) {
-    return err(failure('storage_failed', `${folder}: ${messageOf(thrown)}`));
-  }
 }
 
 const absent =

@@ -1,3 +1,4 @@
+export { attempt } from './attempt.ts';
 export { browserModule } from './browser-module.ts';
 export { exchangeHttp, type Fetch, type HttpAsk, openHttp } from './http-exchange.ts';
 export { instantMs, instantOf } from './instant.ts';
@@ -22,4 +23,5 @@ export { createKeySigner, type Signer } from './signing/signer.ts';
 export { systemClock } from './system-clock.ts';
 export { createSystemRandom } from './system-random.ts';
 export { isLoopback, type TlsMaterial } from './tls-material.ts';
+export { flushFolder, withFile, writeFlushed } from './with-file.ts';
 export { writePrivateFile, writeWholeFile } from './write-whole-file.ts';

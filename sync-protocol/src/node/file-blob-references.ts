@@ -2,7 +2,8 @@
 
 import { mkdir, open, readdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { digestSchema, err, failure, messageOf, ok, type Result } from '@skerry/shared';
+import { digestSchema, err, failure, ok, type Result } from '@skerry/shared';
+import { attempt, flushFolder } from '@skerry/shared/node';
 import { type BlobReferences, blobOwnerSchema } from '../blobs/blob-store.ts';
 import { createTurns } from '../documents/turns.ts';
 
@@ -50,7 +51,7 @@ export async function openFileBlobReferences(folder: string): Promise<Result<Blo
     const written = await attempt(async () => {
       await mkdir(folderOf(digest), { recursive: true });
       await (await open(path, 'w')).close();
-      for (const directory of [folderOf(digest), folder]) await flush(directory);
+      for (const directory of [folderOf(digest), folder]) await flushFolder(directory);
     });
     if (!written.ok) {
       forget(digest, owner); // Whoever asks again must not hear that it is there.
@@ -89,21 +90,4 @@ export async function openFileBlobReferences(folder: string): Promise<Result<Blo
 /** Left where a failed `add` has put a name that it could not take back. */
 async function removeEmpty(directory: string): Promise<void> {
   if ((await readdir(directory)).length === 0) await rmdir(directory);
-}
-
-async function flush(directory: string): Promise<void> {
-  const handle = await open(directory, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-async function attempt<T>(action: () => Promise<T>): Promise<Result<T>> {
-  try {
-    return ok(await action());
-  } catch (thrown) {
-    return err(failure('storage_failed', messageOf(thrown)));
-  }
 }

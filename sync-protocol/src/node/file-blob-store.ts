@@ -11,7 +11,6 @@ import { createReadStream } from 'node:fs';
 import {
   type FileHandle,
   mkdir,
-  open,
   readdir,
   readFile,
   rename,
@@ -20,7 +19,8 @@ import {
   utimes,
 } from 'node:fs/promises';
 import { join } from 'node:path';
-import { digestSchema, err, failure, messageOf, ok, type Result } from '@skerry/shared';
+import { digestSchema, err, failure, ok, type Result } from '@skerry/shared';
+import { attempt, flushFolder, withFile } from '@skerry/shared/node';
 import { allMissing, isMissing, markPresent, missingCount } from '../blobs/bitmap.ts';
 import { type BlobRef, blobRefSchema, chunkCount, chunkSpan } from '../blobs/blob.ts';
 import type { BlobRecord, BlobStore, Holding } from '../blobs/blob-store.ts';
@@ -142,7 +142,7 @@ export async function openFileBlobStore(
     return attempt(async () => {
       await withFile(paths.data(digest), 'r+', (file) => file.sync());
       await rename(paths.data(digest), paths.whole(digest));
-      await withFile(join(folder, 'whole'), 'r', (directory) => directory.sync());
+      await flushFolder(join(folder, 'whole'));
       delete known.missing;
       await rm(paths.have(digest), { force: true });
     });
@@ -259,28 +259,6 @@ async function readFully(file: FileHandle, into: Uint8Array, offset: number): Pr
     got += bytesRead;
   }
   return got;
-}
-
-async function withFile<T>(
-  path: string,
-  flags: string,
-  use: (file: FileHandle) => Promise<T>,
-): Promise<T> {
-  const file = await open(path, flags);
-  try {
-    return await use(file);
-  } finally {
-    await file.close();
-  }
-}
-
-/** What the file system throws becomes `storage_failed`. */
-async function attempt<T>(action: () => Promise<T>): Promise<Result<T>> {
-  try {
-    return ok(await action());
-  } catch (thrown) {
-    return err(failure('storage_failed', messageOf(thrown)));
-  }
 }
 
 /** Whatever concerns one blob runs one after the other. Callers wait for their own, so they bound what waits. */
