@@ -8,8 +8,9 @@ import type { Manifest } from '@skerry/models';
 import { createResidency, type Runtime } from '@skerry/models';
 import { createOnnxNativeRuntime, readBundle } from '@skerry/models/node';
 import { writeSampleBundle } from '@skerry/models/testing';
-import { defined, err, type Failure, failure, type Result, silentLog } from '@skerry/shared';
+import { defined, err, failure, silentLog } from '@skerry/shared';
 import { createSystemRandom, systemClock } from '@skerry/shared/node';
+import { unwrap } from '@skerry/shared/testing';
 import {
   type Answer,
   createExchangeHandler,
@@ -37,11 +38,6 @@ import type { PowerReading } from './route/strain.ts';
 /** Pixels whose first two are the edge's logits and whose last two are the cloud's; see writeSampleBundle. */
 const sure = [255, 0, 0, 255];
 const unsure = [1, 0, 0, 255];
-
-const unwrap = <T>(result: Result<T, Failure>): T => {
-  if (!result.ok) throw new Error(`${result.error.code}: ${result.error.message}`);
-  return result.value;
-};
 
 type Outcome = Answer['outcome'];
 const answered: Outcome = {

@@ -1,4 +1,4 @@
-import type { Result } from '@skerry/shared';
+import { unwrap } from '@skerry/shared/testing';
 import {
   coordinatorStoreContract,
   sampleAnswer,
@@ -30,9 +30,9 @@ describe('a row that cannot be read', () => {
     const { db, store, aside } = await fresh();
     const ops = [1, 2, 3, 4].map((seq) => ({ seq, atMs: seq, body: sampleDocumentChange() }));
     const assigned = { urgent: 0, normal: 9, bulk: 0 };
-    value(await store.accept(sampleExchange({ assigned, ops }), 5));
+    unwrap(await store.accept(sampleExchange({ assigned, ops }), 5));
     await db.updateTable('up_op').set({ body: broken }).where('at_ms', 'in', [1, 3]).execute();
-    const open = value(await store.openOps('document-change', 2));
+    const open = unwrap(await store.openOps('document-change', 2));
     expect(open.map((op) => op.atMs)).toEqual([2, 4]);
     expect(await aside()).toMatchObject([
       { device, kind: 'document-change', body: Buffer.from(broken), at_ms: atMs },
@@ -42,27 +42,27 @@ describe('a row that cannot be read', () => {
 
   it('[QUA5] that is an op of another kind than its row says is no better', async () => {
     const { db, store, aside } = await fresh();
-    value(await store.accept(sampleExchange({ ops: [sampleUpOp(1)] }), 5));
+    unwrap(await store.accept(sampleExchange({ ops: [sampleUpOp(1)] }), 5));
     const { body } = await db.selectFrom('escalation').select('body').executeTakeFirstOrThrow();
     await db
       .insertInto('up_op')
       .values({ device, kind: 'document-change', at_ms: 1, body })
       .execute();
-    expect(value(await store.openOps('document-change', 9))).toEqual([]);
+    expect(unwrap(await store.openOps('document-change', 9))).toEqual([]);
     expect(await aside()).toMatchObject([{ reason: expect.stringContaining('escalation') }]);
   });
 
   it('[QUA5] [NEV3] among open escalations is answered as failed, once; the others are still open', async () => {
     const { db, store, aside } = await fresh();
-    value(await store.accept(sampleExchange({ ops: [1, 2].map(sampleUpOp) }), 5));
+    unwrap(await store.accept(sampleExchange({ ops: [1, 2].map(sampleUpOp) }), 5));
     await db
       .updateTable('escalation')
       .set({ body: broken })
       .where('request_id', '=', 'r1')
       .execute();
     for (let i = 0; i < 2; i++)
-      expect(value(await store.openEscalations(1))).toMatchObject([{ body: { requestId: 'r2' } }]);
-    const down = value(await store.downOpsAfter(device, 0, 9, 1e6));
+      expect(unwrap(await store.openEscalations(1))).toMatchObject([{ body: { requestId: 'r2' } }]);
+    const down = unwrap(await store.downOpsAfter(device, 0, 9, 1e6));
     expect(down.ops).toMatchObject([
       { atMs, body: { requestId: 'r1', outcome: { kind: 'failed' } } },
     ]);
@@ -71,11 +71,12 @@ describe('a row that cannot be read', () => {
 
   it('[QUA5] among down ops changes nothing, and its position passes', async () => {
     const { db, store, aside } = await fresh();
-    value(await store.accept(sampleExchange({ ops: [1, 2, 3].map(sampleUpOp) }), 5));
-    for (const id of ['r1', 'r2', 'r3']) value(await store.appendDown(device, sampleAnswer(id), 5));
+    unwrap(await store.accept(sampleExchange({ ops: [1, 2, 3].map(sampleUpOp) }), 5));
+    for (const id of ['r1', 'r2', 'r3'])
+      unwrap(await store.appendDown(device, sampleAnswer(id), 5));
     await db.updateTable('down_op').set({ body: broken }).where('position', '!=', 2).execute();
     for (let i = 0; i < 2; i++)
-      expect(value(await store.downOpsAfter(device, 0, 9, 1e6))).toMatchObject({
+      expect(unwrap(await store.downOpsAfter(device, 0, 9, 1e6))).toMatchObject({
         ops: [
           { position: 1, body: { requestId: 'unreadable', outcome: { kind: 'failed' } } },
           { position: 2, body: { requestId: 'r2' } },
@@ -86,8 +87,3 @@ describe('a row that cannot be read', () => {
     expect(await aside()).toMatchObject([{ device, kind: 'down' }, {}]);
   });
 });
-
-function value<T>(result: Result<T>): T {
-  if (!result.ok) throw new Error(result.error.message);
-  return result.value;
-}

@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import { createResidency, tensorOf } from '@skerry/models';
 import { createOnnxNativePool, readVariants } from '@skerry/models/node';
 import { writeSampleBundle } from '@skerry/models/testing';
-import { defined, type Result, silentLog } from '@skerry/shared';
+import { defined, silentLog } from '@skerry/shared';
 import { systemClock } from '@skerry/shared/node';
+import { unwrap } from '@skerry/shared/testing';
 import { expect, it, onTestFinished } from 'vitest';
 import type { HostLimits } from './hosted-model.ts';
 import { openModelHost } from './model-host.ts';
@@ -22,11 +23,6 @@ const limits: HostLimits = {
   timeoutAction: 'reject',
   defaultTimeoutMs: 0,
   allowTimeoutOverride: true,
-};
-
-const unwrap = <T>(result: Result<T>): T => {
-  if (!result.ok) throw new Error(result.error.message);
-  return result.value;
 };
 
 interface Fixture {

@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import { createResidency, tensorOf } from '@skerry/models';
 import { type Bundle, createOnnxNativePool, readBundle } from '@skerry/models/node';
 import { writeSampleBundle } from '@skerry/models/testing';
-import { err, failure, ok, type Result, silentLog } from '@skerry/shared';
+import { err, failure, ok, silentLog } from '@skerry/shared';
 import { systemClock } from '@skerry/shared/node';
+import { unwrap } from '@skerry/shared/testing';
 import { expect, it, onTestFinished } from 'vitest';
 import { createCloudModels } from './cloud-models.ts';
 import { openHostedModel } from './hosted-model.ts';
@@ -16,11 +17,6 @@ import {
   registeredModelsMax,
   type VariantName,
 } from './registered-models.ts';
-
-const unwrap = <T>(result: Result<T>): T => {
-  if (!result.ok) throw new Error(`${result.error.code}: ${result.error.message}`);
-  return result.value;
-};
 
 /** Versions in a registry; each of another scale, and so of another variant, unless all have one. */
 async function registryOf(count: number, scaleOf = (i: number): number => i + 1) {

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { zooDirectory } from '@skerry/models/node';
 import { type Result, silentLog } from '@skerry/shared';
 import { createKeySigner, systemClock } from '@skerry/shared/node';
-import { createVirtualClock } from '@skerry/shared/testing';
+import { createVirtualClock, unwrap } from '@skerry/shared/testing';
 import { chunkBytes, createServeBlob } from '@skerry/sync-protocol/blobs';
 import { createMemoryBlobReferences, createMemoryBlobStore } from '@skerry/sync-protocol/testing';
 import { Hono } from 'hono';
@@ -32,10 +32,6 @@ import { parseCommandLine } from './parse-command-line.ts';
 
 const token = 'an-operator-token-of-thirty-two-characters';
 const digits = join(zooDirectory, 'digits');
-const value = <T>(result: Result<T>): T => {
-  if (!result.ok) throw new Error(`${result.error.code}: ${result.error.message}`);
-  return result.value;
-};
 
 interface Terms {
   readonly token?: string;
@@ -52,13 +48,13 @@ async function world(terms: Terms = {}) {
     logs: createMemoryRolloutStore(createMemoryRolloutDisk()),
     blobs,
     references: createMemoryBlobReferences(),
-    signer: value(createKeySigner(generateKeyPairSync('ed25519').privateKey)),
+    signer: unwrap(createKeySigner(generateKeyPairSync('ed25519').privateKey)),
     keys: [],
     clock,
   });
   const bundles = [sampleBundleRef(incumbentDigest, '1.0.0'), sampleBundleRef()] as const;
   const fleet = createModelFleet({ devices: 60, seed: 1, bundles });
-  const rollouts = value(
+  const rollouts = unwrap(
     await openRollouts({
       store: createMemoryRolloutStore(disk),
       assignments: createMemoryAssignmentStore(disk, fleet.ops),
@@ -87,7 +83,7 @@ async function world(terms: Terms = {}) {
   };
   const printed: string[] = [];
   const run = async (...argv: string[]): Promise<Result<Answer>> => {
-    const line = value(parseCommandLine(commands, argv, {}));
+    const line = unwrap(parseCommandLine(commands, argv, {}));
     const address = { url: line.common.coordinator, token: terms.token ?? token };
     return line.command.run({
       client: createCoordinatorClient(address, { fetch: fetchApp, clock: systemClock }),
@@ -113,7 +109,8 @@ async function world(terms: Terms = {}) {
   };
   return { run, pass, asked, printed, rollouts };
 }
-const textOf = async (answer: Promise<Result<Answer>>): Promise<string> => value(await answer).text;
+const textOf = async (answer: Promise<Result<Answer>>): Promise<string> =>
+  unwrap(await answer).text;
 
 function digitsOf(version: string): string {
   const folder = mkdtempSync(join(tmpdir(), 'skerry-cli-'));
@@ -130,11 +127,11 @@ function digitsOf(version: string): string {
 describe('skerry model', () => {
   it('[OPS9] push sends what lacks and nothing else, and shows how far it is', async () => {
     const { run, asked, printed } = await world();
-    const pushed = value(await run('model', 'push', digits, '--revision', 'abc'));
+    const pushed = unwrap(await run('model', 'push', digits, '--revision', 'abc'));
     expect(pushed.value).toMatchObject({ model: 'digits', files: 4 });
     expect(printed.join('')).toContain('100 %');
     asked.length = 0;
-    const next = value(await run('model', 'push', digitsOf('9.0.0')));
+    const next = unwrap(await run('model', 'push', digitsOf('9.0.0')));
     expect(next.value).toMatchObject({ version: '9.0.0', files: 0, bytes: 0 });
     expect(asked).toEqual(['POST /v1/registry']);
     expect(await textOf(run('model', 'list'))).toBe('digits');
@@ -160,7 +157,7 @@ describe('skerry model', () => {
         throw new TypeError('the line was cut');
       },
     });
-    expect(value(await run('model', 'push', digits)).value).toMatchObject({ files: 4 });
+    expect(unwrap(await run('model', 'push', digits)).value).toMatchObject({ files: 4 });
     const cut = ranges.filter((range) => range.startsWith('bytes 0-'));
     const next = ranges.filter((range) => range.startsWith(`bytes ${chunkBytes}-`));
     expect(cut).toHaveLength(4);
@@ -182,7 +179,7 @@ describe('skerry model', () => {
 
   it('[OPS9] compares, points aliases, archives, restores and tells the history', async () => {
     const { run } = await world();
-    const first = value(await run('model', 'push', digits)).value as { version: string };
+    const first = unwrap(await run('model', 'push', digits)).value as { version: string };
     await run('model', 'push', digitsOf('9.0.0'));
     const compared = await textOf(run('model', 'compare', 'digits', first.version, '9.0.0'));
     expect(compared).toMatch(/card accuracyEndToEnd +0\.\d+ +0\.5 +-0\.\d+/);
@@ -208,7 +205,7 @@ describe('skerry rollout', () => {
   it('[OPS10] begins one by flags or by a file, shows it, takes orders and rolls back', async () => {
     const { run, pass } = await world();
     const flags = ['--model', 'digits', '--version', '1.1.0', '--waves', '20,50%,100%'];
-    const dry = value(await run('rollout', 'create', ...flags, '--dry-run'));
+    const dry = unwrap(await run('rollout', 'create', ...flags, '--dry-run'));
     expect(dry.value).toMatchObject({
       id: 'digits-1-1-0',
       waves: [{ count: 20 }, { reach: 0.5 }, {}],
@@ -241,13 +238,13 @@ describe('skerry rollout', () => {
 
   it('[OPS10] watches one to its end, and says by its outcome whether it was completed', async () => {
     const { run, pass, printed, rollouts } = await world();
-    value(await rollouts.create(samplePlan(), 'ada'));
+    unwrap(await rollouts.create(samplePlan(), 'ada'));
     const watching = run('rollout', 'watch', 'digits-1', '--json');
     await pass(20 * 60_000);
     expect(await watching).toMatchObject({ ok: true, value: { isBad: false } });
     const views = printed.map((line) => JSON.parse(line));
     expect(views.at(-1)).toMatchObject({ id: 'digits-1', phase: { kind: 'completed' } });
-    value(await rollouts.rollBack('digits-1', { by: 'ada', reason: 'late fault' }));
+    unwrap(await rollouts.rollBack('digits-1', { by: 'ada', reason: 'late fault' }));
     await pass(120_000);
     expect(await run('rollout', 'watch', 'digits-1')).toMatchObject({ value: { isBad: true } });
     expect(printed.at(-1)).toContain('late fault');
@@ -256,7 +253,7 @@ describe('skerry rollout', () => {
 
   it('[OPS10] draws it anew on a terminal, within its rows and columns', async () => {
     const { run, pass, printed, rollouts } = await world({ terminal: { rows: 8, columns: 40 } });
-    value(await rollouts.create(samplePlan(), 'ada'));
+    unwrap(await rollouts.create(samplePlan(), 'ada'));
     const watching = run('rollout', 'watch', 'digits-1');
     await pass(20 * 60_000);
     await watching;
@@ -277,7 +274,7 @@ describe('skerry rollout', () => {
     expect(await run('rollout', 'create', ...flags)).toMatchObject({
       error: { message: expect.stringContaining('the canary has 1 devices') },
     });
-    const created = value(await run('rollout', 'create', ...flags, ...small)).value;
+    const created = unwrap(await run('rollout', 'create', ...flags, ...small)).value;
     expect(created).toMatchObject({ phase: { kind: 'running' }, gate: { evidence: [{}] } });
   });
 
@@ -296,9 +293,9 @@ describe('skerry rollout', () => {
 describe('the command line', () => {
   it('[OPS12] lets no text from elsewhere move the cursor', async () => {
     const { run, printed, rollouts } = await world();
-    value(await rollouts.create(samplePlan(), 'ada'));
+    unwrap(await rollouts.create(samplePlan(), 'ada'));
     const reason = 'so\u001b[2J\u009b1A\rall is well';
-    value(await rollouts.abort('digits-1', { by: 'ada', reason }));
+    unwrap(await rollouts.abort('digits-1', { by: 'ada', reason }));
     await run('rollout', 'watch', 'digits-1');
     expect(printed.join('')).toContain('so\ufffd[2J\ufffd1A\ufffdall is well');
   });

@@ -1,6 +1,6 @@
 // What every RolloutStore and AssignmentStore must do, whatever its database. An adapter's whole test is one call each.
 
-import type { Result } from '@skerry/shared';
+import { unwrap } from '@skerry/shared/testing';
 import type { CoordinatorStore } from '@skerry/sync-protocol';
 import type { Assignment } from '@skerry/sync-protocol/update';
 import { describe, expect, it } from 'vitest';
@@ -30,26 +30,26 @@ export function rolloutStoreContract(
     it('[RST1] keeps each log in its order, over a restart, and lists them as they began', () =>
       opened(async (database) => {
         const store = await database.open();
-        expect(value(await store.list())).toEqual([]);
-        expect(value(await store.read('b', 0, 9))).toEqual([]);
-        expect(value(await store.append('b', 0, ['{"n":1}', '{"n":2}']))).toBe(true);
-        expect(value(await store.append('a', 0, ['{"n":3}']))).toBe(true);
-        expect(value(await store.append('b', 2, ['{"n":"ü"}']))).toBe(true);
+        expect(unwrap(await store.list())).toEqual([]);
+        expect(unwrap(await store.read('b', 0, 9))).toEqual([]);
+        expect(unwrap(await store.append('b', 0, ['{"n":1}', '{"n":2}']))).toBe(true);
+        expect(unwrap(await store.append('a', 0, ['{"n":3}']))).toBe(true);
+        expect(unwrap(await store.append('b', 2, ['{"n":"ü"}']))).toBe(true);
         const again = await database.open();
-        expect(value(await again.list())).toEqual(['b', 'a']);
-        expect(value(await again.read('b', 0, 9))).toEqual(['{"n":1}', '{"n":2}', '{"n":"ü"}']);
-        expect(value(await again.read('b', 1, 1))).toEqual(['{"n":2}']);
-        expect(value(await again.read('b', 3, 9))).toEqual([]);
+        expect(unwrap(await again.list())).toEqual(['b', 'a']);
+        expect(unwrap(await again.read('b', 0, 9))).toEqual(['{"n":1}', '{"n":2}', '{"n":"ü"}']);
+        expect(unwrap(await again.read('b', 1, 1))).toEqual(['{"n":2}']);
+        expect(unwrap(await again.read('b', 3, 9))).toEqual([]);
       }));
 
     it('[RST2] appends only where the log is as long as the writer believes', () =>
       opened(async (database) => {
         const [one, two] = [await database.open(), await database.open()];
-        value(await one.append('log', 0, ['first']));
-        expect(value(await two.append('log', 0, ['late']))).toBe(false);
-        expect(value(await two.append('log', 2, ['early']))).toBe(false);
-        expect(value(await two.append('log', 1, []))).toBe(true);
-        expect(value(await one.read('log', 0, 9))).toEqual(['first']);
+        unwrap(await one.append('log', 0, ['first']));
+        expect(unwrap(await two.append('log', 0, ['late']))).toBe(false);
+        expect(unwrap(await two.append('log', 2, ['early']))).toBe(false);
+        expect(unwrap(await two.append('log', 1, []))).toBe(true);
+        expect(unwrap(await one.read('log', 0, 9))).toEqual(['first']);
       }));
 
     it('[RST2] lets one alone of many at once append, all of it', () =>
@@ -61,7 +61,7 @@ export function rolloutStoreContract(
           );
           expect(wrote.filter((each) => each.ok && each.value)).toHaveLength(1);
         }
-        const log = value(await (stores[0] as RolloutStore).read('log', 0, 99));
+        const log = unwrap(await (stores[0] as RolloutStore).read('log', 0, 99));
         expect(log).toHaveLength(20);
         for (let i = 0; i < 20; i += 2) expect(log[i]).toBe(log[i + 1]);
       }));
@@ -73,7 +73,7 @@ export function rolloutStoreContract(
         expect(await store.append('log', 0, events)).toMatchObject({
           error: { code: 'too_large' },
         });
-        expect(value(await store.list())).toEqual([]);
+        expect(unwrap(await store.list())).toEqual([]);
       }));
   });
 }
@@ -101,16 +101,16 @@ export function assignmentStoreContract(
       opened(async (database) => {
         const { assignments, ops } = await database.open();
         const first = signed('device-1', 1);
-        expect(value(await assignments.issue([first, signed('device-2', 1)], 5))).toEqual([
+        expect(unwrap(await assignments.issue([first, signed('device-2', 1)], 5))).toEqual([
           'device-1',
           'device-2',
         ]);
         const again = await database.open();
         const { assignment, issues } = first;
-        expect(value(await again.assignments.read(['device-1', 'nobody']))).toEqual([
+        expect(unwrap(await again.assignments.read(['device-1', 'nobody']))).toEqual([
           { assignment, issues },
         ]);
-        const { ops: down } = value(await ops.downOpsAfter('device-1', 0, 9, 1e6));
+        const { ops: down } = unwrap(await ops.downOpsAfter('device-1', 0, 9, 1e6));
         expect(down.map(({ body }) => body)).toEqual([
           { kind: 'assignment', envelope: first.envelope },
         ]);
@@ -127,21 +127,21 @@ export function assignmentStoreContract(
           );
           expect(tries.filter((each) => each.ok && each.value.length === 1)).toHaveLength(1);
         }
-        expect(value(await one.assignments.issue([signed('device-1', 5)], 5))).toEqual([]);
-        expect(value(await one.assignments.issue([signed('device-1', 7)], 5))).toEqual([]);
-        expect(value(await one.assignments.issue([signed('device-3', 2)], 5))).toEqual([]);
-        const { ops } = value(await two.ops.downOpsAfter('device-1', 0, 99, 1e6));
+        expect(unwrap(await one.assignments.issue([signed('device-1', 5)], 5))).toEqual([]);
+        expect(unwrap(await one.assignments.issue([signed('device-1', 7)], 5))).toEqual([]);
+        expect(unwrap(await one.assignments.issue([signed('device-3', 2)], 5))).toEqual([]);
+        const { ops } = unwrap(await two.ops.downOpsAfter('device-1', 0, 99, 1e6));
         expect(ops).toHaveLength(5);
-        const [last] = value(await two.assignments.read(['device-1']));
+        const [last] = unwrap(await two.assignments.read(['device-1']));
         expect(last?.assignment.counter).toBe(5);
       }));
 
     it('[RST3] of several, issues those that can be', () =>
       opened(async (database) => {
         const { assignments } = await database.open();
-        value(await assignments.issue([signed('device-1', 1)], 5));
+        unwrap(await assignments.issue([signed('device-1', 1)], 5));
         const both = [signed('device-1', 1), signed('device-2', 1)];
-        expect(value(await assignments.issue(both, 5))).toEqual(['device-2']);
+        expect(unwrap(await assignments.issue(both, 5))).toEqual(['device-2']);
       }));
   });
 }
@@ -161,9 +161,4 @@ function signed(device: string, counter: number): SignedAssignment {
     issues: { digits: `rollout-1#${counter}` },
     envelope: new Uint8Array([counter, 2, 3]),
   };
-}
-
-function value<Value>(result: Result<Value>): Value {
-  if (!result.ok) throw new Error(result.error.message);
-  return result.value;
 }

@@ -6,19 +6,14 @@ import { join } from 'node:path';
 import { type Tensor, tensorOf } from '@skerry/models';
 import { createOnnxNativeRuntime, readBundle } from '@skerry/models/node';
 import { writeSampleBundle, writeSampleCascade } from '@skerry/models/testing';
-import { createRandom, type Result } from '@skerry/shared';
-import { createVirtualClock } from '@skerry/shared/testing';
+import { createRandom } from '@skerry/shared';
+import { createVirtualClock, unwrap } from '@skerry/shared/testing';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { Decision } from '../route/decide.ts';
 import type { Exit } from '../route/router.ts';
 import { createAdmission } from './admission.ts';
 import { createInference } from './inference.ts';
 import { loadModel } from './model.ts';
-
-const unwrap = <T>(result: Result<T>): T => {
-  if (!result.ok) throw new Error(result.error.message);
-  return result.value;
-};
 
 const alone: Decision = { kind: 'degraded', escalate: false, reason: 'alone' };
 

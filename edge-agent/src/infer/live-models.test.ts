@@ -6,17 +6,13 @@ import { createOnnxDirectRuntime, readBundle } from '@skerry/models/node';
 import { writeSampleBundle } from '@skerry/models/testing';
 import { createRandom, type Result, silentLog } from '@skerry/shared';
 import { systemClock } from '@skerry/shared/node';
+import { unwrap } from '@skerry/shared/testing';
 import { expect, it, onTestFinished } from 'vitest';
 import type { Decision } from '../route/decide.ts';
 import { createAdmission } from './admission.ts';
 import { createInference } from './inference.ts';
 import { createLiveModels } from './live-models.ts';
 import type { InferenceAnswer } from './request.ts';
-
-const unwrap = <T>(result: Result<T>): T => {
-  if (!result.ok) throw new Error(result.error.message);
-  return result.value;
-};
 
 const alone: Decision = { kind: 'degraded', escalate: true, reason: 'alone' };
 

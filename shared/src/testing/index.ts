@@ -1,1 +1,2 @@
+export { unwrap } from './unwrap.ts';
 export { createVirtualClock, type VirtualClock } from './virtual-clock.ts';

@@ -3,6 +3,7 @@
 
 import { type Clock, type Log, type Random, silentLog } from '@skerry/shared';
 import { sha256 } from '@skerry/shared/node';
+import { unwrap } from '@skerry/shared/testing';
 import { createExchangeHandler, type ExchangeHandler, serveExchanges } from '@skerry/sync-protocol';
 import {
   createFrameTaker,
@@ -20,7 +21,6 @@ import {
   createMemoryMemberStore,
   type MemoryPipe,
 } from '@skerry/sync-protocol/testing';
-import { unwrap } from './unwrap.ts';
 
 export interface SiteCloudPorts {
   readonly pipe: MemoryPipe;

@@ -12,10 +12,10 @@ import {
 } from '@skerry/edge-agent';
 import { type Clock, type Random, silentLog } from '@skerry/shared';
 import { sha256 } from '@skerry/shared/node';
+import { unwrap } from '@skerry/shared/testing';
 import { createSession, type DeviceStore, type Session } from '@skerry/sync-protocol';
 import { type FollowerStore, siteDocument } from '@skerry/sync-protocol/documents';
 import { createInlineEngine, type MemoryPipe } from '@skerry/sync-protocol/testing';
-import { unwrap } from './unwrap.ts';
 
 /** What can be broken in a site, to see that it is found. */
 export const siteBugs = ['relayCountsAsCloud', 'oneStore', 'agesWithoutEnd'] as const;

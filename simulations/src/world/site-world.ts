@@ -3,12 +3,12 @@
 
 import { openDatabase } from '@skerry/edge-agent';
 import { type Log, type Random, silentLog } from '@skerry/shared';
+import { unwrap } from '@skerry/shared/testing';
 import type { DeviceStore } from '@skerry/sync-protocol';
 import { type HubLimits, siteDocument } from '@skerry/sync-protocol/documents';
 import { createMemoryPipe, createVirtualClock } from '@skerry/sync-protocol/testing';
 import { startSiteCloud } from './site-cloud.ts';
 import { type SiteBug, type SiteDevice, startSiteDevice } from './site-device.ts';
-import { unwrap } from './unwrap.ts';
 
 export interface SiteView {
   readonly epoch: number;

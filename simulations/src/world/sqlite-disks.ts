@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createSqlCoordinatorStore, openSqlite } from '@skerry/cloud-coordinator';
 import { createSqliteDeviceStore, openDatabase } from '@skerry/edge-agent';
-import { assert, type Result } from '@skerry/shared';
+import { unwrap } from '@skerry/shared/testing';
 import type { CopyableDisk } from './simulated-agent.ts';
 import type { Disks } from './storm.ts';
 
@@ -22,7 +22,7 @@ export async function withSqliteDisks<T>(action: (disks: Disks) => Promise<T>): 
           const disk: CopyableDisk = {
             open() {
               database = openDatabase(path);
-              return value(createSqliteDeviceStore(value(database), device, newEpoch, bounds));
+              return unwrap(createSqliteDeviceStore(unwrap(database), device, newEpoch, bounds));
             },
             close() {
               if (database?.ok) database.value.close();
@@ -45,9 +45,9 @@ export async function withSqliteDisks<T>(action: (disks: Disks) => Promise<T>): 
         const disk = {
           async open() {
             database = await openSqlite(path);
-            return createSqlCoordinatorStore(value(database), clock);
+            return createSqlCoordinatorStore(unwrap(database), clock);
           },
-          close: () => value(database).destroy(),
+          close: () => unwrap(database).destroy(),
         };
         open.push(disk);
         return disk;
@@ -57,9 +57,4 @@ export async function withSqliteDisks<T>(action: (disks: Disks) => Promise<T>): 
     for (const disk of open) await disk.close();
     rmSync(folder, { recursive: true });
   }
-}
-
-function value<T>(result: Result<T>): T {
-  assert(result.ok, 'a simulated disk never fails');
-  return result.value;
 }

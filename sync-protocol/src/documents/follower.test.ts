@@ -1,7 +1,7 @@
 // A follower among faults: bugs of ours, and a disk that takes no more.
 
-import { createRandom, ok, type Result, silentLog } from '@skerry/shared';
-import { createVirtualClock } from '@skerry/shared/testing';
+import { createRandom, ok, silentLog } from '@skerry/shared';
+import { createVirtualClock, unwrap } from '@skerry/shared/testing';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { digestOf } from '../testing/document-fleet.ts';
 import { createInlineEngine } from '../testing/inline-engine.ts';
@@ -102,8 +102,3 @@ it('[DLG4] while the disk takes no more the frames lie there, and are taken when
   await vi.waitFor(() => expect(store.received()).toEqual([]));
   expect(await value()).toEqual({ a: 1 });
 });
-
-function unwrap<T>(result: Result<T>): T {
-  if (!result.ok) throw new Error(`${result.error.code}: ${result.error.message}`);
-  return result.value;
-}

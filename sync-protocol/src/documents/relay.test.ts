@@ -1,7 +1,7 @@
 // A hub that is a relay's, and a follower of one: what they leave to the coordinator.
 
-import { createRandom, ok, type Result, silentLog } from '@skerry/shared';
-import { createVirtualClock } from '@skerry/shared/testing';
+import { createRandom, ok, silentLog } from '@skerry/shared';
+import { createVirtualClock, unwrap } from '@skerry/shared/testing';
 import { expect, it } from 'vitest';
 import type { DocumentChange } from '../messages.ts';
 import { digestOf } from '../testing/document-fleet.ts';
@@ -152,8 +152,3 @@ it('[RLY2] a relayâ€™s hub takes no other document, not even one of the senderâ€
 const changesOf = (change: Uint8Array): Frame['content'] => {
   return { kind: 'changes', changes: [change] };
 };
-
-function unwrap<T>(result: Result<T>): T {
-  if (!result.ok) throw new Error(`${result.error.code}: ${result.error.message}`);
-  return result.value;
-}

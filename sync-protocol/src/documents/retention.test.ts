@@ -1,7 +1,7 @@
 // Epochs that begin by age: who comes late keeps what is its own, nothing comes back, and a wrong date costs little.
 
-import { createRandom, ok, type Result, silentLog } from '@skerry/shared';
-import { createVirtualClock } from '@skerry/shared/testing';
+import { createRandom, ok, silentLog } from '@skerry/shared';
+import { createVirtualClock, unwrap } from '@skerry/shared/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { DocumentChange } from '../messages.ts';
 import { createDocumentFleet, type DocumentFleet, digestOf } from '../testing/document-fleet.ts';
@@ -186,9 +186,4 @@ function shown(epoch: number, heads: readonly string[], content: FrameContent): 
   const frame = { document: site, epoch, heads: [...heads], id: 1, content };
   const sealed = unwrap(encodeFrame(frame, digestOf));
   return { kind: 'document-change', document: site, frame: sealed };
-}
-
-function unwrap<T>(result: Result<T>): T {
-  if (!result.ok) throw new Error(result.error.message);
-  return result.value;
 }

@@ -1,6 +1,6 @@
 // What every CoordinatorStore must do, whatever its database. An adapter's whole test is one call.
 
-import type { Result } from '@skerry/shared';
+import { unwrap } from '@skerry/shared/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { opBytes, opsBytesMax } from '../codec.ts';
 import type { Exchange } from '../messages.ts';
@@ -133,7 +133,7 @@ export function coordinatorStoreContract(
       const numbers = { seq: 2, atMs: 2, body: sampleTelemetry() };
       expect(await accept({ ops: [change, numbers] })).toMatchObject({ fresh: [1, 2] });
       expect(await store.openOps('telemetry', 9)).toMatchObject({ value: [] });
-      expect(value(await store.openOps('document-change', 9))).toHaveLength(1);
+      expect(unwrap(await store.openOps('document-change', 9))).toHaveLength(1);
     });
 
     it('[EPO1] knows an op by the epoch it was appended in, whichever epoch sends it', async () => {
@@ -165,7 +165,7 @@ export function coordinatorStoreContract(
       await again.accept(sampleExchange({ device: 'device-2' }), 8);
       const { store: later } = await reopen();
       const device = 'device-1';
-      expect(value(await later.suspicions([device, 'device-2', 'nobody']))).toEqual([
+      expect(unwrap(await later.suspicions([device, 'device-2', 'nobody']))).toEqual([
         { device, kind: 'restored', times: 2, firstMs: 6, lastMs: 7 },
       ]);
     });
@@ -197,25 +197,20 @@ function drive(store: CoordinatorStore) {
     store,
     async accept(more: Partial<Exchange>) {
       const exchange = sampleExchange(more);
-      const { fresh, acks } = value(await store.accept(exchange, 5));
+      const { fresh, acks } = unwrap(await store.accept(exchange, 5));
       const urgent = acks.find((ack) => ack.epoch === exchange.epoch && ack.lane === 'urgent');
       return { fresh: fresh.map((op) => op.seq), ack: urgent?.seq ?? 0 };
     },
     async answer(requestId: string, device = 'device-1') {
-      return value(await store.appendDown(device, sampleAnswer(requestId), 5));
+      return unwrap(await store.appendDown(device, sampleAnswer(requestId), 5));
     },
     async downOps(cursor: number, opsMax = 256, bytesMax = opsBytesMax) {
-      const down = value(await store.downOpsAfter('device-1', cursor, opsMax, bytesMax));
+      const down = unwrap(await store.downOpsAfter('device-1', cursor, opsMax, bytesMax));
       return { positions: down.ops.map((op) => op.position), more: down.more };
     },
     async open(opsMax: number) {
-      const found = value(await store.openEscalations(opsMax));
+      const found = unwrap(await store.openEscalations(opsMax));
       return found.map(({ device, body }) => `${device}/${body.requestId}`);
     },
   };
-}
-
-function value<T>(result: Result<T>): T {
-  if (!result.ok) throw new Error(result.error.message);
-  return result.value;
 }

@@ -2,8 +2,8 @@
 // is called. Replicas, engine and logs are production code or its doubles; a device or the hub may be started again.
 
 import { createHash } from 'node:crypto';
-import { createRandom, type Digest, ok, type Result, silentLog } from '@skerry/shared';
-import { createVirtualClock } from '@skerry/shared/testing';
+import { createRandom, type Digest, ok, silentLog } from '@skerry/shared';
+import { createVirtualClock, unwrap } from '@skerry/shared/testing';
 import { createWorkerEngine, type WorkerEngineLimits } from '../automerge/worker-engine.ts';
 import { fleetDocument, siteDocument, twinOf } from '../documents/document.ts';
 import type { DocumentEngine } from '../documents/engine.ts';
@@ -258,9 +258,4 @@ function scoped(engine: DocumentEngine, owner: string): DocumentEngine {
     dropPast: (d, ...rest) => engine.dropPast(in_(d), ...rest),
     close: () => engine.close(),
   };
-}
-
-function unwrap<T>(result: Result<T>): T {
-  if (!result.ok) throw new Error(`${result.error.code}: ${result.error.message}`);
-  return result.value;
 }

@@ -1,6 +1,6 @@
 // The queue of accepted ops that wait for their consumer: a coordinator's store has one, and a relay's.
 
-import type { Result } from '@skerry/shared';
+import { unwrap } from '@skerry/shared/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { CoordinatorStore } from '../ports.ts';
 import { sampleDocumentChange, sampleExchange } from './samples.ts';
@@ -33,18 +33,18 @@ export function openOpsContract(
       async accept(ops: number) {
         const assigned = { urgent: 0, normal: 99, bulk: 0 };
         const more = Array.from({ length: ops }, () => ({ seq: ++seq, atMs: seq, body }));
-        value(await store.accept(sampleExchange({ assigned, ops: more }), 5));
+        unwrap(await store.accept(sampleExchange({ assigned, ops: more }), 5));
       },
       /** By the time at which each was appended: this tells them apart. */
       async open(opsMax = 9) {
-        const found = value(await store.openOps('document-change', opsMax));
+        const found = unwrap(await store.openOps('document-change', opsMax));
         for (const op of found) expect(op).toMatchObject({ device: 'device-1', body });
         return new Map(found.map(({ atMs, id }) => [atMs, id]));
       },
-      closeOps: async (ids: readonly number[]) => value(await store.closeOps(ids)),
+      closeOps: async (ids: readonly number[]) => unwrap(await store.closeOps(ids)),
       quarantine: async (id: number | undefined) =>
-        value(await store.quarantineOp(id ?? 0, 'no such document', 7)),
-      quarantined: async () => value(await store.quarantined()),
+        unwrap(await store.quarantineOp(id ?? 0, 'no such document', 7)),
+      quarantined: async () => unwrap(await store.quarantined()),
       async restart() {
         await disk.close();
         store = await disk.open();
@@ -105,9 +105,4 @@ export function openOpsContract(
       }
     });
   });
-}
-
-function value<T>(result: Result<T>): T {
-  if (!result.ok) throw new Error(result.error.message);
-  return result.value;
 }

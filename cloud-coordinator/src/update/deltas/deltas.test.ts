@@ -1,22 +1,18 @@
 import type { Manifest } from '@skerry/models';
 import { applyDelta, encodeDelta, readVariants, zooDirectory } from '@skerry/models/node';
-import { defined, err, failure, ok, type Result, silentLog } from '@skerry/shared';
+import { defined, err, failure, ok, silentLog } from '@skerry/shared';
 import { sha256 } from '@skerry/shared/node';
+import { unwrap } from '@skerry/shared/testing';
 import { audiences, storeBytes } from '@skerry/sync-protocol/blobs';
 import { createMemoryBlobReferences, createMemoryBlobStore } from '@skerry/sync-protocol/testing';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { createDeltas } from './deltas.ts';
 import { planDeltas } from './plan-deltas.ts';
 
-const value = <T>(result: Result<T>): T => {
-  if (!result.ok) throw new Error(result.error.message);
-  return result.value;
-};
-
 let manifest: Manifest;
 let edge: Uint8Array;
 beforeAll(async () => {
-  const [bundle] = value(await readVariants(`${zooDirectory}/digits`, ['edge']));
+  const [bundle] = unwrap(await readVariants(`${zooDirectory}/digits`, ['edge']));
   manifest = defined(bundle, 'a variant').manifest;
   edge = defined(bundle?.stages.get('edge'), 'its stage');
 });
@@ -78,7 +74,7 @@ describe('deltas that lie ready', () => {
     const references = createMemoryBlobReferences();
     const next = changed(9_000);
     for (const bytes of [edge, next])
-      value(await storeBytes(blobs, { digest: sha256(bytes), bytes: bytes.length }, bytes));
+      unwrap(await storeBytes(blobs, { digest: sha256(bytes), bytes: bytes.length }, bytes));
     let made = 0;
     const manifests = new Map([
       [before, withEdge(edge)],
@@ -113,7 +109,7 @@ describe('deltas that lie ready', () => {
     expect(deltas.offersTo(after)).toEqual([]);
     const [offers] = (
       await Promise.all([deltas.prepare('digits', after), deltas.prepare('digits', after)])
-    ).map(value);
+    ).map(unwrap);
     expect(made()).toBe(2);
     expect(offers).toEqual(deltas.offersTo(after));
     const [delta, alone] = defined(offers, 'offers');
@@ -124,26 +120,26 @@ describe('deltas that lie ready', () => {
       [alone, undefined],
     ] as const) {
       const { digest, bytes } = defined(offer, 'an offer').blob;
-      const read = value(await blobs.read(digest, 0, bytes));
-      expect(Buffer.compare(value(applyDelta(read, base)), next)).toBe(0);
+      const read = unwrap(await blobs.read(digest, 0, bytes));
+      expect(Buffer.compare(unwrap(applyDelta(read, base)), next)).toBe(0);
       expect(references.owners(digest)).toEqual([audiences.deltas]);
     }
-    value(await deltas.prepare('digits', after));
+    unwrap(await deltas.prepare('digits', after));
     expect(made()).toBe(2);
   });
 
   it('are left out where they save nothing or cannot be made: the whole file serves', async () => {
     const large = await world((target) => target);
-    expect(value(await large.deltas.prepare('digits', after))).toEqual([]);
+    expect(unwrap(await large.deltas.prepare('digits', after))).toEqual([]);
     const dying = await world(() => {
       throw new Error('out of memory');
     });
-    expect(value(await dying.deltas.prepare('digits', after))).toEqual([]);
+    expect(unwrap(await dying.deltas.prepare('digits', after))).toEqual([]);
     expect(await dying.deltas.prepare('digits', lost)).toMatchObject({
       error: { code: 'not_found' },
     });
     const tries = dying.made();
-    value(await dying.deltas.prepare('digits', after));
+    unwrap(await dying.deltas.prepare('digits', after));
     expect(dying.made()).toBe(2 * tries);
   });
 });

@@ -2,8 +2,9 @@ import { generateKeyPairSync } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseManifest, zooDirectory } from '@skerry/models/node';
-import { defined, type Result } from '@skerry/shared';
+import { defined } from '@skerry/shared';
 import { createKeySigner, sha256 } from '@skerry/shared/node';
+import { unwrap } from '@skerry/shared/testing';
 import { storeBytes } from '@skerry/sync-protocol/blobs';
 import {
   createMemoryBlobReferences,
@@ -18,11 +19,6 @@ import {
 import { createReadRegistered } from './read-registered.ts';
 import { createRegistry } from './registry.ts';
 
-const value = <T>(result: Result<T>): T => {
-  if (!result.ok) throw new Error(`${result.error.code}: ${result.error.message}`);
-  return result.value;
-};
-
 /** The digits that ship, in a registry. */
 async function world() {
   const blobs = createMemoryBlobStore();
@@ -30,17 +26,17 @@ async function world() {
     logs: createMemoryRolloutStore(createMemoryRolloutDisk()),
     blobs,
     references: createMemoryBlobReferences(),
-    signer: value(createKeySigner(generateKeyPairSync('ed25519').privateKey)),
+    signer: unwrap(createKeySigner(generateKeyPairSync('ed25519').privateKey)),
     keys: [],
     clock: createVirtualClock(1_000),
   });
   const folder = join(zooDirectory, 'digits');
   const bytes = await readFile(join(folder, 'manifest.json'));
-  const manifest = value(parseManifest(bytes, 'manifest.json'));
+  const manifest = unwrap(parseManifest(bytes, 'manifest.json'));
   for (const variant of manifest.variants)
     for (const { path, sha256: digest, bytes } of Object.values(variant.files))
-      value(await storeBytes(blobs, { digest, bytes }, await readFile(join(folder, path))));
-  value(await registry.publish(bytes, 'ann'));
+      unwrap(await storeBytes(blobs, { digest, bytes }, await readFile(join(folder, path))));
+  unwrap(await registry.publish(bytes, 'ann'));
   const variant = defined(manifest.variants[1], 'a second variant');
   const name = { model: 'digits', version: manifest.version, variant: variant.digest };
   return { blobs, registry, folder, bytes, variant, name };
@@ -48,7 +44,7 @@ async function world() {
 
 it('[REG8] reads the cloud’s stages of one variant', async () => {
   const { blobs, registry, folder, bytes, variant, name } = await world();
-  const bundle = value(await createReadRegistered(registry, blobs)(name));
+  const bundle = unwrap(await createReadRegistered(registry, blobs)(name));
   expect(bundle).toMatchObject({ digest: sha256(bytes), variant: { name: variant.name } });
   const cloud = await readFile(join(folder, defined(variant.files['cloud'], 'cloud').path));
   expect([...bundle.stages]).toEqual([['cloud', new Uint8Array(cloud)]]);
@@ -63,9 +59,9 @@ it('[REG8] knows no version or variant that is not there, nor one that is decomm
   };
   expect(await code({ version: '9.0.0' })).toBe('model_not_found');
   expect(await code({ variant: sha256(new Uint8Array()) })).toBe('digest_mismatch');
-  value(await registry.setState('digits', name.version, 'archived', 'old', 'ann'));
+  unwrap(await registry.setState('digits', name.version, 'archived', 'old', 'ann'));
   expect(await code({})).toBe(true);
-  value(await registry.setState('digits', name.version, 'decommissioned', 'older', 'ann'));
+  unwrap(await registry.setState('digits', name.version, 'decommissioned', 'older', 'ann'));
   expect(await code({})).toBe('model_not_found');
 });
 

@@ -2,8 +2,9 @@ import { generateKeyPairSync } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { zooDirectory } from '@skerry/models/node';
-import { defined, ok, parseJson, type Result } from '@skerry/shared';
+import { defined, ok, parseJson } from '@skerry/shared';
 import { createKeySigner, sha256 } from '@skerry/shared/node';
+import { unwrap } from '@skerry/shared/testing';
 import { audiences, storeBytes } from '@skerry/sync-protocol/blobs';
 import {
   createMemoryBlobReferences,
@@ -17,11 +18,7 @@ import {
 } from '../../testing/memory-rollout-stores.ts';
 import { createRegistry } from './registry.ts';
 
-const value = <T>(result: Result<T>): T => {
-  if (!result.ok) throw new Error(`${result.error.code}: ${result.error.message}`);
-  return result.value;
-};
-const newSigner = () => value(createKeySigner(generateKeyPairSync('ed25519').privateKey));
+const newSigner = () => unwrap(createKeySigner(generateKeyPairSync('ed25519').privateKey));
 
 let manifest: Uint8Array;
 const files: Uint8Array[] = [];
@@ -34,7 +31,7 @@ beforeAll(async () => {
 
 /** The same bundle by another version. */
 const versioned = (version: string, change: Record<string, unknown> = {}): Uint8Array => {
-  const json = value(parseJson(manifest, 'manifest')) as Record<string, unknown>;
+  const json = unwrap(parseJson(manifest, 'manifest')) as Record<string, unknown>;
   return new TextEncoder().encode(JSON.stringify({ ...json, version, ...change }));
 };
 
@@ -55,7 +52,7 @@ async function world() {
     });
   const put = async (bytes: Uint8Array) => {
     const ref = { digest: sha256(bytes), bytes: bytes.length };
-    value(await storeBytes(blobs, ref, bytes));
+    unwrap(await storeBytes(blobs, ref, bytes));
   };
   return { disk, blobs, references, clock, open, put, registry: open() };
 }
@@ -65,23 +62,23 @@ async function filled() {
   const it = await world();
   for (const file of files) await it.put(file);
   for (const version of ['1.0.1', '1.1.0', '2.0.0'])
-    value(await it.registry.publish(versioned(version), 'ann'));
+    unwrap(await it.registry.publish(versioned(version), 'ann'));
   return it;
 }
 
 describe('the registry', () => {
   it('[REG1] takes a bundle in when its files are there, says which lack, and keeps them all', async () => {
     const { registry, put, references } = await world();
-    expect(value(await registry.publish(manifest, 'ann'))).toMatchObject({
+    expect(unwrap(await registry.publish(manifest, 'ann'))).toMatchObject({
       lacking: [0, 2, 1, 3].map((i) => {
         const bytes = defined(files[i], 'a file');
         return { digest: sha256(bytes), bytes: bytes.length };
       }),
     });
-    expect(value(await registry.models())).toEqual([]);
+    expect(unwrap(await registry.models())).toEqual([]);
     expect(references.digests()).toEqual([]);
     for (const file of files) await put(file);
-    const published = value(await registry.publish(manifest, 'ann', { revision: 'f00d' }));
+    const published = unwrap(await registry.publish(manifest, 'ann', { revision: 'f00d' }));
     const digest = sha256(manifest);
     expect(published).toMatchObject({ model: 'digits', manifest: { digest } });
     const [edge, cloud, edgeInt8, cloudInt8] = files.map(sha256);
@@ -91,13 +88,13 @@ describe('the registry', () => {
     for (const kept of [cloud, cloudInt8])
       expect(references.owners(defined(kept, 'a file'))).toEqual(['registry']);
     const { version } =
-      value(await registry.model('digits'))
+      unwrap(await registry.model('digits'))
         .versions.values()
         .next().value ?? {};
-    const held = value(await registry.version('digits', defined(version, 'a version')));
+    const held = unwrap(await registry.version('digits', defined(version, 'a version')));
     expect(held.description.lineage).toMatchObject({ revision: 'f00d' });
     expect(held.description.variants.map(({ name }) => name)).toEqual(['fp32', 'int8']);
-    expect(value(await registry.manifest(held.manifest)).name).toBe('digits');
+    expect(unwrap(await registry.manifest(held.manifest)).name).toBe('digits');
   });
 
   it('[REG1] refuses what is no manifest, and a variant that is not its files', async () => {
@@ -116,8 +113,8 @@ describe('the registry', () => {
 
   it('[REG2] a version never changes: the same bytes again are nothing new, others are refused', async () => {
     const { registry } = await filled();
-    value(await registry.publish(versioned('1.1.0'), 'bob'));
-    expect(value(await registry.history('digits'))).toHaveLength(3);
+    unwrap(await registry.publish(versioned('1.1.0'), 'bob'));
+    expect(unwrap(await registry.history('digits'))).toHaveLength(3);
     const other = versioned('1.1.0', { licence: 'other' });
     expect(await registry.publish(other, 'bob')).toMatchObject({
       error: { code: 'invalid_argument' },
@@ -127,17 +124,17 @@ describe('the registry', () => {
 
   it('[REG3] an alias moves, each move an event of somebody; a device asks for no alias', async () => {
     const { registry, open } = await filled();
-    value(await registry.moveAlias('digits', 'champion', '1.1.0', 'ann'));
-    value(await registry.moveAlias('digits', 'champion', '2.0.0', 'bob'));
-    expect(value(await registry.resolve('digits', 'champion'))).toMatchObject({
+    unwrap(await registry.moveAlias('digits', 'champion', '1.1.0', 'ann'));
+    unwrap(await registry.moveAlias('digits', 'champion', '2.0.0', 'bob'));
+    expect(unwrap(await registry.resolve('digits', 'champion'))).toMatchObject({
       version: '2.0.0',
       target: 'digits/2.0.0/manifest.json',
     });
-    expect(value(await open().history('digits')).slice(3)).toMatchObject([
+    expect(unwrap(await open().history('digits')).slice(3)).toMatchObject([
       { kind: 'alias-moved', by: 'ann', version: '1.1.0' },
       { kind: 'alias-moved', by: 'bob', version: '2.0.0' },
     ]);
-    value(await registry.moveAlias('digits', 'champion', undefined, 'bob'));
+    unwrap(await registry.moveAlias('digits', 'champion', undefined, 'bob'));
     expect(await registry.resolve('digits', 'champion')).toMatchObject({
       error: { code: 'model_not_found' },
     });
@@ -150,19 +147,19 @@ describe('the registry', () => {
     const { registry } = await filled();
     const set = (state: 'active' | 'archived' | 'decommissioned') =>
       registry.setState('digits', '1.0.1', state, 'old', 'ann');
-    value(await set('archived'));
+    unwrap(await set('archived'));
     expect(await registry.resolve('digits', '1.0.1')).toMatchObject({
       error: { code: 'invalid_argument' },
     });
-    value(await set('active'));
-    value(await registry.resolve('digits', '1.0.1'));
-    value(await registry.moveAlias('digits', 'old', '1.0.1', 'ann'));
+    unwrap(await set('active'));
+    unwrap(await registry.resolve('digits', '1.0.1'));
+    unwrap(await registry.moveAlias('digits', 'old', '1.0.1', 'ann'));
     expect(await set('archived')).toMatchObject({ error: { code: 'invalid_argument' } });
-    value(await registry.moveAlias('digits', 'old', undefined, 'ann'));
-    value(await set('decommissioned'));
+    unwrap(await registry.moveAlias('digits', 'old', undefined, 'ann'));
+    unwrap(await set('decommissioned'));
     expect(await set('active')).toMatchObject({ error: { code: 'invalid_argument' } });
-    const held = value(await registry.version('digits', '1.0.1'));
-    expect(value(await registry.byDigest('digits', held.manifest.digest))).toMatchObject({
+    const held = unwrap(await registry.version('digits', '1.0.1'));
+    expect(unwrap(await registry.byDigest('digits', held.manifest.digest))).toMatchObject({
       version: '1.0.1',
     });
   });
@@ -172,15 +169,15 @@ describe('the registry', () => {
     const edge = sha256(defined(files[0], 'a file'));
     const end = (version: string) =>
       registry.setState('digits', version, 'decommissioned', 'old', 'ann');
-    for (const version of ['1.0.1', '1.1.0']) value(await end(version));
+    for (const version of ['1.0.1', '1.1.0']) unwrap(await end(version));
     expect(registry.keeps(edge)).toBe(true);
-    value(await end('2.0.0'));
+    unwrap(await end('2.0.0'));
     expect(registry.keeps(edge)).toBe(false);
   });
 
   it('[REG5] an event that is taken out, changed, moved or not ours shows', async () => {
     const { disk, registry, open } = await filled();
-    value(await registry.moveAlias('digits', 'champion', '1.1.0', 'ann'));
+    unwrap(await registry.moveAlias('digits', 'champion', '1.1.0', 'ann'));
     const log = defined(disk.logs.get('digits'), 'a log');
     const whole = [...log];
     const damaged: Record<string, string[]> = {
@@ -210,24 +207,24 @@ describe('the registry', () => {
       open().moveAlias('digits', 'b', '1.1.0', 'bob'),
     ]);
     expect(done).toEqual([ok(undefined), ok(undefined)]);
-    expect([...value(await open().model('digits')).aliases.keys()].sort()).toEqual(['a', 'b']);
+    expect([...unwrap(await open().model('digits')).aliases.keys()].sort()).toEqual(['a', 'b']);
   });
 
   it('compares two versions by what they measure, hold and were made of', async () => {
     const { registry } = await filled();
-    const json = value(parseJson(manifest, 'manifest')) as {
+    const json = unwrap(parseJson(manifest, 'manifest')) as {
       card: { metrics: Record<string, number> };
       variants: { name: string }[];
     };
     const better = { ...json.card, metrics: { ...json.card.metrics, accuracy: 0.999 } };
     const only = json.variants.filter(({ name }) => name === 'fp32');
-    value(
+    unwrap(
       await registry.publish(
         versioned('3.0.0', { card: better, variants: only, licence: 'MIT' }),
         'ann',
       ),
     );
-    const compared = value(await registry.compare('digits', '2.0.0', '3.0.0'));
+    const compared = unwrap(await registry.compare('digits', '2.0.0', '3.0.0'));
     expect(compared).toMatchObject({
       variants: { added: [], removed: ['int8'], same: ['fp32'] },
       licence: { to: 'MIT' },

@@ -1,6 +1,6 @@
-import type { Result } from '@skerry/shared';
+import type { Result } from '../result.ts';
 
-/** For what never fails in a world, whatever happens there. */
+/** Of what cannot fail where it is called; else throws with the Failure's code and message. */
 export function unwrap<T>(result: Result<T>): T {
   if (!result.ok) throw new Error(`${result.error.code}: ${result.error.message}`);
   return result.value;
