@@ -199,7 +199,8 @@ export async function createDocumentFleet(
       traffic.frames++;
       traffic.bytes += frame.length;
     }
-    return up.length + down.length > 0;
+    // What the hub has said on hearing it goes down in the next round.
+    return up.length + down.length + device.inbox.length > 0;
   };
 
   return {
