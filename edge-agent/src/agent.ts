@@ -222,7 +222,7 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
     effect(op) {
       if (op.body.kind === 'answer') escalator.record(op.body);
       else if (op.body.kind === 'assignment') updates?.receive(op.body.envelope);
-      else documents.record(op);
+      else if (op.body.kind === 'document-change') documents.record(op);
     },
     onApplied(ops) {
       const bodies = ops.map(({ body }) => body);

@@ -19,9 +19,10 @@ import { createMemoryPipe } from './testing/memory-pipe.ts';
 import {
   sampleEscalation,
   sampleExchange,
+  sampleLearnReply,
+  sampleLearnTask,
   sampleReply,
   sampleStatus,
-  sampleUpdateReport,
 } from './testing/samples.ts';
 
 const one: Dialect = { toWire: (message) => message, fromWire: (wire) => wire };
@@ -101,25 +102,23 @@ describe('versions', () => {
     return read.ok ? read.value : read;
   };
 
-  it('[VER3] to an old coordinator a report goes as telemetry of the same lane, and a status without bundles', () => {
-    const report = { seq: 1, atMs: 0, body: sampleUpdateReport() };
-    const bundle = `sha256:${'b'.repeat(64)}`;
-    const model = { name: 'digits', version: '1.0.0', variant: `sha256:${'a'.repeat(64)}` };
-    const update = { bundle, state: 'soaking' as const, sinceMs: 5 };
-    const status = { ...sampleStatus(), models: [{ ...model, bundle, update }] };
-    const sentIn = (v: number) => onWire(sampleExchange({ v, oldest: 2, ops: [report], status }));
-    expect(sentIn(2)).toMatchObject({ ops: [{ seq: 1, body: { kind: 'telemetry', values: {} } }] });
-    expect(sentIn(2)).toHaveProperty('status.models', [model]);
-    expect(sentIn(3)).toMatchObject({ ops: [report], status: { models: status.models } });
-    expect(laneOf(report.body)).toBe(laneOf({ kind: 'telemetry' }));
+  it('[VER3] to an old coordinator a reply goes as telemetry of the same lane, and a status without learning', () => {
+    const reply = { seq: 1, atMs: 0, body: sampleLearnReply() };
+    const learn = { plans: [1], networks: ['digits'], examples: [], idle: true };
+    const status = { ...sampleStatus(), learn };
+    const sentIn = (v: number) => onWire(sampleExchange({ v, oldest: 3, ops: [reply], status }));
+    expect(sentIn(3)).toMatchObject({ ops: [{ seq: 1, body: { kind: 'telemetry', values: {} } }] });
+    expect(sentIn(3)).toHaveProperty('status', sampleStatus());
+    expect(sentIn(4)).toMatchObject({ ops: [reply], status: { learn } });
+    expect(laneOf(reply.body)).toBe(laneOf({ kind: 'telemetry' }));
   });
 
-  it('[VER3] to an old device an assignment goes as an answer that nobody waits for', () => {
-    const body = { kind: 'assignment' as const, envelope: Uint8Array.of(1) };
+  it('[VER3] to an old device a task goes as an answer that nobody waits for', () => {
+    const body = sampleLearnTask();
     const replyIn = (v: number) =>
       onWire(sampleReply({ v, ops: [{ position: 3, atMs: 0, body }] }));
-    expect(replyIn(2)).toMatchObject({ ops: [{ position: 3, body: { kind: 'answer' } }] });
-    expect(replyIn(3)).toMatchObject({ ops: [{ position: 3, body }] });
+    expect(replyIn(3)).toMatchObject({ ops: [{ position: 3, body: { kind: 'answer' } }] });
+    expect(replyIn(4)).toMatchObject({ ops: [{ position: 3, body }] });
   });
 
   it('[VER2] without a common version nothing is taken, and the device keeps its op', async () => {

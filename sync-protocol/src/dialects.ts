@@ -15,28 +15,28 @@ export type Dialects = ReadonlyMap<number, Dialect>;
 
 const asIs: Dialect = { toWire: (message) => message, fromWire: (wire) => wire };
 
-/** What an old device takes in an assignment's place, so that its cursor goes on: an answer that nobody waits for. */
-const noQuestion = 'an assignment';
+/** What an old device takes in a task's place, so that its cursor goes on: an answer that nobody waits for. */
+const noQuestion = 'a learning task';
 
 /**
- * Without updates: a report goes as telemetry without values, which is of the same lane; an assignment as an answer to
- * a question that nobody asked; and a status does not tell bundles.
+ * Without learning: a reply goes as telemetry without values, which is of the same lane; a task as an answer to a
+ * question that nobody asked; and a status does not tell what could be learned from.
  */
-const versionTwo: Dialect = {
+const versionThree: Dialect = {
   toWire(message) {
     switch (message.type) {
       case 'exchange': {
         const { status } = message;
         return {
           ...message,
-          ops: message.ops.map((op) => ({ ...op, body: withoutReport(op.body) })),
-          ...(status === undefined ? {} : { status: withoutBundles(status) }),
+          ops: message.ops.map((op) => ({ ...op, body: withoutReply(op.body) })),
+          ...(status === undefined ? {} : { status: withoutLearning(status) }),
         };
       }
       case 'reply':
         return {
           ...message,
-          ops: message.ops.map((op) => ({ ...op, body: withoutAssignment(op.body) })),
+          ops: message.ops.map((op) => ({ ...op, body: withoutTask(op.body) })),
         };
       default:
         return message;
@@ -45,11 +45,11 @@ const versionTwo: Dialect = {
   fromWire: (wire) => wire,
 };
 
-const withoutReport = (body: UpBody): UpBody =>
-  body.kind === 'update-report' ? { kind: 'telemetry', values: {} } : body;
+const withoutReply = (body: UpBody): UpBody =>
+  body.kind === 'learn-reply' ? { kind: 'telemetry', values: {} } : body;
 
-const withoutAssignment = (body: DownBody): DownBody =>
-  body.kind === 'assignment'
+const withoutTask = (body: DownBody): DownBody =>
+  body.kind === 'learn-task'
     ? {
         kind: 'answer',
         requestId: noQuestion,
@@ -57,14 +57,11 @@ const withoutAssignment = (body: DownBody): DownBody =>
       }
     : body;
 
-const withoutBundles = ({ labels: _, ...status }: DeviceStatus): DeviceStatus => ({
-  ...status,
-  models: status.models.map(({ bundle: _bundle, update: _update, ...rest }) => rest),
-});
+const withoutLearning = ({ learn: _, ...status }: DeviceStatus): DeviceStatus => status;
 
 export const spokenDialects: Dialects = new Map([
-  [2, versionTwo],
-  [3, asIs],
+  [3, versionThree],
+  [4, asIs],
 ]);
 
 export const newestOf = (dialects: Dialects): number => Math.max(...dialects.keys());

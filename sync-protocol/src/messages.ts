@@ -4,12 +4,13 @@
 import { digestSchema, exchangeOpsMax, nameSchema, requestDeadlineMsMax } from '@skerry/shared';
 import { z } from 'zod';
 import { blobRefSchema } from './blobs/blob.ts';
+import { learnReplySchema, learnStatusSchema, learnTaskSchema } from './learn/messages.ts';
 import { laneOf, lanes } from './op-kinds.ts';
 import { assignmentBytesMax } from './update/assignment.ts';
 import { updateReportSchema, updateStates } from './update/report.ts';
 
 /** dialects.ts says what each version lacks. */
-export const protocolVersion = 3;
+export const protocolVersion = 4;
 
 const bytesSchema = z.custom<Uint8Array>((v) => v instanceof Uint8Array, 'expected bytes');
 const countSchema = z.int().nonnegative();
@@ -105,6 +106,7 @@ export const upBodySchema = z.discriminatedUnion('kind', [
   documentChangeSchema,
   telemetrySchema,
   updateReportSchema,
+  learnReplySchema,
 ]);
 export type UpBody = z.infer<typeof upBodySchema>;
 
@@ -121,7 +123,7 @@ const upOpSchema = z.strictObject({
 });
 export type UpOp = z.infer<typeof upOpSchema>;
 
-/** What the device should run: a DSSE envelope in JSON, whose payload is update/assignment.ts's. Since version 3. */
+/** What the device should run: a DSSE envelope in JSON, whose payload is update/assignment.ts's. */
 const assignmentOpSchema = z.strictObject({
   kind: z.literal('assignment'),
   envelope: bytesSchema.refine((b) => b.length <= assignmentBytesMax, 'an envelope too large'),
@@ -132,6 +134,7 @@ export const downBodySchema = z.discriminatedUnion('kind', [
   answerSchema,
   documentChangeSchema,
   assignmentOpSchema,
+  learnTaskSchema,
 ]);
 export type DownBody = z.infer<typeof downBodySchema>;
 
@@ -149,7 +152,7 @@ export const deviceStatusSchema = z.strictObject({
   target: z.string().max(64),
   /** The place whose devices share a document with it. */
   site: nameSchema.optional(),
-  /** Words of its own, by which rollouts pick devices. Since version 3. */
+  /** Words of its own, by which rollouts pick devices. */
   labels: z.array(nameSchema).max(16).optional(),
   models: z
     .array(
@@ -157,9 +160,9 @@ export const deviceStatusSchema = z.strictObject({
         name: nameSchema,
         version: z.string(),
         variant: digestSchema,
-        /** sha256 of its manifest.json: the bundle that runs now. Since version 3. */
+        /** sha256 of its manifest.json: the bundle that runs now. */
         bundle: digestSchema.optional(),
-        /** The update that is under way, and for what it waits. Since version 3. */
+        /** The update that is under way, and for what it waits. */
         update: z
           .strictObject({
             bundle: digestSchema,
@@ -199,6 +202,8 @@ export const deviceStatusSchema = z.strictObject({
       quarantined: countSchema,
     })
     .optional(),
+  /** What it could learn from, and whether it may now. Since version 4. */
+  learn: learnStatusSchema.optional(),
   /** The latest decisions, newest last; no payload. */
   recent: z
     .array(

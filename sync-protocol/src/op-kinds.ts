@@ -41,10 +41,18 @@ export const opKinds: ByKind<OpKind> = {
     evictionRank: 1,
     evictable: false,
   },
-  // In the lane of telemetry, as which it reaches a coordinator of version 2, and behind what an app waits for.
+  // Behind what an app waits for.
   'update-report': {
     lane: 'bulk',
     bytesPerHourMax: 4 * mebibytes,
+    evictionRank: 1,
+    evictable: false,
+  },
+  // In the lane of telemetry, as which it reaches a coordinator of version 3. A round has a deadline of its own.
+  'learn-reply': {
+    lane: 'bulk',
+    ttlMs: 7 * dayMs,
+    bytesPerHourMax: 16 * mebibytes,
     evictionRank: 1,
     evictable: false,
   },
@@ -62,6 +70,7 @@ export const byKind = <T>(each: T): ByKind<T> => ({
   escalation: each,
   'document-change': each,
   'update-report': each,
+  'learn-reply': each,
   telemetry: each,
 });
 export const laneOf = ({ kind }: { readonly kind: UpKind }): Lane => opKinds[kind].lane;

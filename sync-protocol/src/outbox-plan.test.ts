@@ -10,6 +10,7 @@ describe('outbox plan', () => {
       escalation: 'urgent',
       'document-change': 'normal',
       'update-report': 'bulk',
+      'learn-reply': 'bulk',
       telemetry: 'bulk',
     });
   });

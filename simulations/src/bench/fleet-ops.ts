@@ -16,6 +16,7 @@ import { createReplica, encodeFrame, twinOf, writableBy } from '@skerry/sync-pro
 import {
   createMemoryDocumentDisk,
   createMemoryDocumentLog,
+  sampleLearnReply,
   sampleUpdateReport,
 } from '@skerry/sync-protocol/testing';
 import { expectOk } from './in-process-agent.ts';
@@ -25,8 +26,9 @@ export const appendsPerInterval: Readonly<Record<UpKind, number>> = {
   telemetry: 0.1,
   escalation: 0.02,
   'document-change': 0.01,
-  // Once in a rollout.
+  // Once in a rollout, and in a round.
   'update-report': 0,
+  'learn-reply': 0,
 };
 
 export interface FleetOps {
@@ -66,6 +68,7 @@ export function createFleetOps(question: Escalation, random: Random): FleetOps {
       if (kind === 'document-change') return changeTwin(device);
       if (kind === 'escalation') return { ...question, requestId: `${device}-${count}` };
       if (kind === 'update-report') return sampleUpdateReport();
+      if (kind === 'learn-reply') return sampleLearnReply();
       return { kind, values: { cpu: random.next(), memory: random.next(), temperature: 40 } };
     },
     close: engine.close,

@@ -55,6 +55,8 @@ export function idOf(body: UpBody): string {
       return body.document;
     case 'update-report':
       return body.version;
+    case 'learn-reply':
+      return body.run;
     case 'telemetry':
       return Object.keys(body.values)[0] ?? '';
   }

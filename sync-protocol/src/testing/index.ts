@@ -40,6 +40,8 @@ export {
   sampleDocumentChange,
   sampleEscalation,
   sampleExchange,
+  sampleLearnReply,
+  sampleLearnTask,
   sampleModelAssignment,
   sampleReply,
   sampleStatus,

@@ -1,5 +1,6 @@
 // Messages for tests: valid, small, and told apart by a number.
 
+import type { LearnReply, LearnTask } from '../learn/messages.ts';
 import type {
   Ack,
   Answer,
@@ -69,6 +70,36 @@ export function sampleUpdateReport(more: Partial<UpdateReport> = {}): UpdateRepo
     counter: 1,
     state: 'assigned',
     attempt: 1,
+    ...more,
+  };
+}
+
+export function sampleLearnTask(more: Partial<LearnTask> = {}): LearnTask {
+  return {
+    kind: 'learn-task',
+    run: 'run-1',
+    round: 1,
+    attempt: 1,
+    deadlineLeftMs: 60_000,
+    work: { type: 'end', reason: 'the run has ended' },
+    ...more,
+  };
+}
+
+export function sampleLearnReply(more: Partial<LearnReply> = {}): LearnReply {
+  return {
+    kind: 'learn-reply',
+    run: 'run-1',
+    round: 1,
+    attempt: 1,
+    result: {
+      type: 'trained',
+      examples: 100,
+      steps: 10,
+      completed: 1,
+      update: { digest: `sha256:${'c'.repeat(64)}`, bytes: 400 },
+      metrics: { loss: 0.5 },
+    },
     ...more,
   };
 }

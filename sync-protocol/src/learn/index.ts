@@ -1,0 +1,33 @@
+export {
+  type DeclineReason,
+  declineReasons,
+  type LearnReply,
+  type LearnStatus,
+  type LearnTask,
+  learnReplySchema,
+  learnStatusSchema,
+  learnTaskSchema,
+  type SecureStage,
+  secureBytesMax,
+  secureStages,
+} from './messages.ts';
+export {
+  layoutSize,
+  layoutSizeMax,
+  type ParameterLayout,
+  parameterLayoutSchema,
+  readVector,
+  sameLayout,
+  tensorsOf,
+  vectorBytes,
+  vectorOf,
+} from './parameter-layout.ts';
+export {
+  type Compression,
+  compressionSchema,
+  type LearnPlan,
+  learnPlanBytes,
+  learnPlanSchema,
+  learnPlanVersions,
+  readLearnPlan,
+} from './plan.ts';
