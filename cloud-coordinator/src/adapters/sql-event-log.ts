@@ -3,10 +3,10 @@
 import { err, failure } from '@skerry/shared';
 import { attempt } from '@skerry/shared/node';
 import type { Kysely, Transaction } from 'kysely';
-import { eventCharsMax, eventsPerAppendMax, type RolloutStore } from '../update/rollouts/ports.ts';
+import { type EventStore, eventCharsMax, eventsPerAppendMax } from '../event-log/event-store.ts';
 import type { Schema } from './schema.ts';
 
-export function createSqlEventLog(db: Kysely<Schema>, kind: 'rollout' | 'model'): RolloutStore {
+export function createSqlEventLog(db: Kysely<Schema>, kind: 'rollout' | 'model'): EventStore {
   return {
     list: () =>
       attempt(async () => {

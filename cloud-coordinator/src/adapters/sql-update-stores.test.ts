@@ -2,10 +2,7 @@ import { systemClock } from '@skerry/shared/node';
 import { sampleAssignment } from '@skerry/sync-protocol/testing';
 import type { Kysely } from 'kysely';
 import { describe, expect, it } from 'vitest';
-import {
-  assignmentStoreContract,
-  rolloutStoreContract,
-} from '../testing/rollout-stores-contract.ts';
+import { assignmentStoreContract, eventStoreContract } from '../testing/rollout-stores-contract.ts';
 import { sqliteDisk } from '../testing/sqlite-disk.ts';
 import { createGroupCommit } from './group-commit.ts';
 import type { Schema } from './schema.ts';
@@ -26,7 +23,7 @@ function oneConnection<Store>(open: (db: Kysely<Schema>) => Store) {
   };
 }
 
-rolloutStoreContract('SQLite', async () => oneConnection((db) => createSqlEventLog(db, 'rollout')));
+eventStoreContract('SQLite', async () => oneConnection((db) => createSqlEventLog(db, 'rollout')));
 
 assignmentStoreContract('SQLite', async () =>
   oneConnection((db) => {

@@ -6,8 +6,8 @@ import { describe, expect, it, vi } from 'vitest';
 import type { DeviceView } from '../fleet/device-registry.ts';
 import {
   createMemoryAssignmentStore,
+  createMemoryEventStore,
   createMemoryRolloutDisk,
-  createMemoryRolloutStore,
 } from '../testing/memory-rollout-stores.ts';
 import { createModelFleet } from '../testing/model-fleet.ts';
 import {
@@ -40,7 +40,7 @@ async function world(watchersMax?: number) {
   ] as const;
   const fleet = createModelFleet({ devices: 60, seed: 1, bundles });
   const opened = await openRollouts({
-    store: createMemoryRolloutStore(disk),
+    store: createMemoryEventStore(disk),
     assignments: createMemoryAssignmentStore(disk, fleet.ops),
     ops: fleet.ops,
     devices: fleet.directory,

@@ -18,8 +18,8 @@ import { registryRoutes } from '../http/registry.ts';
 import { rolloutRoutes } from '../http/rollouts.ts';
 import {
   createMemoryAssignmentStore,
+  createMemoryEventStore,
   createMemoryRolloutDisk,
-  createMemoryRolloutStore,
 } from '../testing/memory-rollout-stores.ts';
 import { createModelFleet } from '../testing/model-fleet.ts';
 import { incumbentDigest, sampleBundleRef, samplePlan } from '../testing/sample-rollout.ts';
@@ -45,7 +45,7 @@ async function world(terms: Terms = {}) {
   const blobs = createMemoryBlobStore();
   const disk = createMemoryRolloutDisk();
   const registry = createRegistry({
-    logs: createMemoryRolloutStore(createMemoryRolloutDisk()),
+    logs: createMemoryEventStore(createMemoryRolloutDisk()),
     blobs,
     references: createMemoryBlobReferences(),
     signer: unwrap(createKeySigner(generateKeyPairSync('ed25519').privateKey)),
@@ -56,7 +56,7 @@ async function world(terms: Terms = {}) {
   const fleet = createModelFleet({ devices: 60, seed: 1, bundles });
   const rollouts = unwrap(
     await openRollouts({
-      store: createMemoryRolloutStore(disk),
+      store: createMemoryEventStore(disk),
       assignments: createMemoryAssignmentStore(disk, fleet.ops),
       ops: fleet.ops,
       devices: fleet.directory,

@@ -1,7 +1,7 @@
 export {
   createMemoryAssignmentStore,
+  createMemoryEventStore,
   createMemoryRolloutDisk,
-  createMemoryRolloutStore,
   type MemoryRolloutDisk,
 } from './memory-rollout-stores.ts';
 export type { ModelDevice, ModelDeviceOptions } from './model-device.ts';
@@ -10,6 +10,6 @@ export { type Behaviour, createHealthSource, goodBehaviour } from './model-healt
 export {
   type AssignmentDatabase,
   assignmentStoreContract,
-  type RolloutDatabase,
-  rolloutStoreContract,
+  type EventDatabase,
+  eventStoreContract,
 } from './rollout-stores-contract.ts';

@@ -6,14 +6,14 @@ import {
 } from '@skerry/sync-protocol/testing';
 import {
   createMemoryAssignmentStore,
+  createMemoryEventStore,
   createMemoryRolloutDisk,
-  createMemoryRolloutStore,
 } from './memory-rollout-stores.ts';
-import { assignmentStoreContract, rolloutStoreContract } from './rollout-stores-contract.ts';
+import { assignmentStoreContract, eventStoreContract } from './rollout-stores-contract.ts';
 
-rolloutStoreContract('memory', async () => {
+eventStoreContract('memory', async () => {
   const disk = createMemoryRolloutDisk();
-  return { open: async () => createMemoryRolloutStore(disk), async close() {} };
+  return { open: async () => createMemoryEventStore(disk), async close() {} };
 });
 
 assignmentStoreContract('memory', async () => {

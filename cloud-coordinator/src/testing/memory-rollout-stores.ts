@@ -1,14 +1,9 @@
-// A RolloutStore and an AssignmentStore whose disk is an object: it outlives the stores that hold it.
+// A EventStore and an AssignmentStore whose disk is an object: it outlives the stores that hold it.
 
 import { err, failure, ok } from '@skerry/shared';
 import type { CoordinatorStore } from '@skerry/sync-protocol';
-import {
-  type AssignmentStore,
-  eventCharsMax,
-  eventsPerAppendMax,
-  type IssuedAssignment,
-  type RolloutStore,
-} from '../update/rollouts/ports.ts';
+import { type EventStore, eventCharsMax, eventsPerAppendMax } from '../event-log/event-store.ts';
+import type { AssignmentStore, IssuedAssignment } from '../update/rollouts/ports.ts';
 
 export interface MemoryRolloutDisk {
   readonly logs: Map<string, string[]>;
@@ -20,7 +15,7 @@ export function createMemoryRolloutDisk(): MemoryRolloutDisk {
   return { logs: new Map(), issued: new Map() };
 }
 
-export function createMemoryRolloutStore({ logs }: MemoryRolloutDisk): RolloutStore {
+export function createMemoryEventStore({ logs }: MemoryRolloutDisk): EventStore {
   return {
     list: async () => ok([...logs.keys()]),
     read: async (log, from, eventsMax) => ok((logs.get(log) ?? []).slice(from, from + eventsMax)),

@@ -1,32 +1,28 @@
-// What every RolloutStore and AssignmentStore must do, whatever its database. An adapter's whole test is one call each.
+// What every EventStore and AssignmentStore must do, whatever its database. An adapter's whole test is one call each.
 
 import { unwrap } from '@skerry/shared/testing';
 import type { CoordinatorStore } from '@skerry/sync-protocol';
 import type { Assignment } from '@skerry/sync-protocol/update';
 import { describe, expect, it } from 'vitest';
-import {
-  type AssignmentStore,
-  eventsPerAppendMax,
-  type RolloutStore,
-  type SignedAssignment,
-} from '../update/rollouts/ports.ts';
+import { type EventStore, eventsPerAppendMax } from '../event-log/event-store.ts';
+import type { AssignmentStore, SignedAssignment } from '../update/rollouts/ports.ts';
 
-export interface RolloutDatabase {
+export interface EventDatabase {
   /** One more coordinator on it. */
-  open(): Promise<RolloutStore>;
+  open(): Promise<EventStore>;
   close(): Promise<void>;
 }
 
-export function rolloutStoreContract(
+export function eventStoreContract(
   name: string,
-  createDatabase: () => Promise<RolloutDatabase>,
+  createDatabase: () => Promise<EventDatabase>,
 ): void {
-  const opened = async (body: (database: RolloutDatabase) => Promise<void>): Promise<void> => {
+  const opened = async (body: (database: EventDatabase) => Promise<void>): Promise<void> => {
     const database = await createDatabase();
     await body(database).finally(() => database.close());
   };
 
-  describe(`${name}: RolloutStore`, () => {
+  describe(`${name}: EventStore`, () => {
     it('[RST1] keeps each log in its order, over a restart, and lists them as they began', () =>
       opened(async (database) => {
         const store = await database.open();
@@ -61,7 +57,7 @@ export function rolloutStoreContract(
           );
           expect(wrote.filter((each) => each.ok && each.value)).toHaveLength(1);
         }
-        const log = unwrap(await (stores[0] as RolloutStore).read('log', 0, 99));
+        const log = unwrap(await (stores[0] as EventStore).read('log', 0, 99));
         expect(log).toHaveLength(20);
         for (let i = 0; i < 20; i += 2) expect(log[i]).toBe(log[i + 1]);
       }));

@@ -5,6 +5,7 @@ import { type Clock, type Log, ok, type Result, sleep } from '@skerry/shared';
 import type { Signer } from '@skerry/shared/node';
 import type { CoordinatorStore } from '@skerry/sync-protocol';
 import { audiences, type BlobReferences, type BlobStore } from '@skerry/sync-protocol/blobs';
+import type { EventStore } from '../event-log/event-store.ts';
 import { createDeltas, type DeltasPorts } from './deltas/deltas.ts';
 import type { Registry } from './registry/index.ts';
 import {
@@ -12,7 +13,6 @@ import {
   type DeviceDirectory,
   openRollouts,
   type Phase,
-  type RolloutStore,
   type Rollouts,
 } from './rollouts/index.ts';
 import { createAssignmentSigner, signedBundles } from './trust/assignment-signer.ts';
@@ -23,7 +23,7 @@ export interface UpdatePorts {
   readonly registry: Registry;
   readonly repository: TrustRepository;
   readonly signers: readonly Signer[];
-  readonly logs: RolloutStore;
+  readonly logs: EventStore;
   readonly assignments: AssignmentStore;
   readonly blobs: BlobStore;
   readonly references: BlobReferences;

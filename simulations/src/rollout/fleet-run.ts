@@ -15,8 +15,8 @@ import {
 import {
   type Behaviour,
   createMemoryAssignmentStore,
+  createMemoryEventStore,
   createMemoryRolloutDisk,
-  createMemoryRolloutStore,
   createModelFleet,
   goodBehaviour,
   type ModelFleet,
@@ -100,7 +100,7 @@ export async function startFleetRun(options: FleetRunOptions): Promise<FleetRun>
   });
   const opened = await openRollouts(
     {
-      store: createMemoryRolloutStore(disk),
+      store: createMemoryEventStore(disk),
       assignments: createMemoryAssignmentStore(disk, fleet.ops),
       ops: fleet.ops,
       devices: fleet.directory,

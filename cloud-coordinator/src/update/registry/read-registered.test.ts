@@ -13,8 +13,8 @@ import {
 } from '@skerry/sync-protocol/testing';
 import { expect, it } from 'vitest';
 import {
+  createMemoryEventStore,
   createMemoryRolloutDisk,
-  createMemoryRolloutStore,
 } from '../../testing/memory-rollout-stores.ts';
 import { createReadRegistered } from './read-registered.ts';
 import { createRegistry } from './registry.ts';
@@ -23,7 +23,7 @@ import { createRegistry } from './registry.ts';
 async function world() {
   const blobs = createMemoryBlobStore();
   const registry = createRegistry({
-    logs: createMemoryRolloutStore(createMemoryRolloutDisk()),
+    logs: createMemoryEventStore(createMemoryRolloutDisk()),
     blobs,
     references: createMemoryBlobReferences(),
     signer: unwrap(createKeySigner(generateKeyPairSync('ed25519').privateKey)),

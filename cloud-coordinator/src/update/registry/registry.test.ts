@@ -13,8 +13,8 @@ import {
 } from '@skerry/sync-protocol/testing';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
+  createMemoryEventStore,
   createMemoryRolloutDisk,
-  createMemoryRolloutStore,
 } from '../../testing/memory-rollout-stores.ts';
 import { createRegistry } from './registry.ts';
 
@@ -43,7 +43,7 @@ async function world() {
   const signer = newSigner();
   const open = (with_ = signer) =>
     createRegistry({
-      logs: createMemoryRolloutStore(disk),
+      logs: createMemoryEventStore(disk),
       blobs,
       references,
       signer: with_,

@@ -11,7 +11,8 @@ import {
   type BlobStore,
   storeBytes,
 } from '@skerry/sync-protocol/blobs';
-import type { BundleDirectory, RolloutStore } from '../rollouts/index.ts';
+import type { EventStore } from '../../event-log/event-store.ts';
+import type { BundleDirectory } from '../rollouts/index.ts';
 import { type Comparison, compareVersions } from './compare-versions.ts';
 import { type BundleFiles, describeManifest, filesOf, readManifest } from './describe-manifest.ts';
 import { openEvent, sealEvent, type Unchained } from './event-envelope.ts';
@@ -20,7 +21,7 @@ import type { Description, ModelEvent, VersionState } from './model-event.ts';
 
 export interface RegistryPorts {
   /** One log a model. */
-  readonly logs: RolloutStore;
+  readonly logs: EventStore;
   readonly blobs: BlobStore;
   readonly references: BlobReferences;
   /** Signs each event. */

@@ -1,10 +1,11 @@
 // What makes it impossible that a rollout ever ends, found before it begins: afterwards it would only look slow.
 
+import { type Selectable, selects } from '../../fleet/selection.ts';
 import { anytimeBounds, stakesPerDevice, toRise } from './anytime-bound.ts';
 import { signsOf } from './gate-signs.ts';
 import type { ResolvedBundle } from './ports.ts';
 import type { Wave } from './rollout-event.ts';
-import { type Comparison, type RolloutPlan, type Selectable, selects } from './rollout-plan.ts';
+import type { Comparison, RolloutPlan } from './rollout-plan.ts';
 
 export interface Obstacle {
   readonly code:

@@ -1,8 +1,9 @@
 // Which of several rollouts of one model has a device in hand: the latest that has told it something and not let go.
 
 import { err, failure, ok, type Result } from '@skerry/shared';
+import { type Selectable, selects } from '../../fleet/selection.ts';
 import type { FleetState } from './fleet-state.ts';
-import { type RolloutPlan, type Selectable, selects } from './rollout-plan.ts';
+import type { RolloutPlan } from './rollout-plan.ts';
 import type { RolloutState } from './rollout-state.ts';
 
 const inProgress: ReadonlySet<string> = new Set(['awaiting-approval', 'running', 'paused']);

@@ -2,10 +2,10 @@
 // comes to the same, and a test needs no clock.
 
 import type { UpdateState } from '@skerry/sync-protocol/update';
+import { eventCharsMax } from '../../event-log/event-store.ts';
 import { evaluateGate, type Observed } from './evaluate-gate.ts';
 import type { Execution } from './gate-signs.ts';
 import type { Member } from './member.ts';
-import { eventCharsMax } from './ports.ts';
 import { devicesPerEventMax, type RolloutEvent, type Tally } from './rollout-event.ts';
 import type { RolloutPlan } from './rollout-plan.ts';
 import type { RolloutState } from './rollout-state.ts';

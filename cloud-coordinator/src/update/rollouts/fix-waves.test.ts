@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { selects } from '../../fleet/selection.ts';
 import { sampleFleet, samplePlan } from '../../testing/sample-rollout.ts';
 import { checkFeasibility } from './check-feasibility.ts';
 import { fixWaves, waveOf } from './fix-waves.ts';
-import { type RolloutPlanInput, rolloutPlanSchema, selects } from './rollout-plan.ts';
+import { type RolloutPlanInput, rolloutPlanSchema } from './rollout-plan.ts';
 
 const fleet = sampleFleet(1_000);
 const sizesOf = (plan: Partial<RolloutPlanInput>, devices = fleet): number[] =>

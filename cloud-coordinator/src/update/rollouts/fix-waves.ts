@@ -2,14 +2,9 @@
 // later knows its wave without anybody's list, and nobody changes it by coming or going.
 
 import { stableShare } from '@skerry/sync-protocol/update';
+import { type Selectable, type Selection, selects } from '../../fleet/selection.ts';
 import type { Wave } from './rollout-event.ts';
-import {
-  type RolloutPlan,
-  type Selectable,
-  type Selection,
-  selects,
-  wavesMax,
-} from './rollout-plan.ts';
+import { type RolloutPlan, wavesMax } from './rollout-plan.ts';
 
 interface Placed {
   readonly device: Selectable;

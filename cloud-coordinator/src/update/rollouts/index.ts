@@ -1,3 +1,5 @@
+export { readEvents, writeEvent } from '../../event-log/event-log.ts';
+export { type Selectable, type Selection, selects } from '../../fleet/selection.ts';
 export { observe, tally } from './due-events.ts';
 export { type ExperimentReport, evaluateExperiment } from './evaluate-experiment.ts';
 export { evaluateGate, type Observed } from './evaluate-gate.ts';
@@ -10,7 +12,6 @@ export type {
   FleetDevice,
   IssuedAssignment,
   ResolvedBundle,
-  RolloutStore,
   SignedAssignment,
 } from './ports.ts';
 export {
@@ -19,14 +20,12 @@ export {
   type FleetEvent,
   fleetEventSchema,
   type RolloutEvent,
-  readEvents,
   rolloutEventSchema,
   type Tally,
   tallySchema,
   type Verdict,
   verdictSchema,
   type Wave,
-  writeEvent,
 } from './rollout-event.ts';
 export {
   type Comparison,
@@ -35,9 +34,6 @@ export {
   type RolloutPlan,
   type RolloutPlanInput,
   rolloutPlanSchema,
-  type Selectable,
-  type Selection,
-  selects,
 } from './rollout-plan.ts';
 export { type Phase, type RolloutState, replay } from './rollout-state.ts';
 export {

@@ -1,4 +1,6 @@
 import { expect, it } from 'vitest';
+import { writeEvent } from '../../event-log/event-log.ts';
+import { eventCharsMax } from '../../event-log/event-store.ts';
 import {
   candidateDigest,
   incumbentDigest,
@@ -9,8 +11,7 @@ import {
 } from '../../testing/sample-rollout.ts';
 import { fixWaves } from './fix-waves.ts';
 import { heardFrom, joinedFrom, reportedFrom } from './observe-fleet.ts';
-import { eventCharsMax } from './ports.ts';
-import { type RolloutEvent, writeEvent } from './rollout-event.ts';
+import type { RolloutEvent } from './rollout-event.ts';
 import { replay } from './rollout-state.ts';
 
 it('[ROL8] what a device said before it reported that it had let go turns it back no second time', () => {

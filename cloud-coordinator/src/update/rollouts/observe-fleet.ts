@@ -1,12 +1,12 @@
 // From what the registry and the ops say to the events that a rollout's log lacks. Pure: what is there already is no event.
 
 import type { OpenOp } from '@skerry/sync-protocol';
+import { selects } from '../../fleet/selection.ts';
 import { chunked } from './due-events.ts';
 import { waveOf } from './fix-waves.ts';
 import { answersRevert } from './member.ts';
 import type { FleetDevice } from './ports.ts';
 import type { RolloutEvent } from './rollout-event.ts';
-import { selects } from './rollout-plan.ts';
 import type { RolloutState } from './rollout-state.ts';
 
 /** A rollout that turns back, or is over without success, takes nobody new. */

@@ -3,26 +3,8 @@
 
 import type { Result } from '@skerry/shared';
 import type { Assignment, DeltaOffer } from '@skerry/sync-protocol/update';
+import type { Selectable } from '../../fleet/selection.ts';
 import type { BundleRef } from './rollout-event.ts';
-import type { Selectable } from './rollout-plan.ts';
-
-/** Of one append. */
-export const eventsPerAppendMax = 64;
-/** Of one event as text. */
-export const eventCharsMax = 2 * 1024 * 1024;
-
-/** Logs of events by name, of which only the end grows. Several coordinators may share it. */
-export interface RolloutStore {
-  /** The names of all logs, in the order in which they began. */
-  list(): Promise<Result<readonly string[]>>;
-  /** In order, from the one at `from` on. */
-  read(log: string, from: number, eventsMax: number): Promise<Result<readonly string[]>>;
-  /**
-   * Durable when it returns, all of them or none. `false`: the log's length is not `length`, for another has written;
-   * nothing has changed. A log begins with its first append at 0.
-   */
-  append(log: string, length: number, events: readonly string[]): Promise<Result<boolean>>;
-}
 
 /** The latest that a device was told to run, and why for each model. */
 export interface IssuedAssignment {

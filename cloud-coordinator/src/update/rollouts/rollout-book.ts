@@ -2,9 +2,9 @@
 // long as the decider believed, and a quarantine is in force before a rollout's log says why.
 
 import { type Clock, err, failure, type Log, ok, type Result } from '@skerry/shared';
-import { createEventLog, type EventLog } from './event-log.ts';
+import { createEventLog, type EventLog } from '../../event-log/event-log.ts';
+import { type EventStore, eventsPerAppendMax } from '../../event-log/event-store.ts';
 import { calmFleet, type FleetState, nextFleet } from './fleet-state.ts';
-import { eventsPerAppendMax, type RolloutStore } from './ports.ts';
 import {
   type FleetEvent,
   fleetEventSchema,
@@ -48,7 +48,7 @@ export interface RolloutBook {
 
 /** Fails with what the store failed with. */
 export async function openRolloutBook(
-  store: RolloutStore,
+  store: EventStore,
   change: typeof transition,
   clock: Clock,
   log: Log,
@@ -182,7 +182,7 @@ function noteUnsaid({ unsaid }: OpenRollout, events: readonly RolloutEvent[]): v
     if (event.kind === 'issued') for (const { device } of event.issues) unsaid.add(device);
 }
 
-function openRollout(store: RolloutStore, change: typeof transition, name: string): OpenRollout {
+function openRollout(store: EventStore, change: typeof transition, name: string): OpenRollout {
   const log = createEventLog<RolloutEvent, RolloutState | undefined>(
     store,
     name,

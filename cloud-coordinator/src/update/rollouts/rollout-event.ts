@@ -1,7 +1,7 @@
 // What can happen to a rollout and to the fleet's rules. The log of these is all that is known: who folds it over the
 // transition has the state, today and in a year, so a verdict can be examined. They are read from disk: a border.
 
-import { digestSchema, err, failure, nameSchema, ok, parseJson, type Result } from '@skerry/shared';
+import { digestSchema, nameSchema } from '@skerry/shared';
 import { blobRefSchema } from '@skerry/sync-protocol/blobs';
 import { healthSchema, updateStates } from '@skerry/sync-protocol/update';
 import { z } from 'zod';
@@ -189,23 +189,3 @@ export const fleetEventSchema = z.discriminatedUnion('kind', [
   }),
 ]);
 export type FleetEvent = z.infer<typeof fleetEventSchema>;
-
-/** An event as a log keeps it. */
-export const writeEvent = (event: RolloutEvent | FleetEvent): string => JSON.stringify(event);
-
-/** Fails with `storage_failed`: a log is written by us alone. */
-export function readEvents<Event>(
-  texts: readonly string[],
-  schema: z.ZodType<Event>,
-): Result<readonly Event[]> {
-  const events: Event[] = [];
-  for (const text of texts) {
-    const json = parseJson(new TextEncoder().encode(text), 'event', 'storage_failed');
-    if (!json.ok) return json;
-    const parsed = schema.safeParse(json.value);
-    if (!parsed.success)
-      return err(failure('storage_failed', `a log holds what is no event: ${text.slice(0, 80)}`));
-    events.push(parsed.data);
-  }
-  return ok(events);
-}

@@ -4,27 +4,14 @@
 import { digestSchema, nameSchema, shareSchema } from '@skerry/shared';
 import { modelAssignmentSchema } from '@skerry/sync-protocol/update';
 import { z } from 'zod';
+import { selectionSchema } from '../../fleet/selection.ts';
 
 export const wavesMax = 64;
-const labelsMax = 16;
-const listedDevicesMax = 10_000;
 
 const durationMsSchema = z.int().min(1_000).max(31_536_000_000);
 const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
 const dayMs = 24 * hourMs;
-
-const labelSchema = z.string().min(1).max(64);
-
-/** All that is said must hold; nothing said is everybody. */
-const selectionSchema = z.strictObject({
-  labels: z.array(labelSchema).max(labelsMax).optional(),
-  /** Kinds of hardware, of which one. */
-  targets: z.array(z.string().min(1).max(64)).min(1).max(64).optional(),
-  sites: z.array(nameSchema).min(1).max(1_000).optional(),
-  devices: z.array(nameSchema).min(1).max(listedDevicesMax).optional(),
-});
-export type Selection = z.infer<typeof selectionSchema>;
 
 /** Of those whom no earlier wave has: a share or a number of whom `where` selects, or all of them. */
 const waveSchema = z.strictObject({
@@ -141,21 +128,3 @@ export const rolloutPlanSchema = z.strictObject({
 export type RolloutPlan = z.infer<typeof rolloutPlanSchema>;
 /** As it is written down. */
 export type RolloutPlanInput = z.input<typeof rolloutPlanSchema>;
-
-/** What a selection and a wave look at. */
-export interface Selectable {
-  readonly device: string;
-  readonly target: string;
-  readonly site: string;
-  readonly labels: readonly string[];
-}
-
-export function selects(selection: Selection, device: Selectable): boolean {
-  const { labels, targets, sites, devices } = selection;
-  return (
-    (labels?.every((label) => device.labels.includes(label)) ?? true) &&
-    (targets?.includes(device.target) ?? true) &&
-    (sites?.includes(device.site) ?? true) &&
-    (devices?.includes(device.device) ?? true)
-  );
-}

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { readEvents, writeEvent } from '../../event-log/event-log.ts';
 import {
   candidateDigest,
   digestOf,
@@ -10,13 +11,7 @@ import {
 import { phaseEnd } from './due-events.ts';
 import { explainRollout } from './explain.ts';
 import { planIssues } from './plan-issues.ts';
-import {
-  type RolloutEvent,
-  readEvents,
-  rolloutEventSchema,
-  type Verdict,
-  writeEvent,
-} from './rollout-event.ts';
+import { type RolloutEvent, rolloutEventSchema, type Verdict } from './rollout-event.ts';
 import type { RolloutPlan } from './rollout-plan.ts';
 import { begin, type Phase, type RolloutState, replay, transition } from './rollout-state.ts';
 import { timeToSafe } from './time-to-safe.ts';

@@ -2,10 +2,12 @@ import { err, failure, ok, silentLog } from '@skerry/shared';
 import { createVirtualClock } from '@skerry/shared/testing';
 import type { OpenOp } from '@skerry/sync-protocol';
 import { describe, expect, it } from 'vitest';
+import { readEvents } from '../../event-log/event-log.ts';
+import { type EventStore, eventCharsMax } from '../../event-log/event-store.ts';
 import {
   createMemoryAssignmentStore,
+  createMemoryEventStore,
   createMemoryRolloutDisk,
-  createMemoryRolloutStore,
 } from '../../testing/memory-rollout-stores.ts';
 import { createModelFleet, type ModelFleetOptions } from '../../testing/model-fleet.ts';
 import { goodBehaviour } from '../../testing/model-health.ts';
@@ -18,8 +20,7 @@ import {
   samplePlan,
 } from '../../testing/sample-rollout.ts';
 import { evaluateExperiment } from './evaluate-experiment.ts';
-import { eventCharsMax, type RolloutStore } from './ports.ts';
-import { readEvents, rolloutEventSchema } from './rollout-event.ts';
+import { rolloutEventSchema } from './rollout-event.ts';
 import { replay } from './rollout-state.ts';
 import { openRollouts, type Rollouts, type RolloutsPorts } from './rollouts.ts';
 import { timeToSafe } from './time-to-safe.ts';
@@ -43,7 +44,7 @@ async function world(options: Partial<ModelFleetOptions> = {}) {
     ...options,
   });
   const open = async (
-    store: RolloutStore = createMemoryRolloutStore(disk),
+    store: EventStore = createMemoryEventStore(disk),
     ops: RolloutsPorts['ops'] = fleet.ops,
   ): Promise<Rollouts> => {
     const opened = await openRollouts({
@@ -212,8 +213,8 @@ describe('rollouts at work', () => {
     await first.create(samplePlan({ waves: [{ count: 20 }, {}] }), 'an operator');
     // Every third write fails from the side of the coordinator, before or after it is durable; each time a new one starts.
     let writes = 0;
-    const store = createMemoryRolloutStore(disk);
-    const dying: RolloutStore = {
+    const store = createMemoryEventStore(disk);
+    const dying: EventStore = {
       ...store,
       async append(...args) {
         const died = err(failure('unavailable', 'killed'));
@@ -233,7 +234,7 @@ describe('rollouts at work', () => {
 
   it('[ROL22] tell what another has written down and was killed before it told', async () => {
     const { open, pass, disk, runs } = await world({ devices: 40 });
-    const store = createMemoryRolloutStore(disk);
+    const store = createMemoryEventStore(disk);
     // Durable, and then the one who wrote it is gone.
     const first = await open({
       ...store,
@@ -284,7 +285,7 @@ describe('rollouts at work', () => {
 
   it('[ROL23] begin another when who has claimed the model was killed before it began', async () => {
     const { open, pass, disk } = await world({ devices: 60 });
-    const store = createMemoryRolloutStore(disk);
+    const store = createMemoryEventStore(disk);
     const killed = await open({
       ...store,
       append: async (log, ...more) =>

@@ -12,6 +12,7 @@ import {
   type Result,
   type Timer,
 } from '@skerry/shared';
+import type { EventStore } from '../../event-log/event-store.ts';
 import { claimsOver, isSuperseded } from './claims-over.ts';
 import { createRollout, listAll } from './create-rollout.ts';
 import { chunked, dueEvents } from './due-events.ts';
@@ -25,7 +26,6 @@ import type {
   BundleDirectory,
   DeviceDirectory,
   FleetDevice,
-  RolloutStore,
 } from './ports.ts';
 import { type OpenRollout, openRolloutBook, type RolloutBook } from './rollout-book.ts';
 import type { RolloutEvent } from './rollout-event.ts';
@@ -35,7 +35,7 @@ import { sayFleet, sayIssues } from './say-assignments.ts';
 import { type ReportsPorts, takeReports } from './take-reports.ts';
 
 export interface RolloutsPorts {
-  readonly store: RolloutStore;
+  readonly store: EventStore;
   readonly assignments: AssignmentStore;
   readonly ops: ReportsPorts['ops'];
   readonly devices: DeviceDirectory;

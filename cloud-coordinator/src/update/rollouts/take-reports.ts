@@ -3,10 +3,11 @@
 
 import { type Clock, type Log, ok, type Result } from '@skerry/shared';
 import type { CoordinatorStore } from '@skerry/sync-protocol';
+import { writeEvent } from '../../event-log/event-log.ts';
+import { eventCharsMax } from '../../event-log/event-store.ts';
 import { reportedFrom } from './observe-fleet.ts';
-import { eventCharsMax } from './ports.ts';
 import type { RolloutBook } from './rollout-book.ts';
-import { type RolloutEvent, writeEvent } from './rollout-event.ts';
+import type { RolloutEvent } from './rollout-event.ts';
 
 export interface ReportsPorts {
   readonly ops: Pick<CoordinatorStore, 'openOps' | 'closeOps' | 'quarantineOp'>;

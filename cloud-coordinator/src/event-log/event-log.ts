@@ -1,10 +1,9 @@
 // One log and its fold, as this process knows them. What it believes is checked with each append: where another has
 // written meanwhile nothing is written, and whoever wanted to decides again.
 
-import { err, failure, ok, type Result } from '@skerry/shared';
+import { err, failure, ok, parseJson, type Result } from '@skerry/shared';
 import type { z } from 'zod';
-import { eventsPerAppendMax, type RolloutStore } from './ports.ts';
-import { type FleetEvent, type RolloutEvent, readEvents, writeEvent } from './rollout-event.ts';
+import { type EventStore, eventsPerAppendMax } from './event-store.ts';
 
 export interface EventLog<Event, State> {
   readonly name: string;
@@ -17,8 +16,8 @@ export interface EventLog<Event, State> {
 
 const eventsPerRead = 256;
 
-export function createEventLog<Event extends RolloutEvent | FleetEvent, State>(
-  store: RolloutStore,
+export function createEventLog<Event, State>(
+  store: EventStore,
   name: string,
   schema: z.ZodType<Event>,
   initial: State,
@@ -53,4 +52,24 @@ export function createEventLog<Event extends RolloutEvent | FleetEvent, State>(
       return appended;
     },
   };
+}
+
+/** An event as a log keeps it. */
+export const writeEvent = (event: unknown): string => JSON.stringify(event);
+
+/** Fails with `storage_failed`: a log is written by us alone. */
+export function readEvents<Event>(
+  texts: readonly string[],
+  schema: z.ZodType<Event>,
+): Result<readonly Event[]> {
+  const events: Event[] = [];
+  for (const text of texts) {
+    const json = parseJson(new TextEncoder().encode(text), 'event', 'storage_failed');
+    if (!json.ok) return json;
+    const parsed = schema.safeParse(json.value);
+    if (!parsed.success)
+      return err(failure('storage_failed', `a log holds what is no event: ${text.slice(0, 80)}`));
+    events.push(parsed.data);
+  }
+  return ok(events);
 }
