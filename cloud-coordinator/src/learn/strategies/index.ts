@@ -1,0 +1,26 @@
+export {
+  aggregateEvaluate,
+  type EvaluatedGroup,
+  type EvaluateReport,
+  type EvaluateResult,
+  type Spread,
+} from './aggregate-evaluate.ts';
+export { createStrategy } from './create-strategy.ts';
+export {
+  type Aggregated,
+  type AggregateReport,
+  type ClientShare,
+  type ClientUpdate,
+  type EvaluateConfig,
+  type LeftOutReason,
+  type Strategy,
+  type StrategyState,
+  type StrategyTraits,
+  startLossMetric,
+  type TrainConfig,
+} from './strategy.ts';
+export {
+  type StrategyOptions,
+  type StrategyOptionsInput,
+  strategyOptionsSchema,
+} from './strategy-options.ts';

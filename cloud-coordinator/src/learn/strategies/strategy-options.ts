@@ -1,0 +1,71 @@
+// How an operator names a strategy and sets it: the border of run plans. Defaults are the papers'.
+
+import { z } from 'zod';
+
+const learningRateSchema = z.number().gt(0).max(1e3);
+const betaSchema = z.number().min(0).lt(1);
+
+const mean = {
+  weighting: z.enum(['examples', 'uniform']).default('examples'),
+  /** A client's own word for its examples counts no further. */
+  examplesMax: z.int().min(1).max(1_000_000_000).default(1_000_000),
+  /** What of a client that did not do all of the work in time. */
+  partialWork: z.enum(['keep', 'drop']).default('keep'),
+};
+const serverLearningRate = learningRateSchema.default(1);
+
+const adaptive = {
+  ...mean,
+  serverLearningRate: learningRateSchema.default(0.01),
+  /** How far a coordinate that has never moved is from one that has; 0 only to compare with others. */
+  tau: z.number().min(0).max(1).default(1e-3),
+  secondMomentStart: z.enum(['tau-squared', 'zero']).default('tau-squared'),
+};
+const moments = {
+  ...adaptive,
+  beta1: betaSchema.default(0.9),
+  beta2: betaSchema.default(0.99),
+  biasCorrection: z.enum(['none', 'kingma']).default('none'),
+};
+
+const flatSchemas = [
+  z.strictObject({ name: z.literal('fedavg'), ...mean, serverLearningRate }),
+  z.strictObject({
+    name: z.literal('fedavgm'),
+    ...mean,
+    serverLearningRate,
+    momentum: betaSchema.default(0.9),
+    nesterov: z.boolean().default(false),
+  }),
+  z.strictObject({
+    name: z.literal('fedadagrad'),
+    ...adaptive,
+    /** The paper's Adagrad has no momentum. */
+    beta1: betaSchema.default(0),
+  }),
+  z.strictObject({ name: z.literal('fedadam'), ...moments }),
+  z.strictObject({ name: z.literal('fedyogi'), ...moments }),
+  z.strictObject({
+    name: z.literal('fedprox'),
+    ...mean,
+    serverLearningRate,
+    proximalMu: z.number().gt(0).max(1e3),
+  }),
+  z.strictObject({
+    name: z.literal('fednova'),
+    ...mean,
+    serverLearningRate,
+    localMomentum: betaSchema.default(0),
+  }),
+  z.strictObject({
+    name: z.literal('q-fedavg'),
+    partialWork: mean.partialWork,
+    q: z.number().min(0).max(100),
+    clientLearningRate: learningRateSchema,
+  }),
+] as const;
+
+export const strategyOptionsSchema = z.discriminatedUnion('name', [...flatSchemas]);
+export type StrategyOptions = z.infer<typeof strategyOptionsSchema>;
+/** As a person writes it: what has a default may be left out. */
+export type StrategyOptionsInput = z.input<typeof strategyOptionsSchema>;
