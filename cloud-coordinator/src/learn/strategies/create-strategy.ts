@@ -1,6 +1,9 @@
 // A strategy from its options, by name.
 
-import { combinedStrategy } from './combined-strategy.ts';
+import { centredClippingRule, geometricMedianRule, normClippingRule } from './central-rules.ts';
+import { combinedStrategy, type Rule } from './combined-strategy.ts';
+import { medianRule, trimmedMeanRule } from './coordinate-rules.ts';
+import { bulyanRule, krumRule } from './krum.ts';
 import { fairRule, fedNovaRule, weightedMeanRule } from './mean-rules.ts';
 import { createServerOptimizer } from './server-optimizers.ts';
 import type { Strategy } from './strategy.ts';
@@ -55,5 +58,30 @@ export function createStrategy(options: StrategyOptions): Strategy {
       return combinedStrategy(name, fedNovaRule(options), sgd(options.serverLearningRate));
     case 'q-fedavg':
       return combinedStrategy(name, fairRule(options), sgd());
+    default:
+      return combinedStrategy(name, robustRule(options), createServerOptimizer(options.server));
+  }
+}
+
+type RobustOptions = Extract<StrategyOptions, { readonly server: unknown }>;
+
+function robustRule(options: RobustOptions): Rule {
+  switch (options.name) {
+    case 'median':
+      return medianRule;
+    case 'trimmed-mean':
+      return trimmedMeanRule(options);
+    case 'krum':
+      return krumRule({ ...options, keep: 1 });
+    case 'multi-krum':
+      return krumRule(options);
+    case 'bulyan':
+      return bulyanRule(options);
+    case 'geometric-median':
+      return geometricMedianRule(options);
+    case 'centred-clipping':
+      return centredClippingRule(options);
+    case 'norm-clipping':
+      return normClippingRule(options);
   }
 }

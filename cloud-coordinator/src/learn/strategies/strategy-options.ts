@@ -28,6 +28,31 @@ const moments = {
   biasCorrection: z.enum(['none', 'kingma']).default('none'),
 };
 
+/** What a robust rule's update is stepped by; nothing said adds it as it is. */
+const server = z
+  .discriminatedUnion('kind', [
+    z.strictObject({ kind: z.literal('sgd'), learningRate: learningRateSchema.default(1) }),
+    z.strictObject({
+      kind: z.literal('momentum'),
+      learningRate: learningRateSchema.default(1),
+      momentum: betaSchema.default(0.9),
+      nesterov: z.boolean().default(false),
+    }),
+    z.strictObject({
+      kind: z.enum(['adagrad', 'adam', 'yogi']),
+      learningRate: learningRateSchema.default(0.01),
+      beta1: betaSchema.default(0.9),
+      beta2: betaSchema.default(0.99),
+      tau: adaptive.tau,
+      secondMomentStart: adaptive.secondMomentStart,
+      biasCorrection: moments.biasCorrection,
+    }),
+  ])
+  .default({ kind: 'sgd', learningRate: 1 });
+
+/** f: how many of a round's clients may lie. */
+const byzantine = z.int().min(0).max(10_000);
+
 const flatSchemas = [
   z.strictObject({ name: z.literal('fedavg'), ...mean, serverLearningRate }),
   z.strictObject({
@@ -62,6 +87,41 @@ const flatSchemas = [
     partialWork: mean.partialWork,
     q: z.number().min(0).max(100),
     clientLearningRate: learningRateSchema,
+  }),
+  z.strictObject({ name: z.literal('median'), server }),
+  z.strictObject({
+    name: z.literal('trimmed-mean'),
+    server,
+    /** At each end. */
+    trimShare: z.number().gt(0).lt(0.5),
+  }),
+  z.strictObject({ name: z.literal('krum'), server, byzantine }),
+  z.strictObject({
+    name: z.literal('multi-krum'),
+    server,
+    byzantine,
+    keep: z.int().min(1).max(100_000).optional(),
+  }),
+  z.strictObject({ name: z.literal('bulyan'), server, byzantine }),
+  z.strictObject({
+    name: z.literal('geometric-median'),
+    server,
+    iterationsMax: z.int().min(1).max(1_000).default(100),
+    tolerance: z.number().gt(0).max(0.1).default(1e-6),
+    smoothing: z.number().gt(0).max(0.1).default(1e-6),
+  }),
+  z.strictObject({
+    name: z.literal('centred-clipping'),
+    server,
+    radius: z.number().gt(0).max(1e6),
+    iterations: z.int().min(1).max(100).default(3),
+    start: z.enum(['previous', 'median']).default('previous'),
+    momentum: betaSchema.default(0),
+  }),
+  z.strictObject({
+    name: z.literal('norm-clipping'),
+    server,
+    bound: z.union([z.literal('median'), z.number().gt(0).max(1e6)]).default('median'),
   }),
 ] as const;
 

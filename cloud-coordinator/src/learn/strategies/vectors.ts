@@ -20,6 +20,13 @@ export function weightedSum(
   return sum;
 }
 
+export function mean(rows: readonly Vector[]): Float64Array<ArrayBuffer> {
+  return weightedSum(
+    rows,
+    rows.map(() => 1 / rows.length),
+  );
+}
+
 export function squaredNorm(row: Vector): number {
   let sum = 0;
   for (let i = 0; i < row.length; i++) sum += (row[i] as number) ** 2;
@@ -28,7 +35,26 @@ export function squaredNorm(row: Vector): number {
 
 export const norm = (row: Vector): number => Math.sqrt(squaredNorm(row));
 
+export function squaredDistance(a: Vector, b: Vector): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += ((a[i] as number) - (b[i] as number)) ** 2;
+  return sum;
+}
+
 export function isFiniteVector(row: Vector): boolean {
   for (let i = 0; i < row.length; i++) if (!Number.isFinite(row[i])) return false;
   return true;
+}
+
+/** Of a few numbers; the mean of the two in the middle where their count is even. */
+export function medianOf(values: readonly number[]): number {
+  return middleOf(Float64Array.from(values).sort());
+}
+
+/** Of numbers in ascending order. */
+export function middleOf(sorted: Float64Array): number {
+  assert(sorted.length > 0, 'a median of something');
+  const half = sorted.length >> 1;
+  const upper = sorted[half] as number;
+  return sorted.length % 2 === 1 ? upper : ((sorted[half - 1] as number) + upper) / 2;
 }
