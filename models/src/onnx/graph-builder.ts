@@ -10,6 +10,7 @@ import { assert } from '@skerry/shared';
 import type { Datatype, Tensor } from '../tensor.ts';
 import type {
   AttributeProto,
+  GraphProto,
   ModelProto,
   NodeProto,
   TensorProto,
@@ -24,7 +25,8 @@ export type AttributeValue =
   | string
   | { readonly float: number }
   | { readonly floats: readonly number[] }
-  | { readonly tensor: Tensor };
+  | { readonly tensor: Tensor }
+  | { readonly graph: GraphProto };
 
 export type Attributes = Readonly<Record<string, AttributeValue>>;
 
@@ -49,6 +51,8 @@ export interface GraphBuilder {
     outputCount: number,
     attributes?: Attributes,
   ): string[];
+  /** A graph inside a node of this one, such as a Loop's body: it may read what this one has made. */
+  body(name: string): GraphBuilder;
   build(): ModelProto;
 }
 
@@ -57,11 +61,15 @@ const opsetVersion = 17n;
 const irVersion = 8n;
 
 export function createGraphBuilder(name: string): GraphBuilder {
+  return buildGraph(name, new Set());
+}
+
+/** `names` is shared by a graph and the graphs inside it, so no name in one hides a value of the other. */
+function buildGraph(name: string, names: Set<string>): GraphBuilder {
   const node: NodeProto[] = [];
   const initializer: TensorProto[] = [];
   const input: ValueInfoProto[] = [];
   const output: ValueInfoProto[] = [];
-  const names = new Set<string>();
 
   const claim = (value: string): string => {
     assert(!names.has(value), `value '${value}' exists already in graph '${name}'`);
@@ -105,6 +113,7 @@ export function createGraphBuilder(name: string): GraphBuilder {
       addNode(operator, inputs, outputs, attributes);
       return outputs;
     },
+    body: (inner) => buildGraph(inner, names),
     build: () => ({
       irVersion,
       producerName: 'skerry',
@@ -130,7 +139,15 @@ function valueInfo(name: string, datatype: Datatype, shape: readonly number[]): 
 }
 
 /** AttributeProto.AttributeType. */
-const attributeTypes = { float: 1, int: 2, string: 3, tensor: 4, floats: 6, ints: 7 } as const;
+const attributeTypes = {
+  float: 1,
+  int: 2,
+  string: 3,
+  tensor: 4,
+  graph: 5,
+  floats: 6,
+  ints: 7,
+} as const;
 
 export function encodeAttribute(name: string, value: AttributeValue): AttributeProto {
   if (typeof value === 'number') return { name, type: attributeTypes.int, i: BigInt(value) };
@@ -140,5 +157,6 @@ export function encodeAttribute(name: string, value: AttributeValue): AttributeP
   if ('floats' in value) return { name, type: attributeTypes.floats, floats: value.floats };
   if ('tensor' in value)
     return { name, type: attributeTypes.tensor, t: encodeTensor('', value.tensor) };
+  if ('graph' in value) return { name, type: attributeTypes.graph, g: value.graph };
   return { name, type: attributeTypes.ints, ints: value.map(BigInt) };
 }

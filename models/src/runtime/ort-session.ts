@@ -59,11 +59,19 @@ export function createOrtRuntime(
   };
 }
 
+export interface OrtSessionOptions extends LoadOptions {
+  /**
+   * Keeps what it frees for the next run. An arena never shrinks: after one large batch it would hold that much for good
+   * (docs/decisions/0054), so it is for sessions that do the same again and again, and end.
+   */
+  readonly arena?: boolean;
+}
+
 export async function createOrtSession(
   ort: Ort,
   model: Uint8Array,
   executionProviders: readonly string[],
-  options: LoadOptions = {},
+  options: OrtSessionOptions = {},
 ): Promise<Result<Session>> {
   let inner: InferenceSession;
   try {
@@ -72,8 +80,7 @@ export async function createOrtSession(
       graphOptimizationLevel: 'all',
       intraOpNumThreads: options.threads ?? 1,
       interOpNumThreads: 1,
-      // An arena never shrinks: after one large batch it would hold that much for good (docs/decisions/0054).
-      enableCpuMemArena: false,
+      enableCpuMemArena: options.arena ?? false,
       // What goes wrong comes back as a Failure; the library need not print it too.
       logSeverityLevel: 4,
     });

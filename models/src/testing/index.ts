@@ -11,3 +11,4 @@ export { writeSampleBundle } from './sample-bundle.ts';
 export { writeSampleCascade } from './sample-cascade.ts';
 export { contractBodyBytesMax, textRoutesContract } from './text-routes-contract.ts';
 export { textServerContract } from './text-server-contract.ts';
+export { trainerContract } from './trainer-contract.ts';

@@ -12,3 +12,7 @@ export const int64s = (graph: GraphBuilder, values: readonly number[]): string =
 
 export const scalar = (graph: GraphBuilder, value: number): string =>
   graph.constant({ datatype: 'FP32', shape: [], data: Float32Array.of(value) });
+
+/** The sum over axes, which are gone from the result. */
+export const sumOver = (graph: GraphBuilder, value: string, axes: readonly number[]): string =>
+  graph.add('ReduceSum', [value, int64s(graph, axes)], { keepdims: 0 });

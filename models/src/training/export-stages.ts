@@ -33,7 +33,7 @@ export function exportStages(
     const features = emitChain(
       graph,
       segment.trunk,
-      { input: dequantize(graph, input, scale), batch: -1 },
+      { input: dequantize(graph, input, scale), training: false },
       parameterValue,
     ).output;
     emitLogits(graph, segment, features, parameterValue);
@@ -50,8 +50,13 @@ export function exportNeck(network: Network, weights: Weights, pixelScale: numbe
   const parameterValue = constantsOf(graph, network, weights);
   const input = graph.input(stageNames.image, 'UINT8', [-1, ...network.input]);
   const image = dequantize(graph, input, pixelScale);
-  const trunk = emitChain(graph, segment.trunk, { input: image, batch: -1 }, parameterValue);
-  const neck = emitChain(graph, segment.neck, { input: trunk.output, batch: -1 }, parameterValue);
+  const trunk = emitChain(graph, segment.trunk, { input: image, training: false }, parameterValue);
+  const neck = emitChain(
+    graph,
+    segment.neck,
+    { input: trunk.output, training: false },
+    parameterValue,
+  );
   graph.add('Identity', [neck.output], {}, stageNames.cut);
   graph.output(stageNames.cut, 'FP32', [-1, ...segment.neck.output]);
   return graph.build();
@@ -76,7 +81,7 @@ function emitLogits(
   features: string,
   parameterValue: (name: string) => string,
 ): void {
-  const { output } = emitChain(graph, head, { input: features, batch: -1 }, parameterValue);
+  const { output } = emitChain(graph, head, { input: features, training: false }, parameterValue);
   graph.add('Identity', [output], {}, stageNames.logits);
   graph.output(stageNames.logits, 'FP32', [-1, ...head.output]);
 }
@@ -88,7 +93,7 @@ function emitCut(
   scale: number,
   parameterValue: (name: string) => string,
 ): void {
-  const { output } = emitChain(graph, neck, { input: features, batch: -1 }, parameterValue);
+  const { output } = emitChain(graph, neck, { input: features, training: false }, parameterValue);
   const inputs = [output, scalar(graph, scale), zeroPoint(graph)];
   graph.add('QuantizeLinear', inputs, {}, stageNames.cut);
   graph.output(stageNames.cut, 'UINT8', [-1, ...neck.output]);

@@ -12,8 +12,28 @@ export { maxPool } from './layers/max-pool.ts';
 export { relu } from './layers/relu.ts';
 export { readMnist } from './mnist.ts';
 export { type Network, type Parameter, parametersOf, type Segment } from './network.ts';
+export { trainableOf } from './network-trainable.ts';
+export { type KnownNetwork, knownNetworks, type NetworkName } from './networks.ts';
+export { createOnnxTrainer, type FrozenPart, type OnnxTrainerOptions } from './onnx-trainer.ts';
+export { planSteps, type StepPlan } from './plan-steps.ts';
+export { createSgd, type Sgd, type SgdOptions, type Steps } from './sgd.ts';
 export { type ImageSplit, splitImages } from './split-images.ts';
-export { createStepGraph, type StepOptions, stepNames } from './step-graph.ts';
-export { type Batch, createTrainer, type Trainer, type TrainerOptions } from './trainer.ts';
+export {
+  layoutOf,
+  layoutSize,
+  type ParameterLayout,
+  type Trainable,
+  tensorsOf,
+  vectorOf,
+} from './trainable.ts';
+export type {
+  BatchGradient,
+  Evaluation,
+  LabelEvaluation,
+  Trained,
+  Trainer,
+  TrainingExamples,
+  TrainTask,
+} from './trainer.ts';
 export { drawWeights, type Weights } from './weights.ts';
 export { writeBundle } from './write-bundle.ts';

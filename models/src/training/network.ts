@@ -5,7 +5,7 @@
 //                  └─ head (exit 1)  └─ head (exit 2)
 
 import type { GraphBuilder } from '../onnx/graph-builder.ts';
-import type { Backward, Layer, Shape, Site } from './layers/layer.ts';
+import type { Backward, Gradient, Layer, Shape, Site } from './layers/layer.ts';
 
 export interface Segment {
   readonly name: string;
@@ -78,20 +78,21 @@ export function macsOf(chain: Chain): number {
 export interface ChainForward {
   readonly output: string;
   /** Emits the chain's backward pass; gradients by parameter are collected into `gradients`. */
-  backward(gradient: string, gradients: Map<string, string>): Pick<Backward, 'input'>;
+  backward(gradient: string, gradients: Map<string, Gradient>): Pick<Backward, 'input'>;
 }
 
 /** Emits a chain. `parameterValue` gives the graph's value of a parameter. */
 export function emitChain(
   graph: GraphBuilder,
   chain: Chain,
-  at: Pick<Site, 'input' | 'batch'>,
+  at: Pick<Site, 'input' | 'training'>,
   parameterValue: (parameter: string) => string,
 ): ChainForward {
   let value = at.input;
   const passes = placed(chain).map(({ layer, shape, name }) => {
     const names = layer.parameters(shape).map((spec) => `${name}.${spec.name}`);
-    const site = { input: value, shape, parameters: names.map(parameterValue), batch: at.batch };
+    const { training } = at;
+    const site = { input: value, shape, parameters: names.map(parameterValue), training };
     const forward = layer.forward(graph, site);
     value = forward.output;
     return { forward, names };
@@ -103,7 +104,7 @@ export function emitChain(
       for (const { forward, names } of passes.toReversed()) {
         const backward = forward.backward(input());
         for (const [i, name] of names.entries())
-          gradients.set(name, backward.parameters[i] as string);
+          gradients.set(name, backward.parameters[i] as Gradient);
         input = backward.input;
       }
       return { input };

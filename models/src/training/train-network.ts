@@ -1,15 +1,21 @@
 // Seeded training of a network: the same seed, data and thread count give the same weights on the same machine.
 
-import { createRandom, type Random, shuffle } from '@skerry/shared';
+import { createRandom, defined, type Random, shuffle } from '@skerry/shared';
+import { expectOk } from './expect-ok.ts';
 import type { LabelledImages } from './labelled-images.ts';
 import { type LearningRateSchedule, learningRateAt } from './learning-rate.ts';
 import { type Network, parametersOf } from './network.ts';
-import type { StepOptions } from './step-graph.ts';
-import { type Batch, createTrainer } from './trainer.ts';
+import { trainableOf } from './network-trainable.ts';
+import { createSgd, type Steps } from './sgd.ts';
+import { layoutOf, tensorsOf, vectorOf } from './trainable.ts';
 import { type WarpOptions, warpImage } from './warp.ts';
 import { drawWeights, type Weights } from './weights.ts';
 
-export interface Recipe extends StepOptions, LearningRateSchedule {
+export interface Recipe extends LearningRateSchedule {
+  readonly batch: number;
+  readonly momentum: number;
+  /** L2 penalty on weights, not on biases. */
+  readonly weightDecay: number;
   readonly epochs: number;
   /** What a pixel is multiplied by before the first layer. */
   readonly pixelScale: number;
@@ -29,6 +35,9 @@ export interface TrainOptions {
   onStep?(progress: StepProgress): void;
 }
 
+/** Steps that cross into the runtime together. */
+const stepsPerRun = 16;
+
 export async function trainNetwork(
   network: Network,
   images: LabelledImages,
@@ -36,44 +45,53 @@ export async function trainNetwork(
   options: TrainOptions,
 ): Promise<Weights> {
   const random = createRandom(options.seed);
-  const initial = drawWeights(parametersOf(network), random);
-  const trainer = await createTrainer(network, initial, { ...recipe, threads: options.threads });
-  const batches = createBatches(images, recipe, random);
+  const trainable = trainableOf(network);
+  const layout = layoutOf(trainable);
+  const initial = vectorOf(layout, drawWeights(parametersOf(network), random));
+  const { momentum, weightDecay } = recipe;
+  const { threads } = options;
+  const sgd = expectOk(await createSgd(trainable, initial, { momentum, weightDecay, threads }));
+  const classes = defined(trainable.exits[0], 'an exit').classes;
+  const batches = createBatches(images, classes, recipe, random);
   const steps = recipe.epochs * Math.floor(images.count / recipe.batch);
-  for (let step = 0; step < steps; step++) {
-    const losses = await trainer.step(batches.next(), learningRateAt(step, steps, recipe));
-    options.onStep?.({ step: step + 1, steps, losses });
+  for (let step = 0; step < steps; step += stepsPerRun) {
+    const run = Array.from({ length: Math.min(stepsPerRun, steps - step) }, (_, i) => step + i);
+    const taken = expectOk(
+      await sgd.run({
+        ...batches.next(run.length),
+        rows: run.map(() => recipe.batch),
+        learningRates: run.map((each) => learningRateAt(each, steps, recipe)),
+      }),
+    );
+    for (const [i, losses] of taken.entries())
+      options.onStep?.({ step: step + i + 1, steps, losses });
   }
-  await trainer.close();
-  return trainer.weights();
+  await sgd.close();
+  return tensorsOf(layout, sgd.parameters());
 }
 
 /** Endless batches: every image once an epoch, in a new order, warped anew. */
-function createBatches(images: LabelledImages, recipe: Recipe, random: Random) {
+function createBatches(images: LabelledImages, classes: number, recipe: Recipe, random: Random) {
   const size = images.height * images.width;
   const order = Uint32Array.from({ length: images.count }, (_, i) => i);
   let at = order.length;
   return {
-    next(): Batch {
-      if (at + recipe.batch > order.length) {
-        shuffle(order, random);
-        at = 0;
-      }
-      const pixels = new Float32Array(recipe.batch * size);
-      const labels = new BigInt64Array(recipe.batch);
-      for (let i = 0; i < recipe.batch; i++) {
-        const index = order[at + i] as number;
+    /** The next `count` batches, one after the other. */
+    next(count: number): Pick<Steps, 'examples' | 'targets'> {
+      const examples = new Float32Array(count * recipe.batch * size);
+      const targets = new Float32Array(count * recipe.batch * classes);
+      for (let i = 0; i < count * recipe.batch; i++) {
+        if (i % recipe.batch === 0 && at + recipe.batch > order.length) {
+          shuffle(order, random);
+          at = 0;
+        }
+        const index = order[at++] as number;
         const source = images.pixels.subarray(index * size, (index + 1) * size);
-        const target = pixels.subarray(i * size, (i + 1) * size);
+        const target = examples.subarray(i * size, (i + 1) * size);
         warpImage(source, target, images, recipe.pixelScale, recipe.warp, random);
-        labels[i] = BigInt(images.labels[index] as number);
+        targets[i * classes + (images.labels[index] as number)] = 1;
       }
-      at += recipe.batch;
-      const shape = [recipe.batch, 1, images.height, images.width];
-      return {
-        images: { datatype: 'FP32', shape, data: pixels },
-        labels: { datatype: 'INT64', shape: [recipe.batch], data: labels },
-      };
+      return { examples, targets };
     },
   };
 }

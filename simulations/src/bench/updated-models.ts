@@ -5,17 +5,21 @@ import { join } from 'node:path';
 import { zooDirectory } from '@skerry/models/node';
 import { decodeModel, decodeTensor, encodeModel } from '@skerry/models/onnx';
 import {
-  createTrainer,
+  createSgd,
   dense,
   drawWeights,
   exportStages,
   flatten,
   imageModels,
   type LabelledImages,
+  layoutOf,
   type Network,
   parametersOf,
   readMnist,
   relu,
+  tensorsOf,
+  trainableOf,
+  vectorOf,
   type Weights,
 } from '@skerry/models/training';
 import { createRandom, defined, type Random } from '@skerry/shared';
@@ -121,30 +125,25 @@ export async function step(
   count: number,
   random: Random,
 ): Promise<Weights> {
-  const trainer = await createTrainer(network, from, { ...steps, threads: 1 });
+  const trainable = trainableOf(network);
+  const layout = layoutOf(trainable);
+  const { batch, learningRate, ...options } = steps;
+  const sgd = expectOk(await createSgd(trainable, vectorOf(layout, from), options));
   const size = images.height * images.width;
+  const classes = defined(trainable.exits[0], 'an exit').classes;
   for (let s = 0; s < count; s++) {
-    const pixels = new Float32Array(steps.batch * size);
-    const labels = new BigInt64Array(steps.batch);
-    for (let i = 0; i < steps.batch; i++) {
+    const examples = new Float32Array(batch * size);
+    const targets = new Float32Array(batch * classes);
+    for (let i = 0; i < batch; i++) {
       const index = random.below(images.count);
       const image = images.pixels.subarray(index * size, (index + 1) * size);
-      pixels.set(image, i * size);
-      labels[i] = BigInt(images.labels[index] as number);
+      for (let p = 0; p < size; p++) examples[i * size + p] = (image[p] as number) * pixelScale;
+      targets[i * classes + (images.labels[index] as number)] = 1;
     }
-    for (let p = 0; p < pixels.length; p++) pixels[p] = (pixels[p] as number) * pixelScale;
-    const shape = [steps.batch, 1, images.height, images.width];
-    await trainer.step(
-      {
-        images: { datatype: 'FP32', shape, data: pixels },
-        labels: { datatype: 'INT64', shape: [steps.batch], data: labels },
-      },
-      steps.learningRate,
-    );
+    expectOk(await sgd.run({ examples, targets, rows: [batch], learningRates: [learningRate] }));
   }
-  const weights = new Map(trainer.weights());
-  await trainer.close();
-  return weights;
+  await sgd.close();
+  return tensorsOf(layout, sgd.parameters());
 }
 
 /** As where all but the last layers is frozen. */

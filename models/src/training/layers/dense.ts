@@ -1,9 +1,10 @@
-import { int64s } from '../constants.ts';
-import { type Layer, sizeOf } from './layer.ts';
+import { sumOver } from '../constants.ts';
+import { addTo, type Layer, sizeOf } from './layer.ts';
 
 /** y = x·Wᵀ + b over [features]. */
 export function dense(outputs: number): Layer {
   return {
+    spec: { kind: 'dense', outputs },
     outputShape: () => [outputs],
     macs: (input) => outputs * sizeOf(input),
     parameters: (input) => [
@@ -16,8 +17,9 @@ export function dense(outputs: number): Layer {
         output: graph.add('Gemm', [site.input, weight, bias], { transB: 1 }),
         backward: (gradient) => ({
           parameters: [
-            graph.add('Gemm', [gradient, site.input], { transA: 1 }),
-            graph.add('ReduceSum', [gradient, int64s(graph, [0])], { keepdims: 0 }),
+            (plus) =>
+              graph.add('Gemm', [gradient, site.input, ...(plus ? [plus] : [])], { transA: 1 }),
+            (plus) => addTo(graph, sumOver(graph, gradient, [0]), plus),
           ],
           input: () => graph.add('Gemm', [gradient, weight]),
         }),

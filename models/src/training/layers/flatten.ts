@@ -4,6 +4,7 @@ import { type Layer, sizeOf } from './layer.ts';
 /** [channels, height, width] to [features]. */
 export function flatten(): Layer {
   return {
+    spec: { kind: 'flatten' },
     outputShape: (input) => [sizeOf(input)],
     macs: () => 0,
     parameters: () => [],

@@ -13,7 +13,22 @@ export interface ParameterSpec {
   readonly fanIn: number;
 }
 
+/** What a layer is, for whoever computes it otherwise than by an ONNX graph. */
+export type LayerSpec =
+  | {
+      readonly kind: 'conv';
+      readonly channels: number;
+      readonly kernel: number;
+      readonly stride: number;
+      readonly padding: number;
+    }
+  | { readonly kind: 'dense'; readonly outputs: number }
+  | { readonly kind: 'max-pool'; readonly size: number }
+  | { readonly kind: 'flatten' }
+  | { readonly kind: 'relu' };
+
 export interface Layer {
+  readonly spec: LayerSpec;
   outputShape(input: Shape): Shape;
   parameters(input: Shape): readonly ParameterSpec[];
   /** Multiply–accumulates for one example. */
@@ -28,8 +43,8 @@ export interface Site {
   readonly shape: Shape;
   /** The values of its parameters, in the order of `parameters`. */
   readonly parameters: readonly string[];
-  /** Examples in a batch; −1, any number, only where no backward pass follows. */
-  readonly batch: number;
+  /** Whether a backward pass follows. */
+  readonly training: boolean;
 }
 
 export interface Forward {
@@ -40,9 +55,16 @@ export interface Forward {
 
 export interface Backward {
   /** d loss / d parameter, one for each. */
-  readonly parameters: readonly string[];
+  readonly parameters: readonly Gradient[];
   /** Emits d loss / d input: a function, because the first layer's is never wanted. */
   input(): string;
 }
+
+/** Emits a gradient, added to a value: a matrix product adds to its third operand in the same pass over memory. */
+export type Gradient = (plus?: string) => string;
+
+/** `gradient + plus`, where the operator that made the gradient could not add it. */
+export const addTo = (graph: GraphBuilder, gradient: string, plus: string | undefined): string =>
+  plus === undefined ? gradient : graph.add('Add', [gradient, plus]);
 
 export const sizeOf = (shape: Shape): number => shape.reduce((product, size) => product * size, 1);

@@ -1,4 +1,3 @@
-import { int64s } from '../constants.ts';
 import type { Layer, Shape } from './layer.ts';
 
 /** The largest of each size×size tile (no overlap, a ragged rim is dropped); the gradient goes back to its place. */
@@ -10,12 +9,13 @@ export function maxPool(size: number): Layer {
   ];
   const attributes = { kernel_shape: [size, size], strides: [size, size] };
   return {
+    spec: { kind: 'max-pool', size },
     outputShape,
     macs: () => 0,
     parameters: () => [],
     forward(graph, site) {
       // The indices cost an inference time that it has no use for.
-      const outputs = site.batch === -1 ? 1 : 2;
+      const outputs = site.training ? 2 : 1;
       const [output = '', indices = ''] = graph.addMany(
         'MaxPool',
         [site.input],
@@ -29,7 +29,7 @@ export function maxPool(size: number): Layer {
           input: () =>
             graph.add(
               'MaxUnpool',
-              [gradient, indices, int64s(graph, [site.batch, ...site.shape])],
+              [gradient, indices, graph.add('Shape', [site.input])],
               attributes,
             ),
         }),

@@ -4,6 +4,7 @@ import type { Layer } from './layer.ts';
 /** max(x, 0); the gradient passes where the output is positive. */
 export function relu(): Layer {
   return {
+    spec: { kind: 'relu' },
     outputShape: (input) => input,
     macs: () => 0,
     parameters: () => [],
