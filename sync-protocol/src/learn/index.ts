@@ -31,3 +31,11 @@ export {
   learnPlanVersions,
   readLearnPlan,
 } from './plan.ts';
+export {
+  decodeUpdate,
+  type EncodedUpdate,
+  type EncodeOptions,
+  encodeUpdate,
+  keptOf,
+  updateBytesMax,
+} from './update-codec.ts';
