@@ -1,8 +1,6 @@
-// models split FILE.onnx: where a graph can be cut in two, what each cut costs; with --at, the two halves.
+// models split FILE.onnx: where a graph can be cut in two, what each cut costs; with --at, the two halves; with
+// --bottleneck, fewer channels between them, trained so that the network does not mind.
 
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { deflateSync } from 'node:zlib';
 import { collect, countSchema, defined, err, failure, ok, type Result } from '@skerry/shared';
 import { systemClock } from '@skerry/shared/node';
 import { z } from 'zod';
@@ -18,8 +16,11 @@ import { type Halves, splitGraph } from '../split/split-graph.ts';
 import { type Tensor, type TensorMap, tensorBytes } from '../tensor.ts';
 import { defineCommand, table } from './command.ts';
 import { compareSpeed } from './compare-speed.ts';
+import { dataDescription } from './data-sets.ts';
 import { type ReadModel, readModel } from './read-model.ts';
 import { readSamples, type Samples } from './samples.ts';
+import { splitWithBottleneck } from './split-bottleneck.ts';
+import { packedBytes, writeHalves } from './write-halves.ts';
 
 const schema = z.object({
   samples: z
@@ -35,6 +36,31 @@ const schema = z.object({
   cutsMax: countSchema(1, 1_000)
     .default(24)
     .describe('cuts that are timed and listed, evenly chosen'),
+  bottleneck: countSchema(1, 4_096)
+    .optional()
+    .describe('with --at: channels that travel in place of the cut’s, by layers that are trained'),
+  data: z
+    .string()
+    .min(1)
+    .default('mnist')
+    .describe(`what a bottleneck is trained and judged on: ${dataDescription}`),
+  logits: z
+    .string()
+    .optional()
+    .describe('the output that classifies; else the only one of so many numbers an example'),
+  pixelScale: z.coerce
+    .number()
+    .gt(0)
+    .default(1 / 255)
+    .describe('what a pixel is multiplied by for a network that takes FP32'),
+  epochs: countSchema(1, 100).default(6).describe('of a bottleneck’s training'),
+  seed: z.coerce.number().int().min(0).default(1).describe('of a bottleneck’s training'),
+  accuracyDropMax: z.coerce
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.005)
+    .describe('the share of the test examples that a bottleneck may lose'),
 });
 type Options = z.output<typeof schema>;
 
@@ -42,6 +68,8 @@ export const split = defineCommand('FILE.onnx', schema, async (path, options) =>
   const runtime = createOnnxDirectRuntime();
   const read = await readModel(path, runtime);
   if (!read.ok) return read;
+  if (options.bottleneck !== undefined)
+    return splitWithBottleneck(read.value, { ...options, channels: options.bottleneck }, runtime);
   const samples = await readSamples(options.samples, read.value.inputs);
   if (!samples.ok) return samples;
   const profile = await profileGraph(read.value.model, samples.value.runs.slice(0, 1), runtime);
@@ -111,15 +139,7 @@ async function write(
   const affines = await affinesOf(read, [cut], samples, bytes, runtime);
   if (!affines.ok) return affines;
   const halves = halvesOf(read, cut, affines.value.get(at));
-  await mkdir(out, { recursive: true });
-  const lines: string[] = [];
-  for (const side of ['device', 'cloud'] as const) {
-    const file = join(out, `${side}.onnx`);
-    const content = encodeModel(halves[side]);
-    await writeFile(file, content);
-    lines.push(`${file}  ${content.byteLength} bytes`);
-  }
-  return ok(`${lines.join('\n')}\n'${halves.name}' travels between them`);
+  return ok(await writeHalves(halves, out));
 }
 
 async function affinesOf(
@@ -163,9 +183,6 @@ async function deflatedBytes(
   if (!seen.ok) return seen;
   return ok(new Map([...totals].map(([value, total]) => [value, total / runs.length])));
 }
-
-const packedBytes = (bytes: Uint8Array): number =>
-  Math.min(bytes.byteLength, deflateSync(bytes).byteLength);
 
 function bytesOf({ data }: Tensor, { datatype, scale, zeroPoint }: Affine): Uint8Array {
   const { min, max } = byteLimits[datatype];

@@ -65,7 +65,7 @@ export function createGraphBuilder(name: string): GraphBuilder {
 }
 
 /** `names` is shared by a graph and the graphs inside it, so no name in one hides a value of the other. */
-function buildGraph(name: string, names: Set<string>): GraphBuilder {
+export function buildGraph(name: string, names: Set<string>): GraphBuilder {
   const node: NodeProto[] = [];
   const initializer: TensorProto[] = [];
   const input: ValueInfoProto[] = [];
@@ -129,7 +129,12 @@ function buildGraph(name: string, names: Set<string>): GraphBuilder {
   };
 }
 
-function valueInfo(name: string, datatype: Datatype, shape: readonly number[]): ValueInfoProto {
+/** −1 is a dimension that may vary. */
+export function valueInfo(
+  name: string,
+  datatype: Datatype,
+  shape: readonly number[],
+): ValueInfoProto {
   const dim = shape.map((size, axis) =>
     size === -1
       ? { dimParam: axis === 0 ? 'batch' : `${name}_${axis}` }

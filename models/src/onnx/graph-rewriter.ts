@@ -5,6 +5,7 @@ import type { Tensor } from '../tensor.ts';
 import { type Attributes, encodeAttribute } from './graph-builder.ts';
 import { valuesRead } from './graph-index.ts';
 import type {
+  AttributeProto,
   GraphProto,
   ModelProto,
   NodeProto,
@@ -21,13 +22,20 @@ export interface AddOptions {
 }
 
 export interface GraphRewriter {
+  /** Of every value and node, old and new. */
+  readonly names: Set<string>;
   /** A name like `wish` that no value and no node has. */
   fresh(wish: string): string;
   constant(tensor: Tensor, wish: string): string;
   /** A node with one output, which it returns. */
   add(operator: string, inputs: readonly string[], options?: AddOptions): string;
   /** A node with several outputs. */
-  addMany(operator: string, inputs: readonly string[], outputs: readonly string[]): void;
+  addMany(
+    operator: string,
+    inputs: readonly string[],
+    outputs: readonly string[],
+    attributes?: Attributes,
+  ): void;
   /** Emits a node as it is, or with other inputs or outputs. */
   keep(node: NodeProto, changes?: Partial<Pick<NodeProto, 'input' | 'output'>>): void;
   build(changes?: Partial<Pick<GraphProto, 'name' | 'input' | 'output'>>): ModelProto;
@@ -50,6 +58,7 @@ export function rewriteGraph(model: ModelProto): GraphRewriter {
     return name;
   };
   return {
+    names,
     fresh,
     constant(tensor, wish) {
       const name = fresh(wish);
@@ -58,19 +67,19 @@ export function rewriteGraph(model: ModelProto): GraphRewriter {
     },
     add(opType, input, { attributes = {}, output, domain = '' } = {}) {
       const made = output ?? fresh(`${input[0] ?? ''}_${opType}`);
-      const attribute = Object.entries(attributes).map(([k, v]) => encodeAttribute(k, v));
+      const attribute = attributesOf(attributes);
       if (domain !== '') domains.add(domain);
       const named = { name: fresh(`${made}_node`), opType, ...(domain === '' ? {} : { domain }) };
       node.push({ ...named, input: [...input], output: [made], attribute });
       return made;
     },
-    addMany(opType, input, output) {
+    addMany(opType, input, output, attributes = {}) {
       node.push({
         name: fresh(`${output[0]}_node`),
         opType,
         input: [...input],
         output: [...output],
-        attribute: [],
+        attribute: attributesOf(attributes),
       });
     },
     keep: (kept, changes = {}) => void node.push({ ...kept, ...changes }),
@@ -88,6 +97,9 @@ export function rewriteGraph(model: ModelProto): GraphRewriter {
     },
   };
 }
+
+const attributesOf = (attributes: Attributes): AttributeProto[] =>
+  Object.entries(attributes).map(([name, value]) => encodeAttribute(name, value));
 
 function missingDomains(
   { opsetImport }: ModelProto,

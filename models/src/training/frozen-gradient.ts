@@ -1,0 +1,240 @@
+// The gradient of a loss by a value inside any ONNX graph, through nodes whose weights stay as they are: what trains
+// something put into a network that is done. Where an operator has no rule here there is no gradient, and it is said which.
+
+import { defined } from '@skerry/shared';
+import type { ExtendedGraph } from '../onnx/extend-graph.ts';
+import { attributeOf, floatAttribute, intAttribute } from '../onnx/graph-index.ts';
+import type { NodeProto } from '../onnx/model-proto.ts';
+import { int64s, scalar } from './constants.ts';
+
+export interface FrozenNodes {
+  /** Each depends on the value that the gradient is by, in order of computation. */
+  readonly nodes: readonly NodeProto[];
+  /** Of any value, as it was with one example. */
+  shapeOf(value: string): readonly number[];
+  /** Whether it depends on the value that the gradient is by. */
+  isMoved(value: string): boolean;
+}
+
+interface Rule {
+  /** Whether this node is one that the rule is right for. */
+  fits?(node: NodeProto, at: FrozenNodes): boolean;
+  /** Emits the node forward, where the backward pass needs more of it than its output. */
+  forward?(graph: ExtendedGraph, node: NodeProto): string;
+  /** d loss / d input, of the input at `place`. */
+  backward(graph: ExtendedGraph, pass: Pass): string;
+}
+
+interface Pass {
+  readonly node: NodeProto;
+  readonly at: FrozenNodes;
+  readonly place: number;
+  readonly input: string;
+  readonly output: string;
+  readonly gradient: string;
+  /** What `forward` gave. */
+  readonly kept: string;
+}
+
+/** The first operator that no gradient passes; undefined where it passes all. */
+export function gradientStopsAt(at: FrozenNodes): string | undefined {
+  return at.nodes.find((node) => {
+    const rule = rules[node.opType];
+    return rule === undefined || (rule.fits !== undefined && !rule.fits(node, at));
+  })?.opType;
+}
+
+/**
+ * Emits the nodes, and returns what emits their backward pass: from gradients by value to those by every value that
+ * the nodes read. Only where `gradientStopsAt` finds nothing.
+ */
+export function emitFrozen(
+  graph: ExtendedGraph,
+  at: FrozenNodes,
+): (gradients: ReadonlyMap<string, string>) => ReadonlyMap<string, string> {
+  const kept = at.nodes.map((node) => {
+    const { forward } = defined(rules[node.opType], node.opType);
+    if (forward !== undefined) return forward(graph, node);
+    graph.keep(node);
+    return '';
+  });
+  return (given) => {
+    const gradients = new Map(given);
+    for (const [i, node] of [...at.nodes.entries()].toReversed()) {
+      const output = defined(node.output[0], 'an output');
+      const gradient = gradients.get(output);
+      if (gradient === undefined) continue;
+      for (const [place, input] of node.input.entries()) {
+        if (!at.isMoved(input)) continue;
+        const pass = { node, at, place, input, output, gradient, kept: kept[i] ?? '' };
+        const own = defined(rules[node.opType], node.opType).backward(graph, pass);
+        const had = gradients.get(input);
+        gradients.set(input, had === undefined ? own : graph.add('Add', [had, own]));
+      }
+    }
+    return gradients;
+  };
+}
+
+const onlyFirstMoves = ({ input }: NodeProto, at: FrozenNodes): boolean =>
+  input.slice(1).every((value) => !at.isMoved(value));
+
+/** Whether what moves is not repeated: then its gradient needs no sum. */
+const isNotRepeated = ({ input, output }: NodeProto, at: FrozenNodes): boolean => {
+  const shape = at.shapeOf(output[0] ?? '').join();
+  return input.every((value) => !at.isMoved(value) || at.shapeOf(value).join() === shape);
+};
+
+const passes: Rule = { fits: onlyFirstMoves, backward: (_, { gradient }) => gradient };
+
+const reshapes: Rule = {
+  fits: onlyFirstMoves,
+  backward: (graph, { gradient, input }) =>
+    graph.add('Reshape', [gradient, graph.add('Shape', [input])]),
+};
+
+/** Of Relu and Clip: what they have left as it was passes. */
+const clips: Rule = {
+  fits: onlyFirstMoves,
+  backward: (graph, { gradient, input, output }) =>
+    graph.add('Where', [graph.add('Equal', [input, output]), gradient, scalar(graph, 0)]),
+};
+
+const averages: Rule = {
+  fits: onlyFirstMoves,
+  backward(graph, { gradient, input, output, at }) {
+    const size = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
+    const share = size(at.shapeOf(output)) / size(at.shapeOf(input));
+    const [, channels = 1, ...places] = at.shapeOf(input);
+    const apart = int64s(graph, [-1, channels, ...places.map(() => 1)]);
+    const even = graph.add('Mul', [graph.add('Reshape', [gradient, apart]), scalar(graph, share)]);
+    return graph.add('Expand', [even, graph.add('Shape', [input])]);
+  },
+};
+
+/** Of an average over all places of a channel, and nothing else. */
+const isOverPlaces = ({ input, output }: NodeProto, at: FrozenNodes): boolean => {
+  const [batch, channels, ...places] = at.shapeOf(output[0] ?? '');
+  const whole = at.shapeOf(input[0] ?? '');
+  return batch === whole[0] && channels === whole[1] && places.every((place) => place === 1);
+};
+
+const isPaddedByNumbers = (node: NodeProto): boolean => {
+  const padding = attributeOf(node, 'auto_pad')?.s;
+  return padding === undefined || new TextDecoder().decode(padding) === 'NOTSET';
+};
+
+const intsOf = (node: NodeProto, name: string): number[] | undefined =>
+  attributeOf(node, name)?.ints?.map(Number);
+
+const conv: Rule = {
+  fits: (node, at) => onlyFirstMoves(node, at) && isPaddedByNumbers(node),
+  /** The transposed convolution; output_padding restores what a stride did not reach. */
+  backward(graph, { node, gradient, input, output, at }) {
+    const weight = defined(node.input[1], 'weights');
+    const kernel = at.shapeOf(weight).slice(2);
+    const [from, to] = [at.shapeOf(input).slice(2), at.shapeOf(output).slice(2)];
+    const strides = intsOf(node, 'strides') ?? kernel.map(() => 1);
+    const dilations = intsOf(node, 'dilations') ?? kernel.map(() => 1);
+    const pads = intsOf(node, 'pads') ?? [...kernel, ...kernel].map(() => 0);
+    const unreached = kernel.map((size, i) => {
+      const [stride = 1, dilation = 1] = [strides[i], dilations[i]];
+      const padding = (pads[i] ?? 0) + (pads[i + kernel.length] ?? 0);
+      return (from[i] ?? 0) + padding - dilation * (size - 1) - 1 - stride * ((to[i] ?? 0) - 1);
+    });
+    return graph.add('ConvTranspose', [gradient, weight], {
+      kernel_shape: kernel,
+      strides,
+      dilations,
+      pads,
+      output_padding: unreached,
+      group: intAttribute(node, 'group', 1),
+    });
+  },
+};
+
+const maxPool: Rule = {
+  /** Tiles that do not overlap: of others MaxUnpool would forget all gradients of a place but one. */
+  fits(node) {
+    const kernel = intsOf(node, 'kernel_shape')?.join();
+    const zeros = [...(intsOf(node, 'pads') ?? [])].every((pad) => pad === 0);
+    const plain =
+      intAttribute(node, 'ceil_mode', 0) === 0 && intsOf(node, 'dilations') === undefined;
+    return kernel === intsOf(node, 'strides')?.join() && zeros && plain && isPaddedByNumbers(node);
+  },
+  forward(graph, node) {
+    const indices = graph.fresh(`${node.output[0]}_indices`);
+    graph.keep(node, { output: [defined(node.output[0], 'an output'), indices] });
+    return indices;
+  },
+  backward: (graph, { node, gradient, input, kept }) =>
+    graph.add('MaxUnpool', [gradient, kept, graph.add('Shape', [input])], {
+      kernel_shape: intsOf(node, 'kernel_shape') ?? [],
+      strides: intsOf(node, 'strides') ?? [],
+    }),
+};
+
+const gemm: Rule = {
+  fits: (node, at) => onlyFirstMoves(node, at) && intAttribute(node, 'transA', 0) === 0,
+  backward: (graph, { node, gradient }) =>
+    graph.add('Gemm', [gradient, defined(node.input[1], 'weights')], {
+      transB: 1 - intAttribute(node, 'transB', 0),
+      alpha: { float: floatAttribute(node, 'alpha', 1) },
+    }),
+};
+
+const matMul: Rule = {
+  fits: (node, at) => onlyFirstMoves(node, at) && at.shapeOf(node.input[1] ?? '').length === 2,
+  backward: (graph, { node, gradient }) => {
+    const weights = defined(node.input[1], 'weights');
+    return graph.add('MatMul', [gradient, graph.add('Transpose', [weights], { perm: [1, 0] })]);
+  },
+};
+
+const normalisation: Rule = {
+  fits: onlyFirstMoves,
+  backward(graph, { node, gradient, input, at }) {
+    const [, scale = '', , , variance = ''] = node.input;
+    const epsilon = scalar(graph, floatAttribute(node, 'epsilon', 1e-5));
+    const deviation = graph.add('Sqrt', [graph.add('Add', [variance, epsilon])]);
+    const places = at.shapeOf(input).slice(2);
+    const apart = int64s(graph, [-1, ...places.map(() => 1)]);
+    const slope = graph.add('Reshape', [graph.add('Div', [scale, deviation]), apart]);
+    return graph.add('Mul', [gradient, slope]);
+  },
+};
+
+const rules: Readonly<Record<string, Rule>> = {
+  Add: { fits: isNotRepeated, backward: (_, { gradient }) => gradient },
+  BatchNormalization: normalisation,
+  Clip: clips,
+  Conv: conv,
+  // Straight through a rounding (arXiv 1308.3432).
+  DequantizeLinear: passes,
+  Dropout: passes,
+  Flatten: reshapes,
+  Gemm: gemm,
+  GlobalAveragePool: averages,
+  Identity: passes,
+  MatMul: matMul,
+  MaxPool: maxPool,
+  Mul: {
+    fits: isNotRepeated,
+    backward: (graph, { node, gradient, place }) =>
+      graph.add('Mul', [gradient, defined(node.input[1 - place], 'a factor')]),
+  },
+  QuantizeLinear: passes,
+  ReduceMean: {
+    ...averages,
+    fits: (node, at) => onlyFirstMoves(node, at) && isOverPlaces(node, at),
+  },
+  Relu: clips,
+  Reshape: reshapes,
+  Squeeze: reshapes,
+  Sub: {
+    fits: isNotRepeated,
+    backward: (graph, { gradient, place }) =>
+      place === 0 ? gradient : graph.add('Neg', [gradient]),
+  },
+  Unsqueeze: reshapes,
+};
