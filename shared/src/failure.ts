@@ -17,6 +17,8 @@ export const failureCatalogue = {
   /** Signed, but not for today: newer metadata, or the right time, will do. */
   expired: { httpStatus: 403, retryable: true },
   permission_denied: { httpStatus: 403, retryable: false },
+  /** A budget that comes back for nobody: privacy. */
+  budget_spent: { httpStatus: 403, retryable: false },
   not_found: { httpStatus: 404, retryable: false },
   model_not_found: { httpStatus: 404, retryable: false },
   too_large: { httpStatus: 413, retryable: false },

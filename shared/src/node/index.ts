@@ -22,6 +22,7 @@ export {
 export { createKeySigner, type Signer } from './signing/signer.ts';
 export { systemClock } from './system-clock.ts';
 export { createSystemRandom } from './system-random.ts';
+export { createSystemRandomBytes } from './system-random-bytes.ts';
 export { isLoopback, type TlsMaterial } from './tls-material.ts';
 export { flushFolder, withFile, writeFlushed } from './with-file.ts';
 export { writePrivateFile, writeWholeFile } from './write-whole-file.ts';

@@ -1,2 +1,3 @@
+export { createSeededBytes } from './seeded-bytes.ts';
 export { unwrap } from './unwrap.ts';
 export { createVirtualClock, type VirtualClock } from './virtual-clock.ts';

@@ -1,0 +1,37 @@
+export {
+  type Conversion,
+  conversions,
+  type Epsilon,
+  epsilonAfter,
+  epsilonOf,
+  type Reading,
+} from './accountant.ts';
+export {
+  type CentralPrivacy,
+  centralPrivacySchema,
+  initialClip,
+  mechanismOf,
+  type PrivateMean,
+  type PrivateUpdate,
+  privateMean,
+} from './central-privacy.ts';
+export {
+  type Commitment,
+  decideCommitment,
+  decideRelease,
+  foldLedger,
+  type Ledger,
+  type LedgerEvent,
+  ledgerEventSchema,
+  openLedger,
+  type PrivacyBudget,
+  type PrivacyStatement,
+  privacyBudgetSchema,
+  roundsLeft,
+  spentOf,
+  stateOf,
+} from './ledger.ts';
+export { noiseMultiplierFor } from './noise-multiplier.ts';
+export { defaultOrders } from './orders.ts';
+export { samplePoisson } from './sample-poisson.ts';
+export type { Mechanism } from './subsampled-gaussian.ts';
