@@ -33,5 +33,10 @@ export {
 } from './ledger.ts';
 export { noiseMultiplierFor } from './noise-multiplier.ts';
 export { defaultOrders } from './orders.ts';
+export {
+  aggregatePrivately,
+  checkPrivateStrategy,
+  type PrivatelyAggregated,
+} from './private-aggregate.ts';
 export { samplePoisson } from './sample-poisson.ts';
 export type { Mechanism } from './subsampled-gaussian.ts';
