@@ -11,7 +11,8 @@ const privacy = centralPrivacySchema.parse({
   clients: 1_000,
   clip: { kind: 'fixed', norm: 1 },
 });
-const strategyOf = (name: string) => createStrategy(strategyOptionsSchema.parse({ name }));
+const strategyOf = (name: string, more: object = {}) =>
+  createStrategy(strategyOptionsSchema.parse({ name, ...more }));
 const update = (client: string, more: Partial<ClientUpdate> = {}): ClientUpdate => ({
   client,
   examples: 10,
@@ -65,9 +66,14 @@ describe('a round of a strategy with privacy', () => {
   });
 
   it('[PRV8] refuses a strategy that looks at single clients', () => {
-    for (const name of ['fedavg', 'fedavgm', 'fedadam', 'fedyogi', 'fedadagrad', 'fedprox'])
+    for (const name of ['fedavg', 'fedavgm', 'fedadam', 'fedyogi', 'fedadagrad'])
       expect(checkPrivateStrategy(strategyOf(name)).ok).toBe(true);
-    for (const name of ['median', 'q-fedavg', 'geometric-median', 'fednova'])
-      expect(aggregate(name, updates).ok).toBe(false);
+    expect(checkPrivateStrategy(strategyOf('fedprox', { proximalMu: 1 })).ok).toBe(true);
+    for (const strategy of [
+      strategyOf('median'),
+      strategyOf('q-fedavg', { q: 1, clientLearningRate: 0.1 }),
+    ])
+      expect(checkPrivateStrategy(strategy).ok).toBe(false);
+    expect(aggregate('median', updates)).toMatchObject({ error: { code: 'invalid_argument' } });
   });
 });
