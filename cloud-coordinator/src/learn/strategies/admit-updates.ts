@@ -21,6 +21,8 @@ export interface Admission {
   readonly needsControl?: boolean;
   readonly needsSteps?: boolean;
   readonly needsStartLoss?: boolean;
+  /** Rounds that its base may be behind. */
+  readonly stalenessMax?: number;
   /** A client counts once, unless updates are taken as they come. */
   readonly repeats?: boolean;
 }
@@ -54,6 +56,9 @@ function refusalOf(update: ClientUpdate, admission: Admission): LeftOutReason | 
   if (!isFiniteVector(update.delta)) return 'not-finite';
   // A mean over no examples is 0/0, and a negative count would subtract.
   if (!Number.isSafeInteger(update.examples) || update.examples <= 0) return 'no-examples';
+  const { stalenessMax } = admission;
+  if (stalenessMax !== undefined && !(update.staleness >= 0 && update.staleness <= stalenessMax))
+    return 'too-stale';
   if (admission.partialWork === 'drop' && !(update.completed >= 1)) return 'partial';
   if (admission.needsSteps && !(Number.isSafeInteger(update.steps) && update.steps > 0))
     return 'no-steps';

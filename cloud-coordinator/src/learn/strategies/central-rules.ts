@@ -86,16 +86,18 @@ export function geometricMedianRule(options: GeometricMedianOptions): Rule {
   };
 }
 
-/** v ← v + mean of (rowᵢ − v) cut to length `radius`, so many times. */
+/** v ← v + mean of (rowᵢ − v) cut to length `radius`, so many times; `median`: to the median of their lengths, anew each time. */
 export function centredClip(
   rows: readonly Vector[],
   start: Vector,
-  radius: number,
+  radius: number | 'median',
   iterations: number,
 ): Float64Array<ArrayBuffer> {
   let centre = Float64Array.from(start);
   for (let i = 0; i < iterations; i++) {
-    const factors = rows.map((row) => clipFactor(Math.sqrt(squaredDistance(row, centre)), radius));
+    const distances = rows.map((row) => Math.sqrt(squaredDistance(row, centre)));
+    const limit = radius === 'median' ? medianOf(distances) : radius;
+    const factors = distances.map((distance) => clipFactor(distance, limit));
     const total = factors.reduce((sum, factor) => sum + factor, 0);
     const pulled = weightedSum(
       rows,
@@ -111,7 +113,7 @@ const clipFactor = (length: number, bound: number): number =>
   length <= bound ? 1 : bound / length;
 
 export interface CentredClippingOptions {
-  readonly radius: number;
+  readonly radius: number | 'median';
   readonly iterations: number;
   /**
    * Where the centre begins. `previous`: at the last aggregate, and at no change in the first round, as in the paper; `median`: at

@@ -3,8 +3,10 @@
 import { centredClippingRule, geometricMedianRule, normClippingRule } from './central-rules.ts';
 import { combinedStrategy, type Rule } from './combined-strategy.ts';
 import { medianRule, trimmedMeanRule } from './coordinate-rules.ts';
+import { bufferedStrategy } from './fedbuff.ts';
 import { bulyanRule, krumRule } from './krum.ts';
 import { fairRule, fedNovaRule, weightedMeanRule } from './mean-rules.ts';
+import { scaffoldRule } from './scaffold-rule.ts';
 import { createServerOptimizer } from './server-optimizers.ts';
 import type { Strategy } from './strategy.ts';
 import type { StrategyOptions } from './strategy-options.ts';
@@ -58,12 +60,19 @@ export function createStrategy(options: StrategyOptions): Strategy {
       return combinedStrategy(name, fedNovaRule(options), sgd(options.serverLearningRate));
     case 'q-fedavg':
       return combinedStrategy(name, fairRule(options), sgd());
+    case 'scaffold':
+      return combinedStrategy(name, scaffoldRule(options), sgd(options.serverLearningRate));
+    case 'fedbuff':
+      return bufferedStrategy(name, options, createServerOptimizer(options.server));
     default:
       return combinedStrategy(name, robustRule(options), createServerOptimizer(options.server));
   }
 }
 
-type RobustOptions = Extract<StrategyOptions, { readonly server: unknown }>;
+type RobustOptions = Exclude<
+  Extract<StrategyOptions, { readonly server: unknown }>,
+  { readonly name: 'fedbuff' }
+>;
 
 function robustRule(options: RobustOptions): Rule {
   switch (options.name) {

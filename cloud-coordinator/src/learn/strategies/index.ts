@@ -6,6 +6,8 @@ export {
   type Spread,
 } from './aggregate-evaluate.ts';
 export { createStrategy } from './create-strategy.ts';
+export { keepPersonal } from './keep-personal.ts';
+export { decodeState, type EncodedState, encodeState } from './state-codec.ts';
 export {
   type Aggregated,
   type AggregateReport,

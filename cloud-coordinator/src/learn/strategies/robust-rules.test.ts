@@ -222,6 +222,7 @@ describe('robust rules', () => {
     { name: 'bulyan', byzantine: 2 },
     { name: 'geometric-median' },
     { name: 'centred-clipping', radius: 3 },
+    { name: 'centred-clipping' },
     { name: 'norm-clipping' },
   ];
 

@@ -50,6 +50,9 @@ const server = z
   ])
   .default({ kind: 'sgd', learningRate: 1 });
 
+/** A norm, or the median of those who came. */
+const bound = z.union([z.literal('median'), z.number().gt(0).max(1e6)]).default('median');
+
 /** f: how many of a round's clients may lie. */
 const byzantine = z.int().min(0).max(10_000);
 
@@ -88,6 +91,21 @@ const flatSchemas = [
     q: z.number().min(0).max(100),
     clientLearningRate: learningRateSchema,
   }),
+  z.strictObject({
+    name: z.literal('scaffold'),
+    partialWork: mean.partialWork,
+    serverLearningRate,
+    /** N: how many clients there are, not how many a round has. */
+    clients: z.int().min(1).max(10_000_000),
+  }),
+  z.strictObject({
+    name: z.literal('fedbuff'),
+    partialWork: mean.partialWork,
+    server,
+    bufferSize: z.int().min(1).max(10_000).default(10),
+    stalenessExponent: z.number().min(0).max(10).default(0.5),
+    stalenessMax: z.int().min(0).max(100_000).default(100),
+  }),
   z.strictObject({ name: z.literal('median'), server }),
   z.strictObject({
     name: z.literal('trimmed-mean'),
@@ -113,7 +131,7 @@ const flatSchemas = [
   z.strictObject({
     name: z.literal('centred-clipping'),
     server,
-    radius: z.number().gt(0).max(1e6),
+    radius: bound,
     iterations: z.int().min(1).max(100).default(3),
     start: z.enum(['previous', 'median']).default('previous'),
     momentum: betaSchema.default(0),
@@ -121,7 +139,7 @@ const flatSchemas = [
   z.strictObject({
     name: z.literal('norm-clipping'),
     server,
-    bound: z.union([z.literal('median'), z.number().gt(0).max(1e6)]).default('median'),
+    bound,
   }),
 ] as const;
 

@@ -56,6 +56,8 @@ export type LeftOutReason =
   | 'no-steps'
   | 'no-control'
   | 'no-start-loss'
+  | 'too-stale'
+  | 'personal-told'
   | 'not-chosen'
   | 'no-room-for-history';
 
