@@ -16,6 +16,7 @@ export { trainableOf } from './network-trainable.ts';
 export { type KnownNetwork, knownNetworks, type NetworkName } from './networks.ts';
 export { createOnnxTrainer, type FrozenPart, type OnnxTrainerOptions } from './onnx-trainer.ts';
 export { planSteps, type StepPlan } from './plan-steps.ts';
+export { createProgressBar } from './progress.ts';
 export { createSgd, type Sgd, type SgdOptions, type Steps } from './sgd.ts';
 export { type ImageSplit, splitImages } from './split-images.ts';
 export {
