@@ -1,0 +1,30 @@
+// A worker thread: the virtual clients that are asked here train one after the other, on their own examples alone.
+
+import { parentPort, workerData } from 'node:worker_threads';
+import { defined, messageOf } from '@skerry/shared';
+import type { WorkerSetup, WorkReply, WorkRequest } from './client-pool.ts';
+import { createVirtualClients } from './virtual-client.ts';
+
+const port = defined(parentPort ?? undefined, 'a thread that started this one');
+const { network, data } = workerData as WorkerSetup;
+const clients = createVirtualClients(network, data);
+
+async function answer(request: WorkRequest): Promise<WorkReply> {
+  try {
+    const value =
+      request.kind === 'train' ? await clients.train(request) : await clients.evaluate(request);
+    return { ok: true, value };
+  } catch (thrown) {
+    return { ok: false, message: messageOf(thrown) };
+  }
+}
+
+port.on('message', async (request: WorkRequest) => {
+  const reply = await answer(request);
+  const update = reply.ok && reply.value.kind === 'trained' ? reply.value : undefined;
+  const vectors = [update?.delta, update?.residual].filter((vector) => vector !== undefined);
+  port.postMessage(
+    reply,
+    vectors.map(({ buffer }) => buffer),
+  );
+});

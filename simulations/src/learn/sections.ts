@@ -1,0 +1,21 @@
+import { byzantineSection } from './byzantine-section.ts';
+import { compressionSection } from './compression-section.ts';
+import { cnnSection, cnnSgdSection, fedavgSection, shardsSection } from './fedavg-section.ts';
+import { fedoptSection } from './fedopt-section.ts';
+import { fedproxSection } from './fedprox-section.ts';
+import type { Section } from './section.ts';
+
+/** By the name that a command gives them, the shorter ones first. */
+export const sections = {
+  fedavg: fedavgSection,
+  fedopt: fedoptSection,
+  byzantine: byzantineSection,
+  compression: compressionSection,
+  fedprox: fedproxSection,
+  shards: shardsSection,
+  cnn: cnnSection,
+  'cnn-sgd': cnnSgdSection,
+} as const satisfies Record<string, Section>;
+
+/** Two hours for one figure is for whoever asks for it. */
+export const inAll = (name: string): boolean => name !== 'cnn-sgd';
