@@ -2,6 +2,7 @@ export { createVirtualClock, type VirtualClock } from '@skerry/shared/testing';
 export { blobReferencesContract } from './blob-references-contract.ts';
 export { type BlobDisk, blobStoreContract } from './blob-store-contract.ts';
 export { type CoordinatorDisk, coordinatorStoreContract } from './coordinator-store-contract.ts';
+export { cryptographyContract } from './cryptography-contract.ts';
 export { type DeviceDisk, deviceStoreContract } from './device-store-contract.ts';
 export { createDocumentFleet, type DocumentFleet, type FleetDevice } from './document-fleet.ts';
 export {
@@ -49,4 +50,17 @@ export {
   sampleUpdateReport,
   sampleUpOp,
 } from './samples.ts';
+export {
+  createSecureCohort,
+  openPlayedRound,
+  type PlayedRound,
+  plainSum,
+  playSecureRound,
+  type RoundScript,
+  type SecureCohort,
+  sampleInput,
+  sampleSecurePlan,
+  sampleSession,
+  wordsOfSum,
+} from './secure-cohort.ts';
 export { type PipeFixture, transportContract } from './transport-contract.ts';

@@ -1,0 +1,4 @@
+import { cryptographyContract } from '../testing/index.ts';
+import { createNodeCryptography } from './node-cryptography.ts';
+
+cryptographyContract('node:crypto', createNodeCryptography);
