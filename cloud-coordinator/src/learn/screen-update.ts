@@ -1,0 +1,162 @@
+// Whether an update may be added at all, and how far it is from the others: before any strategy sees it. What breaks a bound is
+// quarantined with its reason, and the round goes on without it. A score against the cohort needs a cohort; it is no defence
+// against many who agree (that is the robust rules' part), but it names the one that a person should look at.
+
+import { err, failure, ok, type Result } from '@skerry/shared';
+import { z } from 'zod';
+import type { ClientUpdate } from './strategies/strategy.ts';
+import { isFiniteVector, medianOf, norm } from './strategies/vectors.ts';
+
+export const screenLimitsSchema = z.strictObject({
+  /** L2 norm that no update may exceed: what the plan clips to, where it clips. */
+  normMax: z.number().gt(0).max(1e9).optional(),
+  /** Times the cohort's median norm. */
+  normRatioMax: z.number().gt(1).max(1e6).default(5),
+  /** Cosine to the mean direction of the others. Clients whose data differ are near 0 at times; who flips signs is near −1. */
+  cosineMin: z.number().min(-1).max(1).default(-0.5),
+  /** Times the cohort's median of the metric `loss`. */
+  lossRatioMax: z.number().gt(1).max(1e6).default(20),
+  /** With fewer updates than this nothing is said about one against the others. */
+  cohortMin: z.int().min(3).max(10_000).default(5),
+});
+export type ScreenLimits = z.infer<typeof screenLimitsSchema>;
+
+export type QuarantineReason =
+  | 'wrong-size'
+  | 'not-finite'
+  | 'norm-above-bound'
+  | 'norm-above-cohort'
+  | 'against-cohort'
+  | 'loss-above-cohort';
+
+export interface Screening {
+  readonly client: string;
+  readonly norm: number;
+  /** Against the cohort, where there is one. */
+  readonly normRatio?: number;
+  readonly cosine?: number;
+  readonly lossRatio?: number;
+  /** How near it is to the nearest limit: 0 is the cohort's own direction and size, above 1 is quarantined. */
+  readonly anomaly: number;
+  readonly reason?: QuarantineReason;
+}
+
+/** The loss that a client reports of its training. */
+const lossMetric = 'loss';
+
+/** Of one update by itself, when it comes. Fails with `invalid_argument`; nothing is known of the cohort yet. */
+export function checkUpdate(
+  delta: Float32Array,
+  { size, normMax }: { readonly size: number; readonly normMax?: number | undefined },
+): Result<{ readonly norm: number }> {
+  const refused = (what: string) => err(failure('invalid_argument', what));
+  if (delta.length !== size)
+    return refused(`an update of ${size} parameters was expected; ${delta.length} came`);
+  if (!isFiniteVector(delta)) return refused('an update with a number that is not finite');
+  const length = norm(delta);
+  if (normMax !== undefined && length > normMax * (1 + normSlack))
+    return refused(`an update of norm ${length}; ${normMax} is the most`);
+  return ok({ norm: length });
+}
+
+/** What clipping to a norm in float32 may miss it by. */
+const normSlack = 1e-4;
+
+/** Of a round's updates, one for each in their order. */
+export function screenUpdates(
+  updates: readonly Pick<ClientUpdate, 'client' | 'delta' | 'metrics'>[],
+  size: number,
+  limits: ScreenLimits,
+): readonly Screening[] {
+  const broken = updates.map(({ delta }): QuarantineReason | undefined =>
+    delta.length !== size ? 'wrong-size' : isFiniteVector(delta) ? undefined : 'not-finite',
+  );
+  const sound = updates.filter((_, i) => broken[i] === undefined);
+  const cohort = sound.length >= limits.cohortMin ? describeCohort(sound, size) : undefined;
+  return updates.map((update, i) => {
+    const { client } = update;
+    const reason = broken[i];
+    if (reason !== undefined)
+      return { client, norm: Number.NaN, anomaly: Number.POSITIVE_INFINITY, reason };
+    return scoreUpdate(update, cohort, limits);
+  });
+}
+
+interface Cohort {
+  readonly medianNorm: number;
+  readonly medianLoss: number | undefined;
+  /** The sum of all updates, each of length 1: no length counts, and one is easily taken out again. */
+  readonly direction: Float64Array;
+}
+
+function describeCohort(
+  updates: readonly Pick<ClientUpdate, 'delta' | 'metrics'>[],
+  size: number,
+): Cohort {
+  const norms = updates.map(({ delta }) => norm(delta));
+  const direction = new Float64Array(size);
+  for (const [u, { delta }] of updates.entries()) {
+    const length = norms[u] as number;
+    if (length === 0) continue;
+    for (let i = 0; i < size; i++)
+      direction[i] = (direction[i] as number) + (delta[i] as number) / length;
+  }
+  const losses = updates.flatMap(({ metrics }) => finiteLoss(metrics) ?? []);
+  return {
+    medianNorm: medianOf(norms),
+    medianLoss: 2 * losses.length > updates.length ? medianOf(losses) : undefined,
+    direction,
+  };
+}
+
+const finiteLoss = (metrics: Readonly<Record<string, number>>): number | undefined => {
+  const loss = metrics[lossMetric];
+  return loss !== undefined && Number.isFinite(loss) ? loss : undefined;
+};
+
+function scoreUpdate(
+  { client, delta, metrics }: Pick<ClientUpdate, 'client' | 'delta' | 'metrics'>,
+  cohort: Cohort | undefined,
+  { normMax, normRatioMax, cosineMin, lossRatioMax }: ScreenLimits,
+): Screening {
+  const length = norm(delta);
+  const normRatio =
+    cohort === undefined || cohort.medianNorm === 0 ? undefined : length / cohort.medianNorm;
+  const cosine = cohort === undefined ? undefined : cosineToOthers(delta, length, cohort.direction);
+  const loss = finiteLoss(metrics);
+  const lossRatio =
+    cohort?.medianLoss === undefined || cohort.medianLoss <= 0 || loss === undefined
+      ? undefined
+      : loss / cohort.medianLoss;
+  // Each as a share of its limit.
+  const shares: readonly (readonly [QuarantineReason, number])[] = [
+    ['norm-above-bound', normMax === undefined ? 0 : length / (normMax * (1 + normSlack))],
+    ['norm-above-cohort', (normRatio ?? 0) / normRatioMax],
+    ['against-cohort', cosine === undefined ? 0 : (1 - cosine) / (1 - cosineMin)],
+    ['loss-above-cohort', (lossRatio ?? 0) / lossRatioMax],
+  ];
+  const [reason, anomaly] = shares.reduce((most, each) => (each[1] > most[1] ? each : most));
+  return {
+    client,
+    norm: length,
+    ...(normRatio === undefined ? {} : { normRatio }),
+    ...(cosine === undefined ? {} : { cosine }),
+    ...(lossRatio === undefined ? {} : { lossRatio }),
+    anomaly,
+    ...(anomaly > 1 ? { reason } : {}),
+  };
+}
+
+/** An update has no part in what it is held against; one of length 0, or against nothing, is at a right angle. */
+function cosineToOthers(delta: Float32Array, length: number, direction: Float64Array): number {
+  if (length === 0) return 0;
+  let along = 0;
+  let rest = 0;
+  for (let i = 0; i < delta.length; i++) {
+    const own = (delta[i] as number) / length;
+    const others = (direction[i] as number) - own;
+    along += own * others;
+    rest += others * others;
+  }
+  return rest === 0 ? 0 : along / Math.sqrt(rest);
+}
