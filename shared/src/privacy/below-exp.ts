@@ -10,23 +10,21 @@ export interface Ratio {
 }
 
 /**
- * How far 2³²·e^−γ may be from its double, given a γ within 2⁻⁴⁰ of the exact one: 2⁻⁸ by γ, and less than 2⁻¹⁸ by `Math.exp`
- * and the product.
+ * How far 2³²·e^−γ may be from its double, given a γ within 2⁻⁴⁰ of the exact one: 2⁻⁸ by γ, and less than 2⁻¹⁸ by `Math.exp`.
  */
 const slack = 2 ** -7;
 
 /**
- * Whether a uniform real is below e^−γ. `gamma` is within 2⁻⁴⁰ of what `exact` gives, which is asked once in 2³² calls.
+ * Whether the uniform real that begins with the 32 bits of `word` is below e^−γ, given that as a double of a γ within 2⁻⁴⁰ of the
+ * exact one; undefined, once in 2³² words, where they do not tell.
  */
-export function isBelowExp(gamma: number, exact: () => Ratio, words: RandomWords): boolean {
-  const word = words.next();
-  const threshold = 2 ** 32 * Math.exp(-gamma);
+export function tellBelow(word: number, expOfMinusGamma: number): boolean | undefined {
+  const threshold = 2 ** 32 * expOfMinusGamma;
   if (word + 1 <= threshold - slack) return true;
-  if (word >= threshold + slack) return false;
-  return isBelowExpExactly(word, exact(), words);
+  return word >= threshold + slack ? false : undefined;
 }
 
-/** The uniform real begins with the 32 bits of `word`; more are drawn until it is told apart. */
+/** The same by exact arithmetic: more bits are drawn until they tell. */
 export function isBelowExpExactly(word: number, gamma: Ratio, words: RandomWords): boolean {
   let uniform = BigInt(word);
   // One round more is needed with a chance of 2⁻³².

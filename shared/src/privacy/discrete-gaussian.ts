@@ -3,11 +3,13 @@
 // noise was added to, and its low bits tell it (Mironov, CCS 2012).
 
 import { assert } from '../assert.ts';
-import { isBelowExp, type Ratio } from './below-exp.ts';
+import { isBelowExpExactly, type Ratio, tellBelow } from './below-exp.ts';
 import { createRandomWords, type RandomBytes } from './random-bytes.ts';
 
 /** Above it a sample's bounds would not hold in doubles. */
 export const noiseSigmaMax = 2 ** 30;
+
+const inverseE = Math.exp(-1);
 
 export interface DiscreteGaussian {
   sample(): number;
@@ -24,19 +26,25 @@ export function createDiscreteGaussian(sigma: number, bytes: RandomBytes): Discr
   const scale = 2 ** scaleBits;
   const centre = variance / scale;
   const exactVariance = ratioOfSquare(sigma);
-  const one: Ratio = { numerator: 1n, denominator: 1n };
-  const exactOne = (): Ratio => one;
 
-  /** The discrete Laplace distribution, P(x) ∝ exp(−|x|/scale); its sign is drawn last. */
+  /** The discrete Laplace distribution, P(x) ∝ exp(−|x|/scale), without its sign. */
   const sampleLaplaceSize = (): number => {
     for (;;) {
       // A shift by 32 would be one by nought.
       const low = scaleBits === 0 ? 0 : words.next() >>> (32 - scaleBits);
-      const exact = (): Ratio => ({ numerator: BigInt(low), denominator: BigInt(scale) });
-      if (!isBelowExp(low / scale, exact, words)) continue;
-      let times = 0;
-      while (isBelowExp(1, exactOne, words)) times++;
-      return low + times * scale;
+      const word = words.next();
+      const isLow =
+        tellBelow(word, Math.exp(-low / scale)) ??
+        isBelowExpExactly(word, ratio(low, scale), words);
+      if (isLow) return low + scale * countBelowInverseE();
+    }
+  };
+
+  /** How many in a row are below e⁻¹. */
+  const countBelowInverseE = (): number => {
+    for (let times = 0; ; times++) {
+      const word = words.next();
+      if (!(tellBelow(word, inverseE) ?? isBelowExpExactly(word, ratio(1, 1), words))) return times;
     }
   };
 
@@ -47,8 +55,11 @@ export function createDiscreteGaussian(sigma: number, bytes: RandomBytes): Discr
       // Nought has one sign.
       if (size === 0 && negative) continue;
       const gamma = (size - centre) ** 2 / (2 * variance);
-      if (isBelowExp(gamma, () => exponent(size, scale, exactVariance), words))
-        return negative ? -size : size;
+      const word = words.next();
+      const isKept =
+        tellBelow(word, Math.exp(-gamma)) ??
+        isBelowExpExactly(word, exponent(size, scale, exactVariance), words);
+      if (isKept) return negative ? -size : size;
     }
   };
 
@@ -59,6 +70,11 @@ export function createDiscreteGaussian(sigma: number, bytes: RandomBytes): Discr
     },
   };
 }
+
+const ratio = (numerator: number, denominator: number): Ratio => ({
+  numerator: BigInt(numerator),
+  denominator: BigInt(denominator),
+});
 
 /** (|y| − σ²/t)²/2σ² */
 function exponent(size: number, scale: number, variance: Ratio): Ratio {

@@ -1,6 +1,7 @@
+import { conversions } from '@skerry/shared/privacy';
 import { unwrap } from '@skerry/shared/testing';
 import { describe, expect, it } from 'vitest';
-import { conversions, epsilonAfter, epsilonOf } from './accountant.ts';
+import { epsilonAfter, epsilonOf } from './accountant.ts';
 import { adaptClip, splitNoise } from './adaptive-clip.ts';
 import { classicGaussianSigma, gaussianDelta, gaussianSigma } from './analytic-gaussian.ts';
 import { logErfc } from './log-erfc.ts';
@@ -102,7 +103,7 @@ describe('the divergence of one round', () => {
 });
 
 describe('ε', () => {
-  const reading = { delta: 1e-5, orders: opacusOrders, conversion: 'canonne-kamath-steinke' };
+  const reading = { delta: 1e-5, orders: opacusOrders };
   const opacus = { samplingRate: 0.04, noiseMultiplier: 1.5 };
 
   it('[PRV3] has two conversions, named, of which one is never above the other', () => {

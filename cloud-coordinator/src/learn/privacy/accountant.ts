@@ -1,20 +1,9 @@
 // How much privacy rounds have cost: Rényi divergences add up over rounds, order by order (Mironov, arXiv 1702.07476), and
-// at the end one of two conversions makes an (ε, δ) of them. Both are true; the name of the one that was used goes with the ε.
+// at the end a conversion makes an (ε, δ) of them.
 
 import { assert } from '@skerry/shared';
+import { type Conversion, epsilonAtOrder } from '@skerry/shared/privacy';
 import { type Mechanism, subsampledGaussianRdp } from './subsampled-gaussian.ts';
-
-/** ε at one order α, given the divergence there. */
-const conversionFormulas = {
-  /** Mironov, proposition 3: what older ε in the literature mean. */
-  mironov: (rdp: number, order: number, delta: number): number =>
-    rdp - Math.log(delta) / (order - 1),
-  /** Canonne, Kamath and Steinke, arXiv 2004.00010, proposition 12; Balle and others, AISTATS 2020, theorem 21. Never larger. */
-  'canonne-kamath-steinke': (rdp: number, order: number, delta: number): number =>
-    rdp + Math.log1p(-1 / order) - (Math.log(delta) + Math.log(order)) / (order - 1),
-};
-export type Conversion = keyof typeof conversionFormulas;
-export const conversions = Object.keys(conversionFormulas) as Conversion[];
 
 /** How an ε is to be read off. */
 export interface Reading {
@@ -39,7 +28,7 @@ export function epsilonOf(rdp: readonly number[], reading: Reading): Epsilon {
   assert(rdp.length === orders.length && orders.length > 0, 'a divergence for each order');
   let best: Epsilon = { epsilon: Number.POSITIVE_INFINITY, order: orders[0] as number };
   orders.forEach((order, i) => {
-    const epsilon = Math.max(0, conversionFormulas[conversion](rdp[i] as number, order, delta));
+    const epsilon = epsilonAtOrder(conversion, rdp[i] as number, order, delta);
     if (epsilon < best.epsilon) best = { epsilon, order };
   });
   return best;

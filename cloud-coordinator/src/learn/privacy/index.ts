@@ -1,6 +1,4 @@
 export {
-  type Conversion,
-  conversions,
   type Epsilon,
   epsilonAfter,
   epsilonOf,

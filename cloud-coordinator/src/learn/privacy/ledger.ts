@@ -7,8 +7,9 @@
 // who has seen it. A budget that another round would exceed refuses it.
 
 import { assert, err, failure, ok, type Result } from '@skerry/shared';
+import { type Conversion, conversions } from '@skerry/shared/privacy';
 import { z } from 'zod';
-import { type Conversion, conversions, type Epsilon, epsilonOf, rdpOf } from './accountant.ts';
+import { type Epsilon, epsilonOf, rdpOf } from './accountant.ts';
 import { defaultOrders } from './orders.ts';
 import type { Mechanism } from './subsampled-gaussian.ts';
 
