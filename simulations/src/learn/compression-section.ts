@@ -30,6 +30,7 @@ const trialOf = (name: Name): Trial => ({
   name: `compression ${name}`,
   dealt: evenly,
   rounds: 100,
+  evaluateEvery: 2,
   local: onePass,
   compression: compressions[name],
 });

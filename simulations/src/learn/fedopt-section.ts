@@ -30,7 +30,7 @@ const small = (name: StrategyName): Trial => ({
   name: `shards of 100 ${name}`,
   dealt: shards,
   rounds,
-  evaluateEvery: 10,
+  evaluateEvery: 25,
   local: onePassOfShards,
   strategy: strategies[name],
 });
@@ -47,8 +47,8 @@ const lineOf = (trial: Trial, what: string, reference: string): Line => ({
   reference,
 });
 const pointsMin = 0.02;
-const betterBy = (make: (name: StrategyName) => Trial, what: string): Bar => ({
-  claim: `${what}: FedYogi or FedAdam is at least 2 points above FedAvg at ${rounds} rounds`,
+const betterBy = (make: (name: StrategyName) => Trial): Bar => ({
+  claim: `FedYogi or FedAdam is at least 2 points above FedAvg at ${rounds} rounds`,
   holds(of) {
     const accuracy = (name: StrategyName) => figureOf(figures.last5, of(make(name).name));
     return Math.max(accuracy('FedYogi'), accuracy('FedAdam')) - accuracy('FedAvg') >= pointsMin;
@@ -57,15 +57,17 @@ const betterBy = (make: (name: StrategyName) => Trial, what: string): Bar => ({
 
 export const fedoptSection: Section = {
   about:
-    'FedAvg, FedAvgM, FedAdam, FedYogi and FedAdagrad on two shards a client, 150 rounds; about 6 min a seed',
-  trials: [...names.map(small), ...fullNames.map(full)],
-  lines: [
-    ...names.map((name) =>
-      lineOf(small(name), `100 × 100 images, ${name}: last 5 of ${rounds}`, smallReference[name]),
-    ),
-    ...fullNames.map((name) =>
-      lineOf(full(name), `100 × 600 images, ${name}: last 5 of ${rounds}`, ''),
-    ),
-  ],
-  bars: [betterBy(small, '100 × 100 images'), betterBy(full, '100 × 600 images')],
+    'five server optimizers on two shards a client, 100 × 100 images, 150 rounds; about 2 min a seed',
+  trials: names.map(small),
+  lines: names.map((name) =>
+    lineOf(small(name), `${name}: last 5 of ${rounds}`, smallReference[name]),
+  ),
+  bars: [betterBy(small)],
+};
+
+export const fedoptFullSection: Section = {
+  about: 'three of them on all of MNIST, 100 × 600 images; about 3 min a seed',
+  trials: fullNames.map(full),
+  lines: fullNames.map((name) => lineOf(full(name), `${name}: last 5 of ${rounds}`, '')),
+  bars: [betterBy(full)],
 };

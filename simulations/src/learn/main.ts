@@ -1,4 +1,4 @@
-// npm run learn -- --only fedavg|fedopt|byzantine|compression|fedprox|shards|cnn|all [--seeds 0,1,2] [--rounds N]
+// npm run learn -- --only fedavg|fedopt|byzantine|compression|fedbuff|fedprox|shards|cnn|…|all [--seeds 0,1,2] [--rounds N]
 // Measures federated learning on virtual clients and prints each figure beside the published or calibrated one. Results
 // are kept: a sweep that was stopped goes on where it was. `--list` says what each section takes.
 

@@ -64,6 +64,17 @@ describe('a trial', () => {
     expect(points.at(-1)?.atTime).toBe(0);
   });
 
+  it('replays over virtual time', async () => {
+    const time = { kind: 'buffered', concurrency: 3 } as const;
+    const strategy = { name: 'fedbuff', bufferSize: 2 } as const;
+    const buffered = await run({ time, strategy });
+    expect((await run({ time, strategy }, 1, 1)).points).toEqual(buffered.points);
+    expect(buffered.points.map(({ updates }) => updates)).toEqual([2, 4, 6, 8, 10, 12]);
+    expect(buffered.staleness?.most).toBeGreaterThan(0);
+    const times = buffered.points.map(({ atTime }) => atTime);
+    expect(times).toEqual(times.toSorted((a, b) => a - b));
+  });
+
   it('ends where nobody’s training comes to numbers, and says so', async () => {
     const strategy = { name: 'fedprox', proximalMu: 1_000 } as const;
     const ended = await run({ strategy, local: { epochs: 5, batch: 10, learningRate: 1 } });

@@ -1,7 +1,14 @@
 import { byzantineSection } from './byzantine-section.ts';
 import { compressionSection } from './compression-section.ts';
-import { cnnSection, cnnSgdSection, fedavgSection, shardsSection } from './fedavg-section.ts';
-import { fedoptSection } from './fedopt-section.ts';
+import {
+  cnnSection,
+  cnnSgdSection,
+  fedavgSection,
+  fedsgdSection,
+  shardsSection,
+} from './fedavg-section.ts';
+import { fedbuffSection } from './fedbuff-section.ts';
+import { fedoptFullSection, fedoptSection } from './fedopt-section.ts';
 import { fedproxSection } from './fedprox-section.ts';
 import type { Section } from './section.ts';
 
@@ -11,7 +18,10 @@ export const sections = {
   fedopt: fedoptSection,
   byzantine: byzantineSection,
   compression: compressionSection,
+  fedbuff: fedbuffSection,
   fedprox: fedproxSection,
+  'fedopt-full': fedoptFullSection,
+  fedsgd: fedsgdSection,
   shards: shardsSection,
   cnn: cnnSection,
   'cnn-sgd': cnnSgdSection,
