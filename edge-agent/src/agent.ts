@@ -29,6 +29,8 @@ import { createInference, type Inference } from './infer/inference.ts';
 import { checkNames, createLiveModels, type LiveModels } from './infer/live-models.ts';
 import { createModelServer } from './infer/model-server.ts';
 import { startWebhook, type WebhookCursor } from './infer/webhook.ts';
+import type { LearningPorts } from './learn/learn-ports.ts';
+import { openLearningOf } from './learn/open-learning.ts';
 import { createTally } from './observe/tally.ts';
 import type { BudgetStore } from './route/budgets.ts';
 import type { LearnedStore } from './route/look-alikes.ts';
@@ -77,6 +79,8 @@ export interface AgentPorts {
   readonly text?: Pick<DeviceTextPorts, 'sources' | 'trusted'>;
   /** Without them the models stay what the configuration says. */
   readonly updates?: UpdatingPorts | undefined;
+  /** Without them nothing is kept of what is asked, and no round is taken part in. */
+  readonly learning?: LearningPorts | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -135,6 +139,7 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
     clock,
     random: ports.random,
   });
+  const learning = openLearningOf(config, ports, { live, waiting: admission.waiting });
   const escalator = createEscalator(
     {
       escalations,
@@ -178,7 +183,9 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
       onAnswer(answer) {
         tally.answered(answer, clock.nowMs());
         updates?.health.answered(answer);
+        learning?.answered(answer);
       },
+      ...(learning && { keep: learning.offer }),
       ...(updates && { onFailed: updates.health.failed, offer: updates.offer }),
     },
     config,
@@ -217,22 +224,27 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
       counts: tally.counts(),
       queue: { ops: store.position().ops, bytes: store.position().bytes },
       recent: tally.takeRecent(),
+      ...(learning && { learn: learning.status() }),
     }),
     statusIntervalMs: config.statusIntervalMs,
     effect(op) {
       if (op.body.kind === 'answer') escalator.record(op.body);
       else if (op.body.kind === 'assignment') updates?.receive(op.body.envelope);
       else if (op.body.kind === 'document-change') documents.record(op);
+      else learning?.receive(op.body);
     },
     onApplied(ops) {
       const bodies = ops.map(({ body }) => body);
-      const late = escalator.deliver(bodies.filter((body) => body.kind === 'answer'));
+      const told = bodies.filter((body) => body.kind === 'answer');
+      const late = escalator.deliver(told);
       tally.late(late);
       if (late > 0) {
         answers.wake();
         webhook?.wake();
       }
       documents.deliver(ops);
+      learning?.cloudAnswered(told);
+      if (bodies.some(({ kind }) => kind === 'learn-task')) learning?.wake();
       if (bodies.some(({ kind }) => kind === 'assignment')) updates?.wake();
     },
   });
@@ -276,6 +288,7 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
     escalations,
     documents,
     ...(updates && { updates }),
+    learning,
     clock,
     log,
     bodyBytesMax: config.bodyBytesMax,
@@ -292,6 +305,7 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
     }),
   });
   updates?.wake();
+  learning?.wake();
   return ok({
     app,
     inference,
@@ -301,6 +315,7 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
     async close() {
       session.close();
       updates?.close();
+      await learning?.close();
       await webhook?.close();
       await documents.close();
       await live.close();

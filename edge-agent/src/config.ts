@@ -61,6 +61,44 @@ export const agentConfigSchema = z.object({
     .enum(['no', 'yes'])
     .default('no')
     .describe('yes: the link costs by the byte, and an update may have to wait for another'),
+  learnModels: listSchema
+    .pipe(z.array(nameSchema).max(16))
+    .optional()
+    .describe(
+      'models that may learn from labels that people give, separated by commas; absent: none',
+    ),
+  learnCloudLabels: z
+    .enum(['no', 'yes'])
+    .default('no')
+    .describe('yes: they may learn from what the cloud has answered, too'),
+  learnLabelsTold: z
+    .enum(['no', 'yes'])
+    .default('yes')
+    .describe('no: the operator hears how many examples there are, not of which labels'),
+  learnExamplesMax: countSchema(1, 1_000_000)
+    .default(10_000)
+    .describe('examples kept of a model; then the oldest of its most frequent label goes'),
+  learnBytesMax: countSchema(1024, 2 ** 40)
+    .default(64 * 1024 ** 2)
+    .describe('their bytes, of all models'),
+  learnRetentionMs: countSchema(1_000, 31_536_000_000)
+    .default(2_592_000_000)
+    .describe('how long an example is kept'),
+  learnIdleMs: countSchema(0, 86_400_000)
+    .default(10_000)
+    .describe('training begins once nothing was asked for so long'),
+  learnCharging: z
+    .enum(['required', 'any'])
+    .default('required')
+    .describe('any: training may run on a battery that drains'),
+  learnBatteryShareMin: shareSchema
+    .default(0.3)
+    .describe('below it nothing is trained, charging or not'),
+  learnCelsiusMax: countSchema(1, 150).default(75).describe('from it on nothing is trained'),
+  learnMetered: z
+    .enum(['declines', 'allowed'])
+    .default('declines')
+    .describe('allowed: a round may use a link that costs by the byte'),
   computeMilliwatts: countSchema(0, 1e9)
     .default(2_000)
     .describe('what computing draws, by which the energy of shadow runs is estimated'),

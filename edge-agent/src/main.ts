@@ -19,6 +19,7 @@ import {
 import { createWorkerEngine } from '@skerry/sync-protocol/automerge';
 import { Hono } from 'hono';
 import { certificateSite } from './adapters/certificate-site.ts';
+import { createClientRunner } from './adapters/client-runner.ts';
 import { createCoordinatorFetch } from './adapters/coordinator-fetch.ts';
 import { createEnrolmentClient } from './adapters/enrolment-client.ts';
 import { createFallbackTransport } from './adapters/fallback-transport.ts';
@@ -27,6 +28,7 @@ import { createHttpDeviceTransport } from './adapters/http-transport.ts';
 import { createIdentityFiles } from './adapters/identity-files.ts';
 import { createMqttDeviceTransport } from './adapters/mqtt-transport.ts';
 import { openBlobs } from './adapters/open-blobs.ts';
+import { openLearning } from './adapters/open-learning.ts';
 import { openRelay } from './adapters/open-relay.ts';
 import { openRelayLink } from './adapters/open-relay-link.ts';
 import { openText } from './adapters/open-text.ts';
@@ -155,6 +157,21 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
     largeInputs: blobs.value.largeInputs,
     text: text.value,
     updates: updates.value,
+    learning: openLearning(
+      {
+        examplesMax: config.learnExamplesMax,
+        bytesMax: config.learnBytesMax,
+        retentionMs: config.learnRetentionMs,
+      },
+      {
+        database: database.value,
+        store: store.value,
+        transport: blobs.value.learning,
+        runner: createClientRunner(),
+        nowMs: clock.nowMs,
+        onAppended: () => onAppended(),
+      },
+    ),
     ...openWebhook(config, database.value),
     power: createSysfsPower(clock),
     clock,

@@ -32,6 +32,7 @@ import { createUploadFirst } from '../sync/upload-first.ts';
 import type { UpdateBlobs } from '../update/update-ports.ts';
 import type { Fetch } from './coordinator-fetch.ts';
 import { createHttpBlobWire } from './http-blob-wire.ts';
+import { createLearnBlobs, type LearnTransport } from './open-learning.ts';
 import { copiesPathOf } from './relay-listener.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
 import { createSqliteHeldOps } from './sqlite-held-ops.ts';
@@ -68,6 +69,7 @@ export interface Blobs {
   readonly routes: Hono;
   readonly largeInputs: LargeInputs;
   readonly updates: UpdateBlobs;
+  readonly learning: LearnTransport;
   /** To neighbours, where this agent is the site's relay. */
   readonly serveCopy: ServeCopy | undefined;
   close(): Promise<void>;
@@ -89,13 +91,15 @@ export async function openBlobs(config: BlobsConfig, ports: BlobsPorts): Promise
     heldOps.list().some(({ blob }) => blob.digest === digest);
   /** What updates are fetching. */
   const wanted = new Set<string>();
+  /** What a round is fetching. */
+  const learned = new Set<string>();
   const opened = await openFileBlobStore(
     folder,
     { ...blobBoundsDefaults, quotaBytesMax: config.blobQuotaBytes },
     {
       nowMs: clock.nowMs,
       isReferenced: (digest) =>
-        references.value.has(digest) || isHeld(digest) || wanted.has(digest),
+        [references.value, wanted, learned].some((kept) => kept.has(digest)) || isHeld(digest),
       onEvicted: ({ digest, bytes }) => log.info({ digest, bytes }, 'blob evicted'),
     },
   );
@@ -150,6 +154,7 @@ export async function openBlobs(config: BlobsConfig, ports: BlobsPorts): Promise
   return ok({
     routes: blobRoutes({ serveBlob, transfers }),
     updates: kept.value?.updates ?? updates,
+    learning: { blobs: createLearnBlobs(store, transfers, learned), uploadFirst },
     serveCopy:
       kept.value &&
       createServeCopies(

@@ -177,6 +177,58 @@ const migrations = [
      envelope BLOB NOT NULL
    );`,
   'ALTER TABLE document ADD COLUMN since_ms REAL;',
+  `CREATE TABLE example (
+     id TEXT PRIMARY KEY,
+     model TEXT NOT NULL,
+     label TEXT NOT NULL,
+     source TEXT NOT NULL CHECK (source IN ('person', 'cloud')),
+     use TEXT NOT NULL CHECK (use IN ('train', 'evaluate')),
+     kept_ms REAL NOT NULL,
+     expires_ms REAL NOT NULL,
+     request TEXT UNIQUE,
+     datatype TEXT NOT NULL,
+     shape TEXT NOT NULL,
+     bytes INTEGER NOT NULL,
+     data BLOB NOT NULL
+   );
+   CREATE INDEX example_by_label ON example (model, label, kept_ms, bytes);
+   CREATE INDEX example_by_expiry ON example (expires_ms);
+   CREATE TABLE example_asked (
+     request TEXT PRIMARY KEY,
+     model TEXT NOT NULL,
+     asked_ms REAL NOT NULL,
+     datatype TEXT NOT NULL,
+     shape TEXT NOT NULL,
+     bytes INTEGER NOT NULL,
+     data BLOB NOT NULL
+   );
+   CREATE TABLE example_consent (
+     model TEXT PRIMARY KEY,
+     people INTEGER NOT NULL,
+     cloud INTEGER NOT NULL
+   );
+   CREATE TABLE example_reference (
+     bundle TEXT PRIMARY KEY,
+     counts TEXT NOT NULL
+   );
+   CREATE TABLE learn_run (
+     run TEXT PRIMARY KEY,
+     round INTEGER NOT NULL,
+     attempt INTEGER NOT NULL,
+     task TEXT NOT NULL,
+     body BLOB,
+     received_ms REAL NOT NULL,
+     tries INTEGER NOT NULL,
+     model TEXT,
+     outcome TEXT
+   );
+   CREATE TABLE learn_state (
+     run TEXT NOT NULL,
+     slot TEXT NOT NULL,
+     round INTEGER NOT NULL,
+     data BLOB NOT NULL,
+     PRIMARY KEY (run, slot, round)
+   );`,
 ];
 
 /** `path` may be ':memory:'. Fails with `storage_failed`, also for a file that a newer agent has written. */

@@ -7,6 +7,7 @@ import { boundBody } from './bound-body.ts';
 import { type BundleRoutes, bundleRoutes } from './bundles.ts';
 import { type DocumentRoutes, documentRoutes } from './documents.ts';
 import { type EscalationRoutes, escalationRoutes } from './escalations.ts';
+import { type LearnRoutes, learnRoutes } from './learn.ts';
 import { type OpenInferenceRoutes, openInferenceRoutes } from './open-inference.ts';
 import { pageRoutes } from './page.ts';
 import { refuse } from './refuse.ts';
@@ -20,7 +21,8 @@ export interface AppPorts
     BundleRoutes,
     EscalationRoutes,
     TextRoutes,
-    UpdateRoutes {
+    UpdateRoutes,
+    LearnRoutes {
   readonly bodyBytesMax: number;
   readonly log: Log;
   /** A request was refused with this code. */
@@ -49,6 +51,7 @@ export function createApp(ports: AppPorts): Hono {
   app.route('/v1/bundles', bundleRoutes(ports));
   app.route('/v1/escalations', escalationRoutes(ports));
   app.route('/v1/updates', updateRoutes(ports));
+  app.route('/v1', learnRoutes(ports));
   app.route('/app', pageRoutes());
   app.notFound((c) => refuse(c, failure('not_found', `no such path: ${c.req.path}`)));
   app.onError((thrown, c) => {

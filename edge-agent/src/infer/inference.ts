@@ -44,6 +44,8 @@ export interface InferencePorts {
   readonly onFailed?: (model: Model, failure: Failure, deadlineMs: number) => void;
   /** A request is about to run: whoever wants to run it too is called with what came of it. */
   readonly offer?: (model: Model, input: Tensor) => ((outcome: StageOutcome) => void) | undefined;
+  /** The same, with the answer that the app gets: whoever may learn from it. */
+  readonly keep?: (model: Model, input: Tensor) => ((answer: InferenceAnswer) => void) | undefined;
 }
 
 export interface InferenceDefaults {
@@ -82,6 +84,7 @@ export function createInference(ports: InferencePorts, defaults: InferenceDefaul
     place: number,
     first: First,
     onOutcome: (outcome: StageOutcome) => void = () => {},
+    onAnswer: (answer: InferenceAnswer) => void = () => {},
   ): Promise<Result<InferenceAnswer>> => {
     const startedMs = clock.monotonicMs();
     const model = models.get(request.model);
@@ -117,16 +120,25 @@ export function createInference(ports: InferencePorts, defaults: InferenceDefaul
       ...ending,
     };
     ports.onAnswer(answered);
+    onAnswer(answered);
     return ok(answered);
   };
   return {
     infer(request) {
       let tell: ((outcome: StageOutcome) => void) | undefined;
+      let keep: ((answer: InferenceAnswer) => void) | undefined;
       const first: First = (model, run) => {
         tell = ports.offer?.(model, request.input);
+        keep = ports.keep?.(model, request.input);
         return run(0, request.input);
       };
-      return answer(request, 0, first, (outcome) => tell?.(outcome));
+      return answer(
+        request,
+        0,
+        first,
+        (outcome) => tell?.(outcome),
+        (answered) => keep?.(answered),
+      );
     },
     inferFrom: (question, place, results) =>
       answer(question, place, (model) => model.readStage(place, results)),

@@ -127,6 +127,8 @@ export const learnStatusSchema = z.strictObject({
         model: nameSchema,
         count: countSchema,
         labels: z.array(countSchema).max(64).optional(),
+        /** How far what the model answers has moved from its first answers there: Jensen–Shannon, in bits. */
+        drift: shareSchema.optional(),
       }),
     )
     .max(16),

@@ -1,0 +1,224 @@
+import { createRandom, ok, type Result } from '@skerry/shared';
+import { unwrap } from '@skerry/shared/testing';
+import { type LearnPlan, readVector } from '@skerry/sync-protocol/learn';
+import { describe, expect, it } from 'vitest';
+import {
+  type ClientContext,
+  type TrainedReply,
+  type TrainMessage,
+  type TrainMod,
+  withMods,
+} from '../client-app.ts';
+import type { Examples } from '../examples.ts';
+import { localApp } from '../local-app.ts';
+import { runClient } from '../run-client.ts';
+import type { LocalTrainer } from '../trainer.ts';
+import { clip, normOf } from './clip.ts';
+import { modsOf } from './mods-of.ts';
+
+const plan: LearnPlan = {
+  version: 1,
+  model: 'm',
+  base: `sha256:${'a'.repeat(64)}`,
+  network: { kind: 'named', name: '2nn' },
+  trains: 'all',
+  layout: {
+    tensors: [
+      { name: 'body', shape: [2] },
+      { name: 'head', shape: [2] },
+    ],
+  },
+  epochs: 1,
+  batch: 2,
+  learningRate: 0.5,
+  compression: { kind: 'none' },
+  examplesMin: 1,
+  examplesMax: 10,
+  holdOut: 0,
+  seed: 1,
+};
+const none: Examples = {
+  datatype: 'UINT8',
+  shape: [1],
+  inputs: new Uint8Array(),
+  labels: new Int32Array(),
+};
+
+/** Gives that delta, and remembers what it was asked. */
+function trainerOf(delta: readonly number[], steps = 4) {
+  const asked: { parameters: number[]; correction: number[] | undefined }[] = [];
+  const trainer: LocalTrainer = {
+    async train({ parameters, correction }) {
+      asked.push({ parameters: [...parameters], correction: correction && [...correction] });
+      return ok({ delta: Float32Array.from(delta), examples: 3, steps, completed: 1, loss: 1 });
+    },
+    async evaluate({ parameters }) {
+      asked.push({ parameters: [...parameters], correction: undefined });
+      return ok({ examples: 3, loss: 1, accuracy: 1 });
+    },
+  };
+  return { trainer, asked };
+}
+
+const message = (more: Partial<TrainMessage> = {}): TrainMessage => ({
+  type: 'train',
+  run: 'run',
+  round: 1,
+  attempt: 1,
+  plan,
+  parameters: Float32Array.of(1, 2, 3, 4),
+  ...more,
+});
+
+async function train(
+  trainer: LocalTrainer,
+  planned: Partial<LearnPlan>,
+  state: ReadonlyMap<string, Uint8Array> = new Map(),
+  more: Partial<TrainMessage> = {},
+) {
+  const work = { examples: { train: none, heldOut: none }, facts: {}, state, seed: 1 };
+  const asked = message({ plan: { ...plan, ...planned }, ...more });
+  const signal = new AbortController().signal;
+  const ran = await runClient({ ...work, message: asked }, { trainer, mods: {} }, signal);
+  const { reply, state: put } = unwrap(ran);
+  if (reply.type !== 'trained') throw new Error('it has trained');
+  return { reply, state: put };
+}
+
+const context: ClientContext = {
+  state: { get: () => undefined, put() {} },
+  examples: { train: none, heldOut: none },
+  facts: {},
+  trainer: trainerOf([3, 4, 0, 0]).trainer,
+  signal: new AbortController().signal,
+  random: createRandom(1),
+};
+
+const clipped = async (norm: number, delta: readonly number[]): Promise<Result<TrainedReply>> => {
+  const app = withMods(localApp, { train: [clip(norm)] });
+  const reply = await app.train(message(), { ...context, trainer: trainerOf(delta).trainer });
+  return reply as Result<TrainedReply>;
+};
+
+describe('mods', () => {
+  it('[LEA5] the first sees the message first and the reply last; one may answer in the app’s place', async () => {
+    const seen: string[] = [];
+    const mod =
+      (name: string): TrainMod =>
+      async (asked, context, next) => {
+        seen.push(`${name} in`);
+        const reply = await next(asked, context);
+        seen.push(`${name} out`);
+        return reply;
+      };
+    const app = withMods(localApp, { train: [mod('a'), mod('b')] });
+    unwrap(await app.train(message(), context));
+    expect(seen).toEqual(['a in', 'b in', 'b out', 'a out']);
+    const secure = { type: 'secure', stage: 'keys', payload: Uint8Array.of(1) } as const;
+    const answers: TrainMod = async () => ok(secure);
+    const other = withMods(localApp, { train: [answers, mod('never')] });
+    expect(await other.train(message(), context)).toEqual(ok(secure));
+    expect(seen).toHaveLength(4);
+  });
+
+  it('[LEA5] a plan’s mods are those that it asks for', () => {
+    expect(modsOf(message(), {}).train).toEqual([]);
+    const all = { clipNorm: 1, controlVariates: true, personal: ['head'] };
+    expect(modsOf(message({ plan: { ...plan, ...all } }), {}).train).toHaveLength(3);
+  });
+});
+
+describe('clip', () => {
+  it('[LEA6] an update has at most the plan’s norm, and keeps its direction', async () => {
+    for (let seed = 1; seed <= 50; seed++) {
+      const random = createRandom(seed);
+      const delta = Float32Array.from({ length: 4 }, () => 100 * random.gaussian());
+      const norm = random.next() * 10 + 1e-3;
+      const { delta: after } = unwrap(await clipped(norm, [...delta]));
+      expect(normOf(after)).toBeLessThanOrEqual(norm);
+      expect(normOf(after)).toBeGreaterThan(norm * 0.999);
+      for (let i = 0; i < 4; i++)
+        expect((after[i] ?? 0) / normOf(after)).toBeCloseTo((delta[i] ?? 0) / normOf(delta), 4);
+    }
+  });
+
+  it('[LEA6] one that is shorter stays as it is, and one of noughts too', async () => {
+    expect([...unwrap(await clipped(5, [3, 4, 0, 0])).delta]).toEqual([3, 4, 0, 0]);
+    expect([...unwrap(await clipped(1, [0, 0, 0, 0])).delta]).toEqual([0, 0, 0, 0]);
+    expect(unwrap(await clipped(1, [3, 4, 0, 0])).metrics).toMatchObject({ clipped: 1 });
+  });
+
+  it('[LEA6] one that is not finite is refused', async () => {
+    for (const bad of [Number.NaN, Number.POSITIVE_INFINITY])
+      expect(await clipped(1, [bad, 0, 0, 0])).toMatchObject({ error: { code: 'runtime_failed' } });
+  });
+});
+
+describe('tensors of the device’s own', () => {
+  it('[LEA7] are trained from where the device left them, and never sent', async () => {
+    const { trainer, asked } = trainerOf([1, 1, 10, 10]);
+    const first = await train(trainer, { personal: ['head'] });
+    expect([...first.reply.delta]).toEqual([1, 1, 0, 0]);
+    const second = await train(trainer, { personal: ['head'] }, first.state, {
+      parameters: Float32Array.of(5, 6, 7, 8),
+    });
+    expect(asked.map(({ parameters }) => parameters)).toEqual([
+      [1, 2, 3, 4],
+      [5, 6, 13, 14],
+    ]);
+    expect([...second.reply.delta]).toEqual([1, 1, 0, 0]);
+    expect([...unwrap(readVector(second.state.get('personal') ?? new Uint8Array(), 2))]).toEqual([
+      23, 24,
+    ]);
+  });
+
+  it('[LEA7] are what it evaluates with', async () => {
+    const { trainer, asked } = trainerOf([1, 1, 10, 10]);
+    const { state } = await train(trainer, { personal: ['head'] });
+    const evaluate = {
+      ...message({ plan: { ...plan, personal: ['head'] } }),
+      type: 'evaluate' as const,
+    };
+    const work = {
+      message: evaluate,
+      examples: { train: none, heldOut: none },
+      facts: {},
+      seed: 1,
+    };
+    const signal = new AbortController().signal;
+    unwrap(await runClient({ ...work, state }, { trainer, mods: {} }, signal));
+    expect(asked.at(-1)?.parameters).toEqual([1, 2, 13, 14]);
+  });
+
+  it('[LEA7] a plan that names one that there is not is refused', async () => {
+    const work = { examples: { train: none, heldOut: none }, facts: {}, state: new Map(), seed: 1 };
+    const asked = message({ plan: { ...plan, personal: ['other'] } });
+    const { trainer } = trainerOf([0, 0, 0, 0]);
+    const signal = new AbortController().signal;
+    const ran = await runClient({ ...work, message: asked }, { trainer, mods: {} }, signal);
+    expect(ran).toMatchObject({ error: { code: 'invalid_argument' } });
+  });
+});
+
+describe('control variates', () => {
+  it('[LEA8] correct each gradient by c − cᵢ, and become −c − (y − x) / (K η) more', async () => {
+    const { trainer, asked } = trainerOf([2, 0, -2, 0], 4);
+    const control = Float32Array.of(1, 1, 0, 0);
+    const first = await train(trainer, { controlVariates: true }, new Map(), { control });
+    expect(asked[0]?.correction).toEqual([1, 1, 0, 0]);
+    // K η = 4 · 0.5: Δcᵢ = −c − delta / 2.
+    expect([...(first.reply.control ?? [])].map((n) => n + 0)).toEqual([-2, -1, 1, 0]);
+    const second = await train(trainer, { controlVariates: true }, first.state, { control });
+    expect(asked[1]?.correction).toEqual([3, 2, -1, 0]);
+    const kept = unwrap(readVector(second.state.get('control') ?? new Uint8Array(), 4));
+    expect([...kept].map((n) => n + 0)).toEqual([-4, -2, 2, 0]);
+  });
+
+  it('[LEA8] of tensors of the device’s own nothing is told', async () => {
+    const { trainer } = trainerOf([2, 0, -2, 0], 4);
+    const planned = { controlVariates: true, personal: ['head'] };
+    const control = Float32Array.of(1, 1, 1, 1);
+    const { reply } = await train(trainer, planned, new Map(), { control });
+    expect([...(reply.control ?? [])].slice(2)).toEqual([0, 0]);
+  });
+});

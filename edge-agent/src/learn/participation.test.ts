@@ -1,0 +1,282 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { sha256 } from '@skerry/shared/node';
+import { createVirtualClock, unwrap } from '@skerry/shared/testing';
+import {
+  type LearnPlan,
+  type LearnTask,
+  learnPlanBytes,
+  readVector,
+  vectorBytes,
+} from '@skerry/sync-protocol/learn';
+import { sampleLearnTask } from '@skerry/sync-protocol/testing';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { openDatabase } from '../adapters/sqlite-database.ts';
+import { createSqliteExampleStore } from '../adapters/sqlite-example-store.ts';
+import { type LearnLife, type LearnWorld, startLearnLife } from '../testing/learn-life.ts';
+
+const plan: LearnPlan = {
+  version: 1,
+  model: 'm',
+  base: `sha256:${'a'.repeat(64)}`,
+  network: { kind: 'named', name: '2nn' },
+  trains: 'all',
+  layout: { tensors: [{ name: 'w', shape: [3] }] },
+  epochs: 1,
+  batch: 5,
+  learningRate: 0.5,
+  compression: { kind: 'none' },
+  examplesMin: 5,
+  examplesMax: 100,
+  holdOut: 0,
+  seed: 1,
+};
+
+function createWorld(examples = 10) {
+  const database = unwrap(openDatabase(':memory:'));
+  onTestFinished(() => void database.close());
+  const store = createSqliteExampleStore(database, {
+    examplesMax: 1_000,
+    bytesMax: 1_000_000,
+    retentionMs: 1,
+  });
+  for (let i = 0; i < examples; i++)
+    unwrap(
+      store.add({
+        id: `e${i}`,
+        model: 'm',
+        label: i % 2 === 0 ? 'x' : 'y',
+        source: 'person',
+        use: 'train',
+        keptMs: i,
+        expiresMs: 1e12,
+        datatype: 'UINT8',
+        shape: [2],
+        data: Uint8Array.of(i, 0),
+      }),
+    );
+  const parameters = vectorBytes(Float32Array.of(1, 2, 3));
+  const ref = { digest: sha256(parameters), bytes: parameters.length };
+  const world: LearnWorld = {
+    database,
+    clock: createVirtualClock(1_780_000_000_000),
+    cloud: new Map([[ref.digest, parameters]]),
+    set: {
+      conditions: { waiting: 0, idleForMs: 60_000, unmetered: true },
+      consent: { people: true, cloud: false },
+      trainMs: 1_000,
+    },
+    terms: {
+      idleMsMin: 10_000,
+      charging: 'required',
+      batteryShareMin: 0.3,
+      celsiusMax: 75,
+      metered: 'declines',
+    },
+    steered: [],
+    trained: 0,
+  };
+  const lives: LearnLife[] = [];
+  const start = (): LearnLife => {
+    for (const life of lives) life.kill();
+    const life = startLearnLife(world);
+    lives.push(life);
+    life.participation.wake();
+    return life;
+  };
+  const task = (more: Partial<LearnTask> = {}, planned: Partial<LearnPlan> = {}): LearnTask =>
+    sampleLearnTask({
+      work: { type: 'train', plan: learnPlanBytes({ ...plan, ...planned }), parameters: ref },
+      ...more,
+    });
+  /** Lets time pass, step by step. */
+  const pass = async (ms: number) => {
+    const untilMs = world.clock.nowMs() + ms;
+    for (;;) {
+      for (let i = 0; i < 5; i++) await turn();
+      if (!world.clock.runNext(untilMs)) break;
+    }
+    for (let i = 0; i < 5; i++) await turn();
+  };
+  const vectorOf = (digest: string) =>
+    unwrap(readVector(world.cloud.get(digest) ?? new Uint8Array(), 3));
+  return { world, set: world.set, start, task, pass, ref, vectorOf, parameters };
+}
+
+describe('a task', () => {
+  it('is answered with an update of the plan’s length', async () => {
+    const { start, task, pass, vectorOf } = createWorld();
+    const life = start();
+    life.receive(task());
+    await pass(5_000);
+    const [reply] = life.replies();
+    expect(reply).toMatchObject({
+      result: { type: 'trained', examples: 10, steps: 2, completed: 1, metrics: { loss: 0.5 } },
+    });
+    if (reply?.result.type !== 'trained') throw new Error('it has trained');
+    expect([...vectorOf(reply.result.update.digest)]).toEqual([1, 1, 1]);
+  });
+
+  it('[LEA10] is answered once, wherever the device dies and however often the task comes', async () => {
+    for (let at = 0; at <= 1_200; at += 100) {
+      const { world, start, task, pass } = createWorld();
+      const first = start();
+      first.receive(task());
+      await pass(at);
+      const second = start();
+      await pass(at);
+      second.receive(task());
+      await pass(5_000);
+      const third = start();
+      third.receive(task());
+      await pass(5_000);
+      expect(third.replies()).toHaveLength(1);
+      expect(world.trained).toBeLessThanOrEqual(2);
+    }
+  });
+
+  it('[LEA9] gives way to the next one of its run, and to its end', async () => {
+    const { world, start, task, pass } = createWorld();
+    const life = start();
+    life.receive(task({ round: 1 }));
+    await pass(500);
+    life.receive(task({ round: 2 }));
+    await pass(5_000);
+    expect(life.replies().map(({ round }) => round)).toEqual([2]);
+    life.receive(task({ round: 3 }));
+    await pass(500);
+    life.receive(task({ round: 3, work: { type: 'end', reason: 'over' } }));
+    await pass(5_000);
+    expect(life.replies().map(({ round }) => round)).toEqual([2]);
+    expect(world.trained).toBe(1);
+  });
+
+  it('[LEA13] that kills the device each time is begun only so often', async () => {
+    const { start, task, pass } = createWorld();
+    start().receive(task({ deadlineLeftMs: 1e9 }));
+    for (let life = 0; life < 3; life++) {
+      await pass(500);
+      start();
+    }
+    const last = start();
+    await pass(5_000);
+    expect(last.replies()).toMatchObject([{ result: { type: 'failed', code: 'internal' } }]);
+  });
+
+  it('waits where the outbox is full, and is answered when there is room', async () => {
+    const { set, start, task, pass } = createWorld();
+    set.isFull = true;
+    const life = start();
+    life.receive(task());
+    await pass(5_000);
+    expect(life.participation.view()).toMatchObject({
+      doing: { kind: 'waiting', reason: 'the outbox is full' },
+    });
+    set.isFull = false;
+    await pass(20_000);
+    expect(life.replies()).toMatchObject([{ result: { type: 'trained' } }]);
+  });
+
+  it('fails where the client’s thread dies', async () => {
+    const { set, start, task, pass } = createWorld();
+    set.dies = true;
+    const life = start();
+    life.receive(task());
+    await pass(5_000);
+    expect(life.replies()).toMatchObject([{ result: { type: 'failed', code: 'internal' } }]);
+  });
+
+  it('[LEA4] that asks is told numbers by name', async () => {
+    const { start, task, pass } = createWorld();
+    const life = start();
+    life.receive(task({ work: { type: 'query', plan: learnPlanBytes(plan), question: 'labels' } }));
+    await pass(5_000);
+    expect(life.replies()).toMatchObject([
+      { result: { type: 'queried', examples: 10, values: { 'label-0': 3 } } },
+    ]);
+  });
+});
+
+describe('a device declines', () => {
+  const declined = async (
+    reason: string,
+    change: (world: ReturnType<typeof createWorld>) => Partial<LearnPlan> | undefined,
+    examples = 10,
+  ) => {
+    const made = createWorld(examples);
+    const planned = change(made) ?? {};
+    const life = made.start();
+    life.receive(made.task({}, planned));
+    await made.pass(70_000);
+    expect(life.replies()).toMatchObject([{ result: { type: 'declined', reason } }]);
+    expect(made.world.trained).toBe(0);
+  };
+  const with_ =
+    (more: Partial<LearnWorld['set']['conditions']>) => (w: ReturnType<typeof createWorld>) => {
+      w.set.conditions = { ...w.set.conditions, ...more };
+      return undefined;
+    };
+
+  it('[LEA11] with the reason, where it may not or cannot', async () => {
+    await declined('hot', with_({ celsius: 80 }));
+    await declined('battery', with_({ batteryShare: 0.2 }));
+    await declined('not-charging', with_({ batteryShare: 0.9, discharging: true }));
+    await declined('metered', with_({ unmetered: false }));
+    await declined('busy', with_({ waiting: 1 }));
+    await declined('not-idle', with_({ idleForMs: 0 }));
+    await declined('too-few-examples', () => undefined, 4);
+    await declined('too-few-examples', () => ({ model: 'other' }));
+    await declined('no-consent', ({ set }) => {
+      set.consent = { people: false, cloud: false };
+      return undefined;
+    });
+    await declined('network-unknown', () => ({ network: { kind: 'named', name: 'other' } }));
+    await declined('network-unknown', () => ({ network: { kind: 'bundle', variant: 'fp32' } }));
+    await declined('plan-unknown', () => ({ version: 2 }) as unknown as Partial<LearnPlan>);
+    await declined('too-late', ({ set }) => {
+      set.isCut = true;
+      return undefined;
+    });
+  });
+
+  it('[LEA11] but waits for a moment in which nobody asks it, in part of the round’s time', async () => {
+    const { set, start, task, pass } = createWorld();
+    set.conditions = { ...set.conditions, waiting: 1 };
+    const life = start();
+    life.receive(task());
+    await pass(10_000);
+    expect(life.participation.view()).toMatchObject({ doing: { kind: 'waiting', reason: 'busy' } });
+    set.conditions = { ...set.conditions, waiting: 0 };
+    await pass(5_000);
+    expect(life.replies()).toMatchObject([{ result: { type: 'trained' } }]);
+  });
+});
+
+describe('training', () => {
+  it('[LEA12] pauses while somebody waits for the device', async () => {
+    const { world, set, start, task, pass } = createWorld();
+    const life = start();
+    life.receive(task());
+    await pass(300);
+    set.conditions = { ...set.conditions, waiting: 1, idleForMs: 0 };
+    await pass(100);
+    expect(life.participation.view()).toMatchObject({ doing: { kind: 'running', paused: true } });
+    set.conditions = { ...set.conditions, waiting: 0 };
+    await pass(5_000);
+    expect(world.steered).toEqual(['go', 'pause', 'go']);
+    expect(life.replies()).toMatchObject([{ result: { type: 'trained', completed: 1 } }]);
+  });
+
+  it('[LEA12] ends in time, and when the device gets hot, and what is done by then is sent', async () => {
+    for (const hot of [false, true]) {
+      const { world, set, start, task, pass } = createWorld();
+      set.trainMs = 1e6;
+      const life = start();
+      life.receive(task());
+      await pass(1_000);
+      if (hot) set.conditions = { ...set.conditions, celsius: 80 };
+      await pass(hot ? 1_000 : 58_000);
+      expect(world.steered.at(-1)).toBe('stop');
+      expect(life.replies()).toMatchObject([{ result: { type: 'trained', completed: 0.5 } }]);
+    }
+  });
+});

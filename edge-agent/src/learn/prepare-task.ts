@@ -1,0 +1,190 @@
+// What a task needs before it can run: consent, examples, a model of that name, and the parameters that it names.
+
+import { err, type Failure, failure, ok, type Result } from '@skerry/shared';
+import type { BlobRef } from '@skerry/sync-protocol/blobs';
+import {
+  type DeclineReason,
+  type LearnPlan,
+  type LearnTask,
+  layoutSize,
+  readVector,
+} from '@skerry/sync-protocol/learn';
+import type { ClientMessage } from './client-app.ts';
+import { type Drawn, drawExamples, seedOf } from './draw-examples.ts';
+import type { Consent, ExampleStore } from './example-store.ts';
+import type { Examples } from './examples.ts';
+import type { ClientRunner, LearnBlobs, LearningModel } from './learn-ports.ts';
+import type { RoundStore } from './round-store.ts';
+import type { ClientWork } from './run-client.ts';
+
+export interface TaskWorld {
+  readonly device: string;
+  readonly examples: Pick<ExampleStore, 'list' | 'read'>;
+  readonly rounds: Pick<RoundStore, 'state'>;
+  readonly blobs: Pick<LearnBlobs, 'fetch' | 'drop'>;
+  readonly runner: Pick<ClientRunner, 'networks'>;
+  readonly model: (name: string) => LearningModel | undefined;
+  readonly consent: (model: string) => Consent;
+  /** What may be told of a model's examples, by question. */
+  readonly facts: (model: string) => ClientWork['facts'];
+}
+
+export interface PreparedTask {
+  readonly work: ClientWork;
+  /** How many it is trained on, or evaluated with. */
+  readonly examples: number;
+}
+
+export type Unprepared =
+  | { readonly kind: 'declined'; readonly reason: DeclineReason }
+  | { readonly kind: 'failed'; readonly failure: Failure };
+
+export interface Preparing {
+  readonly ready: Promise<Result<PreparedTask, Unprepared>>;
+  /** Its time is up. */
+  drop(): void;
+}
+
+const declined = (reason: DeclineReason): Result<never, Unprepared> =>
+  err({ kind: 'declined', reason });
+const failed = (failure: Failure): Result<never, Unprepared> => err({ kind: 'failed', failure });
+
+export function prepareTask(
+  task: LearnTask,
+  plan: LearnPlan | undefined,
+  world: TaskWorld,
+): Preparing {
+  const { work } = task;
+  const refs =
+    work.type === 'train'
+      ? [work.parameters, ...(work.control ? [work.control] : [])]
+      : work.type === 'evaluate'
+        ? [work.parameters]
+        : work.type === 'secure' && !(work.payload instanceof Uint8Array)
+          ? [work.payload]
+          : [];
+  return {
+    ready: prepare(task, plan, refs, world),
+    drop() {
+      for (const ref of refs) world.blobs.drop(ref);
+    },
+  };
+}
+
+async function prepare(
+  task: LearnTask,
+  plan: LearnPlan | undefined,
+  refs: readonly BlobRef[],
+  world: TaskWorld,
+): Promise<Result<PreparedTask, Unprepared>> {
+  const model = plan && world.model(plan.model);
+  const drawn = plan ? judge(task, plan, model, world) : ok(nothingDrawn);
+  if (!drawn.ok) return declined(drawn.error);
+  const came: Uint8Array[] = [];
+  for (const ref of refs) {
+    const bytes = await world.blobs.fetch(ref);
+    if (!bytes.ok) return failed(bytes.error);
+    came.push(bytes.value);
+  }
+  const message = messageOf(task, plan, came);
+  if (!message.ok) return failed(message.error);
+  const read = (ids: readonly string[]): Examples => gather(ids, model, world.examples);
+  const examples = { train: read(drawn.value.train), heldOut: read(drawn.value.heldOut) };
+  const used = task.work.type === 'evaluate' ? examples.heldOut : examples.train;
+  return ok({
+    examples: used.labels.length,
+    work: {
+      message: message.value,
+      examples,
+      facts: plan === undefined ? {} : world.facts(plan.model),
+      state: world.rounds.state(task),
+      seed: seedFor(task, plan, world.device),
+    },
+  });
+}
+
+const nothingDrawn: Drawn = { train: [], heldOut: [] };
+
+function judge(
+  task: LearnTask,
+  plan: LearnPlan,
+  model: LearningModel | undefined,
+  { device, runner, consent, examples }: TaskWorld,
+): Result<Drawn, DeclineReason> {
+  const allowed = consent(plan.model);
+  if (!allowed.people && !allowed.cloud) return err('no-consent');
+  if (model === undefined) return err('too-few-examples');
+  const { network, examplesMin } = plan;
+  if (network.kind === 'named' && !runner.networks.includes(network.name))
+    return err('network-unknown');
+  // The graph is that of the base: who runs another bundle has not got its bytes.
+  if (network.kind === 'bundle' && model.graphOf?.(network.variant) === undefined)
+    return err('network-unknown');
+  const seed = seedFor(task, plan, device);
+  const drawn = drawExamples(fitting(examples, model), model.labels, plan, seed);
+  const { type } = task.work;
+  if (type === 'train' && drawn.train.length < examplesMin) return err('too-few-examples');
+  if (type === 'evaluate' && drawn.heldOut.length === 0) return err('too-few-examples');
+  return ok(drawn);
+}
+
+/** Another version of the model may have taken other inputs. */
+const fitting = (examples: TaskWorld['examples'], { name, datatype, shape }: LearningModel) =>
+  examples
+    .list(name)
+    .filter((entry) => entry.datatype === datatype && String(entry.shape) === String(shape));
+
+const seedFor = ({ run, round }: LearnTask, plan: LearnPlan | undefined, device: string): number =>
+  seedOf(plan?.seed ?? 0, run, round, device);
+
+function messageOf(
+  { run, round, attempt, work }: LearnTask,
+  plan: LearnPlan | undefined,
+  [first, second]: readonly Uint8Array[],
+): Result<ClientMessage> {
+  const at = { run, round, attempt };
+  if (work.type === 'secure') {
+    const payload = work.payload instanceof Uint8Array ? work.payload : first;
+    return payload
+      ? ok({ ...at, type: 'secure', stage: work.stage, payload })
+      : err(failure('internal', 'a payload that did not come'));
+  }
+  if (work.type === 'end' || plan === undefined)
+    return err(failure('internal', 'nothing to be done'));
+  if (work.type === 'query') return ok({ ...at, type: 'query', plan, question: work.question });
+  const size = layoutSize(plan.layout);
+  const parameters = readVector(first ?? new Uint8Array(), size);
+  if (!parameters.ok) return parameters;
+  if (work.type === 'evaluate')
+    return ok({ ...at, type: 'evaluate', plan, parameters: parameters.value });
+  const control = second === undefined ? ok(undefined) : readVector(second, size);
+  if (!control.ok) return control;
+  return ok({
+    ...at,
+    type: 'train',
+    plan,
+    parameters: parameters.value,
+    ...(control.value && { control: control.value }),
+    ...(work.secure && { secure: work.secure }),
+  });
+}
+
+function gather(
+  ids: readonly string[],
+  model: LearningModel | undefined,
+  store: TaskWorld['examples'],
+): Examples {
+  if (model === undefined)
+    return { datatype: 'UINT8', shape: [], inputs: new Uint8Array(), labels: new Int32Array() };
+  const { datatype, shape, labels: names } = model;
+  const kept = store.read(ids);
+  const [one] = kept;
+  const inputs = new Uint8Array(kept.length * (one?.data.length ?? 0));
+  for (const [i, { data }] of kept.entries()) inputs.set(data, i * data.length);
+  return {
+    datatype,
+    shape,
+    inputs,
+    labels: Int32Array.from(kept, ({ label }) => names.indexOf(label)),
+  };
+}
