@@ -3,9 +3,9 @@
 // of bytes, and no one between them must know a scale.
 
 import { defined } from '@skerry/shared';
-import { indexGraph, valuesRead } from '../onnx/graph-index.ts';
 import { type GraphRewriter, rewriteGraph } from '../onnx/graph-rewriter.ts';
 import type { ModelProto, NodeProto, ValueInfoProto } from '../onnx/model-proto.ts';
+import { pruneGraph } from '../onnx/prune-graph.ts';
 import { elementTypes } from '../onnx/tensor-proto.ts';
 import type { Affine } from '../quantize/affine.ts';
 import type { Tensor } from '../tensor.ts';
@@ -61,7 +61,7 @@ function deviceHalf(
   if (affine === undefined) rewriter.add('Identity', [value], { output: name });
   else rewriter.add('QuantizeLinear', [value, ...scaleOf(rewriter, affine)], { output: name });
   const output = model.graph.output.filter((made) => !liesBehind(behind, made.name));
-  return pruned(rewriter.build({ name: 'device', output: [...output, info] }));
+  return pruneGraph(rewriter.build({ name: 'device', output: [...output, info] }));
 }
 
 function cloudHalf(model: ModelProto, { value, behind, name, info, affine }: Crossing): ModelProto {
@@ -71,27 +71,11 @@ function cloudHalf(model: ModelProto, { value, behind, name, info, affine }: Cro
   // What is computed from constants alone may stand on either side: it is left out again where nothing reads it.
   for (const node of model.graph.node) if (!node.output.includes(value)) rewriter.keep(node);
   const output = model.graph.output.filter((made) => liesBehind(behind, made.name));
-  return pruned(rewriter.build({ name: 'cloud', input: [info], output }));
+  return pruneGraph(rewriter.build({ name: 'cloud', input: [info], output }));
 }
 
 const liesBehind = (behind: ReadonlySet<NodeProto>, value: string): boolean =>
   [...behind].some(({ output }) => output.includes(value));
-
-/** Without the nodes and constants that no output needs. */
-function pruned(model: ModelProto): ModelProto {
-  const index = indexGraph(model.graph);
-  const needed = new Set<NodeProto>();
-  const open = model.graph.output.map(({ name }) => name);
-  for (let value = open.pop(); value !== undefined; value = open.pop()) {
-    const node = index.producerOf(value);
-    if (node === undefined || needed.has(node)) continue;
-    needed.add(node);
-    open.push(...valuesRead(node));
-  }
-  const rewriter = rewriteGraph(model);
-  for (const node of model.graph.node) if (needed.has(node)) rewriter.keep(node);
-  return rewriter.build();
-}
 
 function scaleOf(rewriter: GraphRewriter, { datatype, scale, zeroPoint }: Affine): string[] {
   const zero = datatype === 'UINT8' ? Uint8Array.of(zeroPoint) : Int8Array.of(zeroPoint);

@@ -62,7 +62,7 @@ export function createOnnxTrainer(
   const { classes } = defined(trainable.exits.at(-1), 'an exit');
   const rowShape = { input: trainable.input, classes, inputScale };
   const sessions = createSessions(threads);
-  const features = frozen && createFeatures(frozen, sessions);
+  const features = frozen && createFeatures(frozen, sessions, inputScale);
 
   async function rowsOf(
     parameters: Float32Array,
@@ -257,17 +257,19 @@ function createSessions(threads: number): Sessions {
 }
 
 /** Features of examples, held for as long as the caller holds the examples. */
-function createFeatures({ model, features }: FrozenPart, sessions: Sessions) {
+function createFeatures({ model, features }: FrozenPart, sessions: Sessions, scale: number) {
   const known = new WeakMap<Tensor, Tensor>();
   return async (input: Tensor): Promise<Result<Tensor>> => {
     const had = known.get(input);
     if (had) return ok(had);
     const session = await sessions.open('frozen', () => model);
     if (!session.ok) return session;
-    const [fed] = session.value.inputs;
+    const fed = defined(session.value.inputs[0], 'an input');
+    const takesFloats = fed.datatype === 'FP32' && input.datatype === 'UINT8';
     const parts: Tensor[] = [];
     for (const part of batchesOf(input, rowsPerPass)) {
-      const ran = await session.value.run({ [defined(fed, 'an input').name]: part });
+      const rows = takesFloats ? scaled(part, scale) : part;
+      const ran = await session.value.run({ [fed.name]: rows });
       if (!ran.ok) return ran;
       parts.push(defined(ran.value[features], features));
     }
@@ -276,3 +278,9 @@ function createFeatures({ model, features }: FrozenPart, sessions: Sessions) {
     return ok(all);
   };
 }
+
+const scaled = ({ shape, data }: Tensor, scale: number): Tensor =>
+  float32(
+    shape,
+    Float32Array.from(data as Uint8Array, (byte) => byte * scale),
+  );

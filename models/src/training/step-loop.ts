@@ -139,14 +139,16 @@ function createBody(
   const { parameters } = trainable;
   const step = graph.input('step', 'INT64', []);
   const goOn = graph.input('go_on', 'BOOL', []);
-  const weights = parameters.map(({ name, shape }) => graph.input(name, 'FP32', shape));
-  const velocity = kind.momentum
-    ? parameters.map(({ name, shape }) => graph.input(`${name}.velocity`, 'FP32', shape))
-    : [];
+  // By number: an imported graph's own names may be any.
+  const state = (what: string): string[] =>
+    parameters.map(({ shape }, i) => graph.input(`${what}.${i}`, 'FP32', shape));
+  const weights = state('weight');
+  const velocity = kind.momentum ? state('velocity') : [];
+  const values = new Map(parameters.map(({ name }, i) => [name, weights[i] as string]));
   const learningRate = graph.add('Gather', [stepInputs.learningRates, step]);
   const { pass, losses, atLogits } = emitLoss(graph, trainable, {
     ...takeBatch(graph, step),
-    parameterValue: (name) => name,
+    parameterValue: (name) => defined(values.get(name), name),
   });
   // Without momentum a step is linear in the gradient, so the rate is applied where the gradient is small: at the logits.
   const against = graph.add('Neg', [learningRate]);
@@ -164,8 +166,8 @@ function createBody(
     }),
   );
   graph.output(graph.add('Identity', [goOn]), 'BOOL', []);
-  const state = [...updates.map((update) => update.weight), ...updates.flatMap((u) => u.velocity)];
-  for (const [i, value] of state.entries())
+  const next = [...updates.map((update) => update.weight), ...updates.flatMap((u) => u.velocity)];
+  for (const [i, value] of next.entries())
     graph.output(value, 'FP32', defined(parameters[i % parameters.length], 'parameter').shape);
   graph.output(graph.add('Concat', losses, { axis: 0 }), 'FP32', [losses.length]);
   return graph.build().graph;
