@@ -65,8 +65,19 @@ export function encodeDelta(target: Uint8Array, base?: Uint8Array): Uint8Array {
 
 function compress(bytes: Uint8Array): Uint8Array {
   const quality = bytes.length > thoroughBytesMax ? fastQuality : thoroughQuality;
-  return brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: quality } });
+  // Most of what a few kilobytes would cost is a window of megabytes made ready for them.
+  const window = Math.ceil(Math.log2(bytes.length + 1)) + 1;
+  return brotliCompressSync(bytes, {
+    params: {
+      [constants.BROTLI_PARAM_QUALITY]: quality,
+      [constants.BROTLI_PARAM_LGWIN]: Math.max(windowBitsMin, Math.min(windowBitsMax, window)),
+      [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length,
+    },
+  });
 }
+
+const windowBitsMin = 12;
+const windowBitsMax = 22;
 
 function kindOf(
   { tensor }: Segment,

@@ -6,6 +6,8 @@ export const scaleBits = 14;
 const scale = 1 << scaleBits;
 const low = 1 << 15;
 const wordBits = 16;
+/** Words that are made room for at a time. */
+const chunkWords = 32_768;
 
 /** One table a context; each sums to `scale`, or to 0 where the context never occurs. */
 export type Frequencies = Uint16Array;
@@ -74,31 +76,36 @@ function starts(frequencies: Frequencies): Uint16Array {
   return out;
 }
 
-/** @param contexts of each symbol; none: all of context 0 */
+/** @param symbolAt of a place, with its context above it; asked from the last on */
 export function ransEncode(
-  symbols: Uint8Array,
-  contexts: Uint8Array | undefined,
+  length: number,
+  symbolAt: (place: number) => number,
   frequencies: Frequencies,
 ): Uint8Array {
   const start = starts(frequencies);
-  // A symbol of frequency 1 takes 14 bits, so one word a symbol is ample; the state takes two more.
-  const words = new Uint16Array(symbols.length + 2);
+  // Filled from the end, as they are made: of most deltas there are far fewer than one a symbol.
+  const full: Uint16Array[] = [];
+  let words = new Uint16Array(chunkWords);
   let at = words.length;
   let state = low;
-  for (let i = symbols.length - 1; i >= 0; i--) {
-    const s = (contexts === undefined ? 0 : (contexts[i] as number) << 8) | (symbols[i] as number);
+  for (let i = length - 1; i >= 0; i--) {
+    const s = symbolAt(i);
     const frequency = frequencies[s] as number;
     if (frequency === scale) continue;
     if (state >= frequency << 17) {
-      words[--at] = state & 0xffff;
+      if (at === 0) {
+        full.unshift(words);
+        words = new Uint16Array(chunkWords);
+        at = words.length;
+      }
+      words[--at] = state;
       state >>>= wordBits;
     }
     const quotient = (state / frequency) | 0;
     state = (quotient << scaleBits) + (state - quotient * frequency) + (start[s] as number);
   }
-  words[--at] = state & 0xffff;
-  words[--at] = state >>> wordBits;
-  return littleEndian(words.subarray(at));
+  const last = Uint16Array.of(state >>> wordBits, state);
+  return littleEndian([last, words.subarray(at), ...full]);
 }
 
 /** Each symbol as it is decoded, so that the next context may follow from it. */
@@ -137,12 +144,20 @@ export function ransDecoder(bytes: Uint8Array, frequencies: Frequencies): RansDe
   };
 }
 
-/** As it lies in memory on every machine that Node runs on, but one. */
-function littleEndian(words: Uint16Array): Uint8Array {
-  const bytes = new Uint8Array(words.length * 2);
-  for (let i = 0; i < words.length; i++) {
-    bytes[2 * i] = (words[i] as number) & 255;
-    bytes[2 * i + 1] = (words[i] as number) >>> 8;
+const isLittleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
+
+function littleEndian(parts: readonly Uint16Array[]): Uint8Array {
+  const bytes = new Uint8Array(parts.reduce((sum, { byteLength }) => sum + byteLength, 0));
+  let at = 0;
+  for (const { buffer, byteOffset, byteLength } of parts) {
+    bytes.set(new Uint8Array(buffer, byteOffset, byteLength), at);
+    at += byteLength;
+  }
+  if (isLittleEndian) return bytes;
+  for (let i = 0; i < bytes.length; i += 2) {
+    const [first = 0, second = 0] = [bytes[i], bytes[i + 1]];
+    bytes[i] = second;
+    bytes[i + 1] = first;
   }
   return bytes;
 }

@@ -18,7 +18,7 @@ const classOf = Uint8Array.from({ length: 65 }, (_, i) => {
   return bits <= 0 ? 0 : Math.min(significant - 1, 1 + ((bits - 1) >> 1));
 });
 
-/** Of the two neighbours that are known. */
+/** What the two neighbours that are known say of a number's bits. */
 const expectedBits = (numbers: Numbers, i: number, rowElements: number): number => {
   if (i === 0) return 0;
   const before = 32 - Math.clz32(numbers[i - 1] as number);
@@ -26,45 +26,71 @@ const expectedBits = (numbers: Numbers, i: number, rowElements: number): number 
   return (before + 33 - Math.clz32(numbers[i - rowElements] as number)) >> 1;
 };
 
-/** From the highest byte on. */
+const tableSize = contexts * 256;
+
+/** By how many bits are expected, the context of a byte at this place, above the symbol's bits. */
+const contextTable = (shift: number): Uint16Array =>
+  Uint16Array.from({ length: 33 }, (_, bits) => (classOf[bits - shift + 32] as number) << 8);
+
+/** From the highest byte on. Nothing is held but the numbers: what is said of each is worked out where it is needed. */
 export function encodeTensor(numbers: Numbers, rowElements: number): readonly Plane[] {
-  const planes: Plane[] = [];
-  const width = numbers.BYTES_PER_ELEMENT;
-  const expected = new Uint8Array(numbers.length);
-  for (let i = 0; i < numbers.length; i++) expected[i] = expectedBits(numbers, i, rowElements);
-  for (let place = width - 1; place >= 0; place--)
-    planes.push(encodePlane(numbers, expected, 8 * place, 8 * width));
-  return planes;
+  const shifts = shiftsOf(numbers);
+  const counts = countSymbols(numbers, rowElements, shifts);
+  return shifts.map((shift, p): Plane => {
+    const ofPlane = counts.subarray(p * tableSize, (p + 1) * tableSize);
+    if (isZero(ofPlane)) return { kind: 'zero' };
+    const bits = entropyBits(ofPlane, contexts);
+    if (bits > rawShare * 8 * numbers.length)
+      return { kind: 'raw', bytes: bytesAt(numbers, shift) };
+    const frequencies = normalise(ofPlane, contexts);
+    const contextOf = contextTable(shift);
+    const symbolAt = (i: number): number => {
+      const number = numbers[i] as number;
+      const context =
+        shift < 24 && number >>> (shift + 8) !== 0
+          ? significant << 8
+          : (contextOf[expectedBits(numbers, i, rowElements)] as number);
+      return context | ((number >>> shift) & 255);
+    };
+    return { kind: 'coded', frequencies, bytes: ransEncode(numbers.length, symbolAt, frequencies) };
+  });
 }
 
-function encodePlane(
+const shiftsOf = (numbers: Numbers): number[] =>
+  Array.from({ length: numbers.BYTES_PER_ELEMENT }, (_, p) => 8 * p).toReversed();
+
+/** How often each symbol stands in each context, plane by plane, in one pass over the numbers. */
+function countSymbols(
   numbers: Numbers,
-  expected: Uint8Array,
-  shift: number,
-  widthBits: number,
-): Plane {
-  const symbols = new Uint8Array(numbers.length);
-  const context = new Uint8Array(numbers.length);
-  const counts = new Uint32Array(contexts * 256);
-  const isTop = shift === widthBits - 8;
-  let any = 0;
+  rowElements: number,
+  shifts: readonly number[],
+): Uint32Array {
+  const planes = shifts.length;
+  const counts = new Uint32Array(planes * tableSize);
+  const contextOf = new Uint16Array(planes * 64);
+  for (const [p, shift] of shifts.entries()) contextOf.set(contextTable(shift), p * 64);
   for (let i = 0; i < numbers.length; i++) {
     const number = numbers[i] as number;
-    const symbol = (number >>> shift) & 255;
-    const c =
-      isTop || number >>> (shift + 8) === 0
-        ? (classOf[(expected[i] as number) - shift + 32] as number)
-        : significant;
-    symbols[i] = symbol;
-    context[i] = c;
-    any |= symbol;
-    counts[(c << 8) | symbol] = (counts[(c << 8) | symbol] as number) + 1;
+    const expected = expectedBits(numbers, i, rowElements);
+    const bits = 32 - Math.clz32(number);
+    for (let p = 0; p < planes; p++) {
+      const shift = 8 * (planes - 1 - p);
+      const context =
+        bits > shift + 8 ? significant << 8 : (contextOf[(p << 6) | expected] as number);
+      const s = p * tableSize + (context | ((number >>> shift) & 255));
+      counts[s] = (counts[s] as number) + 1;
+    }
   }
-  if (any === 0) return { kind: 'zero' };
-  if (entropyBits(counts, contexts) > rawShare * 8 * symbols.length)
-    return { kind: 'raw', bytes: symbols };
-  const frequencies = normalise(counts, contexts);
-  return { kind: 'coded', frequencies, bytes: ransEncode(symbols, context, frequencies) };
+  return counts;
+}
+
+const isZero = (counts: Uint32Array): boolean =>
+  counts.every((count, s) => count === 0 || (s & 255) === 0);
+
+function bytesAt(numbers: Numbers, shift: number): Uint8Array {
+  const bytes = new Uint8Array(numbers.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = (numbers[i] as number) >>> shift;
+  return bytes;
 }
 
 /** Above it the coder would gain less than its tables take. */
