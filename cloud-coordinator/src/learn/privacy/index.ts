@@ -26,6 +26,7 @@ export {
   type PrivacyStatement,
   privacyBudgetSchema,
   roundsLeft,
+  spentByRound,
   spentOf,
   stateOf,
 } from './ledger.ts';

@@ -137,6 +137,20 @@ export function foldLedger(ledger: Ledger, event: LedgerEvent): Ledger {
 /** ε so far, all that was committed counted. */
 export const spentOf = (ledger: Ledger): Epsilon => read(ledger.entries, ledger.budget);
 
+/** ε after each round, with all of its attempts. */
+export function spentByRound(
+  budget: PrivacyBudget,
+  events: readonly LedgerEvent[],
+): ReadonlyMap<number, number> {
+  const spent = new Map<number, number>();
+  let ledger = openLedger(budget);
+  for (const event of events) {
+    ledger = foldLedger(ledger, event);
+    if (event.kind === 'privacy-committed') spent.set(event.round, spentOf(ledger).epsilon);
+  }
+  return spent;
+}
+
 /** How many more rounds of this mechanism the budget holds, up to a most. */
 export function roundsLeft(ledger: Ledger, mechanism: Mechanism, most: number): number {
   let [low, high] = [0, most];

@@ -1,0 +1,6 @@
+export {
+  drawLearning,
+  learningSvg,
+  type PlottedRound,
+  type PlottedRun,
+} from './learning-plots.ts';
