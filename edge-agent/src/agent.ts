@@ -32,6 +32,7 @@ import { startWebhook, type WebhookCursor } from './infer/webhook.ts';
 import type { LearningPorts } from './learn/learn-ports.ts';
 import { openLearningOf } from './learn/open-learning.ts';
 import { createTally } from './observe/tally.ts';
+import type { Library } from './retrieve/library.ts';
 import type { BudgetStore } from './route/budgets.ts';
 import type { LearnedStore } from './route/look-alikes.ts';
 import { openRouting } from './route/open-routing.ts';
@@ -75,6 +76,8 @@ export interface AgentPorts {
       signal: AbortSignal,
     ) => Promise<Result<void>>;
   };
+  /** Documents, and answers from them. */
+  readonly library?: Library;
   /** Who answers texts. */
   readonly text?: Pick<DeviceTextPorts, 'sources' | 'trusted'>;
   /** Without them the models stay what the configuration says. */
@@ -275,11 +278,13 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
     openInference: createRestHandler(server, config.bodyBytesMax),
     text: serveText(config, {
       ...(ports.text ?? { sources: {} }),
+      ...(ports.library && { library: ports.library }),
       router: textRouter,
       clock,
       random: ports.random,
       onAnswer: ({ source, degraded }) => tally.textAnswered(source, degraded),
     }),
+    ...(ports.library && { collections: { library: ports.library, digestOf: sha256 } }),
     bundles: live.bundles,
     labelsOf: live.labelsOf,
     models,

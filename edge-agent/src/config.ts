@@ -230,6 +230,25 @@ export const agentConfigSchema = z.object({
     .default(30_000)
     .describe('time to answer a text, or to begin to, where a request names none'),
   textRequestsMax: countSchema(1, 10_000).default(16).describe('texts under way at once'),
+  embedder: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'folder of an embedder (npm run models -- embedder); absent: the library is searched by words',
+    ),
+  libraryEngine: z
+    .enum(['sqlite-vec', 'memory'])
+    .default('sqlite-vec')
+    .describe('where the library’s vectors are searched: in its files, or faster in memory'),
+  libraryAnswerModel: z
+    .string()
+    .min(1)
+    .max(256)
+    .optional()
+    .describe(
+      'the text model that is given what the library found, where that is no answer by itself',
+    ),
   bodyBytesMax: countSchema(1024, 2 ** 30)
     .default(4 * 1024 * 1024)
     .describe('bytes of one request'),

@@ -29,6 +29,7 @@ import { createIdentityFiles } from './adapters/identity-files.ts';
 import { createMqttDeviceTransport } from './adapters/mqtt-transport.ts';
 import { openBlobs } from './adapters/open-blobs.ts';
 import { openLearning } from './adapters/open-learning.ts';
+import { openLibrary } from './adapters/open-library.ts';
 import { openRelay } from './adapters/open-relay.ts';
 import { openRelayLink } from './adapters/open-relay-link.ts';
 import { openText } from './adapters/open-text.ts';
@@ -141,9 +142,14 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
     memoryBytesMax,
   });
   if (!updates.ok) return updates;
+  const { createRuntime } = createOnnxNativePool(config.workers);
+  const library = await openLibrary(config, { createRuntime, clock, log });
+  if (!library.ok) return library;
+  opened.push(library.value.close);
   const agent = await createAgent(config, {
     ...factories.value,
-    createRuntime: createOnnxNativePool(config.workers).createRuntime,
+    createRuntime,
+    library: library.value.library,
     residency: createResidency(memoryBytesMax),
     store: store.value,
     escalations: createSqliteEscalationStore(database.value, config),

@@ -4,6 +4,7 @@
 import { failure, messageOf } from '@skerry/shared';
 import { calibrate } from './commands/calibrate.ts';
 import type { Command } from './commands/command.ts';
+import { embedder } from './commands/embedder.ts';
 import { importModels } from './commands/import.ts';
 import { inspect } from './commands/inspect.ts';
 import { pull } from './commands/pull.ts';
@@ -13,6 +14,7 @@ import { split } from './commands/split.ts';
 
 const commands: Readonly<Record<string, Command>> = {
   calibrate,
+  embedder,
   import: importModels,
   inspect,
   pull,

@@ -5,6 +5,7 @@ import { Hono } from 'hono';
 import { type AnswerRoutes, answerRoutes } from './answers.ts';
 import { boundBody } from './bound-body.ts';
 import { type BundleRoutes, bundleRoutes } from './bundles.ts';
+import { type CollectionRoutes, collectionRoutes } from './collections.ts';
 import { type DocumentRoutes, documentRoutes } from './documents.ts';
 import { type EscalationRoutes, escalationRoutes } from './escalations.ts';
 import { type LearnRoutes, learnRoutes } from './learn.ts';
@@ -23,6 +24,8 @@ export interface AppPorts
     TextRoutes,
     UpdateRoutes,
     LearnRoutes {
+  /** Where there is a library. */
+  readonly collections?: CollectionRoutes;
   readonly bodyBytesMax: number;
   readonly log: Log;
   /** A request was refused with this code. */
@@ -40,6 +43,7 @@ export function createApp(ports: AppPorts): Hono {
     if (code !== undefined) ports.onRefused(code);
   });
   app.route('/v1', textRoutes(ports));
+  if (ports.collections !== undefined) app.route('/v1', collectionRoutes(ports.collections));
   app.use(boundBody(ports.bodyBytesMax));
   app.get('/healthz', (c) => c.json(ports.health()));
   app.get('/metrics', async (c) =>

@@ -2,13 +2,31 @@
 
 import { createTextHandler, type TextHandler } from '@skerry/models/openai';
 import type { AgentConfig } from '../config.ts';
+import { defaultConfidence, wordsConfidence } from '../retrieve/answer-confidence.ts';
+import type { Library } from '../retrieve/library.ts';
+import { createLibraryText } from '../retrieve/library-text.ts';
 import { createDeviceText, type DeviceTextPorts } from './device-text.ts';
 
 const deadlineMsMax = 600_000;
 
-export function serveText(config: AgentConfig, ports: DeviceTextPorts): TextHandler {
+export function serveText(
+  config: AgentConfig,
+  { library, ...ports }: DeviceTextPorts & { readonly library?: Library },
+): TextHandler {
+  const text = createDeviceText(config, ports);
+  const server =
+    library === undefined
+      ? text
+      : createLibraryText({
+          library,
+          text,
+          clock: ports.clock,
+          random: ports.random,
+          confidence: { withVectors: defaultConfidence, withWords: wordsConfidence },
+          answerModel: config.libraryAnswerModel,
+        });
   return createTextHandler(
-    createDeviceText(config, ports),
+    server,
     {
       bodyBytesMax: config.bodyBytesMax,
       deadlineMs: config.textDeadlineMs,

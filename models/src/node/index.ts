@@ -20,4 +20,5 @@ export {
   readVariants,
   zooDirectory,
 } from './read-bundle.ts';
+export { readEmbedder } from './read-embedder.ts';
 export { variantDigest } from './variant-digest.ts';

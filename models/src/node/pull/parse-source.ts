@@ -1,6 +1,7 @@
 // Where a file comes from, pinned: an exact version, or an address. What it is, its sha256 says.
 //
 //   npm:NAME@VERSION#PATH   a file inside a package
+//   hf:OWNER/NAME@REVISION#PATH   a file of a model hub's repository
 //   https://…
 //   file:PATH
 
@@ -14,6 +15,8 @@ export type Source =
 const npmPattern =
   /^npm:(?<name>(?:@[a-z0-9~-][a-z0-9._~-]*\/)?[a-z0-9~-][a-z0-9._~-]*)@(?<version>\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?)#(?<path>[^#]+)$/;
 
+const hfPattern = /^hf:(?<name>[\w.-]+\/[\w.-]+)@(?<revision>[0-9a-f]{40})#(?<path>[^#]+)$/;
+
 export function parseSource(text: string): Result<Source> {
   const invalid = (why: string) => err(failure('invalid_argument', `${text}: ${why}`));
   if (text.startsWith('npm:')) {
@@ -24,9 +27,18 @@ export function parseSource(text: string): Result<Source> {
       return invalid('the path leaves the package');
     return ok({ kind: 'npm', name, version, path });
   }
+  if (text.startsWith('hf:')) {
+    const { name, revision, path } = hfPattern.exec(text)?.groups ?? {};
+    if (name === undefined || revision === undefined || path === undefined)
+      return invalid('expected hf:OWNER/NAME@COMMIT#PATH with a whole commit');
+    if (path.startsWith('/') || path.split('/').includes('..'))
+      return invalid('the path leaves the repository');
+    const at = path.split('/').map(encodeURIComponent).join('/');
+    return ok({ kind: 'https', url: `https://huggingface.co/${name}/resolve/${revision}/${at}` });
+  }
   if (text.startsWith('https://'))
     return URL.canParse(text) ? ok({ kind: 'https', url: text }) : invalid('not an address');
   if (text.startsWith('file:') && text.length > 'file:'.length)
     return ok({ kind: 'file', path: text.slice('file:'.length) });
-  return invalid('expected npm:, https:// or file:');
+  return invalid('expected npm:, hf:, https:// or file:');
 }

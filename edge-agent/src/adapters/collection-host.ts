@@ -1,0 +1,118 @@
+// All collections of one folder, on the thread that calls: what the collections' worker runs. So many are open at once,
+// and the one used longest ago is closed for another.
+
+import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { err, failure, nameSchema, ok, type Result } from '@skerry/shared';
+import type { CollectionFile, WordCounts } from '../retrieve/collection-file.ts';
+import type { Legs, LegsRequest } from '../retrieve/collections.ts';
+import type { VectorIndex } from '../retrieve/vector-index.ts';
+import { openSqliteCollection } from './sqlite-collection.ts';
+
+export interface CollectionHostOptions {
+  /** `:memory:`: nothing is written. */
+  readonly folder: string;
+  readonly embedder?: { readonly digest: string; readonly dimensions: number } | undefined;
+  /** `sqlite-vec` where nothing is said: it needs no memory. */
+  readonly engine?: VectorIndex['engine'] | undefined;
+}
+
+/** What may be asked, each on a collection by its name. */
+export interface CollectionCalls {
+  engine(name: string): Result<string | undefined>;
+  put(name: string, ...args: Parameters<CollectionFile['put']>): ReturnType<CollectionFile['put']>;
+  find(name: string, uri: string): Result<ReturnType<CollectionFile['find']>>;
+  list(name: string): Result<ReturnType<CollectionFile['list']>>;
+  vectorsBy(
+    name: string,
+    digests: readonly string[],
+  ): Result<ReturnType<CollectionFile['vectorsBy']>>;
+  remove(name: string, uri: string): Result<number>;
+  restore(name: string, uri: string, version: number): ReturnType<CollectionFile['restore']>;
+  search(name: string, request: LegsRequest): Result<Legs>;
+  countWords(name: string, words: readonly string[]): Result<WordCounts>;
+  passages(name: string, ids: readonly number[]): Result<ReturnType<CollectionFile['passages']>>;
+  stats(name: string): Result<ReturnType<CollectionFile['stats']>>;
+  names(): Result<readonly string[]>;
+  removeAll(name: string): Result<boolean>;
+  closeAll(): Result<void>;
+}
+
+const openMax = 16;
+const suffix = '.collection';
+
+export function createCollectionHost(options: CollectionHostOptions): CollectionCalls {
+  const { folder, embedder, engine = 'sqlite-vec' } = options;
+  const inMemory = folder === ':memory:';
+  const opened = new Map<string, CollectionFile>();
+
+  const use = <T>(name: string, action: (file: CollectionFile) => Result<T>): Result<T> => {
+    const file = open(name);
+    return file.ok ? action(file.value) : file;
+  };
+
+  const open = (name: string): Result<CollectionFile> => {
+    const there = opened.get(name);
+    if (there !== undefined) {
+      opened.delete(name);
+      opened.set(name, there);
+      return ok(there);
+    }
+    if (!nameSchema.safeParse(name).success)
+      return err(failure('invalid_argument', `no name of a collection: '${name.slice(0, 64)}'`));
+    const path = inMemory ? ':memory:' : join(folder, `${name}${suffix}`);
+    const made = openSqliteCollection(path, { name, embedder, engine });
+    if (!made.ok) return made;
+    opened.set(name, made.value);
+    const [oldest] = opened;
+    if (!inMemory && opened.size > openMax && oldest !== undefined) {
+      oldest[1].close();
+      opened.delete(oldest[0]);
+    }
+    return made;
+  };
+
+  return {
+    engine: (name) => use(name, (file) => ok(file.engine)),
+    put: (name, ...args) => use(name, (file) => file.put(...args)),
+    find: (name, uri) => use(name, (file) => ok(file.find(uri))),
+    list: (name) => use(name, (file) => ok(file.list())),
+    vectorsBy: (name, digests) => use(name, (file) => ok(file.vectorsBy(digests))),
+    remove: (name, uri) => use(name, (file) => file.remove(uri)),
+    restore: (name, uri, version) => use(name, (file) => file.restore(uri, version)),
+    search: (name, { match, vector, count, filter }) =>
+      use(name, (file) =>
+        ok({
+          words: match === undefined ? [] : file.searchWords(match, count, filter),
+          vectors: vector === undefined ? [] : file.searchVectors(vector, count, filter),
+          revision: file.stats().revision,
+        }),
+      ),
+    countWords: (name, words) => use(name, (file) => ok(file.countWords(words))),
+    passages: (name, ids) => use(name, (file) => ok(file.passages(ids))),
+    stats: (name) => use(name, (file) => ok(file.stats())),
+    names() {
+      const there = inMemory || !existsSync(folder) ? [...opened.keys()] : readdirSync(folder);
+      return ok(
+        there
+          .filter((name) => inMemory || name.endsWith(suffix))
+          .map((name) => (inMemory ? name : name.slice(0, -suffix.length)))
+          .sort(),
+      );
+    },
+    removeAll(name) {
+      const path = join(folder, `${name}${suffix}`);
+      const isThere = opened.has(name) || (!inMemory && existsSync(path));
+      opened.get(name)?.close();
+      opened.delete(name);
+      if (!inMemory)
+        for (const end of ['', '-wal', '-shm']) rmSync(`${path}${end}`, { force: true });
+      return ok(isThere);
+    },
+    closeAll() {
+      for (const file of opened.values()) file.close();
+      opened.clear();
+      return ok(undefined);
+    },
+  };
+}

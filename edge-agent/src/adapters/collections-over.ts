@@ -1,0 +1,52 @@
+// Collections over whatever carries a call to their host: a thread, or nothing.
+
+import { ok, type Result } from '@skerry/shared';
+import type { Collections, CollectionThread } from '../retrieve/collections.ts';
+import {
+  type CollectionCalls,
+  type CollectionHostOptions,
+  createCollectionHost,
+} from './collection-host.ts';
+
+export type CollectionCall = <M extends keyof CollectionCalls>(
+  method: M,
+  ...args: Parameters<CollectionCalls[M]>
+) => Promise<ReturnType<CollectionCalls[M]>>;
+
+export function collectionsOver(call: CollectionCall): Omit<Collections, 'close'> {
+  const threadOf = (name: string, engine: string | undefined): CollectionThread => ({
+    name,
+    engine,
+    put: (...args) => call('put', name, ...args),
+    find: (uri) => call('find', name, uri),
+    list: () => call('list', name),
+    vectorsBy: (digests) => call('vectorsBy', name, digests),
+    remove: (uri) => call('remove', name, uri),
+    restore: (uri, version) => call('restore', name, uri, version),
+    search: (request) => call('search', name, request),
+    countWords: (words) => call('countWords', name, words),
+    passages: (ids) => call('passages', name, ids),
+    stats: () => call('stats', name),
+  });
+  return {
+    async open(name) {
+      const engine = await call('engine', name);
+      return engine.ok ? ok(threadOf(name, engine.value)) : engine;
+    },
+    list: () => call('names'),
+    remove: (name) => call('removeAll', name),
+  };
+}
+
+/** On the thread that calls: for tools and tests, where nobody else waits for it. */
+export function createDirectCollections(options: CollectionHostOptions): Collections {
+  const host = createCollectionHost(options);
+  const call: CollectionCall = async (method, ...args) =>
+    (host[method] as (...given: typeof args) => Result<unknown>)(...args) as ReturnType<
+      CollectionCalls[typeof method]
+    >;
+  return {
+    ...collectionsOver(call),
+    close: async () => void host.closeAll(),
+  };
+}

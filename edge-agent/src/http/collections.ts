@@ -1,0 +1,168 @@
+// The library for apps: what is in it, what it finds. Answers in words are OpenAI's API, under the model `library`.
+
+import {
+  describeIssues,
+  err,
+  failure,
+  nameSchema,
+  ok,
+  parseJson,
+  type Result,
+} from '@skerry/shared';
+import { type Context, Hono } from 'hono';
+import { z } from 'zod';
+import type { Library } from '../retrieve/library.ts';
+import { documentBytesMax, readDocument } from '../retrieve/read/read-document.ts';
+import { boundBody } from './bound-body.ts';
+import { refuse } from './refuse.ts';
+
+export interface CollectionRoutes {
+  readonly library: Library;
+  readonly digestOf: (bytes: Uint8Array) => string;
+}
+
+const principalSchema = z.string().min(1).max(128);
+const metaSchema = z.record(z.string().min(1).max(64), z.string().max(256));
+
+const searchSchema = z.strictObject({
+  query: z.string().min(1).max(8_192),
+  /** All of them, where none is named. */
+  collections: z.array(nameSchema).min(1).max(32).optional(),
+  count: z.int().min(1).max(100).default(10),
+  mode: z.enum(['hybrid', 'words', 'vectors']).default('hybrid'),
+  principals: z.array(principalSchema).max(64).default([]),
+  filter: z
+    .strictObject({
+      uri: z.string().max(512).optional(),
+      language: z.string().max(35).optional(),
+      meta: metaSchema.optional(),
+    })
+    .default({}),
+});
+
+/** Before what bounds other bodies: a manual is larger than a request. */
+export function collectionRoutes({ library, digestOf }: CollectionRoutes): Hono {
+  const app = new Hono();
+  const { collections } = library;
+
+  app.post('/search', boundBody(64 * 1024), async (c) => {
+    const asked = await readAsked(c, searchSchema);
+    if (!asked.ok) return refuse(c, asked.error);
+    const { query, count, mode, principals, filter } = asked.value;
+    const names =
+      asked.value.collections === undefined
+        ? await collections.list()
+        : ok(asked.value.collections);
+    if (!names.ok) return refuse(c, names.error);
+    const outcome = await library.search({
+      collections: names.value,
+      text: query,
+      count,
+      mode,
+      reader: { principals },
+      filter: withoutUndefined(filter),
+    });
+    if (!outcome.ok) return refuse(c, outcome.error);
+    const { found, vector: _, ...rest } = outcome.value;
+    return c.json({ ...rest, found });
+  });
+
+  app.get('/collections', async (c) => {
+    const names = await collections.list();
+    if (!names.ok) return refuse(c, names.error);
+    const described: unknown[] = [];
+    for (const name of names.value) {
+      const thread = await collections.open(name);
+      const stats = thread.ok ? await thread.value.stats() : thread;
+      described.push(stats.ok ? { name, ...stats.value } : { name, error: stats.error.message });
+    }
+    return c.json({ collections: described, embedder: library.embedder?.digest });
+  });
+
+  app.get('/collections/:name/documents', async (c) => {
+    const thread = await openNamed(library, c);
+    if (!thread.ok) return refuse(c, thread.error);
+    const listed = await thread.value.list();
+    return listed.ok ? c.json({ documents: listed.value }) : refuse(c, listed.error);
+  });
+
+  app.put('/collections/:name/documents', boundBody(documentBytesMax), async (c) => {
+    const name = c.req.param('name');
+    const terms = readTerms(c);
+    if (!terms.ok) return refuse(c, terms.error);
+    const bytes = new Uint8Array(await c.req.arrayBuffer());
+    const source = await readDocument({ ...terms.value, bytes, digest: digestOf(bytes) });
+    if (!source.ok) return refuse(c, source.error);
+    const added = await library.add(name, source.value);
+    return added.ok
+      ? c.json(added.value, added.value.unchanged ? 200 : 201)
+      : refuse(c, added.error);
+  });
+
+  app.delete('/collections/:name/documents', async (c) => {
+    const thread = await openNamed(library, c);
+    if (!thread.ok) return refuse(c, thread.error);
+    const uri = c.req.query('uri') ?? '';
+    const removed = await thread.value.remove(uri);
+    if (!removed.ok) return refuse(c, removed.error);
+    if (removed.value === 0) return refuse(c, failure('not_found', 'no such document'));
+    return c.json({ uri, versions: removed.value });
+  });
+  return app;
+}
+
+/** One that is there: to look does not make it. */
+async function openNamed({ collections }: Library, c: Context) {
+  const name = c.req.param('name') ?? '';
+  const names = await collections.list();
+  if (!names.ok) return names;
+  return names.value.includes(name)
+    ? collections.open(name)
+    : err(failure('not_found', `no collection '${name.slice(0, 64)}'`));
+}
+
+const termsSchema = z.strictObject({
+  uri: z.string().min(1).max(512),
+  title: z.string().min(1).max(200).optional(),
+  trust: z.coerce.number().min(0).max(1).default(1),
+  /** Separated by commas. */
+  readers: z
+    .string()
+    .transform((text) => text.split(','))
+    .pipe(z.array(principalSchema).max(64))
+    .optional(),
+  meta: z
+    .string()
+    .max(4_096)
+    .transform((text) =>
+      URL.canParse(`x:?${text}`) ? Object.fromEntries(new URLSearchParams(text)) : {},
+    )
+    .pipe(metaSchema)
+    .optional(),
+});
+
+/** What a document is, as the query says it; its media type is the request's. */
+function readTerms(c: Context) {
+  const parsed = termsSchema.safeParse(c.req.query());
+  if (!parsed.success)
+    return err(failure('invalid_argument', describeIssues(parsed.error, 'the query')));
+  const [mediaType = ''] = (c.req.header('content-type') ?? '').split(';');
+  return ok({ ...withoutUndefined(parsed.data), mediaType: mediaType.trim().toLowerCase() });
+}
+
+async function readAsked<S extends z.ZodType>(c: Context, schema: S): Promise<Result<z.output<S>>> {
+  const json = parseJson(new Uint8Array(await c.req.arrayBuffer()), 'the request');
+  if (!json.ok) return json;
+  const read = schema.safeParse(json.value);
+  return read.success
+    ? ok(read.data)
+    : err(failure('invalid_argument', describeIssues(read.error, 'the request')));
+}
+
+type Defined<T> = { [K in keyof T]: Exclude<T[K], undefined> };
+
+/** Optional fields that are undefined are absent. */
+const withoutUndefined = <T extends object>(fields: T): Defined<T> =>
+  Object.fromEntries(
+    Object.entries(fields).filter(([, value]) => value !== undefined),
+  ) as Defined<T>;

@@ -1,0 +1,168 @@
+// A question to the library: found passages, the sentences of them that answer, and how sure that is. Every citation is
+// read again from the collection before it is given.
+
+import { ok, type Result } from '@skerry/shared';
+import { type AnswerConfidence, confidenceOf } from './answer-confidence.ts';
+import {
+  type Candidate,
+  type Citation,
+  candidatesOf,
+  extractAnswer,
+  isVerified,
+} from './extract-answer.ts';
+import type { FoundPassage, Library } from './library.ts';
+import { contentWordsOf } from './match-query.ts';
+import type { Passage, Reader, SearchFilter } from './passage.ts';
+
+export interface AskRequest {
+  readonly question: string;
+  readonly collections: readonly string[];
+  readonly reader: Reader;
+  readonly filter?: SearchFilter;
+}
+
+export type CheckedCitation = Citation & {
+  /** Stands in the collection, letter by letter, now. */
+  readonly verified: boolean;
+};
+
+export interface LibraryAnswer {
+  /** Absent: the library does not know. */
+  readonly text?: string;
+  readonly citations: readonly CheckedCitation[];
+  /** That the library holds what was asked, 0–1. */
+  readonly confidence: number;
+  readonly threshold: number;
+  /** What was found, best first: of an answer of somebody else, what it may say. */
+  readonly found: readonly FoundPassage[];
+  readonly mode: 'hybrid' | 'words' | 'vectors';
+  readonly snapshots: readonly string[];
+}
+
+/** Passages that a question is answered from. */
+const passagesMax = 6;
+/** Sentences whose vectors are made for one question: each takes a millisecond or two. */
+const candidatesMax = 24;
+
+export async function askLibrary(
+  library: Library,
+  request: AskRequest,
+  { withVectors, withWords }: { withVectors: AnswerConfidence; withWords: AnswerConfidence },
+): Promise<Result<LibraryAnswer>> {
+  const { question, collections, reader, filter } = request;
+  const searched = await library.search({
+    collections,
+    text: question,
+    count: passagesMax,
+    reader,
+    ...(filter === undefined ? {} : { filter }),
+  });
+  if (!searched.ok) return searched;
+  const { found, mode, snapshots, vector } = searched.value;
+  const model = vector === undefined ? withWords : withVectors;
+  const nothing = {
+    citations: [],
+    confidence: 0,
+    threshold: model.threshold,
+    found,
+    mode,
+    snapshots,
+  };
+  const candidates = shortlist(candidatesOf(found.map(({ passage }) => passage)), question);
+  const rarity = await rarityOf(library, question, collections);
+  if (!rarity.ok) return rarity;
+  const similarities = vector && (await similaritiesOf(library, vector, candidates));
+  if (similarities?.ok === false) return similarities;
+  const extract = extractAnswer(question, candidates, {
+    rarity: rarity.value,
+    ...(similarities === undefined ? {} : { similarities: similarities.value }),
+    passageSimilarity: new Map(
+      found.map(({ passage, similarity = 0 }) => [passage.id, similarity]),
+    ),
+  });
+  if (extract === undefined) return ok(nothing);
+  const confidence = confidenceOf(extract.features, model);
+  const checked = await checkCitations(library, extract.citations);
+  if (!checked.ok) return checked;
+  const knows = confidence >= model.threshold && checked.value.every(({ verified }) => verified);
+  return ok({
+    ...nothing,
+    confidence,
+    citations: checked.value,
+    ...(knows ? { text: extract.text } : {}),
+  });
+}
+
+/** Those of more than there is time for that share most words with the question, in their order. */
+function shortlist(candidates: readonly Candidate[], question: string): readonly Candidate[] {
+  if (candidates.length <= candidatesMax) return candidates;
+  const words = contentWordsOf(question);
+  const score = ({ text }: Candidate): number => {
+    const lower = text.toLowerCase();
+    return words.filter((word) => lower.includes(word.slice(0, 5))).length;
+  };
+  const best = candidates.toSorted((a, b) => score(b) - score(a)).slice(0, candidatesMax);
+  return candidates.filter((candidate) => best.includes(candidate));
+}
+
+async function similaritiesOf(
+  { embedder }: Library,
+  vector: Float32Array,
+  candidates: readonly Candidate[],
+): Promise<Result<readonly number[]> | undefined> {
+  if (embedder === undefined) return undefined;
+  const embedded = await embedder.embed(candidates.map(({ text }) => text));
+  if (!embedded.ok) return embedded;
+  const { dimensions } = embedder;
+  return ok(
+    candidates.map((_, i) => {
+      let sum = 0;
+      for (let d = 0; d < dimensions; d++)
+        sum += (vector[d] as number) * (embedded.value[i * dimensions + d] as number);
+      return sum;
+    }),
+  );
+}
+
+/** As BM25 weighs a word, and above 0. */
+async function rarityOf(
+  { collections }: Library,
+  question: string,
+  names: readonly string[],
+): Promise<Result<ReadonlyMap<string, number>>> {
+  const words = [...new Set(contentWordsOf(question))];
+  const counts = new Map(words.map((word) => [word, 0]));
+  let passages = 0;
+  for (const name of names) {
+    const thread = await collections.open(name);
+    if (!thread.ok) return thread;
+    const counted = await thread.value.countWords(words);
+    if (!counted.ok) return counted;
+    passages += counted.value.passages;
+    for (const [i, word] of words.entries())
+      counts.set(word, (counts.get(word) ?? 0) + (counted.value.counts[i] ?? 0));
+  }
+  return ok(new Map([...counts].map(([word, n]) => [word, Math.log(1 + passages / (n + 0.5))])));
+}
+
+/** Each against what its collection holds now. */
+export async function checkCitations(
+  { collections }: Pick<Library, 'collections'>,
+  citations: readonly Citation[],
+): Promise<Result<readonly CheckedCitation[]>> {
+  const stored = new Map<string, Passage>();
+  for (const name of new Set(citations.map(({ collection }) => collection))) {
+    const thread = await collections.open(name);
+    if (!thread.ok) return thread;
+    const ids = citations.filter(({ collection }) => collection === name).map((c) => c.passage);
+    const read = await thread.value.passages(ids);
+    if (!read.ok) return read;
+    for (const passage of read.value) stored.set(`${name} ${passage.id}`, passage);
+  }
+  return ok(
+    citations.map((citation) => ({
+      ...citation,
+      verified: isVerified(citation, stored.get(`${citation.collection} ${citation.passage}`)),
+    })),
+  );
+}

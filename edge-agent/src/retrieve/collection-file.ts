@@ -1,0 +1,74 @@
+// The port to one collection at rest: documents, their passages, and the two indexes over them, changed together.
+
+import type { Result } from '@skerry/shared';
+import type { Ranked } from './fuse-ranks.ts';
+import type { Passage, PassageSpan, SearchFilter, SourceDocument } from './passage.ts';
+import type { VectorIndex } from './vector-index.ts';
+
+export interface PreparedPassage extends PassageSpan {
+  /** Of the text that was embedded: by it a vector is found again. */
+  readonly textDigest: string;
+  /** Of length 1; absent where the collection has no embedder. */
+  readonly vector?: Float32Array;
+}
+
+export interface PreparedDocument {
+  readonly source: SourceDocument;
+  readonly passages: readonly PreparedPassage[];
+}
+
+/** A document as it is listed. */
+export interface DocumentRecord {
+  readonly uri: string;
+  readonly version: number;
+  readonly digest: string;
+  readonly title: string;
+  readonly trust: number;
+  readonly addedMs: number;
+  readonly language: string | null;
+  readonly passages: number;
+}
+
+export interface CollectionFilter extends SearchFilter {
+  /** Who asks; `all`: nothing is hidden. */
+  readonly principals: readonly string[] | 'all';
+}
+
+export interface CollectionStats {
+  readonly documents: number;
+  readonly passages: number;
+  readonly vectors: number;
+  /** Rises with each change: names what a search has seen. */
+  readonly revision: number;
+}
+
+export interface WordCounts {
+  readonly counts: readonly number[];
+  readonly passages: number;
+}
+
+/** Each call is one transaction; it fails with `storage_failed`. */
+export interface CollectionFile {
+  readonly name: string;
+  /** Undefined where it has no vectors. */
+  readonly engine: VectorIndex['engine'] | undefined;
+  /** The document's new version; the one before stays, and is not found any more. */
+  put(document: PreparedDocument, nowMs: number): Result<DocumentRecord>;
+  find(uri: string): DocumentRecord | undefined;
+  list(): readonly DocumentRecord[];
+  /** Vectors that are there already, by the digest of their text. */
+  vectorsBy(digests: readonly string[]): ReadonlyMap<string, Float32Array<ArrayBuffer>>;
+  /** All versions of it. Their bytes are gone from the file when it returns. Returns how many there were. */
+  remove(uri: string): Result<number>;
+  /** An earlier version, found again; undefined where there is none. */
+  restore(uri: string, version: number): Result<DocumentRecord | undefined>;
+  /** By BM25, best first. @param match an FTS5 expression */
+  searchWords(match: string, count: number, filter: CollectionFilter): readonly Ranked[];
+  /** By cosine, best first. */
+  searchVectors(query: Float32Array, count: number, filter: CollectionFilter): readonly Ranked[];
+  countWords(words: readonly string[]): WordCounts;
+  /** In the order of the ids; those that are gone are left out. */
+  passages(ids: readonly number[]): readonly Passage[];
+  stats(): CollectionStats;
+  close(): void;
+}

@@ -1,0 +1,56 @@
+// The port to all collections of a device. They live on a thread of their own, since SQLite blocks the one that asks it.
+
+import type { Result } from '@skerry/shared';
+import type {
+  CollectionFilter,
+  CollectionStats,
+  DocumentRecord,
+  PreparedDocument,
+  WordCounts,
+} from './collection-file.ts';
+import type { Ranked } from './fuse-ranks.ts';
+import type { Passage } from './passage.ts';
+
+export interface LegsRequest {
+  /** An FTS5 expression; absent: no words are searched. */
+  readonly match: string | undefined;
+  readonly vector: Float32Array | undefined;
+  readonly count: number;
+  readonly filter: CollectionFilter;
+}
+
+export interface Legs {
+  readonly words: readonly Ranked[];
+  readonly vectors: readonly Ranked[];
+  readonly revision: number;
+}
+
+/** As CollectionFile, from another thread. */
+export interface CollectionThread {
+  readonly name: string;
+  readonly engine: string | undefined;
+  put(document: PreparedDocument, nowMs: number): Promise<Result<DocumentRecord>>;
+  find(uri: string): Promise<Result<DocumentRecord | undefined>>;
+  list(): Promise<Result<readonly DocumentRecord[]>>;
+  vectorsBy(
+    digests: readonly string[],
+  ): Promise<Result<ReadonlyMap<string, Float32Array<ArrayBuffer>>>>;
+  remove(uri: string): Promise<Result<number>>;
+  restore(uri: string, version: number): Promise<Result<DocumentRecord | undefined>>;
+  /** Both legs, on one state of the collection. */
+  search(request: LegsRequest): Promise<Result<Legs>>;
+  /** Of each word the passages that have it in some form, and how many there are. */
+  countWords(words: readonly string[]): Promise<Result<WordCounts>>;
+  passages(ids: readonly number[]): Promise<Result<readonly Passage[]>>;
+  stats(): Promise<Result<CollectionStats>>;
+}
+
+export interface Collections {
+  /** Opened, and made where it is new. Fails with `invalid_argument` for what is no name, and with `storage_failed`. */
+  open(name: string): Promise<Result<CollectionThread>>;
+  /** Their names. */
+  list(): Promise<Result<readonly string[]>>;
+  /** Its file and all that is in it. */
+  remove(name: string): Promise<Result<boolean>>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,283 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createRandom, silentLog } from '@skerry/shared';
+import { sha256 } from '@skerry/shared/node';
+import { createVirtualClock, unwrap } from '@skerry/shared/testing';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { createDirectCollections } from '../adapters/collections-over.ts';
+import { createWordEmbedder } from '../testing/word-embedder.ts';
+import { defaultConfidence, wordsConfidence } from './answer-confidence.ts';
+import { askLibrary, checkCitations } from './ask.ts';
+import { createLibrary } from './library.ts';
+import type { SourceDocument } from './passage.ts';
+
+const confidence = { withVectors: defaultConfidence, withWords: wordsConfidence };
+const anybody = { principals: [] };
+
+function openLibrary(
+  options: { folder?: string; engine?: 'memory' | 'sqlite-vec'; words?: true } = {},
+) {
+  const embedder = createWordEmbedder();
+  const collections = createDirectCollections({
+    folder: options.folder ?? ':memory:',
+    ...(options.words ? {} : { embedder }),
+    engine: options.engine,
+  });
+  onTestFinished(() => collections.close());
+  const library = createLibrary({
+    collections,
+    ...(options.words ? {} : { embedder }),
+    digestOf: sha256,
+    clock: createVirtualClock(),
+    log: silentLog,
+  });
+  return { library, embedder, collections };
+}
+
+const document = (
+  uri: string,
+  text: string,
+  more: Partial<SourceDocument> = {},
+): SourceDocument => ({
+  uri,
+  title: uri,
+  text,
+  digest: sha256(new TextEncoder().encode(text)),
+  trust: 1,
+  ...more,
+});
+
+/** So that a heading’s passage is its own. */
+const filler =
+  'It is wiped with a dry cloth, and nothing else is done to it by anybody but the maker. '.repeat(
+    9,
+  );
+const pump = document(
+  'pump.md',
+  '# Pump\n\nThe pump of the cooling circuit is bled at the brass valve above the motor. Close the valve as soon as water comes without air.\n\nFILLER\n\n# Filter\n\nThe oil filter is changed every 500 hours of operation.'.replace(
+    'FILLER',
+    filler,
+  ),
+);
+const winch = document(
+  'winch.md',
+  '# Winch\n\nThe winch pulls four tonnes with two layers of rope on its drum.',
+);
+
+describe.each(['sqlite-vec', 'memory'] as const)('a library, vectors in %s', (engine) => {
+  const ask = async (library: ReturnType<typeof openLibrary>['library'], question: string) =>
+    unwrap(
+      await askLibrary(
+        library,
+        { question, collections: ['manuals'], reader: anybody },
+        confidence,
+      ),
+    );
+
+  it('[LIB3] finds what was put in by its words and by its meaning, and says what it has searched', async () => {
+    const { library } = openLibrary({ engine });
+    unwrap(await library.add('manuals', pump));
+    unwrap(await library.add('manuals', winch));
+    for (const mode of ['hybrid', 'words', 'vectors'] as const) {
+      const outcome = unwrap(
+        await library.search({
+          collections: ['manuals'],
+          text: 'When is the oil filter changed?',
+          count: 3,
+          reader: anybody,
+          mode,
+        }),
+      );
+      expect(outcome.mode).toBe(mode);
+      expect(outcome.snapshots).toEqual(['manuals@2']);
+      expect(outcome.found[0]?.passage).toMatchObject({ uri: 'pump.md', heading: 'Filter' });
+    }
+  });
+
+  it('[LIB4] embeds nothing twice: not what is unchanged, nor what stays of what was', async () => {
+    const { library, embedder } = openLibrary({ engine });
+    const first = unwrap(await library.add('manuals', pump));
+    expect(first).toMatchObject({ unchanged: false, embedded: first.passages });
+    embedder.embedded.length = 0;
+    expect(unwrap(await library.add('manuals', pump))).toMatchObject({
+      unchanged: true,
+      embedded: 0,
+    });
+    expect(embedder.embedded).toEqual([]);
+    const changed = document(
+      'pump.md',
+      `${pump.text}\n\n# Belt\n\nThe belt is tightened by hand, never with a lever of any kind.`,
+    );
+    const second = unwrap(await library.add('manuals', changed));
+    expect(second.embedded).toBeLessThan(second.passages);
+    expect(second.document.version).toBe(2);
+  });
+
+  it('[LIB5] an earlier version is found again when it is restored, and what replaced it is not', async () => {
+    const { library } = openLibrary({ engine });
+    unwrap(await library.add('manuals', winch));
+    unwrap(
+      await library.add('manuals', document('winch.md', '# Winch\n\nThe winch lifts nine tonnes.')),
+    );
+    const thread = unwrap(await library.collections.open('manuals'));
+    expect((await ask(library, 'How many tonnes does the winch lift?')).text).toContain('nine');
+    expect(unwrap(await thread.restore('winch.md', 1))).toMatchObject({ version: 1 });
+    expect((await ask(library, 'How many tonnes does the winch pull?')).text).toContain('four');
+    const found = unwrap(
+      await library.search({
+        collections: ['manuals'],
+        text: 'lifts nine',
+        count: 9,
+        reader: anybody,
+      }),
+    );
+    expect(found.found.some(({ passage }) => passage.text.includes('nine'))).toBe(false);
+    expect(unwrap(await thread.restore('winch.md', 7))).toBeUndefined();
+  });
+
+  it('[LIB6] shows a reader what is for everybody and for it, in either leg, and counts nothing of the rest', async () => {
+    const { library } = openLibrary({ engine });
+    unwrap(await library.add('manuals', pump));
+    unwrap(await library.add('manuals', { ...winch, readers: ['crew', 'owner'] }));
+    const uris = async (principals: string[], filter = {}) => {
+      const asked = { collections: ['manuals'], text: 'winch rope pump', count: 9, filter };
+      const outcome = unwrap(await library.search({ ...asked, reader: { principals } }));
+      return new Set(outcome.found.map(({ passage }) => passage.uri));
+    };
+    expect(await uris([])).toEqual(new Set(['pump.md']));
+    expect(await uris(['guest'])).toEqual(new Set(['pump.md']));
+    expect(await uris(['guest', 'crew'])).toEqual(new Set(['pump.md', 'winch.md']));
+    expect(await uris(['crew'], { uri: 'winch.md' })).toEqual(new Set(['winch.md']));
+    expect(await uris(['crew'], { meta: { site: 'north' } })).toEqual(new Set());
+  });
+
+  it('[LIB7] answers in its own words, each of which stands where it is said to', async () => {
+    const { library } = openLibrary({ engine });
+    unwrap(await library.add('manuals', pump));
+    const answer = await ask(library, 'Where is the pump of the cooling circuit bled?');
+    expect(answer.text).toContain('brass valve above the motor');
+    expect(answer.citations.every(({ verified }) => verified)).toBe(true);
+    for (const { start, end, text } of answer.citations)
+      expect(pump.text.slice(start, end)).toBe(text);
+    const moved = answer.citations.map((citation) => ({ ...citation, start: citation.start + 1 }));
+    expect(unwrap(await checkCitations(library, moved)).every(({ verified }) => verified)).toBe(
+      false,
+    );
+  });
+
+  it('[LIB8] does not know what is not there', async () => {
+    const { library } = openLibrary({ engine });
+    unwrap(await library.add('manuals', pump));
+    const answer = await ask(library, 'Who won the regatta in Venice last summer?');
+    expect(answer.text).toBeUndefined();
+    expect(answer.confidence).toBeLessThan(answer.threshold);
+  });
+});
+
+describe('a library', () => {
+  it('[LIB3] without an embedder is searched by words, and says so', async () => {
+    const { library } = openLibrary({ words: true });
+    unwrap(await library.add('manuals', pump));
+    const asked = { collections: ['manuals'], text: 'oil filter', count: 3, reader: anybody };
+    const outcome = unwrap(await library.search(asked));
+    expect(outcome).toMatchObject({ mode: 'words' });
+    expect(outcome.found[0]?.passage.text).toContain('oil filter');
+    expect(await library.search({ ...asked, mode: 'vectors' })).toMatchObject({
+      error: { code: 'unavailable' },
+    });
+  });
+
+  it('[LIB9] takes any text as a question: ten thousand strings, and FTS5’s own signs', async () => {
+    const { library } = openLibrary({ words: true });
+    unwrap(await library.add('manuals', pump));
+    const random = createRandom(3);
+    const signs = [
+      '"',
+      '*',
+      '(',
+      ')',
+      ':',
+      '^',
+      '-',
+      '+',
+      'NEAR',
+      'AND',
+      'NOT',
+      '{',
+      "'",
+      '\0',
+      'ü',
+      '深',
+      '🜂',
+      ' ',
+    ];
+    for (let i = 0; i < 10_000; i++) {
+      const length = 1 + Math.floor(random.next() * 12);
+      const text = Array.from(
+        { length },
+        () => signs[Math.floor(random.next() * signs.length)],
+      ).join('');
+      const outcome = await library.search({
+        collections: ['manuals'],
+        text,
+        count: 3,
+        reader: anybody,
+      });
+      if (!outcome.ok) expect(outcome.error.code).toBe('invalid_argument');
+    }
+    for (const text of [
+      "what's up",
+      'foo-bar',
+      'c++',
+      'user:admin',
+      '"',
+      'a OR',
+      'NEAR(pump filter)',
+    ])
+      expect(
+        (await library.search({ collections: ['manuals'], text, count: 3, reader: anybody })).ok ||
+          contentless(text),
+      ).toBe(true);
+  }, 60_000);
+
+  it('[LIB10] what is deleted is in none of its files', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'skerry-library-'));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    const { library } = openLibrary({ folder });
+    const secret = document(
+      'secret.md',
+      '# Safe\n\nThe combination of the xylophonic safe is quinquagesimal forty-two.',
+    );
+    unwrap(await library.add('manuals', pump));
+    unwrap(await library.add('manuals', secret));
+    unwrap(await library.add('manuals', document('secret.md', `${secret.text} It was changed.`)));
+    const vector = unwrap(await createWordEmbedder().embed(['x']));
+    expect(vector.length).toBe(64);
+    const holds = (word: string): boolean =>
+      readdirSync(folder).some((name) => readFileSync(join(folder, name)).includes(word));
+    expect(holds('quinquagesimal')).toBe(true);
+    const thread = unwrap(await library.collections.open('manuals'));
+    expect(unwrap(await thread.remove('secret.md'))).toBe(2);
+    for (const word of ['quinquagesimal', 'xylophon', 'secret.md', 'quinquagesim'])
+      expect(holds(word)).toBe(false);
+    expect(holds('brass valve')).toBe(true);
+    expect(unwrap(await library.collections.remove('manuals'))).toBe(true);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('[LIB11] a file with another embedder’s vectors is refused, by name', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'skerry-library-'));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    const { library, collections } = openLibrary({ folder });
+    unwrap(await library.add('manuals', pump));
+    await collections.close();
+    const other = { digest: `sha256:${'f'.repeat(64)}`, dimensions: 64 };
+    const again = createDirectCollections({ folder, embedder: other });
+    onTestFinished(() => again.close());
+    expect(await again.open('manuals')).toMatchObject({ error: { code: 'invalid_config' } });
+    expect(await again.open('../manuals')).toMatchObject({ error: { code: 'invalid_argument' } });
+  });
+});
+
+const contentless = (text: string): boolean => !/[\p{L}\p{N}]/u.test(text);

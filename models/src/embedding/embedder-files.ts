@@ -1,0 +1,31 @@
+// An embedder as files: a network, its tokenizer, and embedder.json, which says what they are and holds their digests.
+
+import { digestSchema, nameSchema } from '@skerry/shared';
+import { z } from 'zod';
+
+export const embedderFileSchema = z.strictObject({
+  path: z.string().regex(/^[a-z0-9][a-z0-9._-]*$/i, 'expected a file name'),
+  sha256: digestSchema,
+});
+
+export const embedderDescriptionSchema = z.strictObject({
+  schema: z.literal('skerry.embedder/1'),
+  name: nameSchema,
+  license: z.string().min(1).max(64),
+  model: embedderFileSchema,
+  tokenizer: embedderFileSchema,
+  dimensions: z.int().min(8).max(4_096),
+  /** What its network takes, the model's own two included. */
+  tokensMax: z.int().min(8).max(8_192),
+});
+export type EmbedderDescription = z.infer<typeof embedderDescriptionSchema>;
+
+export interface EmbedderFiles {
+  readonly description: EmbedderDescription;
+  /** Of embedder.json, and so of all. */
+  readonly digest: string;
+  readonly model: Uint8Array;
+  readonly tokenizer: Uint8Array;
+}
+
+export const descriptionName = 'embedder.json';

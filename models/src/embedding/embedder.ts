@@ -1,0 +1,125 @@
+// Texts as vectors of length 1: a BERT's tokens, its runtime's hidden states, and one vector pooled from them
+// (Sentence-BERT, arXiv 1908.10084 §3). One text a run: a network quantized with dynamic ranges computes a text
+// otherwise beside another, and the same text shall always have the same vector.
+
+import { assert, err, failure, ok, type Result } from '@skerry/shared';
+import type { Runtime, Session } from '../runtime/runtime.ts';
+import type { Tensor, TensorMap } from '../tensor.ts';
+import type { EmbedderFiles } from './embedder-files.ts';
+import { createTextTokenizer, type TextTokenizer } from './text-tokenizer.ts';
+
+export interface Embedder {
+  readonly name: string;
+  /** Of all that makes its vectors. Those of two digests cannot be compared. */
+  readonly digest: string;
+  readonly dimensions: number;
+  /** What of a text is longer is left out. */
+  readonly tokensMax: number;
+  countTokens(text: string): number;
+  /** Unit vectors, one after the other: [texts.length, dimensions]. Fails as a Session does. */
+  embed(texts: readonly string[]): Promise<Result<Float32Array<ArrayBuffer>>>;
+  close(): Promise<void>;
+}
+
+export interface EmbedderOptions {
+  readonly threads?: number;
+}
+
+const hiddenName = 'last_hidden_state';
+
+/** Fails with `invalid_bundle` where the network does not take tokens, or does not give what the files say. */
+export async function openEmbedder(
+  files: EmbedderFiles,
+  runtime: Runtime,
+  options: EmbedderOptions = {},
+): Promise<Result<Embedder>> {
+  const { description, digest } = files;
+  const tokenizer = createTextTokenizer(files.tokenizer, description.tokensMax);
+  if (!tokenizer.ok) return tokenizer;
+  const loaded = await runtime.load(files.model, options);
+  if (!loaded.ok) return loaded;
+  const session = loaded.value;
+  const checked = checkSession(session, description.dimensions);
+  if (!checked.ok) {
+    await session.close();
+    return checked;
+  }
+  const { dimensions, tokensMax, name } = description;
+  return ok({
+    name,
+    digest,
+    dimensions,
+    tokensMax,
+    countTokens: tokenizer.value.count,
+    async embed(texts) {
+      const vectors = new Float32Array(texts.length * dimensions);
+      for (const [i, text] of texts.entries()) {
+        const vector = vectors.subarray(i * dimensions, (i + 1) * dimensions);
+        const embedded = await embedInto(vector, session, tokenizer.value, text);
+        if (!embedded.ok) return embedded;
+      }
+      return ok(vectors);
+    },
+    close: session.close,
+  });
+}
+
+const tokenInputs = ['input_ids', 'attention_mask', 'token_type_ids'];
+
+function checkSession({ inputs, outputs }: Session, dimensions: number): Result<void> {
+  const unknown = inputs.find(({ name }) => !tokenInputs.includes(name));
+  if (unknown !== undefined || !inputs.some(({ name }) => name === 'input_ids'))
+    return err(
+      failure('invalid_bundle', `an embedder takes tokens, not '${unknown?.name ?? 'nothing'}'`),
+    );
+  const hidden = outputs.find(({ name }) => name === hiddenName);
+  const last = hidden?.shape.at(-1);
+  if (hidden === undefined || (last !== -1 && last !== dimensions))
+    return err(
+      failure(
+        'invalid_bundle',
+        `expected '${hiddenName}' of ${dimensions} dimensions; found ${last}`,
+      ),
+    );
+  return ok(undefined);
+}
+
+async function embedInto(
+  vector: Float32Array,
+  session: Session,
+  tokenizer: TextTokenizer,
+  text: string,
+): Promise<Result<void>> {
+  const ids = tokenizer.encode(text);
+  const ran = await session.run(feedsOf(session, ids));
+  if (!ran.ok) return ran;
+  const hidden = ran.value[hiddenName];
+  assert(hidden?.data instanceof Float32Array, 'an embedder gives FP32');
+  poolMean(vector, hidden.data);
+  return ok(undefined);
+}
+
+function feedsOf(session: Session, ids: readonly number[]): TensorMap {
+  const tensor = (value: (id: number) => number): Tensor => ({
+    datatype: 'INT64',
+    shape: [1, ids.length],
+    data: BigInt64Array.from(ids, (id) => BigInt(value(id))),
+  });
+  const feeds: Record<string, Tensor> = { input_ids: tensor((id) => id) };
+  for (const { name } of session.inputs)
+    if (name === 'attention_mask') feeds[name] = tensor(() => 1);
+    else if (name === 'token_type_ids') feeds[name] = tensor(() => 0);
+  return feeds;
+}
+
+/** The mean over the tokens, of length 1. */
+function poolMean(vector: Float32Array, hidden: Float32Array): void {
+  const dimensions = vector.length;
+  const sum = new Float64Array(dimensions);
+  for (let at = 0; at < hidden.length; at += dimensions)
+    for (let d = 0; d < dimensions; d++) sum[d] = (sum[d] as number) + (hidden[at + d] as number);
+  let squares = 0;
+  for (const value of sum) squares += value * value;
+  const length = Math.sqrt(squares) || 1;
+  for (let d = 0; d < dimensions; d++) vector[d] = (sum[d] as number) / length;
+}

@@ -1,0 +1,8 @@
+export { type Embedder, openEmbedder } from './embedder.ts';
+export {
+  descriptionName,
+  type EmbedderDescription,
+  type EmbedderFiles,
+  embedderDescriptionSchema,
+} from './embedder-files.ts';
+export { type KnownEmbedder, knownEmbedders } from './known-embedders.ts';
