@@ -91,6 +91,21 @@ describe('FedAvg', () => {
       expect(models[i]).toBeCloseTo(x, 6);
   });
 
+  it('[AGG3] goes on from the model of the state: there is no other copy that could drift from it', () => {
+    for (const name of ['fedavgm', 'fedadam'] as const) {
+      const strategy = strategyOf({ name });
+      const first = unwrap(
+        strategy.aggregateTrain(strategy.initialize(Float32Array.of(0)), [updateOf('a', [1])]),
+      ).state;
+      const edited = { ...first, parameters: Float32Array.of(100) };
+      const [one, other] = [first, edited].map(
+        (state) => unwrap(strategy.aggregateTrain(state, [updateOf('a', [1])])).state.parameters[0],
+      );
+      const moved = (one ?? 0) - (first.parameters[0] ?? 0);
+      expect(other).toBeCloseTo(100 + moved, 4);
+    }
+  });
+
   it('[AGG3] tells clients of FedProx their μ, and those of others none', () => {
     const prox = strategyOf({ name: 'fedprox', proximalMu: 0.1 });
     expect(prox.configureTrain(prox.initialize(Float32Array.of(0))).proximalMu).toBe(0.1);

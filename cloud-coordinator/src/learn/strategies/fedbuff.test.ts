@@ -38,6 +38,8 @@ describe('FedBuff', () => {
       [8, 0.3333],
     ] as const)
       expect(stalenessWeight(staleness)).toBeCloseTo(weight, 4);
+    // 1/(1 + √s) with s from 1 halves what is fresh: 0.5, 0.4142, 0.3333, 0.25, as NVFlare has it.
+    expect(stalenessWeight(1)).not.toBeCloseTo(Math.SQRT2 - 1, 1);
     const { state } = take(strategyOf({ bufferSize: 2 }), [
       updateOf('a', [1]),
       updateOf('b', [1], { staleness: 3 }),

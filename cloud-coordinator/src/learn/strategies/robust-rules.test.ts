@@ -9,7 +9,7 @@ import { createStrategy } from './create-strategy.ts';
 import { bulyanMean, bulyanSelection, byScore, krumScores, squaredDistances } from './krum.ts';
 import type { ClientUpdate } from './strategy.ts';
 import { type StrategyOptionsInput, strategyOptionsSchema } from './strategy-options.ts';
-import { mean } from './vectors.ts';
+import { mean, weightedSum } from './vectors.ts';
 
 const vectors = (...rows: readonly (readonly number[])[]) =>
   rows.map((row) => Float64Array.from(row));
@@ -207,6 +207,9 @@ describe('rules of a centre', () => {
     );
     expectVector(state.parameters, [5 / 4]);
     expect(report.clients.filter(({ weight = 0 }) => weight < 1 / 4)).toHaveLength(2);
+    // Weighted 1, 2, 1 what is cut to 1, 2 and 2 makes 7/4.
+    const cut = report.clients.slice(0, 3).map(({ weight = 0 }, i) => 4 * weight * (2 * i + 1));
+    expect(weightedSum(scalars(...cut), [1 / 4, 2 / 4, 1 / 4])[0]).toBeCloseTo(7 / 4, 12);
     // At the median of the norms, 3.
     const median = aggregate({ name: 'norm-clipping' }, crowd([1], [3], [-500]));
     expectVector(median.state.parameters, [1 / 3]);
