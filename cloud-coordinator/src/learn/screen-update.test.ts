@@ -74,6 +74,19 @@ describe('screening', () => {
     }
   });
 
+  it('[AGG13] holds an update against the others, and not against itself', () => {
+    const apart = Array.from({ length: 5 }, (_, i) =>
+      Array.from({ length: size }, (__, k) => (k === i ? 2 : 0)),
+    );
+    const scored = screenUpdates(updatesOf(apart), size, limits);
+    expect(scored.map(({ cosine }) => cosine)).toEqual([0, 0, 0, 0, 0]);
+    const two = [...apart.slice(0, 4), apart[0] ?? []];
+    const [first, second] = screenUpdates(updatesOf(two), size, limits);
+    // Of the four others one is the same, and three are at right angles.
+    expect(first?.cosine).toBeCloseTo(1 / 2, 12);
+    expect(second?.cosine).toBe(0);
+  });
+
   it('[AGG13] holds a loss against the cohort’s, where most tell one', () => {
     const rows = honest(8);
     const losses = [1, 1.2, 0.9, 1, 1.1, 1, 0.8, 30];

@@ -265,6 +265,14 @@ describe('a decoder of updates', () => {
     expect(with_(22, 0, 0, 0)).toBe(false);
     expect(with_(255, 255, 255, 255)).toBe(false);
 
+    // As many as the plan's share, and no more.
+    const all = encode(new Float32Array(size).fill(1), compression).bytes;
+    const few = { kind: 'top-k', share: 0.25, errorFeedback: false } as const;
+    expect(decode(encode(new Float32Array(size).fill(1), few).bytes, few).ok).toBe(true);
+    expect(decode(all.slice(0, updateBytesMax(layout, few)), few)).toMatchObject({
+      error: { message: 'at most 6 numbers; found 21' },
+    });
+
     const ternary = { kind: 'quantize', bits: 2 } as const;
     const zeros = encode(new Float32Array(size), ternary).bytes;
     expect(zeros).toHaveLength(6 + 3 * 4);

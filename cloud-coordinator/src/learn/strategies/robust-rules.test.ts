@@ -79,6 +79,11 @@ describe('Krum and Bulyan', () => {
     expect(krum.report.clients.filter(({ used }) => used).map(({ client }) => client)).toEqual([
       'client-4',
     ]);
+    expectVector(
+      krum.report.clients.map(({ score = 0 }) => score),
+      scores,
+      4,
+    );
     const multi = aggregate({ name: 'multi-krum', byzantine: 2 }, crowd(...seven));
     expectVector(multi.state.parameters, [0.5, 0.48]);
     expect(multi.report.clients.slice(5)).toMatchObject([

@@ -91,6 +91,14 @@ describe('a strategy’s state in bytes', () => {
     }
     const longer = Uint8Array.of(...bytes, 0);
     expect(decodeState(longer, sha256(longer)).ok).toBe(false);
+    // Slots that change places, or one that comes twice: another form of the same state.
+    const slot = (name: string) => [1, 0, name.charCodeAt(0), 0, 0, 0, 0];
+    const slots = (...names: string[]) => {
+      const empty = encodeState({ ...sample, slots: {} }).bytes;
+      const put = Uint8Array.of(...empty.subarray(0, -2), names.length, 0, ...names.flatMap(slot));
+      return decodeState(put, sha256(put)).ok;
+    };
+    expect([slots('a', 'b'), slots('b', 'a'), slots('a', 'a')]).toEqual([true, false, false]);
     const huge = bytes.slice();
     huge.set([255, 255, 255, 255], 9);
     expect(decodeState(huge, sha256(huge)).ok).toBe(false);
