@@ -16,6 +16,7 @@ import { measure } from './measure.ts';
 import { quantizeSection } from './quantize-section.ts';
 import { routingSection } from './routing-section.ts';
 import { type Bench, cloudSections, type Effort, inferSection, loopSection } from './sections.ts';
+import { secureSection } from './secure-section.ts';
 import { servingSection } from './serving-section.ts';
 import { prepareWorkload } from './workload.ts';
 
@@ -47,6 +48,15 @@ const thorough: Effort = {
     windowMs: 1_500,
     triesMax: 8,
   },
+  secure: {
+    cases: [
+      { values: 100_000, clients: 10 },
+      { values: 100_000, clients: 50 },
+      { values: 1_663_370, clients: 10 },
+      { values: 1_663_370, clients: 50 },
+    ],
+    droppedShares: [0, 0.1, 0.3],
+  },
 };
 const quick: Effort = {
   rounds: 1,
@@ -76,6 +86,7 @@ const quick: Effort = {
     windowMs: 1_000,
     triesMax: 2,
   },
+  secure: { cases: [{ values: 100_000, clients: 10 }], droppedShares: [0, 0.3] },
 };
 
 const sections = {
@@ -93,6 +104,7 @@ const sections = {
   fleet: fleetSection,
   serving: servingSection,
   hedging: hedgingSection,
+  secagg: secureSection,
 } as const satisfies Record<string, (bench: Bench) => Promise<string>>;
 
 const write = (text: string): void => void process.stdout.write(text);

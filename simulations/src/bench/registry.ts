@@ -14,6 +14,7 @@ import type { InferOptions } from './measurements/infer-latency.ts';
 import type { LoopLagOptions } from './measurements/loop-lag.ts';
 import type { ModelDeltaOptions } from './measurements/model-delta.ts';
 import type { RoutingOptions } from './measurements/routing.ts';
+import type { SecureAggregationOptions } from './measurements/secure-aggregation.ts';
 import type { SentenceEmbeddingsOptions } from './measurements/sentence-embeddings.ts';
 import type { ServingLoadOptions } from './measurements/serving-load.ts';
 
@@ -54,6 +55,8 @@ export const measurements = {
     (await import('./measurements/fleet-load.ts')).fleetLoad(options),
   'sentence-embeddings': async (options: SentenceEmbeddingsOptions) =>
     (await import('./measurements/sentence-embeddings.ts')).sentenceEmbeddings(options),
+  'secure-aggregation': async (options: SecureAggregationOptions) =>
+    (await import('./measurements/secure-aggregation.ts')).secureAggregation(options),
   'cascade-member': async (options: CascadeMemberOptions) =>
     (await import('./measurements/cascade-member.ts')).cascadeMember(options),
 };

@@ -27,6 +27,12 @@ export interface Effort {
   readonly routingRepeats: number;
   readonly fleet: FleetEffort;
   readonly serving: ServingEffort;
+  readonly secure: SecureEffort;
+}
+
+export interface SecureEffort {
+  readonly cases: readonly { readonly values: number; readonly clients: number }[];
+  readonly droppedShares: readonly number[];
 }
 
 export interface ServingEffort {

@@ -95,7 +95,9 @@ export function dequantiseSum(
   if (!possible)
     return err(failure('malformed_message', 'the sum is not one of clients that kept to the plan'));
   const step = (2 * range) / levels / weight;
-  return ok({ mean: Float64Array.from(sum, (word) => word * step - range), weight, examples, sum });
+  const mean = new Float64Array(sum.length); // `from` with a function takes ten times as long.
+  for (let i = 0; i < mean.length; i++) mean[i] = (sum[i] as number) * step - range;
+  return ok({ mean, weight, examples, sum });
 }
 
 const ringMask = (ringBits: number): number => 2 ** ringBits - 1;

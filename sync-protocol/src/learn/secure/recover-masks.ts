@@ -7,7 +7,13 @@ import { type Cryptography, keyBytes } from './cryptography.ts';
 import { addMask, addPacked, maskedBytes, wordsOfPlan } from './masked-words.ts';
 import { dequantiseSum, type SecureAggregate } from './quantise-input.ts';
 import { decodeFromClient, type Member } from './secure-messages.ts';
-import { neededClients, type Revealed, type ServerAt, tooFew } from './secure-server.ts';
+import {
+  neededClients,
+  type Revealed,
+  type ServerAt,
+  type ServerState,
+  tooFew,
+} from './secure-server.ts';
 import { recoverSecret, type Share } from './shamir.ts';
 import { maskSign, pairMaskKey, seedCommitment, selfMaskKey } from './transcript.ts';
 
@@ -96,13 +102,12 @@ function sharesOf(
   });
 }
 
-/** Nothing but zeros: the masked vectors of all survivors are added to it, each once. */
-export const createSum = ({ plan }: ServerAt<'unmask'>): Uint32Array =>
-  new Uint32Array(wordsOfPlan(plan));
+/** Nothing but zeros: the masked vectors of all survivors are added to it, each once, as soon as each was taken. */
+export const createSum = ({ plan }: ServerState): Uint32Array => new Uint32Array(wordsOfPlan(plan));
 
 /** Adds a survivor’s reply of the stage `input`, as it came. */
 export function addMaskedInput(
-  { session, plan }: ServerAt<'unmask'>,
+  { session, plan }: ServerState,
   sum: Uint32Array,
   bytes: Uint8Array,
 ): Result<void> {
