@@ -14,7 +14,12 @@ import {
   createSecureParticipant,
   type SecureParticipant,
 } from '../learn/secure/secure-participant.ts';
-import { levelsMax, type SecurePlan, type SecureSession } from '../learn/secure/secure-plan.ts';
+import {
+  type GridEncoding,
+  gridEncoding,
+  type SecurePlan,
+  type SecureSession,
+} from '../learn/secure/secure-plan.ts';
 import {
   awaitedClients,
   closeStage,
@@ -28,21 +33,24 @@ import { decodeServerState, encodeServerState } from '../learn/secure/stored-rou
 import { createNodeCryptography } from '../node/node-cryptography.ts';
 import { createEd25519Signer, createEd25519Verifier } from '../node/round-signers.ts';
 
-export function sampleSecurePlan(over: Partial<SecurePlan> = {}): SecurePlan {
-  const { clientsMax = 6, weightMax = 10, ringBits = 32 } = over;
+/** Of a grid; what is not named is small. */
+export function sampleSecurePlan(
+  over: Partial<Omit<SecurePlan, 'encoding'> & Omit<GridEncoding, 'kind'>> = {},
+): SecurePlan & { readonly encoding: GridEncoding } {
+  const { range = 2, levels, weightMax = 10, examplesPerWeight = 10, ...plan } = over;
+  const { clientsMax = 6, ringBits = 32, examplesMax = 1_000 } = plan;
+  const grid = gridEncoding({ range, weightMax, examplesMax }, { clientsMax, ringBits });
+  const encoding = { ...grid, examplesPerWeight, levels: levels ?? Math.min(2 ** 16, grid.levels) };
   return {
     version: 1,
     adversary: 'curious',
     thresholdMin: 2,
     clientsMax,
     values: 8,
-    range: 2,
-    levels: Math.min(2 ** 16, levelsMax(clientsMax, weightMax, ringBits)),
-    weightMax,
-    examplesPerWeight: 10,
-    examplesMax: 1_000,
+    encoding,
+    examplesMax,
     ringBits,
-    ...over,
+    ...plan,
   };
 }
 

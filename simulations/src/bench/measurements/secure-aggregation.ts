@@ -9,7 +9,7 @@ import {
   closeStage,
   createSum,
   dequantiseSum,
-  levelsMax,
+  gridEncoding,
   openSecureRound,
   quantiseInput,
   recoverMasks,
@@ -137,19 +137,16 @@ export function secureAggregation(options: SecureAggregationOptions): SecureAggr
 }
 
 function planOf(values: number, clients: number): SecurePlan {
-  const weightMax = 255;
+  const room = { clientsMax: clients, ringBits: 32 } as const;
+  const examplesMax = 10_000;
   return {
     version: 1,
     adversary: 'curious',
     thresholdMin: 3,
-    clientsMax: clients,
     values,
-    range: 1,
-    levels: levelsMax(clients, weightMax, 32),
-    weightMax,
-    examplesPerWeight: 10,
-    examplesMax: 10_000,
-    ringBits: 32,
+    encoding: gridEncoding({ range: 1, weightMax: 255, examplesMax }, room),
+    examplesMax,
+    ...room,
   };
 }
 

@@ -30,7 +30,8 @@ export {
 export {
   decodeSecurePlan,
   encodeSecurePlan,
-  levelsMax,
+  gridEncoding,
+  noisedEncoding,
   type SecurePlan,
   type SecureSession,
   secureClientsMax,

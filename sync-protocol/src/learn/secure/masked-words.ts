@@ -3,7 +3,7 @@
 
 import { assert, err, failure, ok, type Result } from '@skerry/shared';
 import type { Cryptography } from './cryptography.ts';
-import { headerWords, type SecurePlan } from './secure-plan.ts';
+import { headerWords, type RingBits, type SecurePlan } from './secure-plan.ts';
 
 /** So much of a keystream stays in the cache between its making and its adding. */
 const chunkWords = 16_384;
@@ -48,7 +48,7 @@ function asWords(bytes: Uint8Array): Uint32Array {
 }
 
 /** Of each word after the header the ring’s bits, little-endian. What is cut off is noise: 2^ringBits divides 2^32. */
-export function packWords(words: Uint32Array, ringBits: SecurePlan['ringBits']): Uint8Array {
+export function packWords(words: Uint32Array, ringBits: RingBits): Uint8Array {
   if (ringBits === 32) return new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
   const wide = headerWords * 4;
   const width = ringBits / 8;

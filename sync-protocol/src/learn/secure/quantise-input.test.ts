@@ -3,9 +3,15 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createNodeCryptography } from '../../node/index.ts';
 import { plainSum, sampleSecurePlan } from '../../testing/index.ts';
-import { addPacked, maskedBytes, packWords, wordsOfPlan } from './masked-words.ts';
+import { addMask, addPacked, maskedBytes, packWords, wordsOfPlan } from './masked-words.ts';
 import { dequantiseSum, quantiseInput, quantiseValue, weightOf } from './quantise-input.ts';
-import { levelsMax, type SecurePlan, securePlanSchema, sumFits } from './secure-plan.ts';
+import {
+  gridEncoding,
+  noisedEncoding,
+  type SecurePlan,
+  securePlanSchema,
+  sumFits,
+} from './secure-plan.ts';
 
 const cryptography = createNodeCryptography();
 const input = (plan: SecurePlan, values: ArrayLike<number>, examples: number): Uint32Array =>
@@ -34,13 +40,13 @@ describe('values', () => {
 
   it('[SEC3] weigh by examples without a coarser grid', () => {
     const plan = sampleSecurePlan();
-    expect([1, 14, 15, 95, 1_000].map((examples) => weightOf(examples, plan))).toEqual([
+    expect([1, 14, 15, 95, 1_000].map((examples) => weightOf(examples, plan.encoding))).toEqual([
       1, 1, 2, 10, 10,
     ]);
-    const step = (2 * plan.range) / plan.levels;
+    const step = (2 * plan.encoding.range) / plan.encoding.levels;
     const light = input(plan, new Float32Array(8).fill(step), 10);
     const heavy = input(plan, new Float32Array(8).fill(step), 100);
-    const levelOfZero = plan.levels / 2;
+    const levelOfZero = plan.encoding.levels / 2;
     expect([...light.subarray(0, 3)]).toEqual([1, 10, levelOfZero + 1]);
     expect([...heavy.subarray(0, 3)]).toEqual([10, 100, 10 * (levelOfZero + 1)]);
     const sum = Uint32Array.from(plainSum([light, heavy]));
@@ -67,14 +73,75 @@ describe('values', () => {
     const update = Float32Array.of(3, -3, 2, -2, 0, 0, 0, 0);
     const { clippedShare, words } = unwrap(quantiseInput(plan, update, 10, cryptography));
     expect(clippedShare).toBe(2 / 8);
-    expect([...words.subarray(2, 6)]).toEqual([plan.levels, 0, plan.levels, 0]);
+    expect([...words.subarray(2, 6)]).toEqual([plan.encoding.levels, 0, plan.encoding.levels, 0]);
+  });
+});
+
+describe('an update with noise', () => {
+  const room = { clientsMax: 6, ringBits: 32 } as const;
+  const encoding = unwrap(noisedEncoding({ clip: 1, noiseMultiplier: 0.5, honestMin: 4 }, room));
+  const plan: SecurePlan = { ...sampleSecurePlan({ values: 20_000 }), encoding };
+
+  it('[SEC14] is clipped, weighs as any other, and its sum has the noise of all', () => {
+    expect(isPlan(plan)).toBe(true);
+    const direction = 1 / Math.sqrt(plan.values);
+    const inputs = [1, 2, 3, 4].map((length) => {
+      const update = new Float32Array(plan.values).fill(length * direction);
+      const { words, clippedShare } = unwrap(
+        quantiseInput(plan, update, 10 * length, cryptography),
+      );
+      expect([words[0], words[1], clippedShare]).toEqual([1, 1, length > 1 ? 1 : 0]);
+      return words;
+    });
+    const sum = new Uint32Array(wordsOfPlan(plan));
+    for (const words of inputs) unwrap(addPacked(sum, packWords(words, 32), plan));
+    const { mean, weight, examples } = unwrap(dequantiseSum(plan, sum, 4));
+    expect([weight, examples]).toEqual([4, 4]);
+    // Four of norm 1, and noise of 0.5: σ of the mean is 0.125, by χ² of 20 000 values within 6.5 deviations.
+    const squares = mean.reduce((total, x) => total + (x - direction) ** 2, 0) / plan.values;
+    expect(Math.abs(squares / 0.125 ** 2 - 1)).toBeLessThan(6.5 * Math.sqrt(2 / plan.values));
+    expect(dequantiseSum(plan, sum, 3).ok).toBe(false);
+  });
+
+  it('[SEC14] has room for its noise, or the plan is none', () => {
+    expect(isPlan({ ...plan, encoding: { ...encoding, steps: encoding.steps * 2 } })).toBe(false);
+    expect(isPlan({ ...plan, encoding: { ...encoding, honestMin: 7 } })).toBe(false);
+    expect(isPlan({ ...plan, ringBits: 24 })).toBe(false);
+    const little = { ...encoding, noiseMultiplier: 0.1 };
+    expect(noisedEncoding(little, { clientsMax: 6, ringBits: 8 })).toMatchObject({ ok: false });
+  });
+
+  it('[SEC14] that is not finite is refused', () => {
+    const update = new Float32Array(plan.values);
+    update[9] = Number.NaN;
+    expect(quantiseInput(plan, update, 10, cryptography)).toMatchObject({
+      error: { code: 'invalid_argument' },
+    });
+  });
+});
+
+describe('a mask', () => {
+  it('[SEC8] is the keystream’s words, added by one of a pair and taken away by the other', () => {
+    const key = new Uint8Array(32).fill(0x31);
+    const next = cryptography.keystream(key)(8);
+    const stream = new DataView(next.buffer, next.byteOffset);
+    const words = Uint32Array.of(5, 0xffffffff);
+    addMask(words, key, 1, cryptography);
+    const masked = [5, 0xffffffff].map((word, i) => (word + stream.getUint32(4 * i, true)) >>> 0);
+    expect([...words]).toEqual(masked);
+    addMask(words, key, -1, cryptography);
+    expect([...words]).toEqual([5, 0xffffffff]);
+    const long = new Uint32Array(40_001).fill(7);
+    for (const sign of [1, -1] as const) addMask(long, key, sign, cryptography);
+    expect(long.every((word) => word === 7)).toBe(true);
   });
 });
 
 describe('the ring', () => {
   it('[SEC3] has room for every client at its most, strictly', () => {
     // 2²² levels: 1023 clients fit; at 1024, all at +range, the sum would be 2³² and come out as 0.
-    const plan = { weightMax: 1, levels: 2 ** 22, examplesMax: 1, ringBits: 32 };
+    const { encoding } = sampleSecurePlan({ weightMax: 1, levels: 2 ** 22 });
+    const plan = { encoding, examplesMax: 1, ringBits: 32 };
     expect(sumFits({ ...plan, clientsMax: 1023 })).toBe(true);
     expect(sumFits({ ...plan, clientsMax: 1024 })).toBe(false);
     expect(isPlan(sampleSecurePlan({ clientsMax: 64, weightMax: 16, levels: 2 ** 22 }))).toBe(
@@ -83,10 +150,11 @@ describe('the ring', () => {
     expect(isPlan(sampleSecurePlan({ clientsMax: 64, weightMax: 15, levels: 2 ** 22 }))).toBe(true);
     expect(isPlan(sampleSecurePlan({ examplesMax: 2 ** 30 }))).toBe(false);
     for (const ringBits of [8, 16, 24, 32] as const) {
-      const levels = levelsMax(5, 3, ringBits);
+      const room = { clientsMax: 5, ringBits };
+      const { levels } = gridEncoding({ range: 2, weightMax: 3, examplesMax: 1_000 }, room);
       const tight = sampleSecurePlan({ clientsMax: 5, weightMax: 3, ringBits, levels });
       expect(isPlan(tight)).toBe(true);
-      expect(isPlan({ ...tight, levels: levels + 1 })).toBe(false);
+      expect(isPlan(sampleSecurePlan({ ...room, weightMax: 3, levels: levels + 1 }))).toBe(false);
       const inputs = Array.from({ length: 5 }, () => input(tight, Array(8).fill(9), 1_000));
       const sum = new Uint32Array(wordsOfPlan(tight));
       for (const words of inputs) unwrap(addPacked(sum, packWords(words, ringBits), tight));
@@ -137,7 +205,7 @@ describe('the ring', () => {
     expect(bad((words) => words.set([11], 0))).toBe(false);
     expect(bad((words) => words.set([0], 1))).toBe(false);
     expect(bad((words) => words.set([1_001], 1))).toBe(false);
-    expect(bad((words) => words.set([10 * plan.levels + 1], 5))).toBe(false);
+    expect(bad((words) => words.set([10 * plan.encoding.levels + 1], 5))).toBe(false);
     expect(dequantiseSum(plan, good, 101).ok).toBe(false);
   });
 });

@@ -160,7 +160,7 @@ describe('before it shares', () => {
       [{ ...session, attempt: 2 }, plan],
       [{ ...session, round: 4 }, plan],
       [{ ...session, run: 'run-2' }, plan],
-      [session, { ...plan, range: plan.range * 2 }],
+      [session, sampleSecurePlan({ range: 4 })],
     ];
     for (const [at, of] of elsewhere) {
       const words = unwrap(decodeFromClient(join('c03', at, of).reply, at, 0));
@@ -262,8 +262,10 @@ describe('before it shares', () => {
 
   it('[SEC6] joins no round below its own policy', () => {
     const { ports } = cohort.members.get('c00') ?? missing();
-    const joining = (over: Partial<SecurePlan>, own: Parameters<typeof joinSecureRound>[3]) =>
-      joinSecureRound('c00', session, sampleSecurePlan(over), own, ports);
+    const joining = (
+      over: Parameters<typeof sampleSecurePlan>[0],
+      own: Parameters<typeof joinSecureRound>[3],
+    ) => joinSecureRound('c00', session, sampleSecurePlan(over), own, ports);
     const strict = { thresholdMin: 3, adversary: 'active' } as const;
     expect(joining({ thresholdMin: 2, adversary: 'active' }, strict)).toMatchObject({
       error: { code: 'permission_denied' },

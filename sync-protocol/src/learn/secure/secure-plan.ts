@@ -1,7 +1,8 @@
 // What all clients of a masked round agree on before it begins. It is checked by each of them, and is part of what they
 // sign: a server that tells two clients two plans gets two sets of keys that fit no other.
 
-import { nameSchema, type Result } from '@skerry/shared';
+import { nameSchema, ok, type Result } from '@skerry/shared';
+import { type DistributedNoise, distributedNoise } from '@skerry/shared/privacy';
 import { encode } from 'cborg';
 import { z } from 'zod';
 import { decodeAs, encodeOptions } from '../../codec.ts';
@@ -11,6 +12,7 @@ export const secureClientsMax = 64;
 export const secureValuesMax = 16_777_216;
 /** A masked word is one of Z/2^ringBits. */
 const ringBits = [8, 16, 24, 32] as const;
+export type RingBits = (typeof ringBits)[number];
 /** Weight and examples travel in words of 32 bits, whatever the ring. */
 export const headerWords = 2;
 export const headerModulus = 2 ** 32;
@@ -22,6 +24,27 @@ export const headerModulus = 2 ** 32;
 export const adversaries = ['curious', 'active'] as const;
 export type Adversary = (typeof adversaries)[number];
 
+/** Each value is clipped to ±range and becomes one of 0…levels, by chance so that the mean is exact. */
+const gridSchema = z.strictObject({
+  kind: z.literal('grid'),
+  range: z.number().gt(0).max(1e6),
+  levels: z.int().min(1).max(headerModulus),
+  /** A client weighs 1…weightMax: one for each so many examples. 1 weighs all alike. */
+  weightMax: z.int().min(1).max(1_000_000),
+  examplesPerWeight: z.int().min(1).max(1_000_000),
+});
+export type GridEncoding = z.infer<typeof gridSchema>;
+
+/** The update is clipped to a norm, and each client adds its share of the sum’s noise: differential privacy before the server. */
+const noisedSchema = z.strictObject({
+  kind: z.literal('noised'),
+  clip: z.number().gt(0).max(1e6),
+  noiseMultiplier: z.number().gt(0).max(1e3),
+  honestMin: z.int().min(1).max(secureClientsMax),
+  steps: z.int().min(1).max(headerModulus),
+});
+export type NoisedEncoding = z.infer<typeof noisedSchema>;
+
 export const securePlanSchema = z
   .strictObject({
     version: z.literal(1),
@@ -31,12 +54,7 @@ export const securePlanSchema = z
     clientsMax: z.int().min(2).max(secureClientsMax),
     /** How many numbers an update has. */
     values: z.int().min(1).max(secureValuesMax),
-    /** Each is clipped to ±range and becomes one of 0…levels. */
-    range: z.number().gt(0).max(1e6),
-    levels: z.int().min(1).max(headerModulus),
-    /** A client weighs 1…weightMax: one for each so many examples. 1 weighs all alike, as differential privacy needs. */
-    weightMax: z.int().min(1).max(1_000_000),
-    examplesPerWeight: z.int().min(1).max(1_000_000),
+    encoding: z.discriminatedUnion('kind', [gridSchema, noisedSchema]),
     examplesMax: z.int().min(1).max(1_000_000),
     ringBits: z.literal(ringBits),
   })
@@ -54,24 +72,52 @@ export type SecureSession = z.infer<typeof sessionSchema>;
 
 /**
  * A value at +range is `levels` itself, and weighs up to `weightMax`: n·w·q must stay strictly below the modulus, or the
- * largest sum would come out as 0. [SEC3]
+ * largest sum would come out as 0. What has noise must have its room on both sides of 0. [SEC3]
  */
 export function sumFits(plan: {
   clientsMax: number;
-  weightMax: number;
-  levels: number;
+  encoding: GridEncoding | NoisedEncoding;
   examplesMax: number;
   ringBits: number;
 }): boolean {
-  const { clientsMax, weightMax, levels, examplesMax, ringBits } = plan;
-  return (
-    clientsMax * weightMax * levels < 2 ** ringBits && clientsMax * examplesMax < headerModulus
-  );
+  const { clientsMax, encoding, examplesMax, ringBits } = plan;
+  if (clientsMax * examplesMax >= headerModulus) return false;
+  if (encoding.kind === 'grid')
+    return clientsMax * encoding.weightMax * encoding.levels < 2 ** ringBits;
+  if (encoding.honestMin > clientsMax) return false;
+  const finest = distributedNoise(noiseOf(encoding), { clientsMax, ringBits });
+  return finest.ok && finest.value.steps === encoding.steps;
 }
 
-/** The finest grid whose sum fits. 0 where none does. */
-export function levelsMax(clientsMax: number, weightMax: number, ringBits: number): number {
-  return Math.floor((2 ** ringBits - 1) / (clientsMax * weightMax));
+const noiseOf = ({ clip, noiseMultiplier, honestMin }: Omit<DistributedNoise, 'steps'>) => ({
+  clip,
+  noiseMultiplier,
+  honestMin,
+});
+
+interface Room {
+  readonly clientsMax: number;
+  readonly ringBits: RingBits;
+}
+
+/** The finest grid whose sum fits. `weightMax` levels of weight are spread over `examplesMax`. */
+export function gridEncoding(
+  of: { readonly range: number; readonly weightMax: number; readonly examplesMax: number },
+  { clientsMax, ringBits }: Room,
+): GridEncoding {
+  const { range, weightMax, examplesMax } = of;
+  const levels = Math.floor((2 ** ringBits - 1) / (clientsMax * weightMax));
+  const examplesPerWeight = Math.ceil(examplesMax / weightMax);
+  return { kind: 'grid', range, levels, weightMax, examplesPerWeight };
+}
+
+/** Fails with `invalid_argument` where the ring is too small for this noise. */
+export function noisedEncoding(
+  noise: Omit<DistributedNoise, 'steps'>,
+  room: Room,
+): Result<NoisedEncoding> {
+  const finest = distributedNoise(noiseOf(noise), room);
+  return finest.ok ? ok({ kind: 'noised', ...finest.value }) : finest;
 }
 
 /** How many of `clients` must answer, and whose shares open a secret. */

@@ -16,7 +16,7 @@ import {
 } from '../../testing/index.ts';
 import { type SecureStage, secureStages } from '../messages.ts';
 import { recoverMasks } from './recover-masks.ts';
-import { type SecurePlan, type SecureSession, thresholdOf } from './secure-plan.ts';
+import { noisedEncoding, type SecurePlan, type SecureSession, thresholdOf } from './secure-plan.ts';
 
 type Silence = ReadonlyMap<string, SecureStage>;
 
@@ -25,7 +25,7 @@ const inputsOf = (cohort: SecureCohort, plan: SecurePlan, seed = 1): Map<string,
   return new Map(
     [...cohort.members.keys()].map((name) => {
       const examples = 1 + random.below(plan.examplesMax);
-      return [name, sampleInput(cohort, plan, examples, () => plan.range * random.gaussian())];
+      return [name, sampleInput(cohort, plan, examples, () => 2 * random.gaussian())];
     }),
   );
 };
@@ -149,6 +149,32 @@ describe('every ring', () => {
     const session = sampleSession({ round: ringBits });
     const attempt = { session, plan, inputs: inputsOf(cohort, plan, ringBits) };
     expect(expectAttempt(cohort, attempt, new Map([['c02', 'input']]))).toBe(true);
+  });
+});
+
+describe('clients that add noise', () => {
+  it('[SEC14] of whom one is silent: the sum is what they have masked, to the bit', () => {
+    const cohort = createSecureCohort(5);
+    const room = { clientsMax: 5, ringBits: 24 } as const;
+    const noise = { clip: 1, noiseMultiplier: 1, honestMin: 3 };
+    const encoding = unwrap(noisedEncoding(noise, room));
+    const plan: SecurePlan = { ...sampleSecurePlan(), ...room, encoding };
+    const inputs = inputsOf(cohort, plan);
+    const script = { session: sampleSession(), plan, inputs };
+    const silentFrom = new Map([['c01', 'input' as const]]);
+    const played = unwrap(playSecureRound(cohort, { ...script, silentFrom }));
+    const opened = unwrap(openPlayedRound(cohort, played));
+    const heard = [...inputs].filter(([name]) => name !== 'c01').map(([, words]) => words);
+    expect([...opened.sum]).toEqual(
+      plainSum(heard)
+        .slice(2)
+        .map((word) => word % 2 ** 24),
+    );
+    const signed = heard.map((words) => [...words.subarray(2)].map((word) => word | 0));
+    for (const [i, mean] of opened.mean.entries()) {
+      const steps = signed.reduce((sum, words) => sum + (words[i] as number), 0);
+      expect(mean).toBeCloseTo(steps / encoding.steps / 4, 9);
+    }
   });
 });
 
