@@ -4,7 +4,7 @@ import { type Chart, type Scale, type Series, ticksOf, xScale, yScale } from './
 
 const width = 640;
 const height = 320;
-const margin = { left: 64, right: 160, top: 40, bottom: 44 } as const;
+const margin = { left: 64, right: 190, top: 52, bottom: 44 } as const;
 /** Told apart by those who see few colours too (Okabe and Ito, 2008). */
 const colours = [
   '#0072b2',
@@ -43,7 +43,7 @@ function drawOne(chart: Chart): string {
       round(height - margin.bottom - ys.share(value) * (height - margin.top - margin.bottom)),
   };
   return [
-    text(margin.left, 24, 'start', chart.title, ' font-weight="bold"'),
+    text(margin.left, 22, 'start', chart.title, ' font-weight="bold"'),
     ...gridLines(chart, xs, ys, place),
     ...bandOf(chart, place),
     ...chart.series.flatMap((series, i) => lineOf(series, colourOf(i), place)),
@@ -65,7 +65,7 @@ function gridLines({ x, y }: Chart, xs: Scale, ys: Scale, place: Place): string[
     ),
     `<path d="M${left},${top}V${bottom}H${right}" fill="none" stroke="#888"/>`,
     text((left + right) / 2, bottom + 36, 'middle', x.label),
-    text(left, top - 6, 'start', y.label, ' fill="#666"'),
+    text(left, top - 8, 'start', y.label, ' fill="#666"'),
   ];
 }
 

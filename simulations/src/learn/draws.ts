@@ -2,7 +2,15 @@
 
 import { createRandom, type Random } from '@skerry/shared';
 
-const streams = ['deal', 'initial', 'selection', 'duration', 'straggling', 'data'] as const;
+const streams = [
+  'deal',
+  'initial',
+  'selection',
+  'duration',
+  'straggling',
+  'data',
+  'privacy',
+] as const;
 
 export const streamOf = (seed: number, name: (typeof streams)[number]): Random =>
   createRandom(seed).fork(streams.indexOf(name));

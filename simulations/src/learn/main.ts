@@ -5,6 +5,7 @@
 import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { createProgressBar } from '@skerry/models/training';
+import { plotResults } from './plot-results.ts';
 import { createResultStore, type ResultStore } from './result-store.ts';
 import { runTrial } from './run-trial.ts';
 import { renderSection, type Section } from './section.ts';
@@ -12,7 +13,7 @@ import { inAll, sections } from './sections.ts';
 import type { Trial, TrialResult } from './trial.ts';
 
 const usage = `usage: npm run learn -- --only ${[...Object.keys(sections), 'all'].join('|')} [--seeds 0,1,2] [--rounds N] [--workers 2]
-                       [--results .skerry/learn] [--report] | --list
+                       [--results .skerry/learn] [--report] [--plots FOLDER] | --list
 `;
 const write = (text: string): void => void process.stdout.write(text);
 
@@ -24,6 +25,8 @@ interface Command {
   readonly store: ResultStore;
   /** Print what there is, run nothing. */
   readonly report: boolean;
+  /** Where curves are written as SVG; they are printed too. */
+  readonly plots: string | undefined;
 }
 
 async function main(): Promise<number> {
@@ -47,6 +50,7 @@ async function main(): Promise<number> {
     const results = await resultsOf(section, command);
     const rendered = renderSection(section, seeds, results);
     write(`\n${name}: ${section.about}\n${rendered.text}\n${wallClock(results)}\n`);
+    if (command.plots !== undefined) write(`\n${await plotResults(results, command.plots)}\n`);
     kept &&= rendered.kept;
   }
   return kept ? 0 : 1;
@@ -106,6 +110,7 @@ const options = {
   workers: { type: 'string', default: '2' },
   results: { type: 'string', default: '.skerry/learn' },
   report: { type: 'boolean', default: false },
+  plots: { type: 'string' },
   list: { type: 'boolean', default: false },
 } as const;
 
@@ -124,7 +129,8 @@ function readCommand(): Command | 'list' | undefined {
       counts.every((count) => Number.isInteger(count) && count >= 1);
     if (!valid) return undefined;
     const store = createResultStore(values.results);
-    return { chosen, seeds, rounds, workers, store, report: values.report };
+    const { report, plots } = values;
+    return { chosen, seeds, rounds, workers, store, report, plots };
   } catch {
     // An unknown flag, or one without its value: the usage says which there are.
     return undefined;

@@ -66,7 +66,7 @@ export async function runRounds(federation: Federation, seed: number): Promise<L
 }
 
 /** What is read off the end of a curve is a mean of its last five. */
-const isEvaluated = (round: number, { evaluateEvery = 1, rounds }: Trial): boolean =>
+export const isEvaluated = (round: number, { evaluateEvery = 1, rounds }: Trial): boolean =>
   round % evaluateEvery === 0 || round > rounds - 5;
 
 export const updateOf = (client: number, reply: SentUpdate, staleness: number): ClientUpdate => ({

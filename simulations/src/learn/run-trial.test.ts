@@ -52,6 +52,22 @@ describe('a trial', () => {
     expect(kept).not.toEqual(await accuracies({ local: late.local }));
   });
 
+  it('with privacy says what it has spent, and is the same by seed', async () => {
+    const privacy: Trial['privacy'] = {
+      clip: { kind: 'fixed', norm: 0.5 },
+      noiseMultiplier: 1,
+      samplingRate: 0.5,
+      delta: 1e-3,
+    };
+    const { points: noised } = await run({ privacy });
+    const spent = noised.map(({ epsilon }) => epsilon ?? Number.NaN);
+    expect(spent).toHaveLength(6);
+    expect(spent.every((epsilon, i) => epsilon > (spent[i - 1] ?? 0))).toBe(true);
+    expect((await run({ privacy })).points).toEqual(noised);
+    const quiet = await accuracies({ privacy: { ...privacy, noiseMultiplier: 1e-6 } });
+    expect(quiet.at(-1)).toBeGreaterThan(accuracyAt(1));
+  });
+
   it('a malicious client spoils an average', async () => {
     const spoiled = await accuracies({ malicious: { count: 3, behaviour: 'sign-flip' } });
     expect(spoiled.at(-1)).toBeLessThan(accuracyAt(6));

@@ -17,6 +17,7 @@ import {
   partitionEvenly,
 } from './partition.ts';
 import { runBuffered } from './run-buffered.ts';
+import { runPrivateRounds } from './run-private-rounds.ts';
 import { runRounds } from './run-rounds.ts';
 import { drawSynthetic, type Federated } from './synthetic.ts';
 import type { Trial, TrialPoint, TrialResult } from './trial.ts';
@@ -49,8 +50,9 @@ export async function runTrial(
       initial,
       onPoint,
     });
-    const learned =
-      trial.time?.kind === 'buffered'
+    const learned = trial.privacy
+      ? await runPrivateRounds(federation, trial.privacy, seed)
+      : trial.time?.kind === 'buffered'
         ? await runBuffered(federation, trial.time.concurrency, seed)
         : await runRounds(federation, seed);
     return {

@@ -10,6 +10,7 @@ import {
 import { fedbuffSection } from './fedbuff-section.ts';
 import { fedoptFullSection, fedoptSection } from './fedopt-section.ts';
 import { fedproxSection } from './fedprox-section.ts';
+import { privacySection } from './privacy-section.ts';
 import type { Section } from './section.ts';
 
 /** By the name that a command gives them, the shorter ones first. */
@@ -20,6 +21,7 @@ export const sections = {
   compression: compressionSection,
   fedbuff: fedbuffSection,
   fedprox: fedproxSection,
+  privacy: privacySection,
   'fedopt-full': fedoptFullSection,
   fedsgd: fedsgdSection,
   shards: shardsSection,

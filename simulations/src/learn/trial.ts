@@ -35,6 +35,8 @@ export interface Trial {
   readonly time?:
     | { readonly kind: 'rounds'; readonly overSelection: number }
     | { readonly kind: 'buffered'; readonly concurrency: number };
+  /** Central differential privacy; who takes part is drawn by its rate. */
+  readonly privacy?: TrialPrivacy;
   /** Every so many rounds, and in the last five; absent: in each. */
   readonly evaluateEvery?: number;
   /** Ends when this accuracy is reached. */
@@ -48,6 +50,15 @@ export interface LocalWork {
   readonly learningRate: number;
 }
 
+export interface TrialPrivacy {
+  readonly clip:
+    | { readonly kind: 'fixed'; readonly norm: number }
+    | { readonly kind: 'adaptive'; readonly initial: number; readonly countNoise: number };
+  readonly noiseMultiplier: number;
+  readonly samplingRate: number;
+  readonly delta: number;
+}
+
 /** An evaluation. */
 export interface TrialPoint {
   /** How many models there have been: rounds, or changes of an asynchronous run's model. */
@@ -59,6 +70,8 @@ export interface TrialPoint {
   readonly bytesUp: number;
   /** Updates that were made so far. */
   readonly updates: number;
+  /** Spent so far, where the trial has privacy. */
+  readonly epsilon?: number;
 }
 
 export interface TrialResult {
