@@ -13,6 +13,7 @@ import { fleetSection } from './fleet-section.ts';
 import { guaranteeSection } from './guarantee-section.ts';
 import { hedgingSection } from './hedging-section.ts';
 import { measure } from './measure.ts';
+import { noiseSection } from './noise-section.ts';
 import { quantizeSection } from './quantize-section.ts';
 import { routingSection } from './routing-section.ts';
 import { type Bench, cloudSections, type Effort, inferSection, loopSection } from './sections.ts';
@@ -105,6 +106,7 @@ const sections = {
   serving: servingSection,
   hedging: hedgingSection,
   secagg: secureSection,
+  noise: noiseSection,
 } as const satisfies Record<string, (bench: Bench) => Promise<string>>;
 
 const write = (text: string): void => void process.stdout.write(text);

@@ -13,6 +13,7 @@ import type { GuaranteeOptions } from './measurements/guarantee.ts';
 import type { InferOptions } from './measurements/infer-latency.ts';
 import type { LoopLagOptions } from './measurements/loop-lag.ts';
 import type { ModelDeltaOptions } from './measurements/model-delta.ts';
+import type { NoiseOptions } from './measurements/noise.ts';
 import type { RoutingOptions } from './measurements/routing.ts';
 import type { SecureAggregationOptions } from './measurements/secure-aggregation.ts';
 import type { SentenceEmbeddingsOptions } from './measurements/sentence-embeddings.ts';
@@ -53,6 +54,7 @@ export const measurements = {
     (await import('./measurements/fleet-devices.ts')).fleetDevices(options),
   'fleet-load': async (options: FleetLoadOptions) =>
     (await import('./measurements/fleet-load.ts')).fleetLoad(options),
+  noise: async (options: NoiseOptions) => (await import('./measurements/noise.ts')).noise(options),
   'sentence-embeddings': async (options: SentenceEmbeddingsOptions) =>
     (await import('./measurements/sentence-embeddings.ts')).sentenceEmbeddings(options),
   'secure-aggregation': async (options: SecureAggregationOptions) =>
