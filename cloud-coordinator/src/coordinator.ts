@@ -34,6 +34,7 @@ import { createDecisionFeed } from './observe/decision-feed.ts';
 import { type Metrics, watchRisks } from './observe/metrics.ts';
 import { type ModelAdapters, type OpenModels, openModels } from './open-models.ts';
 import { type Audits, type AuditTable, createAudits } from './route/audits.ts';
+import { createAnswerQuestions } from './text/answer-questions.ts';
 import { createPooledText } from './text/pooled-text.ts';
 import { openUpdates, type UpdatePorts } from './update/open-updates.ts';
 import { createReadRegistered } from './update/registry/index.ts';
@@ -132,6 +133,11 @@ export async function createCoordinator(
   const infer = createInfer(config, adapters, { ...opened.value, halves }, audits, (device) =>
     handler.news(device),
   );
+  const text = createPooledText(pool);
+  const questions = createAnswerQuestions(
+    { ...adapters, text, onSaid: (device) => handler.news(device) },
+    { timeoutMs: config.textTimeoutMs },
+  );
   const handler = createExchangeHandler(
     {
       store: adapters.store,
@@ -151,6 +157,7 @@ export async function createCoordinator(
         for (const { body } of fresh)
           if (body.kind === 'escalation') infer.serve.take({ device, body });
         if (fresh.some(({ body }) => body.kind === 'document-change')) documents.arrived();
+        if (fresh.some(({ body }) => body.kind === 'question')) questions.arrived();
       },
       onPaused: () => metrics.failed('overloaded'),
       hint(device, message) {
@@ -197,7 +204,7 @@ export async function createCoordinator(
     models,
     openInference: createRestHandler(server, config.bodyBytesMax),
     text: createTextHandler(
-      createPooledText(pool),
+      text,
       {
         bodyBytesMax: config.bodyBytesMax,
         deadlineMs: config.textTimeoutMs,
@@ -224,6 +231,7 @@ export async function createCoordinator(
     async close() {
       handler.close();
       await updates.value?.close();
+      await questions.close();
       await documents.close();
       await infer.close();
       await audits.close();

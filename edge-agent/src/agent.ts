@@ -26,13 +26,16 @@ import { describeRecord } from './infer/describe-record.ts';
 import { createEscalator, type EscalatorPorts } from './infer/escalate.ts';
 import type { EscalationStore } from './infer/escalation-store.ts';
 import { createInference, type Inference } from './infer/inference.ts';
+import { createLateAnswers } from './infer/late-answers.ts';
 import { checkNames, createLiveModels, type LiveModels } from './infer/live-models.ts';
 import { createModelServer } from './infer/model-server.ts';
 import { startWebhook, type WebhookCursor } from './infer/webhook.ts';
 import type { LearningPorts } from './learn/learn-ports.ts';
 import { openLearningOf } from './learn/open-learning.ts';
 import { createTally } from './observe/tally.ts';
+import { createLateQuestions } from './retrieve/late-questions.ts';
 import type { Library } from './retrieve/library.ts';
+import type { QuestionStore } from './retrieve/question-store.ts';
 import type { BudgetStore } from './route/budgets.ts';
 import type { LearnedStore } from './route/look-alikes.ts';
 import { openRouting } from './route/open-routing.ts';
@@ -76,8 +79,8 @@ export interface AgentPorts {
       signal: AbortSignal,
     ) => Promise<Result<void>>;
   };
-  /** Documents, and answers from them. */
-  readonly library?: Library;
+  /** Documents, answers from them, and what was asked about them. */
+  readonly library?: { readonly library: Library; readonly questions: QuestionStore };
   /** Who answers texts. */
   readonly text?: Pick<DeviceTextPorts, 'sources' | 'trusted'>;
   /** Without them the models stay what the configuration says. */
@@ -123,7 +126,8 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
     updates?.close();
     return started;
   }
-  const answers = createAnswerStream(escalations);
+  const lateAnswers = createLateAnswers(escalations, ports.library?.questions);
+  const answers = createAnswerStream(lateAnswers);
   const tally = createTally(
     {
       queueOps: () => store.position().ops,
@@ -208,6 +212,25 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
     log,
     relayLink: ports.relayLink,
   });
+  const questions =
+    ports.library &&
+    createLateQuestions({
+      library: ports.library.library,
+      store: ports.library.questions,
+      append(body, effect) {
+        const appended = store.append(body, clock.nowMs(), effect);
+        if (appended.ok) session.notifyAppended();
+        return appended;
+      },
+      clock,
+      random: ports.random,
+      log,
+      onSettled(count) {
+        tally.late(count);
+        answers.wake();
+        webhook?.wake();
+      },
+    });
   const session = createSession({
     store,
     transport: ports.transport,
@@ -234,6 +257,7 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
       if (op.body.kind === 'answer') escalator.record(op.body);
       else if (op.body.kind === 'assignment') updates?.receive(op.body.envelope);
       else if (op.body.kind === 'document-change') documents.record(op);
+      else if (op.body.kind === 'said') questions?.record(op.body);
       else learning?.receive(op.body);
     },
     onApplied(ops) {
@@ -249,6 +273,7 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
       learning?.cloudAnswered(told);
       if (bodies.some(({ kind }) => kind === 'learn-task')) learning?.wake();
       if (bodies.some(({ kind }) => kind === 'assignment')) updates?.wake();
+      if (bodies.some(({ kind }) => kind === 'said')) void questions?.check();
     },
   });
   begun = session;
@@ -257,7 +282,7 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
     send &&
     cursor &&
     startWebhook({
-      escalations,
+      escalations: lateAnswers,
       cursor,
       push: (id, record, signal) =>
         send(id, 'answer.late', describeRecord(record, live.labelsOf), signal),
@@ -278,19 +303,19 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
     openInference: createRestHandler(server, config.bodyBytesMax),
     text: serveText(config, {
       ...(ports.text ?? { sources: {} }),
-      ...(ports.library && { library: ports.library }),
+      ...(ports.library && { library: ports.library.library, late: questions }),
       router: textRouter,
       clock,
       random: ports.random,
       onAnswer: ({ source, degraded }) => tally.textAnswered(source, degraded),
     }),
-    ...(ports.library && { collections: { library: ports.library, digestOf: sha256 } }),
+    ...(ports.library && { collections: { library: ports.library.library, digestOf: sha256 } }),
     bundles: live.bundles,
     labelsOf: live.labelsOf,
     models,
     inference,
     answers,
-    escalations,
+    escalations: lateAnswers,
     documents,
     ...(updates && { updates }),
     learning,

@@ -40,6 +40,7 @@ import { openDatabase, type SqliteDatabase } from './adapters/sqlite-database.ts
 import { createSqliteDeviceStore } from './adapters/sqlite-device-store.ts';
 import { createSqliteDocumentStore } from './adapters/sqlite-document-store.ts';
 import { createSqliteEscalationStore } from './adapters/sqlite-escalation-store.ts';
+import { createSqliteQuestionStore } from './adapters/sqlite-question-store.ts';
 import { createSqliteRouteStore } from './adapters/sqlite-route-store.ts';
 import { createSqliteWebhookCursor } from './adapters/sqlite-webhook-cursor.ts';
 import { createSysfsPower } from './adapters/sysfs-power.ts';
@@ -149,7 +150,10 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
   const agent = await createAgent(config, {
     ...factories.value,
     createRuntime,
-    library: library.value.library,
+    library: {
+      library: library.value.library,
+      questions: createSqliteQuestionStore(database.value, config),
+    },
     residency: createResidency(memoryBytesMax),
     store: store.value,
     escalations: createSqliteEscalationStore(database.value, config),

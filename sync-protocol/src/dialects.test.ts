@@ -21,6 +21,7 @@ import {
   sampleExchange,
   sampleLearnReply,
   sampleLearnTask,
+  sampleQuestion,
   sampleReply,
   sampleStatus,
 } from './testing/samples.ts';
@@ -104,12 +105,21 @@ describe('versions', () => {
 
   it('[VER3] to an old coordinator a reply goes as telemetry of the same lane, and a status without learning', () => {
     const reply = { seq: 1, atMs: 0, body: sampleLearnReply() };
+    const question = { seq: 2, atMs: 0, body: sampleQuestion() };
     const learn = { plans: [1], networks: ['digits'], examples: [], idle: true };
     const status = { ...sampleStatus(), learn };
-    const sentIn = (v: number) => onWire(sampleExchange({ v, oldest: 3, ops: [reply], status }));
-    expect(sentIn(3)).toMatchObject({ ops: [{ seq: 1, body: { kind: 'telemetry', values: {} } }] });
+    const sentIn = (v: number) =>
+      onWire(sampleExchange({ v, oldest: 3, ops: [reply, question], status }));
+    const empty = { kind: 'telemetry', values: {} };
+    expect(sentIn(3)).toMatchObject({
+      ops: [
+        { seq: 1, body: empty },
+        { seq: 2, body: empty },
+      ],
+    });
     expect(sentIn(3)).toHaveProperty('status', sampleStatus());
-    expect(sentIn(4)).toMatchObject({ ops: [reply], status: { learn } });
+    expect(sentIn(4)).toMatchObject({ ops: [reply, question], status: { learn } });
+    expect(laneOf(question.body)).toBe(laneOf({ kind: 'telemetry' }));
     expect(laneOf(reply.body)).toBe(laneOf({ kind: 'telemetry' }));
   });
 

@@ -15,12 +15,12 @@ export type Dialects = ReadonlyMap<number, Dialect>;
 
 const asIs: Dialect = { toWire: (message) => message, fromWire: (wire) => wire };
 
-/** What an old device takes in a task's place, so that its cursor goes on: an answer that nobody waits for. */
-const noQuestion = 'a learning task';
+/** What an old device takes in the place of what it does not know, so that its cursor goes on. */
+const noQuestion = 'not for this agent';
 
 /**
- * Without learning: a reply goes as telemetry without values, which is of the same lane; a task as an answer to a
- * question that nobody asked; and a status does not tell what could be learned from.
+ * Without learning and without questions in words: what goes up of them goes as telemetry without values, which is of the
+ * same lane; what comes down as an answer that nobody waits for; and a status does not tell what could be learned from.
  */
 const versionThree: Dialect = {
   toWire(message) {
@@ -29,14 +29,14 @@ const versionThree: Dialect = {
         const { status } = message;
         return {
           ...message,
-          ops: message.ops.map((op) => ({ ...op, body: withoutReply(op.body) })),
+          ops: message.ops.map((op) => ({ ...op, body: unknownUp(op.body) })),
           ...(status === undefined ? {} : { status: withoutLearning(status) }),
         };
       }
       case 'reply':
         return {
           ...message,
-          ops: message.ops.map((op) => ({ ...op, body: withoutTask(op.body) })),
+          ops: message.ops.map((op) => ({ ...op, body: unknownDown(op.body) })),
         };
       default:
         return message;
@@ -45,11 +45,13 @@ const versionThree: Dialect = {
   fromWire: (wire) => wire,
 };
 
-const withoutReply = (body: UpBody): UpBody =>
-  body.kind === 'learn-reply' ? { kind: 'telemetry', values: {} } : body;
+const unknownUp = (body: UpBody): UpBody =>
+  body.kind === 'learn-reply' || body.kind === 'question'
+    ? { kind: 'telemetry', values: {} }
+    : body;
 
-const withoutTask = (body: DownBody): DownBody =>
-  body.kind === 'learn-task'
+const unknownDown = (body: DownBody): DownBody =>
+  body.kind === 'learn-task' || body.kind === 'said'
     ? {
         kind: 'answer',
         requestId: noQuestion,

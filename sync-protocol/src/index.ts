@@ -77,6 +77,12 @@ export type { Link } from './session-state.ts';
 export { judge, type Sighting } from './sighting.ts';
 export { epochsOf, markKey, takeOps } from './take-ops.ts';
 export {
+  type Question,
+  questionCharactersMax,
+  type Said,
+  saidCharactersMax,
+} from './text/question.ts';
+export {
   coordinatorMay,
   deviceClientId,
   deviceMay,

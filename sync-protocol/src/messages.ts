@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { blobRefSchema } from './blobs/blob.ts';
 import { learnReplySchema, learnStatusSchema, learnTaskSchema } from './learn/messages.ts';
 import { laneOf, lanes } from './op-kinds.ts';
+import { questionSchema, saidSchema } from './text/question.ts';
 import { assignmentBytesMax } from './update/assignment.ts';
 import { updateReportSchema, updateStates } from './update/report.ts';
 
@@ -107,6 +108,7 @@ export const upBodySchema = z.discriminatedUnion('kind', [
   telemetrySchema,
   updateReportSchema,
   learnReplySchema,
+  questionSchema,
 ]);
 export type UpBody = z.infer<typeof upBodySchema>;
 
@@ -135,6 +137,7 @@ export const downBodySchema = z.discriminatedUnion('kind', [
   documentChangeSchema,
   assignmentOpSchema,
   learnTaskSchema,
+  saidSchema,
 ]);
 export type DownBody = z.infer<typeof downBodySchema>;
 

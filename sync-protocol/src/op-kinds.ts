@@ -56,6 +56,14 @@ export const opKinds: ByKind<OpKind> = {
     evictionRank: 1,
     evictable: false,
   },
+  // As a reply. Nobody waits for it: whoever waits asks the coordinator's own API.
+  question: {
+    lane: 'bulk',
+    ttlMs: 90 * dayMs,
+    bytesPerHourMax: 16 * mebibytes,
+    evictionRank: 2,
+    evictable: false,
+  },
   telemetry: {
     lane: 'bulk',
     ttlMs: 7 * dayMs,
@@ -71,6 +79,7 @@ export const byKind = <T>(each: T): ByKind<T> => ({
   'document-change': each,
   'update-report': each,
   'learn-reply': each,
+  question: each,
   telemetry: each,
 });
 export const laneOf = ({ kind }: { readonly kind: UpKind }): Lane => opKinds[kind].lane;

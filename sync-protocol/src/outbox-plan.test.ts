@@ -11,6 +11,7 @@ describe('outbox plan', () => {
       'document-change': 'normal',
       'update-report': 'bulk',
       'learn-reply': 'bulk',
+      question: 'bulk',
       telemetry: 'bulk',
     });
   });

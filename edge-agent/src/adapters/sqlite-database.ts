@@ -229,6 +229,13 @@ const migrations = [
      data BLOB NOT NULL,
      PRIMARY KEY (run, slot, round)
    );`,
+  // `outcome`: what was said, until it is checked.
+  `CREATE TABLE question (
+     request_id TEXT PRIMARY KEY,
+     record TEXT NOT NULL,
+     outcome TEXT,
+     settled INTEGER UNIQUE
+   );`,
 ];
 
 /** `path` may be ':memory:'. Fails with `storage_failed`, also for a file that a newer agent has written. */

@@ -5,13 +5,13 @@ import { Hono } from 'hono';
 import { streamSSE } from 'hono/streaming';
 import type { AnswerStream } from '../infer/answer-stream.ts';
 import { describeRecord } from '../infer/describe-record.ts';
-import type { EscalationRecord, EscalationStore } from '../infer/escalation-store.ts';
+import type { LateAnswers, LateRecord } from '../infer/late-answers.ts';
 import { keepAlive } from './keep-alive.ts';
 import { refuse } from './refuse.ts';
 
 export interface AnswerRoutes {
   readonly answers: AnswerStream;
-  readonly escalations: Pick<EscalationStore, 'get'>;
+  readonly escalations: Pick<LateAnswers, 'get'>;
   /** Of the version that asked. */
   readonly labelsOf: (model: string, version: string) => readonly string[] | undefined;
   readonly clock: Clock;
@@ -19,7 +19,7 @@ export interface AnswerRoutes {
 
 export function answerRoutes({ answers, escalations, labelsOf, clock }: AnswerRoutes): Hono {
   const app = new Hono();
-  const describe = (record: EscalationRecord) => describeRecord(record, labelsOf);
+  const describe = (record: LateRecord) => describeRecord(record, labelsOf);
 
   // `Last-Event-ID` is what an EventSource sends when it reconnects; `?after=0` asks for all that are kept.
   app.get('/stream', (c) => {

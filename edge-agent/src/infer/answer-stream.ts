@@ -2,7 +2,7 @@
 // so a slow one costs no memory, and one that comes back with its last event id misses nothing.
 
 import { err, failure, ok, type Result } from '@skerry/shared';
-import type { EscalationRecord, EscalationStore } from './escalation-store.ts';
+import type { LateAnswers, LateRecord } from './late-answers.ts';
 
 export interface AnswerStream {
   /**
@@ -12,7 +12,7 @@ export interface AnswerStream {
   subscribe(
     after: number | undefined,
     signal: AbortSignal,
-  ): Result<AsyncGenerator<EscalationRecord, void, undefined>>;
+  ): Result<AsyncGenerator<LateRecord, void, undefined>>;
   /** Call when late answers have been recorded. */
   wake(): void;
 }
@@ -20,7 +20,9 @@ export interface AnswerStream {
 const subscribersMax = 64;
 const recordsPerRead = 100;
 
-export function createAnswerStream(store: EscalationStore): AnswerStream {
+export function createAnswerStream(
+  store: Pick<LateAnswers, 'lateAfter' | 'lastSettled'>,
+): AnswerStream {
   const sleepers = new Set<() => void>();
   let subscribers = 0;
 

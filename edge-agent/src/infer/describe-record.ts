@@ -1,12 +1,29 @@
 // An escalation and its answer as apps read them: over HTTP, on the stream, in a webhook.
 
+import type { QuestionRecord } from '../retrieve/question-store.ts';
 import type { EscalationRecord } from './escalation-store.ts';
+import { isQuestion, type LateRecord } from './late-answers.ts';
+
+type LabelsOf = (model: string, version: string) => readonly string[] | undefined;
 
 /** @param labelsOf of the version that asked: its classes need not be those of what runs today */
-export function describeRecord(
-  record: EscalationRecord,
-  labelsOf: (model: string, version: string) => readonly string[] | undefined,
-) {
+export const describeRecord = (record: LateRecord, labelsOf: LabelsOf) =>
+  isQuestion(record) ? describeQuestion(record) : describeEscalation(record, labelsOf);
+
+function describeQuestion(record: QuestionRecord) {
+  const { requestId, model, question, confidence, delivery, said, failed } = record;
+  return {
+    request_id: requestId,
+    model_name: model,
+    delivery,
+    question,
+    local: { confidence },
+    ...(failed === undefined ? {} : { failed }),
+    ...(said === undefined ? {} : { answer: { source: 'cloud', ...said } }),
+  };
+}
+
+function describeEscalation(record: EscalationRecord, labelsOf: LabelsOf) {
   const labels = labelsOf(record.model, record.version);
   const label = (index: number): string => labels?.[index] ?? String(index);
   const { requestId, clientId, model, version, local, delivery, answer } = record;

@@ -11,7 +11,7 @@ import {
   type Result,
   sleep,
 } from '@skerry/shared';
-import type { EscalationRecord, EscalationStore } from './escalation-store.ts';
+import type { LateAnswers, LateRecord } from './late-answers.ts';
 
 /** Durable. */
 export interface WebhookCursor {
@@ -21,14 +21,10 @@ export interface WebhookCursor {
 }
 
 export interface WebhookPorts {
-  readonly escalations: Pick<EscalationStore, 'lateAfter' | 'lastSettled'>;
+  readonly escalations: Pick<LateAnswers, 'lateAfter' | 'lastSettled'>;
   readonly cursor: WebhookCursor;
   /** Fails retryably where the app is away, and for good where it refuses. The id is the same at each try. */
-  readonly push: (
-    id: string,
-    record: EscalationRecord,
-    signal: AbortSignal,
-  ) => Promise<Result<void>>;
+  readonly push: (id: string, record: LateRecord, signal: AbortSignal) => Promise<Result<void>>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -55,7 +51,7 @@ export function startWebhook(ports: WebhookPorts): Webhook {
   const nothingNew = (): Promise<void> => new Promise((resolve) => (wake = resolve));
 
   /** Whether the cursor may move past it. */
-  const deliver = async (record: EscalationRecord): Promise<boolean> => {
+  const deliver = async (record: LateRecord): Promise<boolean> => {
     for (let attempt = 0, refusals = 0; !signal.aborted; attempt++) {
       const pushed = await ports.push(record.requestId, record, signal);
       if (pushed.ok) {

@@ -9,7 +9,7 @@ import { contentWordsOf, wordsOf } from './match-query.ts';
 import type { Passage } from './passage.ts';
 import { atomsOf } from './split-text.ts';
 
-export interface Said {
+export interface CheckedSaid {
   readonly text: string;
   readonly citations: readonly CheckedCitation[];
   /** Sentences that no passage was found to bear out. */
@@ -25,7 +25,7 @@ export async function checkSentences(
   library: Pick<Library, 'collections'>,
   said: string,
   passages: readonly Passage[],
-): Promise<Result<Said>> {
+): Promise<Result<CheckedSaid>> {
   const citations: Citation[] = [];
   const unverified: string[] = [];
   for (const { start, end } of atomsOf(joinMarks(said))) {

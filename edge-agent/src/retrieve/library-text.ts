@@ -4,6 +4,7 @@
 import {
   type ChatReply,
   type ChatRequest,
+  contentOf,
   questionOf,
   type TextDecision,
   type TextServer,
@@ -12,7 +13,8 @@ import {
 import { type Clock, createId, err, failure, ok, type Random, type Result } from '@skerry/shared';
 import type { AnswerConfidence } from './answer-confidence.ts';
 import { askLibrary, type CheckedCitation, type LibraryAnswer } from './ask.ts';
-import { checkSentences, type Said } from './check-sentences.ts';
+import { type CheckedSaid, checkSentences } from './check-sentences.ts';
+import type { LateQuestions } from './late-questions.ts';
 import type { Library } from './library.ts';
 import { promptFor } from './prompt.ts';
 
@@ -30,6 +32,8 @@ export interface LibraryTextPorts {
   };
   /** The model that is asked with passages. */
   readonly answerModel: string | undefined;
+  /** Who takes a question that nobody can answer now. */
+  readonly late?: Pick<LateQuestions, 'ask'> | undefined;
 }
 
 /** Of what is given to whoever answers. */
@@ -49,7 +53,7 @@ export function createLibraryText(ports: LibraryTextPorts): LibraryTextPorts['te
       : err(failure('model_not_found', `no collection '${named}'`));
   };
 
-  const completion = (model: string, said: Said, answer: LibraryAnswer) => ({
+  const completion = (model: string, said: CheckedSaid, answer: LibraryAnswer, later?: string) => ({
     id: `chatcmpl-${createId(clock.nowMs(), random)}`,
     object: 'chat.completion',
     created: Math.floor(clock.nowMs() / 1000),
@@ -67,6 +71,8 @@ export function createLibraryText(ports: LibraryTextPorts): LibraryTextPorts['te
       },
     ],
     library: {
+      // By this id the better answer will come, on the answers stream.
+      ...(later === undefined ? {} : { pending: later }),
       confidence: answer.confidence,
       threshold: answer.threshold,
       mode: answer.mode,
@@ -83,11 +89,12 @@ export function createLibraryText(ports: LibraryTextPorts): LibraryTextPorts['te
 
   const reply = (
     request: ChatRequest,
-    said: Said,
+    said: CheckedSaid,
     answer: LibraryAnswer,
     decision: TextDecision,
+    later?: string,
   ): Result<ChatReply> => {
-    const whole = completion(request.model, said, answer);
+    const whole = completion(request.model, said, answer, later);
     return ok(
       request.stream === true
         ? { decision, chunks: asChunks(whole) }
@@ -99,7 +106,7 @@ export function createLibraryText(ports: LibraryTextPorts): LibraryTextPorts['te
     request: ChatRequest,
     answer: LibraryAnswer,
     terms: TextTerms,
-  ): Promise<Result<{ said: Said; decision: TextDecision }>> => {
+  ): Promise<Result<{ said: CheckedSaid; decision: TextDecision }>> => {
     const { answerModel } = ports;
     if (answerModel === undefined) return err(failure('unavailable', 'nobody else answers'));
     const prompt = promptFor(
@@ -138,12 +145,26 @@ export function createLibraryText(ports: LibraryTextPorts): LibraryTextPorts['te
       });
     const other = await askOthers(request, answer.value, terms);
     if (other.ok) return reply(request, other.value.said, answer.value, other.value.decision);
-    return reply(request, { text: idontKnow, citations: [], unverified: [] }, answer.value, {
-      source: libraryModel,
-      reason: `not confident; ${other.error.message}`,
-      degraded: true,
-      confidence: sure,
-    });
+    const { found, confidence: local } = answer.value;
+    const later =
+      ports.answerModel === undefined
+        ? undefined
+        : ports.late?.ask({
+            question: asked.question,
+            model: request.model,
+            answerModel: ports.answerModel,
+            confidence: local,
+            found,
+          });
+    const why = `not confident; ${other.error.message}`;
+    const unknown = { text: idontKnow, citations: [], unverified: [] };
+    return reply(
+      request,
+      unknown,
+      answer.value,
+      { source: libraryModel, reason: why, degraded: true, confidence: local },
+      later?.ok ? later.value : undefined,
+    );
   };
 
   const isLibrary = (model: string): boolean =>
@@ -169,14 +190,6 @@ const describeCitation = ({ passage: _, ...citation }: CheckedCitation) => ({
   cited_text: citation.text,
   ...citation,
 });
-
-function contentOf(completion: Readonly<Record<string, unknown>>): string | undefined {
-  const { choices } = completion as {
-    choices?: readonly { readonly message?: { readonly content?: unknown } }[];
-  };
-  const content = choices?.[0]?.message?.content;
-  return typeof content === 'string' && content.trim() !== '' ? content : undefined;
-}
 
 type Completion = {
   readonly choices: readonly { readonly message: { readonly content: string } }[];

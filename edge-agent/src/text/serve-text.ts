@@ -3,6 +3,7 @@
 import { createTextHandler, type TextHandler } from '@skerry/models/openai';
 import type { AgentConfig } from '../config.ts';
 import { defaultConfidence, wordsConfidence } from '../retrieve/answer-confidence.ts';
+import type { LateQuestions } from '../retrieve/late-questions.ts';
 import type { Library } from '../retrieve/library.ts';
 import { createLibraryText } from '../retrieve/library-text.ts';
 import { createDeviceText, type DeviceTextPorts } from './device-text.ts';
@@ -11,7 +12,14 @@ const deadlineMsMax = 600_000;
 
 export function serveText(
   config: AgentConfig,
-  { library, ...ports }: DeviceTextPorts & { readonly library?: Library },
+  {
+    library,
+    late,
+    ...ports
+  }: DeviceTextPorts & {
+    readonly library?: Library;
+    readonly late?: Pick<LateQuestions, 'ask'> | undefined;
+  },
 ): TextHandler {
   const text = createDeviceText(config, ports);
   const server =
@@ -24,6 +32,7 @@ export function serveText(
           random: ports.random,
           confidence: { withVectors: defaultConfidence, withWords: wordsConfidence },
           answerModel: config.libraryAnswerModel,
+          late,
         });
   return createTextHandler(
     server,

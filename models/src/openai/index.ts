@@ -6,6 +6,7 @@ export {
   type ChatReply,
   type ChatRequest,
   type ChunkStream,
+  contentOf,
   type EmbeddingsReply,
   type EmbeddingsRequest,
   questionOf,

@@ -83,6 +83,15 @@ export const embeddingsRequestSchema = z.looseObject({
 export type ChatRequest = z.output<typeof chatRequestSchema>;
 export type EmbeddingsRequest = z.output<typeof embeddingsRequestSchema>;
 
+/** What a completion says; undefined where it says nothing in words. */
+export function contentOf(completion: JsonObject): string | undefined {
+  const { choices } = completion as {
+    choices?: readonly { readonly message?: { readonly content?: unknown } }[];
+  };
+  const content = choices?.[0]?.message?.content;
+  return typeof content === 'string' && content.trim() !== '' ? content : undefined;
+}
+
 /** The text of the last question: what is not text in it says nothing here. */
 export function questionOf({ messages }: ChatRequest): string {
   const content = messages.findLast(({ role }) => role === 'user')?.content ?? '';

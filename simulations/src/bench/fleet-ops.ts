@@ -17,6 +17,7 @@ import {
   createMemoryDocumentDisk,
   createMemoryDocumentLog,
   sampleLearnReply,
+  sampleQuestion,
   sampleUpdateReport,
 } from '@skerry/sync-protocol/testing';
 import { expectOk } from './in-process-agent.ts';
@@ -29,6 +30,7 @@ export const appendsPerInterval: Readonly<Record<UpKind, number>> = {
   // Once in a rollout, and in a round.
   'update-report': 0,
   'learn-reply': 0,
+  question: 0,
 };
 
 export interface FleetOps {
@@ -69,6 +71,7 @@ export function createFleetOps(question: Escalation, random: Random): FleetOps {
       if (kind === 'escalation') return { ...question, requestId: `${device}-${count}` };
       if (kind === 'update-report') return sampleUpdateReport();
       if (kind === 'learn-reply') return sampleLearnReply();
+      if (kind === 'question') return sampleQuestion();
       return { kind, values: { cpu: random.next(), memory: random.next(), temperature: 40 } };
     },
     close: engine.close,

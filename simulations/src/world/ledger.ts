@@ -55,6 +55,8 @@ export function idOf(body: UpBody): string {
       return body.document;
     case 'update-report':
       return body.version;
+    case 'question':
+      return body.requestId;
     case 'learn-reply':
       return body.run;
     case 'telemetry':

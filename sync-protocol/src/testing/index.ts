@@ -44,6 +44,7 @@ export {
   sampleLearnReply,
   sampleLearnTask,
   sampleModelAssignment,
+  sampleQuestion,
   sampleReply,
   sampleStatus,
   sampleTelemetry,

@@ -13,6 +13,7 @@ import type {
   UpOp,
 } from '../messages.ts';
 import { protocolVersion } from '../messages.ts';
+import type { Question } from '../text/question.ts';
 import type { Assignment, ModelAssignment } from '../update/assignment.ts';
 import type { UpdateReport } from '../update/report.ts';
 
@@ -71,6 +72,15 @@ export function sampleUpdateReport(more: Partial<UpdateReport> = {}): UpdateRepo
     state: 'assigned',
     attempt: 1,
     ...more,
+  };
+}
+
+export function sampleQuestion(requestId = 'q-1'): Question {
+  return {
+    kind: 'question',
+    requestId,
+    model: 'small',
+    messages: [{ role: 'user', content: 'How deep?' }],
   };
 }
 

@@ -1,0 +1,176 @@
+// Answers questions in words that devices have passed on: oldest first, a few at once, each by whoever answers texts. The
+// store is the queue. One that nobody answers now stays in it, and is tried again ever more rarely, until it is too old.
+
+import { contentOf, type TextServer } from '@skerry/models/openai';
+import {
+  type Backoff,
+  backoffMs,
+  type Clock,
+  type Failure,
+  failure,
+  type Log,
+  messageOf,
+  type Random,
+  type Timer,
+} from '@skerry/shared';
+import {
+  type CoordinatorStore,
+  type OpenOp,
+  type Question,
+  type Said,
+  saidCharactersMax,
+} from '@skerry/sync-protocol';
+
+export interface AnswerQuestionsPorts {
+  readonly store: Pick<CoordinatorStore, 'openOps' | 'closeOps' | 'append' | 'quarantineOp'>;
+  readonly text: Pick<TextServer, 'chat'>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Something was said: the device may be told that there is news. */
+  readonly onSaid: (device: string, outcome: Said['outcome']) => void;
+}
+
+export interface QuestionLimits {
+  /** For one, from when it is asked until all of it is there. */
+  readonly timeoutMs: number;
+}
+
+export interface AnswerQuestions {
+  /** Questions have come. */
+  arrived(): void;
+  close(): Promise<void>;
+}
+
+const atOnceMax = 4;
+const readMax = 64;
+const retry: Backoff = { initialMs: 2_000, maxMs: 600_000 };
+/** Of a question that everybody has failed at: then its device is told so. */
+const ageMsMax = 7 * 86_400_000;
+/** However little comes, it is looked so often: another coordinator may have died with one. */
+const lookEveryMs = 30_000;
+
+export function createAnswerQuestions(
+  ports: AnswerQuestionsPorts,
+  { timeoutMs }: QuestionLimits,
+): AnswerQuestions {
+  const { store, text, clock, random, log, onSaid } = ports;
+  const closing = new AbortController();
+  /** By op: how often it was tried, and when it may be tried again. */
+  const tries = new Map<number, { readonly count: number; readonly atMs: number }>();
+  let working: Promise<void> | undefined;
+  let again = false;
+  let timer: Timer | undefined;
+
+  const say = async (op: OpenOp, requestId: string, outcome: Said['outcome']): Promise<void> => {
+    const appended = await store.append(
+      op.device,
+      { kind: 'said', requestId, outcome },
+      clock.nowMs(),
+    );
+    if (!appended.ok) {
+      log.error(
+        { code: appended.error.code },
+        `what was said is not stored: ${appended.error.message}`,
+      );
+      return later(op);
+    }
+    tries.delete(op.id);
+    const closed = await store.closeOps([op.id]);
+    // Asked again then, and said again: a device takes the first.
+    if (!closed.ok) log.error({ code: closed.error.code }, 'an answered question stays open');
+    onSaid(op.device, outcome);
+  };
+
+  const later = (op: OpenOp): void => {
+    const count = (tries.get(op.id)?.count ?? 0) + 1;
+    tries.set(op.id, { count, atMs: clock.monotonicMs() + backoffMs(retry, count, random) });
+  };
+
+  const answer = async (op: OpenOp, { requestId, model, messages }: Question): Promise<void> => {
+    const terms = { leftMs: timeoutMs, signal: closing.signal };
+    const asked = await text.chat({ model, messages: [...messages] }, terms);
+    if (closing.signal.aborted) return;
+    const said =
+      asked.ok && 'completion' in asked.value ? contentOf(asked.value.completion) : undefined;
+    if (said !== undefined)
+      return say(op, requestId, { kind: 'said', text: said.slice(0, saidCharactersMax), model });
+    const failed = asked.ok ? failure('malformed_message', 'nothing was said') : asked.error;
+    if (failed.retryable && clock.nowMs() - op.atMs < ageMsMax) return later(op);
+    return say(op, requestId, failedAs(failed));
+  };
+
+  const turn = async (): Promise<void> => {
+    const open = await store.openOps('question', readMax);
+    if (!open.ok) {
+      log.error({ code: open.error.code }, `questions cannot be read: ${open.error.message}`);
+      return;
+    }
+    forgetOthers(tries, open.value);
+    const due = open.value.filter(({ id }) => (tries.get(id)?.atMs ?? 0) <= clock.monotonicMs());
+    await inParallel(due, atOnceMax, async (op) => {
+      if (closing.signal.aborted || op.body.kind !== 'question') return;
+      await answer(op, op.body).catch(async (thrown: unknown) => {
+        // [QUA4] It would meet the same bug after every restart.
+        log.error({ device: op.device, reason: messageOf(thrown) }, 'a question met a bug');
+        await store.quarantineOp(op.id, messageOf(thrown), clock.nowMs());
+      });
+    });
+    again ||= due.length === readMax;
+  };
+
+  const wake = (): void => {
+    again = true;
+    if (working !== undefined || closing.signal.aborted) return;
+    timer?.cancel();
+    working = (async () => {
+      while (again && !closing.signal.aborted) {
+        again = false;
+        await turn();
+      }
+    })()
+      .catch((thrown: unknown) => log.error({ reason: messageOf(thrown) }, 'questions: a bug'))
+      .finally(() => {
+        working = undefined;
+        if (!closing.signal.aborted) timer = clock.after(untilNextMs(), wake);
+      });
+  };
+
+  const untilNextMs = (): number => {
+    const next = Math.min(...[...tries.values()].map(({ atMs }) => atMs - clock.monotonicMs()));
+    return Math.max(100, Math.min(lookEveryMs, next));
+  };
+
+  wake();
+  return {
+    arrived: wake,
+    async close() {
+      closing.abort();
+      timer?.cancel();
+      await working;
+    },
+  };
+}
+
+const failedAs = ({ code, message }: Failure): Said['outcome'] => ({
+  kind: 'failed',
+  code,
+  message: message.slice(0, 1_000),
+});
+
+function forgetOthers(tries: Map<number, unknown>, open: readonly OpenOp[]): void {
+  const there = new Set(open.map(({ id }) => id));
+  for (const id of tries.keys()) if (!there.has(id)) tries.delete(id);
+}
+
+async function inParallel<T>(
+  items: readonly T[],
+  atOnce: number,
+  act: (item: T) => Promise<void>,
+): Promise<void> {
+  const left = [...items];
+  const work = async (): Promise<void> => {
+    for (let item = left.shift(); item !== undefined; item = left.shift()) await act(item);
+  };
+  await Promise.all(Array.from({ length: atOnce }, work));
+}

@@ -1,0 +1,161 @@
+import { createRandom, err, failure, ok, silentLog } from '@skerry/shared';
+import { sha256 } from '@skerry/shared/node';
+import { createVirtualClock, unwrap } from '@skerry/shared/testing';
+import type { Question, Said } from '@skerry/sync-protocol';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { createDirectCollections } from '../adapters/collections-over.ts';
+import { openDatabase } from '../adapters/sqlite-database.ts';
+import { createSqliteDeviceStore } from '../adapters/sqlite-device-store.ts';
+import { createSqliteQuestionStore } from '../adapters/sqlite-question-store.ts';
+import { agentConfigSchema } from '../config.ts';
+import { describeRecord } from '../infer/describe-record.ts';
+import { createLateAnswers } from '../infer/late-answers.ts';
+import { createLateQuestions } from './late-questions.ts';
+import { createLibrary } from './library.ts';
+
+const text = '# Valve\n\nThe relief valve of the boiler opens at 12 bar and closes at 9 bar.';
+
+async function open(refuses = false) {
+  const database = unwrap(openDatabase(':memory:'));
+  const config = agentConfigSchema.parse({ answersMax: 3 });
+  const outbox = unwrap(createSqliteDeviceStore(database, 'device-1', () => 'epoch-1', config));
+  const clock = createVirtualClock();
+  const collections = createDirectCollections({ folder: ':memory:' });
+  onTestFinished(() => collections.close());
+  const library = createLibrary({ collections, digestOf: sha256, clock, log: silentLog });
+  const digest = sha256(new TextEncoder().encode(text));
+  unwrap(await library.add('manuals', { uri: 'valve.md', title: 'Valve', text, digest, trust: 1 }));
+  const store = createSqliteQuestionStore(database, config);
+  const asked: Question[] = [];
+  let settled = 0;
+  const late = createLateQuestions({
+    library,
+    store,
+    append(body, effect) {
+      if (refuses) return err(failure('overloaded', 'the outbox is full'));
+      asked.push(body);
+      return outbox.append(body, 0, effect);
+    },
+    clock,
+    random: createRandom(1),
+    log: silentLog,
+    onSettled: (count) => {
+      settled += count;
+    },
+  });
+  const search = {
+    collections: ['manuals'],
+    text: 'relief valve',
+    count: 3,
+    reader: { principals: [] },
+  };
+  const { found } = unwrap(await library.search(search));
+  const question = {
+    question: 'At what pressure does the relief valve open?',
+    model: 'library',
+    answerModel: 'big',
+    confidence: 0.3,
+    found,
+  };
+  const none = { get: () => undefined, lateAfter: () => [], lastSettled: () => 0 };
+  return {
+    late,
+    store,
+    asked,
+    question,
+    library,
+    answers: createLateAnswers(none, store),
+    settled: () => settled,
+  };
+}
+
+const said = (requestId: string, words: string): Said => ({
+  kind: 'said',
+  requestId,
+  outcome: { kind: 'said', text: words, model: 'big' },
+});
+
+describe('a question that nobody could answer at once', () => {
+  it('[QUE4] goes up with what was found, and what is said is checked before it is given out', async () => {
+    const world = await open();
+    const id = unwrap(world.late.ask(world.question));
+    expect(world.asked[0]).toMatchObject({ kind: 'question', requestId: id, model: 'big' });
+    expect(world.asked[0]?.messages[1]?.content).toContain('opens at 12 bar');
+    expect(world.answers.get(id)).toMatchObject({ delivery: 'open' });
+    world.late.record(said(id, 'The relief valve opens at 12 bar [1]. It whistles at 30 bar [1].'));
+    expect(world.answers.lateAfter(0, 9)).toEqual([]);
+    await world.late.check();
+    const [record] = world.answers.lateAfter(0, 9);
+    expect(record && describeRecord(record, () => undefined)).toMatchObject({
+      request_id: id,
+      model_name: 'library',
+      delivery: 'late',
+      answer: {
+        source: 'cloud',
+        model: 'big',
+        citations: [{ uri: 'valve.md', verified: true }],
+        unverified: ['It whistles at 30 bar.'],
+      },
+    });
+    expect(world.settled()).toBe(1);
+  });
+
+  it('[QUE5] is answered once: what comes again, or to a stranger, changes nothing', async () => {
+    const world = await open();
+    const id = unwrap(world.late.ask(world.question));
+    for (const words of ['First words are these.', 'Second words are those.']) {
+      world.late.record(said(id, words));
+      await world.late.check();
+    }
+    world.late.record(said('stranger', 'x'));
+    await world.late.check();
+    expect(world.answers.lateAfter(0, 9)).toMatchObject([
+      { said: { text: 'First words are these.' } },
+    ]);
+  });
+
+  it('[QUE5] that was answered before a crash is checked at the next start', async () => {
+    const world = await open();
+    const id = unwrap(world.late.ask(world.question));
+    world.late.record(said(id, 'Opened at 12 bar.'));
+    const again = createLateQuestions({
+      library: world.library,
+      store: world.store,
+      append: () => ok(undefined),
+      clock: createVirtualClock(),
+      random: createRandom(2),
+      log: silentLog,
+      onSettled() {},
+    });
+    await again.check();
+    expect(world.answers.lateAfter(0, 9)).toMatchObject([{ requestId: id, delivery: 'late' }]);
+  });
+
+  it('[QUE6] says what the cloud could not do, keeps so many, and forgets what quotes a document', async () => {
+    const world = await open();
+    const ids = Array.from({ length: 5 }, () => unwrap(world.late.ask(world.question)));
+    expect(ids.map((id) => world.answers.get(id) !== undefined)).toEqual([
+      false,
+      false,
+      true,
+      true,
+      true,
+    ]);
+    const outcome = { kind: 'failed' as const, code: 'model_not_found', message: 'no model big' };
+    world.late.record({ kind: 'said', requestId: ids[4] as string, outcome });
+    await world.late.check();
+    const record = world.answers.get(ids[4] as string);
+    expect(record && describeRecord(record, () => undefined)).toMatchObject({
+      failed: { code: 'model_not_found' },
+    });
+    const [passage] = world.question.found;
+    expect(world.store.forget([{ collection: 'manuals', id: passage?.passage.id ?? 0 }])).toBe(3);
+    expect(ids.some((id) => world.answers.get(id) !== undefined)).toBe(false);
+  });
+
+  it('[QUE4] that the outbox refuses is not recorded', async () => {
+    const world = await open(true);
+    expect(world.late.ask(world.question)).toMatchObject({ error: { code: 'overloaded' } });
+    expect(world.store.lateAfter(0, 9)).toEqual([]);
+  });
+});

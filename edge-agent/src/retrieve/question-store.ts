@@ -1,0 +1,42 @@
+// What became of questions in words that were passed on. Port; its adapter shares the outbox's transactions, as the
+// escalations' does, and their count of what was settled: one stream has both.
+
+import type { Said } from '@skerry/sync-protocol';
+import type { CheckedSaid } from './check-sentences.ts';
+
+export interface PassageRef {
+  readonly collection: string;
+  readonly id: number;
+}
+
+export interface QuestionRecord {
+  readonly requestId: string;
+  /** As the app has named it: `library`, or `library/COLLECTION`. */
+  readonly model: string;
+  readonly question: string;
+  readonly appendedMs: number;
+  /** That the library knew, when it was asked. */
+  readonly confidence: number;
+  /** By their numbers, from 1. */
+  readonly passages: readonly PassageRef[];
+  readonly delivery: 'open' | 'late';
+  readonly said?: CheckedSaid & { readonly model: string };
+  readonly failed?: { readonly code: string; readonly message: string };
+  /** Rises with each answer that came, over escalations too: the id of an event on the stream. */
+  readonly settled?: number;
+}
+
+export interface QuestionStore {
+  open(record: Omit<QuestionRecord, 'delivery' | 'said' | 'failed' | 'settled'>): void;
+  /** Keeps what was said until it is checked; false where nobody waits for it, or it is there already. */
+  keep(said: Said): boolean;
+  /** Kept and not checked, oldest first. */
+  unchecked(): readonly { readonly record: QuestionRecord; readonly outcome: Said['outcome'] }[];
+  /** It is given out from here on. */
+  settle(requestId: string, outcome: Pick<QuestionRecord, 'said' | 'failed'>): void;
+  get(requestId: string): QuestionRecord | undefined;
+  /** With `settled` > `after`, oldest first. */
+  lateAfter(after: number, recordsMax: number): readonly QuestionRecord[];
+  /** Those that were answered from this document, or ask about its passages: they quote it. Returns how many. */
+  forget(passages: readonly PassageRef[]): number;
+}
