@@ -176,6 +176,9 @@ export const coordinatorConfigSchema = z.object({
   rolloutTurnMs: countSchema(50, 600_000)
     .default(1_000)
     .describe('how often rollouts take reports, ask their gates and tell devices'),
+  learnTurnMs: countSchema(50, 600_000)
+    .default(500)
+    .describe('how often learning runs take replies, make models and tell devices'),
   watchersMax: countSchema(1, 10_000).default(64).describe('viewers of the live decisions'),
   logLevel: logLevelSchema,
 });

@@ -17,7 +17,7 @@ import type { DocumentEngine, DocumentLog, MemberStore } from '@skerry/sync-prot
 import type { CoordinatorConfig } from './config.ts';
 import { openDocuments } from './documents/documents.ts';
 import { referToNamedBlobs } from './documents/named-blobs.ts';
-import { createDeviceDirectory } from './fleet/device-directory.ts';
+import { createDeviceDirectory, createLearnDevices } from './fleet/device-directory.ts';
 import {
   type DeviceRegistry,
   type DeviceTable,
@@ -30,6 +30,8 @@ import type { BlobInputs } from './infer/blob-inputs.ts';
 import type { CloudHalf } from './infer/cloud-half.ts';
 import { createCloudModels } from './infer/cloud-models.ts';
 import { createServe } from './infer/serve.ts';
+import { type LearningPorts, openLearning } from './learn/open-learning.ts';
+import type { LearnRuns } from './learn/runs/index.ts';
 import { createDecisionFeed } from './observe/decision-feed.ts';
 import { type Metrics, watchRisks } from './observe/metrics.ts';
 import { type ModelAdapters, type OpenModels, openModels } from './open-models.ts';
@@ -53,6 +55,8 @@ export interface CoordinatorAdapters extends ModelAdapters {
   readonly blobReferences?: BlobReferences;
   /** Without it this coordinator rolls out nothing. */
   readonly updates?: UpdatePorts;
+  /** Without it nobody learns. */
+  readonly learning?: LearningPorts;
 }
 
 export type TransportAdapter = CoordinatorTransport & {
@@ -68,6 +72,7 @@ export interface Coordinator {
   ) => Response | Promise<Response>;
   readonly openInference: OpenInferenceServer;
   readonly rollouts: Rollouts | undefined;
+  readonly learning: LearnRuns | undefined;
   ready(): boolean;
   /** Lets go of what it holds, not of its adapters; what is not answered stays open in the store. */
   close(): Promise<void>;
@@ -167,23 +172,36 @@ export async function createCoordinator(
     },
     config,
   );
+  const fleet = {
+    ops: adapters.store,
+    news: (device: string) => handler.news(device),
+    clock,
+    log,
+  };
   const updates =
     adapters.updates === undefined
       ? ok(undefined)
       : await openUpdates(
           adapters.updates,
-          {
-            devices: createDeviceDirectory(devices),
-            ops: adapters.store,
-            news: (device) => handler.news(device),
-            clock,
-            log,
-          },
+          { ...fleet, devices: createDeviceDirectory(devices) },
           config.rolloutTurnMs,
         );
   if (!updates.ok) {
     await opened.value.close();
     return updates;
+  }
+  const learning =
+    adapters.learning === undefined
+      ? ok(undefined)
+      : await openLearning(
+          adapters.learning,
+          { ...fleet, devices: createLearnDevices(devices) },
+          config.learnTurnMs,
+        );
+  if (!learning.ok) {
+    await updates.value?.close();
+    await opened.value.close();
+    return learning;
   }
   watchFleet(metrics, devices);
   watchRisks(metrics, audits.latest);
@@ -216,6 +234,7 @@ export async function createCoordinator(
     upstreams: pool,
     documents,
     rollouts: updates.value?.rollouts,
+    learning: learning.value,
     decisions,
     metrics,
     consoleFiles,
@@ -227,9 +246,11 @@ export async function createCoordinator(
     fetch: app.fetch,
     openInference: server,
     rollouts: updates.value?.rollouts,
+    learning: learning.value,
     ready,
     async close() {
       handler.close();
+      await learning.value?.close();
       await updates.value?.close();
       await questions.close();
       await documents.close();

@@ -44,6 +44,7 @@ import { createSqlDeviceTable } from './adapters/sql-device-table.ts';
 import { createSqlDocumentStore } from './adapters/sql-document-store.ts';
 import { createSqlEventLog } from './adapters/sql-event-log.ts';
 import { createSqlOperatorTable } from './adapters/sql-operator-table.ts';
+import { createSqlTaskStore } from './adapters/sql-task-store.ts';
 import { runTrustCommand } from './adapters/trust-commands.ts';
 import { openAuthority } from './adapters/x509-authority.ts';
 import { type CoordinatorConfig, coordinatorConfigSchema, instanceName } from './config.ts';
@@ -177,6 +178,14 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
       blobs: blobs.value.store,
       references: blobs.value.references,
       makeDelta,
+    },
+    learning: {
+      registry: registry.value,
+      logs: createSqlEventLog(database.value, 'learn'),
+      tasks: createSqlTaskStore(commits),
+      blobs: blobs.value.store,
+      references: blobs.value.references,
+      blobsOf: blobs.value.storeOf,
     },
     readBundles: async () => {
       const reading = config.bundles.map((directory) => readVariants(directory, ['edge', 'cloud']));

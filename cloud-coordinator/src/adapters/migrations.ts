@@ -237,5 +237,17 @@ export function migrations(types: ColumnTypes): Record<string, Migration> {
           .execute();
       },
     },
+    '0013-learning': {
+      async up(db: Kysely<unknown>) {
+        await db.schema
+          .createTable('learn_task')
+          .addColumn('device', 'text', (c) => c.notNull())
+          .addColumn('run', 'text', (c) => c.notNull())
+          .addColumn('name', 'text', (c) => c.notNull())
+          .addColumn('position', 'bigint', (c) => c.notNull())
+          .addPrimaryKeyConstraint('learn_task_key', ['device', 'run'])
+          .execute();
+      },
+    },
   };
 }

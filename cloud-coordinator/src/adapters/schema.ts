@@ -158,6 +158,16 @@ interface AssignmentTable {
   issues: string;
 }
 
+/** What each device was last told of each learning run. */
+interface LearnTaskTable {
+  device: string;
+  run: string;
+  /** Of the task: which round and attempt, and what is asked. */
+  name: string;
+  /** Of the down op that says so; 0 before it is there. */
+  position: number;
+}
+
 /** Who may use the operator's routes by a token of their own. */
 interface OperatorTable {
   name: string;
@@ -171,6 +181,7 @@ export interface Schema extends DocumentSchema {
   event_log: EventLogTable;
   event: EventTable;
   assignment: AssignmentTable;
+  learn_task: LearnTaskTable;
   join_token: JoinTokenTable;
   certificate: CertificateTable;
   incarnation: IncarnationTable;

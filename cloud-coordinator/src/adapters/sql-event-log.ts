@@ -1,4 +1,4 @@
-// Logs of events in SQL, by kind: of rollouts, and of the registry's models.
+// Logs of events in SQL, by kind: of rollouts, of the registry's models, of learning runs.
 
 import { err, failure } from '@skerry/shared';
 import { attempt } from '@skerry/shared/node';
@@ -6,7 +6,10 @@ import type { Kysely, Transaction } from 'kysely';
 import { type EventStore, eventCharsMax, eventsPerAppendMax } from '../event-log/event-store.ts';
 import type { Schema } from './schema.ts';
 
-export function createSqlEventLog(db: Kysely<Schema>, kind: 'rollout' | 'model'): EventStore {
+export function createSqlEventLog(
+  db: Kysely<Schema>,
+  kind: 'rollout' | 'model' | 'learn',
+): EventStore {
   return {
     list: () =>
       attempt(async () => {

@@ -1,14 +1,17 @@
 import { systemClock } from '@skerry/shared/node';
-import { sampleAssignment } from '@skerry/sync-protocol/testing';
+import { unwrap } from '@skerry/shared/testing';
+import { sampleAssignment, sampleLearnTask } from '@skerry/sync-protocol/testing';
 import type { Kysely } from 'kysely';
 import { describe, expect, it } from 'vitest';
 import { assignmentStoreContract, eventStoreContract } from '../testing/rollout-stores-contract.ts';
 import { sqliteDisk } from '../testing/sqlite-disk.ts';
+import { taskStoreContract } from '../testing/task-store-contract.ts';
 import { createGroupCommit } from './group-commit.ts';
 import type { Schema } from './schema.ts';
 import { createSqlAssignmentStore } from './sql-assignment-store.ts';
 import { createSqlCoordinatorStore } from './sql-coordinator-store.ts';
 import { createSqlEventLog } from './sql-event-log.ts';
+import { createSqlTaskStore } from './sql-task-store.ts';
 
 /** Stores of one connection, as SQLite's transactions stop this thread; two processes are simulations/e2e's. */
 function oneConnection<Store>(open: (db: Kysely<Schema>) => Store) {
@@ -30,6 +33,16 @@ assignmentStoreContract('SQLite', async () =>
     const commits = createGroupCommit(db);
     return {
       assignments: createSqlAssignmentStore(db, commits),
+      ops: createSqlCoordinatorStore(db, systemClock, commits),
+    };
+  }),
+);
+
+taskStoreContract('SQLite', async () =>
+  oneConnection((db) => {
+    const commits = createGroupCommit(db);
+    return {
+      tasks: createSqlTaskStore(commits),
       ops: createSqlCoordinatorStore(db, systemClock, commits),
     };
   }),
@@ -80,5 +93,24 @@ describe('assignments in SQLite', () => {
       value: [told(2)].map(({ assignment, issues }) => ({ assignment, issues })),
     });
     await close();
+  });
+});
+
+describe('tasks in SQLite', () => {
+  it('[RND15] of those of a run that wait for a device the newest alone is said', async () => {
+    const disk = sqliteDisk((db) => db);
+    const db = await disk.open();
+    const commits = createGroupCommit(db);
+    const tasks = createSqlTaskStore(commits);
+    for (let round = 0; round < 3; round++)
+      await tasks.say('device-1', 'one', `train ${round}.1`, sampleLearnTask({ round }), 5);
+    const ops = createSqlCoordinatorStore(db, systemClock, commits);
+    const down = unwrap(await ops.downOpsAfter('device-1', 0, 9, 1e6));
+    expect(down.ops.map(({ position, body }) => [position, body.kind])).toEqual([
+      [1, 'answer'],
+      [2, 'answer'],
+      [3, 'learn-task'],
+    ]);
+    await disk.close();
   });
 });

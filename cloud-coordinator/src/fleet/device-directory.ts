@@ -1,6 +1,7 @@
-// The fleet as rollouts see it: who is there, what each says that it runs.
+// The fleet as rollouts and learning runs see it: who is there, what each says that it runs and could learn from.
 
 import { ok } from '@skerry/shared';
+import type { LearnDevices } from '../learn/runs/index.ts';
 import type { DeviceDirectory, FleetDevice } from '../update/rollouts/index.ts';
 import type { DeviceRegistry, DeviceView } from './device-registry.ts';
 
@@ -21,6 +22,17 @@ export function createDeviceDirectory(devices: Pick<DeviceRegistry, 'list'>): De
     },
   };
 }
+
+/** Read anew at each look: who was idle may be so no more. */
+export const createLearnDevices = (devices: Pick<DeviceRegistry, 'list'>): LearnDevices => ({
+  list: () =>
+    devices.list(Number.POSITIVE_INFINITY).map((view) => {
+      const { device, online, site, target, labels, running } = fleetDevice(view);
+      const learn = view.status?.learn;
+      const known = { device, online, site, target, labels, running };
+      return learn === undefined ? known : { ...known, learn };
+    }),
+});
 
 function fleetDevice({ device, online, statusMs = 0, status }: DeviceView): FleetDevice {
   const running = (status?.models ?? []).flatMap(({ name, bundle }) =>

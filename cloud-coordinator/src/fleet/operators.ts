@@ -30,11 +30,18 @@ export interface OperatorTable {
 }
 
 const reads: ReadonlySet<string> = new Set(['GET', 'HEAD']);
-const publishes = [/^\/v1\/registry\/?$/, /^\/v1\/registry\/files\/[^/]+$/];
+const publishes = [
+  /^\/v1\/registry\/?$/,
+  /^\/v1\/registry\/files\/[^/]+$/,
+  // Whoever trains a model makes one.
+  /^\/v1\/learn\/?$/,
+  /^\/v1\/learn\/[^/]+\/stop$/,
+];
 const releases = [
   /^\/v1\/registry\/[^/]+\/aliases\/[^/]+$/,
   /^\/v1\/registry\/[^/]+\/versions\/[^/]+\/state$/,
   /^\/v1\/rollouts(\/.*)?$/,
+  /^\/v1\/learn\/[^/]+\/stop$/,
   /^\/v1\/fleet\/(stop|resume|quarantine|release)$/,
 ];
 

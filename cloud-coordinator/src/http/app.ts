@@ -1,5 +1,5 @@
-// The coordinator's HTTP API, for operators and for what watches the process. What changes here are documents and
-// rollouts alone.
+// The coordinator's HTTP API, for operators and for what watches the process. What changes here are documents,
+// rollouts and learning runs alone.
 
 import type { RestHandler } from '@skerry/models/open-inference';
 import type { TextHandler } from '@skerry/models/openai';
@@ -19,6 +19,7 @@ import { type Audits, auditWindowDays } from '../route/audits.ts';
 import type { ConsoleFile } from './console-files.ts';
 import { streamDecisions } from './decision-stream.ts';
 import { documentRoutes } from './documents.ts';
+import { type LearnRoutesPorts, learnRoutes } from './learn.ts';
 import { openInferenceRoutes } from './open-inference.ts';
 import { describeOperatorApi } from './openapi/operator-api.ts';
 import { pageSchema, riskQuerySchema } from './queries.ts';
@@ -37,6 +38,8 @@ export interface AppPorts {
   readonly documents: Pick<Documents, 'read' | 'patch'>;
   /** Absent: this coordinator moves nobody. */
   readonly rollouts?: RolloutRoutesPorts['rollouts'] | undefined;
+  /** Absent: nobody learns here. */
+  readonly learning?: LearnRoutesPorts['learning'] | undefined;
   readonly decisions: DecisionFeed;
   readonly metrics: Pick<Metrics, 'text' | 'contentType'>;
   readonly consoleFiles: readonly ConsoleFile[];
@@ -82,8 +85,9 @@ export function createApp(ports: AppPorts): Hono {
 
   app.route('/v1', textRoutes(ports.text));
   app.route('/v1', documentRoutes(ports.documents));
-  const { rollouts } = ports;
+  const { rollouts, learning } = ports;
   if (rollouts !== undefined) app.route('/v1', rolloutRoutes({ ...ports, rollouts }));
+  if (learning !== undefined) app.route('/v1', learnRoutes({ ...ports, learning }));
   app.get('/v1/devices', async (c) => {
     const query = pageSchema.safeParse(c.req.query());
     if (!query.success) return respondFailure(c, invalidQuery(query.error));

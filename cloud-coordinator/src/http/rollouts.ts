@@ -15,15 +15,18 @@ import { bodyLimit } from 'hono/body-limit';
 import { z } from 'zod';
 import type { DeviceRegistry } from '../fleet/device-registry.ts';
 import { explainDevice } from '../fleet/explain-device.ts';
+import type { LearnRuns } from '../learn/runs/index.ts';
 import { type RolloutState, type Rollouts, rolloutPlanSchema } from '../update/rollouts/index.ts';
 import { byOf, type OperatorEnvironment } from './operator-gate.ts';
 import { readJson } from './read-json.ts';
 import { detailsOf, fleetViewOf, type RolloutView, summaryOf } from './rollout-views.ts';
-import { watchRollout } from './watch-rollout.ts';
+import { watchState } from './watch-state.ts';
 
 export interface RolloutRoutesPorts {
   readonly rollouts: Omit<Rollouts, 'turn' | 'close'>;
   readonly devices: Pick<DeviceRegistry, 'get'>;
+  /** Why a device takes part in learning, or does not. */
+  readonly learning?: Pick<LearnRuns, 'why'> | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -48,7 +51,7 @@ export const bundleOrderSchema = orderSchema.extend({ bundle: digestSchema });
 
 /** Under `/v1`. */
 export function rolloutRoutes(
-  { rollouts, devices, clock, log }: RolloutRoutesPorts,
+  { rollouts, devices, learning, clock, log }: RolloutRoutesPorts,
   watchersMax = watchersMaxDefault,
 ) {
   const app = new Hono<OperatorEnvironment>();
@@ -132,7 +135,8 @@ export function rolloutRoutes(
     const onEnd = (): void => {
       watchers -= 1;
     };
-    return watchRollout(c, { state: () => find(c), show: view }, { clock, log, onEnd });
+    const watched = { event: 'rollout', state: () => find(c), show: view };
+    return watchState(c, watched, { clock, log, onEnd });
   });
 
   const fleet = (c: Context): Response => c.json(fleetViewOf(rollouts.fleet()));
@@ -149,7 +153,7 @@ export function rolloutRoutes(
   app.get('/devices/:device/why', (c) => {
     const { device } = c.req.param();
     const itself = devices.get(device);
-    const told = rollouts.why(device);
+    const told = [...rollouts.why(device), ...(learning?.why(device) ?? [])];
     if (itself === undefined && told.length === 0)
       return respondFailure(c, failure('not_found', `no device '${device}'`));
     const own = itself === undefined ? [] : explainDevice(itself, clock.nowMs());

@@ -2,11 +2,13 @@
 
 import type { Command } from './command.ts';
 import { fleetCommands } from './fleet-commands.ts';
+import { learnCommands } from './learn-commands.ts';
 import { modelCommands } from './model-commands.ts';
 import { rolloutCommands } from './rollout-commands.ts';
 
 export const commands: Readonly<Record<string, Command>> = {
   ...modelCommands,
   ...rolloutCommands,
+  ...learnCommands,
   ...fleetCommands,
 };

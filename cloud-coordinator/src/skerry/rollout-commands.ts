@@ -13,7 +13,7 @@ import type { RolloutPlan } from '../update/rollouts/index.ts';
 import { type Answer, type Call, defineCommand } from './command.ts';
 import { drawRollout, drawRollouts } from './draw-rollout.ts';
 import { makePlan, planFlags, readPlan } from './make-plan.ts';
-import { watchRollout } from './watch-rollout.ts';
+import { watchView } from './watch-view.ts';
 
 const planBytesMax = 4 * 1024 * 1024;
 
@@ -173,5 +173,19 @@ function readPlanFile(path: string): Result<RolloutPlan> {
     return err(failure('not_found', messageOf(thrown)));
   }
 }
+
+const over: ReadonlySet<string> = new Set(['completed', 'aborted', 'rolled-back']);
+
+/** Bad where it has not been completed. */
+const watchRollout = (call: Call<unknown>, id: string): Promise<Result<Answer>> =>
+  watchView(call, {
+    path: `${pathOf(id)}/events`,
+    schema: rolloutViewSchema,
+    draw: drawRollout,
+    endOf({ phase: { kind } }) {
+      if (!over.has(kind)) return undefined;
+      return kind === 'completed' ? 'good' : 'bad';
+    },
+  });
 
 const pathOf = (id: string): string => `/v1/rollouts/${encodeURIComponent(id)}`;

@@ -9,7 +9,9 @@ import {
   createMemoryEventStore,
   createMemoryRolloutDisk,
 } from './memory-rollout-stores.ts';
+import { createMemoryTaskStore, type MemoryTaskDisk } from './memory-task-store.ts';
 import { assignmentStoreContract, eventStoreContract } from './rollout-stores-contract.ts';
+import { taskStoreContract } from './task-store-contract.ts';
 
 eventStoreContract('memory', async () => {
   const disk = createMemoryRolloutDisk();
@@ -23,4 +25,10 @@ assignmentStoreContract('memory', async () => {
     open: async () => ({ assignments: createMemoryAssignmentStore(disk, ops), ops }),
     async close() {},
   };
+});
+
+taskStoreContract('memory', async () => {
+  const disk: MemoryTaskDisk = new Map();
+  const ops = createMemoryCoordinatorStore(createMemoryCoordinatorDisk());
+  return { open: async () => ({ tasks: createMemoryTaskStore(disk, ops), ops }), async close() {} };
 });

@@ -4,6 +4,7 @@ export {
   createGraphBuilder,
   type GraphBuilder,
 } from './graph-builder.ts';
+export { floatInitializers, replaceInitializers } from './initializers.ts';
 export {
   type AttributeProto,
   type DimensionProto,

@@ -32,6 +32,8 @@ export const audiences = {
   models: 'models',
   deltas: 'deltas',
   metadata: 'metadata',
+  /** The model of a round of learning, which whoever is asked begins from. */
+  learn: 'learn',
 } as const;
 
 /** A device that is sending what another has put. */
@@ -55,8 +57,8 @@ export function createDeviceBlobs(
 
   const isAddressed = async (digest: string, device: string): Promise<boolean> => {
     const owners = references.owners(digest);
-    const { fleet, models, deltas, metadata } = audiences;
-    const forThis = [fleet, models, deltas, metadata, audiences.device(device)];
+    const { fleet, models, deltas, metadata, learn } = audiences;
+    const forThis = [fleet, models, deltas, metadata, learn, audiences.device(device)];
     if (forThis.some((owner) => owners.includes(owner))) return true;
     if (!owners.some((owner) => owner.startsWith(audiences.site('')))) return false;
     const site = await siteOf(device);

@@ -27,6 +27,7 @@ export {
   compressionSchema,
   type LearnPlan,
   learnPlanBytes,
+  learnPlanBytesMax,
   learnPlanSchema,
   learnPlanVersions,
   readLearnPlan,

@@ -4,7 +4,10 @@
 import { digestSchema, nameSchema } from '@skerry/shared';
 import { deviceStatusSchema } from '@skerry/sync-protocol';
 import { z } from 'zod';
+import { runPlanSchema } from '../../learn/runs/index.ts';
 import { rolloutPlanSchema } from '../../update/rollouts/index.ts';
+import { roundsQuerySchema } from '../learn.ts';
+import { contributionsSchema, roundsSchema, runListSchema, runViewSchema } from '../learn-views.ts';
 import { pageSchema, riskQuerySchema } from '../queries.ts';
 import { aliasMoveSchema, lineageSchema, stateSchema } from '../registry.ts';
 import {
@@ -70,6 +73,12 @@ const rollout = (route: Omit<RouteDescription, 'tag' | 'answer'>): RouteDescript
   ...route,
   path: `/v1/rollouts${route.path}`,
   tag: 'rollouts',
+});
+const learn = (route: Omit<RouteDescription, 'tag' | 'answer'>): RouteDescription => ({
+  answer: json(runViewSchema),
+  ...route,
+  path: `/v1/learn${route.path}`,
+  tag: 'learn',
 });
 const order = (name: string, summary: string, schema: z.ZodType = orderSchema): RouteDescription =>
   rollout({ method: 'post', path: `/:id/${name}`, summary, body: json(schema) });
@@ -183,6 +192,44 @@ export const operatorRoutes: readonly RouteDescription[] = [
   order('rollback', 'turns everybody back and quarantines the bundle'),
 
   {
+    ...learn({ method: 'get', path: '', summary: 'the latest, the newest first' }),
+    query: listQuerySchema,
+    answer: json(runListSchema),
+  },
+  learn({
+    method: 'post',
+    path: '',
+    summary: 'lets a fleet learn',
+    query: createQuerySchema,
+    body: json(runPlanSchema),
+    status: 201,
+  }),
+  learn({ method: 'get', path: '/:id', summary: 'its latest rounds and reasons' }),
+  {
+    ...learn({ method: 'get', path: '/:id/events', summary: 'the same at each change' }),
+    answer: events,
+  },
+  learn({
+    method: 'post',
+    path: '/:id/stop',
+    summary: 'ends it; what it has learned is kept',
+    body: json(orderSchema),
+  }),
+  {
+    ...learn({ method: 'get', path: '/:id/rounds', summary: 'what each has come to' }),
+    query: roundsQuerySchema,
+    answer: json(roundsSchema),
+  },
+  {
+    ...learn({
+      method: 'get',
+      path: '/:id/rounds/:round/updates',
+      summary: 'whose are in its model',
+    }),
+    answer: json(contributionsSchema),
+  },
+
+  {
     method: 'get',
     path: '/v1/fleet',
     tag: 'fleet',
@@ -274,6 +321,8 @@ const operatorApi: ApiDescription = {
   named: {
     RolloutPlan: rolloutPlanSchema,
     Rollout: rolloutViewSchema,
+    LearnPlan: runPlanSchema,
+    LearnRun: runViewSchema,
     Fleet: fleetViewSchema,
     Device: deviceViewSchema,
     ModelVersion: versionViewSchema,

@@ -1,32 +1,41 @@
-// A rollout as it goes on, until it is over: drawn anew on a terminal, else as one block or line for each change. Where the
-// connection breaks it is made again.
+// A rollout or a learning run as it goes on, until it is over: drawn anew on a terminal, else as one block or line for each
+// change. Where the connection breaks it is made again.
 
 import { err, failure, messageOf, ok, parseJson, type Result, sleep } from '@skerry/shared';
-import { type RolloutView, rolloutViewSchema } from '../http/rollout-views.ts';
+import type { z } from 'zod';
 import type { Answer, Call } from './command.ts';
 import { failureOf } from './coordinator-client.ts';
-import { drawRollout } from './draw-rollout.ts';
 import { printable } from './printable.ts';
 import { readEvents } from './read-events.ts';
 
-const over: ReadonlySet<string> = new Set(['completed', 'aborted', 'rolled-back']);
+export interface Watched<View> {
+  /** Of its events. */
+  readonly path: string;
+  readonly schema: z.ZodType<View>;
+  draw(view: View): string;
+  /** How it has ended; `undefined`: it has not. */
+  endOf(view: View): 'good' | 'bad' | undefined;
+}
+
 const reconnectMs = 1_000;
 /** In a row, with nothing heard between them. */
 const reconnectsMax = 30;
 
 const alreadyShown = { text: '', value: undefined };
 
-/** Bad where it has not been completed. */
-export async function watchRollout(call: Call<unknown>, id: string): Promise<Result<Answer>> {
-  const show = createShow(call);
+export async function watchView<View>(
+  call: Call<unknown>,
+  watched: Watched<View>,
+): Promise<Result<Answer>> {
+  const show = createShow(call, watched);
   let silent = 0;
   for (;;) {
-    const seen = await watchOnce(call, id, (view) => {
+    const seen = await watchOnce(call, watched, (view) => {
       silent = 0;
       show(view);
     });
     if (seen.ok && seen.value !== undefined)
-      return ok({ ...alreadyShown, isBad: seen.value.phase.kind !== 'completed' });
+      return ok({ ...alreadyShown, isBad: seen.value === 'bad' });
     if (call.signal.aborted) return ok(alreadyShown);
     if (!seen.ok && !seen.error.retryable) return seen;
     silent += 1;
@@ -36,13 +45,12 @@ export async function watchRollout(call: Call<unknown>, id: string): Promise<Res
   }
 }
 
-/** `undefined`: the stream has ended, and the rollout has not. */
-async function watchOnce(
+/** `undefined`: the stream has ended, and what is watched has not. */
+async function watchOnce<View>(
   { client, signal }: Call<unknown>,
-  id: string,
-  show: (view: RolloutView) => void,
-): Promise<Result<RolloutView | undefined>> {
-  const path = `/v1/rollouts/${encodeURIComponent(id)}/events`;
+  { path, schema, endOf }: Watched<View>,
+  show: (view: View) => void,
+): Promise<Result<'good' | 'bad' | undefined>> {
   const response = await client.ask('GET', path, { endless: true, signal });
   if (!response.ok) return response;
   const { body } = response.value;
@@ -50,11 +58,12 @@ async function watchOnce(
   try {
     for await (const data of readEvents(body)) {
       const json = parseJson(new TextEncoder().encode(data), 'the event');
-      const view = rolloutViewSchema.safeParse(json.ok ? json.value : undefined);
+      const view = schema.safeParse(json.ok ? json.value : undefined);
       if (!view.success)
         return err(failure('unsupported_version', 'an event that this skerry does not know'));
       show(view.data);
-      if (over.has(view.data.phase.kind)) return ok(view.data);
+      const end = endOf(view.data);
+      if (end !== undefined) return ok(end);
     }
     return ok(undefined);
   } catch (thrown) {
@@ -62,11 +71,14 @@ async function watchOnce(
   }
 }
 
-function createShow({ terminal, json, print }: Call<unknown>): (view: RolloutView) => void {
+function createShow<View>(
+  { terminal, json, print }: Call<unknown>,
+  { draw }: Watched<View>,
+): (view: View) => void {
   let before = '';
   return (view) => {
     if (json) return print(`${JSON.stringify(view)}\n`);
-    const whole = printable(drawRollout(view));
+    const whole = printable(draw(view));
     const text = terminal === undefined ? whole : cut(whole, terminal);
     if (text === before) return;
     const lines = before.split('\n').length;

@@ -1,0 +1,53 @@
+// Learning, composed: who is there to learn, what a run begins from, and where it is written down.
+
+import type { Clock, Log, Result } from '@skerry/shared';
+import type { CoordinatorStore } from '@skerry/sync-protocol';
+import type { BlobReferences, BlobStore, DeviceBlobStore } from '@skerry/sync-protocol/blobs';
+import type { EventStore } from '../event-log/event-store.ts';
+import type { Registry } from '../update/registry/index.ts';
+import { createBaseModels } from './base-models.ts';
+import { type LearnDevices, type LearnRuns, openRuns, type TaskStore } from './runs/index.ts';
+
+/** Chosen by main.ts. */
+export interface LearningPorts {
+  readonly registry: Registry;
+  readonly logs: EventStore;
+  readonly tasks: TaskStore;
+  readonly blobs: BlobStore;
+  readonly references: BlobReferences;
+  readonly blobsOf: (device: string) => DeviceBlobStore;
+}
+
+export function openLearning(
+  ports: LearningPorts,
+  fleet: {
+    readonly devices: LearnDevices;
+    readonly ops: Pick<CoordinatorStore, 'openOps' | 'closeOps' | 'quarantineOp'>;
+    /** A device has something to hear. */
+    readonly news: (device: string) => void;
+    readonly clock: Clock;
+    readonly log: Log;
+  },
+  turnEveryMs: number,
+): Promise<Result<LearnRuns>> {
+  return openRuns(
+    {
+      ...ports,
+      ...fleet,
+      store: ports.logs,
+      tasks: announcing(ports.tasks, fleet.news),
+      bases: createBaseModels(ports),
+    },
+    { turnEveryMs },
+  );
+}
+
+function announcing(tasks: TaskStore, news: (device: string) => void): TaskStore {
+  return {
+    async say(device, ...rest) {
+      const said = await tasks.say(device, ...rest);
+      if (said.ok && said.value) news(device);
+      return said;
+    },
+  };
+}

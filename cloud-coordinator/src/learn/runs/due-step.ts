@@ -1,0 +1,214 @@
+// What a run needs now: to ask devices, to end a wait, or that this coordinator puts together what has come. Pure: the state,
+// the fleet and the time give it, so that any coordinator comes to the same, and a test needs no clock.
+
+import { createRandom, type Random } from '@skerry/shared';
+import { devicesPerEventMax, type RunEvent, type WorkKind } from './run-event.ts';
+import { type ActivePhase, answered, goalOf, isActive, type RunState } from './run-state.ts';
+import {
+  type LearnDevice,
+  type Survey,
+  samplePoisson,
+  sampleUniform,
+  survey,
+} from './select-clients.ts';
+
+export interface Fleet {
+  /** Asked for only where somebody is to be chosen: it is long. */
+  devices(): readonly LearnDevice[];
+  /** At work for another run. */
+  readonly isBusy: (device: string) => boolean;
+}
+
+export type Step =
+  | { readonly kind: 'append'; readonly events: readonly RunEvent[] }
+  | { readonly kind: 'aggregate' }
+  | { readonly kind: 'evaluate' };
+
+const minuteMs = 60_000;
+
+/** `undefined`: nothing but to wait. */
+export function dueStep(state: RunState, fleet: Fleet, nowMs: number): Step | undefined {
+  const { phase } = state;
+  if (!isActive(phase)) return undefined;
+  switch (phase.kind) {
+    case 'selecting':
+      return dueSelection(state, phase, surveyFor(state, fleet, phase.work, nowMs), nowMs);
+    case 'training':
+      return state.asynchronous
+        ? dueAsynchronous(state, phase, fleet, nowMs)
+        : dueReplies(state, phase, fleet, nowMs);
+    case 'evaluating':
+      return dueReplies(state, phase, fleet, nowMs);
+    case 'aggregating':
+      return nowMs >= phase.untilMs
+        ? close(nowMs, 'it could not be put together in time')
+        : { kind: phase.work === 'train' ? 'aggregate' : 'evaluate' };
+  }
+}
+
+/** Who may be asked for this work now. */
+export function surveyFor(
+  state: RunState,
+  { devices, isBusy }: Fleet,
+  work: WorkKind,
+  nowMs: number,
+): Survey {
+  const { plan, learn, members } = state;
+  return survey(devices(), {
+    plan,
+    learn,
+    // Who has trained may say how good it is.
+    askedMs: work === 'train' ? state.askedMs : new Map(),
+    isBusy: (device) => members.has(device) || isBusy(device),
+    nowMs,
+  });
+}
+
+/** How many are asked at first, and with how many less it may begin. */
+function numbersOf({ plan }: RunState, work: WorkKind): { wanted: number; min: number } {
+  if (work === 'evaluate') return { wanted: plan.evaluate?.clients ?? 0, min: 1 };
+  const { target, min, overSelect } = plan.clients;
+  return { wanted: Math.ceil(target * overSelect), min };
+}
+
+function dueSelection(
+  state: RunState,
+  phase: ActivePhase,
+  { eligible }: Survey,
+  nowMs: number,
+): Step | undefined {
+  const { plan } = state;
+  const { wanted, min } = numbersOf(state, phase.work);
+  const few = `${eligible.length} devices may be asked, ${min} are needed`;
+  if (plan.sampling.kind === 'poisson' && phase.work === 'train') {
+    if (eligible.length < min) return nowMs >= phase.untilMs ? close(nowMs, few) : undefined;
+    const chosen = samplePoisson(eligible, plan.sampling.share, randomOf(state, phase));
+    return chosen.length < min
+      ? close(nowMs, `chance has chosen ${chosen.length}, ${min} are needed`)
+      : ask(state, phase, chosen, eligible.length, nowMs);
+  }
+  const isGathered = nowMs >= phase.sinceMs + plan.timeouts.gatherMs;
+  if (eligible.length >= wanted || (isGathered && eligible.length >= min)) {
+    const chosen = sampleUniform(eligible, wanted, randomOf(state, phase));
+    return ask(state, phase, chosen, eligible.length, nowMs);
+  }
+  return nowMs >= phase.untilMs ? close(nowMs, few) : undefined;
+}
+
+function dueReplies(
+  state: RunState,
+  phase: ActivePhase,
+  fleet: Fleet,
+  nowMs: number,
+): Step | undefined {
+  const { work } = phase;
+  const done = answered(state, work);
+  const goal = goalOf(state, work);
+  if (done >= goal) return close(nowMs, `${done} have answered`);
+  const open = [...state.members.values()].filter(({ progress }) => progress.kind === 'asked');
+  if (nowMs >= phase.untilMs)
+    return close(nowMs, `${done} have answered in time, ${open.length} have not`);
+  // Others are asked in the place of those who cannot, while they would have half of the time.
+  const lacking = goal - done - open.length;
+  const mayAsk =
+    work === 'train' &&
+    state.plan.sampling.kind === 'uniform' &&
+    nowMs < phase.sinceMs + (phase.untilMs - phase.sinceMs) / 2;
+  if (mayAsk && lacking > 0) {
+    const { eligible } = surveyFor(state, fleet, work, nowMs);
+    const count = Math.ceil(lacking * state.plan.clients.overSelect);
+    const chosen = sampleUniform(eligible, count, randomOf(state, phase));
+    if (chosen.length > 0) return ask(state, phase, chosen, eligible.length, nowMs);
+  }
+  const isEnough = done >= numbersOf(state, work).min;
+  if (open.length > 0 || (mayAsk && !isEnough)) return undefined;
+  return close(nowMs, `${done} have answered, and nobody else is asked`);
+}
+
+function dueAsynchronous(
+  state: RunState,
+  phase: ActivePhase,
+  fleet: Fleet,
+  nowMs: number,
+): Step | undefined {
+  const { target } = state.plan.clients;
+  if (answered(state, 'train') >= target) return { kind: 'aggregate' };
+  if (nowMs >= phase.untilMs)
+    return close(nowMs, `fewer than ${target} updates in the time of a round`);
+  const late = [...state.members]
+    .filter(([, { progress, untilMs }]) => progress.kind !== 'trained' && untilMs <= nowMs)
+    .map(([device]) => device);
+  if (late.length > 0)
+    return {
+      kind: 'append',
+      events: inParts(late).map((devices) => ({ kind: 'lapsed', atMs: nowMs, devices })),
+    };
+  const atWork = [...state.members.values()].filter(({ progress }) => progress.kind === 'asked');
+  const room = numbersOf(state, 'train').wanted - atWork.length;
+  if (room <= 0) return undefined;
+  const { eligible } = surveyFor(state, fleet, 'train', nowMs);
+  const chosen = sampleUniform(eligible, room, randomOf(state, phase));
+  return chosen.length === 0 ? undefined : ask(state, phase, chosen, eligible.length, nowMs);
+}
+
+const close = (atMs: number, reason: string): Step => ({
+  kind: 'append',
+  events: [{ kind: 'closed', atMs, reason }],
+});
+
+/** Each is told at a moment of its own, below the plan's pace: they fetch the model then. [RND7] */
+function ask(
+  state: RunState,
+  { work, round, attempt }: ActivePhase,
+  chosen: readonly LearnDevice[],
+  eligible: number,
+  nowMs: number,
+): Step {
+  const { plan } = state;
+  const apartMs = minuteMs / plan.tellsPerMinute;
+  const firstMs = Math.max(nowMs, Math.min(state.nextTellMs + apartMs, nowMs + minuteMs));
+  const members = chosen.map((device, i) => ({
+    device: device.device,
+    cohort: cohortOf(device, plan.evaluate?.cohort ?? 'site'),
+    tellAtMs: Math.round(firstMs + i * apartMs),
+  }));
+  const { roundMs, evaluateMs } = plan.timeouts;
+  const untilMs = (members.at(-1)?.tellAtMs ?? nowMs) + (work === 'train' ? roundMs : evaluateMs);
+  return {
+    kind: 'append',
+    events: inParts(members).map((part) => ({
+      kind: 'chosen',
+      atMs: nowMs,
+      work,
+      round,
+      attempt,
+      untilMs,
+      eligible,
+      members: part,
+    })),
+  };
+}
+
+function cohortOf(
+  { site, target, learn }: LearnDevice,
+  cohort: 'site' | 'target' | 'hardware-class',
+): string {
+  if (cohort === 'hardware-class') return learn?.hardwareClass ?? 'unknown';
+  return cohort === 'site' ? site : target;
+}
+
+/** The plan's seed, and where in the run it is: a selection can be told again from the log. */
+function randomOf({ plan, members }: RunState, { round, attempt, work }: ActivePhase): Random {
+  const kind = work === 'train' ? 0 : 1;
+  return createRandom(plan.seed)
+    .fork(round)
+    .fork(attempt * 2 + kind)
+    .fork(members.size);
+}
+
+function inParts<Item>(items: readonly Item[]): Item[][] {
+  const parts: Item[][] = [];
+  for (let from = 0; from < items.length; from += devicesPerEventMax)
+    parts.push(items.slice(from, from + devicesPerEventMax));
+  return parts;
+}

@@ -1,0 +1,12 @@
+export { countsOf } from './explain-run.ts';
+export type { BaseModel, BaseModels, LearnDevices, TaskStore } from './ports.ts';
+export {
+  type Contribution,
+  contributionSchema,
+  evaluationSchema,
+  metricsSchema,
+  workKinds,
+} from './run-event.ts';
+export { type RunPlan, runPlanSchema } from './run-plan.ts';
+export type { RoundSummary, RunState } from './run-state.ts';
+export { type LearnRuns, openRuns } from './runs.ts';

@@ -1,0 +1,47 @@
+// What learning runs need of the world. The adapters over a database and a bundle's files lie elsewhere; the fakes in
+// ../../testing keep the same contracts.
+
+import type { Result } from '@skerry/shared';
+import type { DownBody } from '@skerry/sync-protocol';
+import type { BlobStore } from '@skerry/sync-protocol/blobs';
+import type { LearnPlan, ParameterLayout } from '@skerry/sync-protocol/learn';
+import type { RunPlan } from './run-plan.ts';
+import type { LearnDevice } from './select-clients.ts';
+
+export interface LearnDevices {
+  list(): readonly LearnDevice[];
+}
+
+/** What each device was last told of each run. */
+export interface TaskStore {
+  /**
+   * In one transaction: where the last that `device` was told of `run` has another name, this is recorded and its down op
+   * appended, and the one before, if it still waits, is said no more. Returns whether it was so. Thus each is said once,
+   * whoever tries and however often.
+   */
+  say(
+    device: string,
+    run: string,
+    name: string,
+    body: DownBody,
+    nowMs: number,
+  ): Promise<Result<boolean>>;
+}
+
+/** The model that a run begins from. */
+export interface BaseModel {
+  readonly version: string;
+  /** sha256 of its manifest. */
+  readonly bundle: string;
+  readonly network: LearnPlan['network'];
+  readonly layout: ParameterLayout;
+  readonly parameters: Float32Array<ArrayBuffer>;
+}
+
+export interface BaseModels {
+  /** Fails with `model_not_found`, and with `invalid_argument` where it cannot be trained so. */
+  open(plan: Pick<RunPlan, 'model' | 'base' | 'network' | 'trains'>): Promise<Result<BaseModel>>;
+}
+
+/** The blobs that a device may read: it cannot name another's update as its own. */
+export type BlobsOf = (device: string) => Pick<BlobStore, 'holding' | 'read'>;

@@ -1,0 +1,110 @@
+// What an operator asks for when a fleet shall learn: of which model, on whose examples, by which strategy, how many rounds,
+// and how long each part may take. The API's border; nothing of it changes while the run lasts.
+
+import { nameSchema, shareSchema } from '@skerry/shared';
+import { compressionSchema, learnPlanSchema } from '@skerry/sync-protocol/learn';
+import { z } from 'zod';
+import { selectionSchema } from '../../fleet/selection.ts';
+import { strategyOptionsSchema } from '../strategies/index.ts';
+
+/** Of one attempt: whose updates are in a model is said in one event. */
+export const clientsMax = 5_000;
+export const roundsMax = 10_000;
+
+const durationMsSchema = z.int().min(1_000).max(31_536_000_000);
+const minuteMs = 60_000;
+const hourMs = 60 * minuteMs;
+const dayMs = 24 * hourMs;
+
+const { shape } = learnPlanSchema;
+
+/** The work of one client. */
+const workSchema = z.strictObject({
+  epochs: shape.epochs.default(1),
+  batch: shape.batch.default(10),
+  learningRate: shape.learningRate.default(0.05),
+  momentum: shape.momentum,
+  clipNorm: shape.clipNorm,
+  localNoise: shape.localNoise,
+  examplesMin: shape.examplesMin.default(10),
+  examplesMax: shape.examplesMax.default(10_000),
+  holdOut: shape.holdOut.default(0.2),
+  compression: compressionSchema.default({ kind: 'none' }),
+});
+
+const clientsSchema = z
+  .strictObject({
+    /** A round is over when so many have answered. */
+    target: z.int().min(1).max(clientsMax),
+    /** With fewer at its deadline an attempt has failed. */
+    min: z.int().min(1).max(clientsMax),
+    /** So many times the target are asked, for some will not answer. Asynchronous: so many are at work at once. */
+    overSelect: z.number().min(1).max(10).default(1.3),
+  })
+  .refine(({ target, min }) => min <= target, 'a minimum above the target');
+
+/** Who may be asked. What a device does not say of itself counts as fulfilled only where nothing is asked. */
+const eligibilitySchema = z.strictObject({
+  idle: z.boolean().default(true),
+  charging: z.boolean().default(false),
+  unmetered: z.boolean().default(false),
+  batteryMin: shareSchema.optional(),
+  temperatureMax: z.number().min(-50).max(150).optional(),
+  hardwareClasses: z.array(nameSchema).min(1).max(64).optional(),
+  /** Between two rounds of one device. */
+  separationMs: z.int().min(0).max(31_536_000_000).default(0),
+});
+
+const evaluateSchema = z.strictObject({
+  /** After each so many rounds, and after the last. */
+  everyRounds: z.int().min(1).max(roundsMax).default(1),
+  clients: z.int().min(1).max(clientsMax),
+  /** What a part of the fleet is told apart by. */
+  cohort: z.enum(['site', 'target', 'hardware-class']).default('site'),
+});
+
+const timeoutsSchema = z
+  .strictObject({
+    /** A round waits so long for its full number, then it begins with what is enough. */
+    gatherMs: z.int().min(0).max(dayMs).default(30_000),
+    /** Without enough devices by then the attempt has failed. */
+    selectMs: durationMsSchema.default(dayMs),
+    roundMs: durationMsSchema.default(hourMs),
+    evaluateMs: durationMsSchema.default(hourMs),
+    /** Of the coordinator's own part: aggregating, publishing. */
+    finishMs: durationMsSchema.default(10 * minuteMs),
+  })
+  .prefault({});
+
+export const runPlanSchema = z.strictObject({
+  id: nameSchema,
+  model: nameSchema,
+  /** The version that it begins from, or an alias of it. */
+  base: z.string().min(1).max(64),
+  /** A network that the devices' runtime knows; absent: the graph of the base. */
+  network: nameSchema.optional(),
+  trains: shape.trains.default('all'),
+  strategy: strategyOptionsSchema.prefault({ name: 'fedavg' }),
+  rounds: z.int().min(1).max(roundsMax),
+  clients: clientsSchema,
+  /** `poisson`: each that is eligible with this chance, independently, as the privacy accountant assumes. */
+  sampling: z
+    .discriminatedUnion('kind', [
+      z.strictObject({ kind: z.literal('uniform') }),
+      z.strictObject({ kind: z.literal('poisson'), share: shareSchema }),
+    ])
+    .default({ kind: 'uniform' }),
+  select: selectionSchema.default({}),
+  eligibility: eligibilitySchema.prefault({}),
+  work: workSchema.prefault({}),
+  evaluate: evaluateSchema.optional(),
+  timeouts: timeoutsSchema,
+  /** Of one round; after so many the run has failed. */
+  attemptsMax: z.int().min(1).max(100).default(3),
+  /** How many devices are told in a minute: they fetch the model when they are. */
+  tellsPerMinute: z.int().min(1).max(1_000_000).default(600),
+  seed: z.int().nonnegative().max(0xffff_ffff).default(1),
+});
+export type RunPlan = z.infer<typeof runPlanSchema>;
+/** As it is written down. */
+export type RunPlanInput = z.input<typeof runPlanSchema>;

@@ -1,0 +1,274 @@
+// The machine by itself: what each phase makes of each event, and an asynchronous run, in which devices come and go.
+
+import { describe, expect, it } from 'vitest';
+import { sampleRunPlan } from '../../testing/run-turns.ts';
+import { dueStep, type Fleet, type Step } from './due-step.ts';
+import { type RunEvent, type RunEventOf, runEventSchema } from './run-event.ts';
+import type { RunPlanInput } from './run-plan.ts';
+import { begin, isActive, type Phase, type RunState, replay, transition } from './run-state.ts';
+import type { LearnDevice } from './select-clients.ts';
+
+const digest = (letter: string): string => `sha256:${letter.repeat(64)}`;
+const blob = (letter: string) => ({ digest: digest(letter), bytes: 8 });
+const model = (letter: string) => ({ parameters: blob(letter), state: blob(letter) });
+
+const created = (
+  more: Partial<RunPlanInput> = {},
+  asynchronous = false,
+): RunEventOf<'created'> => ({
+  kind: 'created',
+  atMs: 0,
+  by: 'me',
+  plan: sampleRunPlan(more),
+  base: { version: '1.0.0', bundle: digest('a') },
+  learn: {
+    version: 1,
+    model: 'digits',
+    base: digest('a'),
+    network: { kind: 'named', name: 'point' },
+    trains: 'all',
+    layout: { tensors: [{ name: 'w', shape: [2] }] },
+    epochs: 1,
+    batch: 1,
+    learningRate: 0.1,
+    compression: { kind: 'none' },
+    examplesMin: 10,
+    examplesMax: 100,
+    holdOut: 0,
+    seed: 1,
+  },
+  model: model('0'),
+  asynchronous,
+});
+
+const deviceOf = (i: number): LearnDevice => ({
+  device: `device-${i}`,
+  online: true,
+  site: 'default',
+  target: 'linux-x64',
+  labels: [],
+  running: {},
+  learn: {
+    plans: [1],
+    networks: ['point'],
+    examples: [{ model: 'digits', count: 50 }],
+    idle: true,
+  },
+});
+const fleetOf = (count: number): Fleet => ({
+  devices: () => Array.from({ length: count }, (_, i) => deviceOf(i)),
+  isBusy: () => false,
+});
+
+const trained = (
+  device: string,
+  round: number,
+  op: number,
+  attempt = 1,
+): RunEventOf<'replied'>['replies'][number] => ({
+  device,
+  op,
+  round,
+  attempt,
+  outcome: {
+    kind: 'trained',
+    update: blob('b'),
+    examples: 5,
+    steps: 1,
+    completed: 1,
+    metrics: {},
+    norm: 1,
+  },
+});
+const replied = (...replies: RunEventOf<'replied'>['replies']): RunEvent => ({
+  kind: 'replied',
+  atMs: 5,
+  replies,
+});
+const aggregated = (state: RunState, devices: readonly string[], changed = true): RunEvent => ({
+  kind: 'aggregated',
+  atMs: 9,
+  round: state.round,
+  attempt: 1,
+  model: model('c'),
+  changed,
+  contributions: devices.map((device) => ({
+    device,
+    round: state.round,
+    attempt: 1,
+    update: digest('b'),
+    examples: 5,
+    used: true,
+  })),
+  deltaNorm: 1,
+  stepNorm: 1,
+  metrics: {},
+});
+const apply = (state: RunState, step: Step | undefined): RunState => {
+  if (step?.kind !== 'append') throw new Error(`expected events, got ${step?.kind}`);
+  return step.events.map((event) => runEventSchema.parse(event)).reduce(transition, state);
+};
+
+/** A run in each phase. */
+const selecting = begin(created({ evaluate: { clients: 4 } }));
+const training = apply(selecting, dueStep(selecting, fleetOf(4), 1));
+const answered = [...training.members.keys()].map((device, op) => trained(device, 0, op));
+const full = transition(training, replied(...answered));
+const aggregating = apply(full, dueStep(full, fleetOf(4), 6));
+const selectingToEvaluate = transition(aggregating, aggregated(aggregating, ['device-0']));
+const evaluating = apply(selectingToEvaluate, dueStep(selectingToEvaluate, fleetOf(4), 10));
+const evaluated = apply(evaluating, dueStep(evaluating, fleetOf(4), 99_999_999));
+const end = (kind: 'stopped' | 'failed'): RunEvent =>
+  kind === 'stopped'
+    ? { kind, atMs: 9, by: 'me', reason: 'why' }
+    : { kind, atMs: 9, reason: 'why' };
+const stopped = transition(training, end('stopped'));
+const failed = transition(training, end('failed'));
+const completed: RunState = { ...training, phase: { kind: 'completed', sinceMs: 9 } };
+
+type Kind = Phase['kind'];
+const states: Record<Kind, RunState> = {
+  selecting,
+  training,
+  aggregating,
+  evaluating,
+  completed,
+  stopped,
+  failed,
+};
+const events: Record<RunEvent['kind'], RunEvent> = {
+  created: created(),
+  chosen: {
+    kind: 'chosen',
+    atMs: 2,
+    work: 'train',
+    round: 0,
+    attempt: 1,
+    untilMs: 99,
+    eligible: 1,
+    members: [{ device: 'device-7', cohort: 'x', tellAtMs: 2 }],
+  },
+  replied: replied(...answered.slice(0, 1)),
+  lapsed: { kind: 'lapsed', atMs: 3, devices: ['device-0'] },
+  closed: { kind: 'closed', atMs: 3, reason: 'why' },
+  aggregated: aggregated(aggregating, ['device-0']),
+  evaluated: { kind: 'evaluated', atMs: 9, round: 1 },
+  stopped: end('stopped'),
+  failed: end('failed'),
+};
+
+/** What comes of each event in each phase, and in which attempt where it is another. */
+const ends = { stopped: 'stopped', failed: 'failed' } as const;
+const table: Record<Kind, Partial<Record<RunEvent['kind'], string>>> = {
+  selecting: { ...ends, chosen: 'training', closed: 'selecting' },
+  training: { ...ends, closed: 'selecting' },
+  aggregating: { ...ends, closed: 'selecting', aggregated: 'selecting' },
+  evaluating: { ...ends, closed: 'aggregating' },
+  completed: {},
+  stopped: {},
+  failed: {},
+};
+
+describe('a run’s phases', () => {
+  const cells = Object.entries(states).flatMap(([kind, state]) =>
+    Object.entries(events).map(([name, event]) => ({ kind: kind as Kind, state, name, event })),
+  );
+  it.each(cells)('[RND1] $kind: $name', ({ kind, state, event }) => {
+    expect(state.phase.kind).toBe(kind);
+    const after = transition(state, event);
+    expect(after.phase.kind).toBe(table[kind][event.kind] ?? kind);
+    if (!isActive(state.phase)) expect(after).toBe(state);
+    if (isActive(after.phase)) expect(after.phase.untilMs).toBeGreaterThan(after.phase.sinceMs);
+  });
+
+  it('[RND1] one that evaluates nothing goes on to the next round, and after the last it ends', () => {
+    expect(evaluated.phase).toMatchObject({ kind: 'aggregating', work: 'evaluate', round: 1 });
+    const next = transition(evaluated, events.evaluated);
+    expect(next.phase).toMatchObject({ kind: 'selecting', work: 'train', round: 1, attempt: 1 });
+    const last = { ...evaluated, plan: { ...evaluated.plan, rounds: 1 } };
+    expect(transition(last, events.evaluated).phase).toMatchObject({ kind: 'completed' });
+    expect(transition(selectingToEvaluate, events.closed).phase).toMatchObject({
+      kind: 'selecting',
+      work: 'train',
+      round: 1,
+    });
+  });
+
+  it('[RND3] takes no more than enough, in the order in which replies came', () => {
+    const wide = begin(created({ clients: { target: 2, min: 2, overSelect: 2 } }));
+    const asked = apply(wide, dueStep(wide, fleetOf(4), 1));
+    const all = [...asked.members.keys()];
+    const done = transition(asked, replied(...all.map((device, op) => trained(device, 0, op))));
+    const kinds = all.map((device) => done.members.get(device)?.progress.kind);
+    expect(kinds).toEqual(['trained', 'trained', 'surplus', 'surplus']);
+  });
+
+  it('[RND4] keeps an attempt’s number to its end: a reply to another is none', () => {
+    const other = transition(training, replied(trained('device-0', 0, 1, 2)));
+    expect(other).toBe(training);
+    expect(transition(training, replied(trained('device-0', 1, 1)))).toBe(training);
+  });
+
+  it('is the same from its log', () => {
+    const step = dueStep(selecting, fleetOf(4), 1);
+    const log = [
+      created({ evaluate: { clients: 4 } }),
+      ...(step?.kind === 'append' ? step.events : []),
+      replied(...answered),
+    ].map((event) => runEventSchema.parse(JSON.parse(JSON.stringify(event))));
+    expect(replay(log)).toEqual(full);
+  });
+});
+
+describe('an asynchronous run', () => {
+  const plan = { clients: { target: 2, min: 2, overSelect: 2 }, rounds: 3 };
+  const started = begin(created(plan, true));
+  const atWork = apply(started, dueStep(started, fleetOf(9), 1));
+
+  it('[RND11] has so many at work at any time, whoever has answered', () => {
+    expect(atWork.members.size).toBe(4);
+    expect(dueStep(atWork, fleetOf(9), 2)).toBeUndefined();
+    const [first = ''] = atWork.members.keys();
+    const one = transition(atWork, replied(trained(first, 0, 1)));
+    const more = apply(one, dueStep(one, fleetOf(9), 3));
+    const asked = [...more.members.values()].filter(({ progress }) => progress.kind === 'asked');
+    expect(asked).toHaveLength(4);
+    expect(more.members.size).toBe(5);
+  });
+
+  it('[RND11] makes the next model of each full buffer, and lets the others go on', () => {
+    const [a = '', b = '', c = ''] = atWork.members.keys();
+    const two = transition(atWork, replied(trained(a, 0, 1), trained(b, 0, 2)));
+    expect(dueStep(two, fleetOf(4), 3)).toEqual({ kind: 'aggregate' });
+    const next = transition(two, aggregated(two, [a, b]));
+    expect(next).toMatchObject({ round: 1, phase: { kind: 'training', round: 1, attempt: 1 } });
+    expect(next.members.get(c)?.progress).toEqual({ kind: 'asked' });
+    // What was begun from the model before counts still, and is known to be old.
+    const late = transition(next, replied(trained(c, 0, 3)));
+    expect(late.members.get(c)).toMatchObject({ round: 0, progress: { kind: 'trained' } });
+    const refilled = apply(late, dueStep(late, fleetOf(9), 4));
+    const rounds = [...refilled.members.values()].map(({ round }) => round);
+    expect(rounds.filter((round) => round === 1)).toHaveLength(3);
+  });
+
+  it('[RND11] waits for nobody longer than a round, and without progress it fails', () => {
+    const { roundMs } = atWork.plan.timeouts;
+    const [first = ''] = atWork.members.keys();
+    const one = transition(atWork, replied(trained(first, 0, 1)));
+    const phase = one.phase as Extract<Phase, { kind: 'training' }>;
+    const patient = { ...one, phase: { ...phase, untilMs: 10 * roundMs } };
+    const lapsed = apply(patient, dueStep(patient, fleetOf(0), roundMs + 1_000));
+    expect([...lapsed.members.keys()]).toEqual([first]);
+    const again = apply(one, dueStep(one, fleetOf(0), roundMs + 1_000));
+    expect(again.phase).toMatchObject({ kind: 'selecting', attempt: 2 });
+    expect(again.setback).toMatch(/fewer than 2 updates/);
+  });
+
+  it('[RND11] goes on in the same round while a buffer fills', () => {
+    const [a = '', b = ''] = atWork.members.keys();
+    const two = transition(atWork, replied(trained(a, 0, 1), trained(b, 0, 2)));
+    const same = transition(two, aggregated(two, [a, b], false));
+    expect(same).toMatchObject({ round: 0, history: [], model: model('c') });
+    expect(same.members.has(a)).toBe(false);
+  });
+});

@@ -1,0 +1,380 @@
+// A learning run as the fold of its log. Pure: the same events give the same state on any machine and in any year.
+//
+//   created ─▶ selecting ─▶ training ─▶ aggregating ─▶ [selecting ─▶ evaluating ─▶ aggregating] ─▶ selecting … ─▶ completed
+//                 ▲  │         │             │
+//                 │  └─────────┴─────────────┘ too few, too late, not to be added: the next attempt, attemptsMax of them
+//                 └──────────────────┘
+//   and from each of them: stopped, by an operator · failed, with the reason
+//
+// An asynchronous run stays in `training`: who has answered makes room for another, and each full buffer is the next model.
+// Each phase that is not final ends by a time of its own, if by nothing else.
+
+import { assert } from '@skerry/shared';
+import type { LearnPlan } from '@skerry/sync-protocol/learn';
+import type {
+  Evaluation,
+  Outcome,
+  RoundModel,
+  RunEvent,
+  RunEventOf,
+  WorkKind,
+} from './run-event.ts';
+import type { RunPlan } from './run-plan.ts';
+
+/** What is under way. */
+interface Step {
+  readonly work: WorkKind;
+  readonly round: number;
+  readonly attempt: number;
+  readonly sinceMs: number;
+  readonly untilMs: number;
+}
+export type Phase =
+  /** Waits for devices that may be asked. */
+  | (Step & { readonly kind: 'selecting' })
+  /** Waits for their replies. */
+  | (Step & { readonly kind: 'training' })
+  | (Step & { readonly kind: 'evaluating' })
+  /** Waits for this coordinator itself. */
+  | (Step & { readonly kind: 'aggregating' })
+  | { readonly kind: 'completed'; readonly sinceMs: number }
+  | {
+      readonly kind: 'stopped' | 'failed';
+      readonly sinceMs: number;
+      readonly reason: string;
+      readonly by?: string;
+    };
+export type ActivePhase = Extract<Phase, Step>;
+
+export type Progress =
+  | { readonly kind: 'asked' }
+  /** What came of it, and by which op. */
+  | (Outcome & { readonly op: number })
+  /** Enough had answered before it. */
+  | { readonly kind: 'surplus'; readonly op: number };
+
+/** A device that was asked. */
+export interface Member {
+  readonly work: WorkKind;
+  readonly round: number;
+  readonly attempt: number;
+  readonly cohort: string;
+  readonly tellAtMs: number;
+  readonly untilMs: number;
+  readonly progress: Progress;
+}
+
+/** What a round has come to. */
+export interface RoundSummary {
+  /** Of the model that it made: the first is 1. */
+  readonly round: number;
+  readonly atMs: number;
+  /** How often it was begun. */
+  readonly attempts: number;
+  readonly clients: number;
+  readonly used: number;
+  readonly quarantined: number;
+  readonly deltaNorm: number;
+  readonly stepNorm: number;
+  /** As the clients say. */
+  readonly metrics: Readonly<Record<string, number>>;
+  readonly federated?: Evaluation;
+  readonly central?: Readonly<Record<string, number>>;
+}
+
+export interface RunState {
+  readonly plan: RunPlan;
+  readonly by: string;
+  readonly createdMs: number;
+  readonly base: RunEventOf<'created'>['base'];
+  readonly learn: LearnPlan;
+  readonly asynchronous: boolean;
+  readonly model: RoundModel;
+  /** How many models came before this one. */
+  readonly round: number;
+  readonly phase: Phase;
+  readonly members: ReadonlyMap<string, Member>;
+  /** When each device was last asked. */
+  readonly askedMs: ReadonlyMap<string, number>;
+  /** Up to when the moments of telling are given away. */
+  readonly nextTellMs: number;
+  /** Quarantined updates since the last model. */
+  readonly quarantined: number;
+  readonly attempts: number;
+  readonly history: readonly RoundSummary[];
+  /** Why the last attempt was no round. */
+  readonly setback: string | undefined;
+}
+
+/** The first event of every log. */
+export function begin(event: RunEventOf<'created'>): RunState {
+  const { plan, atMs, by, base, learn, asynchronous, model } = event;
+  return {
+    plan,
+    by,
+    createdMs: atMs,
+    base,
+    learn,
+    asynchronous,
+    model,
+    round: 0,
+    phase: selecting(plan, 'train', 0, 1, atMs),
+    members: new Map(),
+    askedMs: new Map(),
+    nextTellMs: 0,
+    quarantined: 0,
+    attempts: 1,
+    history: [],
+    setback: undefined,
+  };
+}
+
+/** `undefined` of no events. */
+export function replay(events: readonly RunEvent[]): RunState | undefined {
+  const [first, ...rest] = events;
+  if (first === undefined) return undefined;
+  assert(first.kind === 'created', 'a run’s log begins with its creation');
+  return rest.reduce(transition, begin(first));
+}
+
+export const isActive = (phase: Phase): phase is ActivePhase => 'untilMs' in phase;
+
+/** An event that a phase does not know changes nothing. */
+export function transition(state: RunState, event: RunEvent): RunState {
+  if (!isActive(state.phase)) return state;
+  switch (event.kind) {
+    case 'created':
+      return state;
+    case 'chosen':
+      return choose(state, state.phase, event);
+    case 'replied':
+      return event.replies.reduce(reply, state);
+    case 'lapsed':
+      return { ...state, members: without(state.members, event.devices) };
+    case 'closed':
+      return close(state, state.phase, event);
+    case 'aggregated':
+      return aggregate(state, state.phase, event);
+    case 'evaluated':
+      return evaluate(state, state.phase, event);
+    case 'stopped':
+    case 'failed':
+      return end(state, {
+        kind: event.kind,
+        sinceMs: event.atMs,
+        reason: event.reason,
+        ...(event.kind === 'stopped' ? { by: event.by } : {}),
+      });
+  }
+}
+
+/** How many have answered as they should. */
+export const answered = (state: RunState, work: WorkKind): number =>
+  [...state.members.values()].filter(({ progress }) => progress.kind === doneAs[work]).length;
+
+const doneAs = { train: 'trained', evaluate: 'evaluated' } as const;
+
+/** When so many have answered, nobody else is waited for. */
+export function goalOf({ plan, members }: RunState, work: WorkKind): number {
+  if (work === 'evaluate') return plan.evaluate?.clients ?? 0;
+  // Whom chance has chosen is in the sample, or the accountant's sample is another one.
+  return plan.sampling.kind === 'poisson' ? members.size : plan.clients.target;
+}
+
+function selecting(
+  { timeouts }: RunPlan,
+  work: WorkKind,
+  round: number,
+  attempt: number,
+  sinceMs: number,
+): ActivePhase {
+  const limitMs = work === 'train' ? timeouts.selectMs : timeouts.gatherMs;
+  return { kind: 'selecting', work, round, attempt, sinceMs, untilMs: sinceMs + limitMs };
+}
+
+function choose(state: RunState, phase: ActivePhase, event: RunEventOf<'chosen'>): RunState {
+  const { work, round, attempt, atMs, untilMs } = event;
+  if (phase.round !== round || phase.attempt !== attempt || phase.work !== work) return state;
+  const begins = phase.kind === 'selecting';
+  if (!begins && phase.kind !== 'training' && phase.kind !== 'evaluating') return state;
+  // An asynchronous run begins once; whom a round before has asked is still at work.
+  const members = new Map(begins && !state.asynchronous ? [] : state.members);
+  const askedMs = new Map(state.askedMs);
+  let { nextTellMs } = state;
+  for (const { device, cohort, tellAtMs } of event.members) {
+    members.set(device, {
+      work,
+      round,
+      attempt,
+      cohort,
+      tellAtMs,
+      untilMs,
+      progress: { kind: 'asked' },
+    });
+    if (work === 'train') askedMs.set(device, atMs);
+    nextTellMs = Math.max(nextTellMs, tellAtMs);
+  }
+  return {
+    ...state,
+    members,
+    askedMs,
+    nextTellMs,
+    phase: begins
+      ? {
+          kind: work === 'train' ? 'training' : 'evaluating',
+          work,
+          round,
+          attempt,
+          sinceMs: atMs,
+          untilMs,
+        }
+      : phase,
+  };
+}
+
+type Reply = RunEventOf<'replied'>['replies'][number];
+
+/** Named by (round, client, attempt): what comes twice changes nothing. [RND5] */
+function reply(state: RunState, { device, op, round, attempt, outcome }: Reply): RunState {
+  const { phase } = state;
+  const member = state.members.get(device);
+  if (member === undefined || member.progress.kind !== 'asked') return state;
+  if (member.round !== round || member.attempt !== attempt) return state;
+  if (!isActive(phase) || (phase.kind !== 'training' && phase.kind !== 'evaluating')) return state;
+  const isDone = outcome.kind === doneAs[member.work];
+  if (!isDone && (outcome.kind === 'trained' || outcome.kind === 'evaluated')) return state;
+  const isSurplus =
+    isDone && !state.asynchronous && answered(state, member.work) >= goalOf(state, member.work);
+  const progress: Progress = isSurplus ? { kind: 'surplus', op } : { ...outcome, op };
+  return {
+    ...state,
+    members: new Map(state.members).set(device, { ...member, progress }),
+    quarantined: state.quarantined + (outcome.kind === 'quarantined' ? 1 : 0),
+  };
+}
+
+function close(state: RunState, phase: ActivePhase, event: RunEventOf<'closed'>): RunState {
+  const { atMs, reason } = event;
+  const { plan } = state;
+  const { work, round, attempt } = phase;
+  const aggregating: Phase = {
+    kind: 'aggregating',
+    work,
+    round,
+    attempt,
+    sinceMs: atMs,
+    untilMs: atMs + plan.timeouts.finishMs,
+  };
+  switch (phase.kind) {
+    case 'evaluating':
+      return { ...state, phase: aggregating };
+    case 'training':
+      return answered(state, 'train') >= plan.clients.min && !state.asynchronous
+        ? { ...state, phase: aggregating }
+        : retry(state, phase, reason, atMs);
+    case 'selecting':
+    case 'aggregating':
+      // Nobody to evaluate with, or it cannot be put together: the run goes on without.
+      return work === 'evaluate'
+        ? next({ ...state, setback: reason }, atMs)
+        : retry(state, phase, reason, atMs);
+  }
+}
+
+function retry(state: RunState, phase: ActivePhase, reason: string, atMs: number): RunState {
+  const { plan, attempts } = state;
+  const { round, attempt } = phase;
+  if (attempts >= plan.attemptsMax)
+    return end(state, {
+      kind: 'failed',
+      sinceMs: atMs,
+      reason: `round ${round}, attempt ${attempt} of ${plan.attemptsMax}: ${reason}`,
+    });
+  return {
+    ...state,
+    members: new Map(),
+    attempts: attempts + 1,
+    setback: reason,
+    phase: selecting(plan, 'train', round, attempt + 1, atMs),
+  };
+}
+
+function aggregate(state: RunState, phase: ActivePhase, event: RunEventOf<'aggregated'>): RunState {
+  const isDue = state.asynchronous ? phase.kind === 'training' : phase.kind === 'aggregating';
+  if (!isDue || phase.work !== 'train' || phase.round !== event.round) return state;
+  const { atMs, model, changed, contributions, deltaNorm, stepNorm, metrics } = event;
+  const taken = contributions.map(({ device }) => device);
+  const members = state.asynchronous ? without(state.members, taken) : new Map<string, Member>();
+  // A buffer that is not full yet: the same round goes on.
+  if (!changed) return { ...state, model, members };
+  const round = state.round + 1;
+  const summary: RoundSummary = {
+    round,
+    atMs,
+    attempts: state.attempts,
+    clients: contributions.length,
+    used: contributions.filter(({ used }) => used).length,
+    quarantined: state.quarantined,
+    deltaNorm,
+    stepNorm,
+    metrics,
+  };
+  const advanced: RunState = {
+    ...state,
+    model,
+    round,
+    members,
+    attempts: 1,
+    quarantined: 0,
+    setback: undefined,
+    history: [...state.history, summary],
+  };
+  const { plan } = state;
+  const isLast = round >= plan.rounds;
+  if (state.asynchronous && !isLast)
+    return {
+      ...advanced,
+      phase: { ...phase, round, sinceMs: atMs, untilMs: atMs + plan.timeouts.roundMs },
+    };
+  const { evaluate: wanted } = plan;
+  return wanted !== undefined && (isLast || round % wanted.everyRounds === 0)
+    ? { ...advanced, members: new Map(), phase: selecting(plan, 'evaluate', round, 1, atMs) }
+    : next(advanced, atMs);
+}
+
+function evaluate(state: RunState, phase: ActivePhase, event: RunEventOf<'evaluated'>): RunState {
+  if (phase.kind !== 'aggregating' || phase.work !== 'evaluate') return state;
+  const { round, federated, central, atMs } = event;
+  const history = state.history.map((summary) =>
+    summary.round === round
+      ? {
+          ...summary,
+          ...(federated === undefined ? {} : { federated }),
+          ...(central === undefined ? {} : { central }),
+        }
+      : summary,
+  );
+  return next({ ...state, history }, atMs);
+}
+
+/** The next round, or the end. */
+function next(state: RunState, atMs: number): RunState {
+  const { plan, round } = state;
+  if (round >= plan.rounds) return end(state, { kind: 'completed', sinceMs: atMs });
+  return {
+    ...state,
+    members: new Map(),
+    phase: selecting(plan, 'train', round, 1, atMs),
+  };
+}
+
+const end = (state: RunState, phase: Phase): RunState => ({ ...state, members: new Map(), phase });
+
+function without(
+  members: ReadonlyMap<string, Member>,
+  devices: readonly string[],
+): ReadonlyMap<string, Member> {
+  const left = new Map(members);
+  for (const device of devices) left.delete(device);
+  return left;
+}

@@ -1,0 +1,190 @@
+// Learning runs at work: takes what devices reply, lets time pass, puts rounds together, and tells devices what they are
+// asked. All that it knows is in the logs and in blobs that these name, so it may be killed at any moment, and several may
+// run on one database.
+
+import {
+  type Clock,
+  err,
+  failure,
+  type Log,
+  messageOf,
+  ok,
+  type Result,
+  type Timer,
+} from '@skerry/shared';
+import type { EventStore } from '../../event-log/event-store.ts';
+import { aggregateRound, evaluateRound } from './aggregate-round.ts';
+import { type CreateRunPorts, createRun } from './create-run.ts';
+import { dueStep, type Fleet, type Step } from './due-step.ts';
+import { explainClient, explainRun } from './explain-run.ts';
+import { sweepModels } from './model-blobs.ts';
+import type { LearnDevices } from './ports.ts';
+import { type OpenRun, openRunBook, type RunBook } from './run-book.ts';
+import type { RunEvent } from './run-event.ts';
+import type { RunPlan } from './run-plan.ts';
+import { isActive, type RunState, transition } from './run-state.ts';
+import { sayTasks } from './say-tasks.ts';
+import { type RepliesPorts, takeReplies } from './take-replies.ts';
+
+export interface RunsPorts extends RepliesPorts, CreateRunPorts {
+  readonly store: EventStore;
+  readonly devices: LearnDevices;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface Order {
+  readonly by: string;
+  readonly reason: string;
+}
+
+export interface LearnRuns {
+  /** Fails with `invalid_argument` and every obstacle where it could never end. */
+  start(plan: RunPlan, by: string): Promise<Result<RunState>>;
+  /** Nothing further; what has been learned so far is kept. */
+  stop(id: string, order: Order): Promise<Result<void>>;
+  get(id: string): RunState | undefined;
+  /** In the order in which they began. */
+  list(): readonly RunState[];
+  /** Of a run, or of a device in each run that is under way. */
+  why(name: string): readonly string[];
+  /** All that happened to a run. Fails with `not_found`. */
+  history(id: string): Promise<Result<readonly RunEvent[]>>;
+  /** One turn of the clockwork; the timer's, and a test's. */
+  turn(): Promise<Result<void>>;
+  close(): Promise<void>;
+}
+
+export interface RunsLimits {
+  /** Without it nothing turns by itself. */
+  readonly turnEveryMs?: number;
+}
+
+/** Of one run in one turn. */
+const stepsMax = 16;
+
+/** Fails with what the store failed with. */
+export async function openRuns(
+  ports: RunsPorts,
+  { turnEveryMs }: RunsLimits = {},
+): Promise<Result<LearnRuns>> {
+  const { clock, log } = ports;
+  const opened = await openRunBook(ports.store, transition);
+  if (!opened.ok) return opened;
+  const book = opened.value;
+  const swept = await sweepModels(ports, book.states());
+  if (!swept.ok) return swept;
+
+  // One after the other: an order and a turn of the same process never race.
+  let tail: Promise<unknown> = Promise.resolve();
+  const inTurn = <Value>(work: () => Promise<Value>): Promise<Value> => {
+    const next = tail.then(work);
+    tail = next.catch(() => {});
+    return next;
+  };
+  const turn = (): Promise<Result<void>> => turnAll(ports, book);
+  let timer: Timer | undefined;
+  const schedule = (afterMs: number): void => {
+    timer = clock.after(afterMs, () => {
+      void inTurn(turn)
+        // A bug in one turn must not end the process, nor the clockwork.
+        .catch((thrown: unknown) => err(failure('internal', messageOf(thrown))))
+        .then((turned) => {
+          if (!turned.ok)
+            log.error(
+              { code: turned.error.code },
+              `learning cannot go on: ${turned.error.message}`,
+            );
+          if (timer !== undefined) schedule(afterMs);
+        });
+    });
+  };
+  if (turnEveryMs !== undefined) schedule(turnEveryMs);
+
+  return ok({
+    start: (plan, by) => inTurn(() => createRun(ports, book, plan, by)),
+    stop: (id, order) =>
+      inTurn(() => book.order(id, { kind: 'stopped', atMs: clock.nowMs(), ...order })),
+    get: (id) => book.find(id)?.log.state(),
+    list: book.states,
+    why: (name) => explain(ports, book, name),
+    history: book.read,
+    turn: () => inTurn(turn),
+    async close() {
+      timer?.cancel();
+      timer = undefined;
+      await tail;
+    },
+  });
+}
+
+async function turnAll(ports: RunsPorts, book: RunBook): Promise<Result<void>> {
+  const refreshed = await book.refresh();
+  if (!refreshed.ok) return refreshed;
+  const turned = [await takeReplies(ports, book)];
+  for (const target of book.runs())
+    turned.push(
+      // A bug in one run is no other's.
+      await turnOne(ports, book, target).catch((thrown: unknown) =>
+        err(failure('internal', messageOf(thrown))),
+      ),
+    );
+  return turned.find(({ ok }) => !ok) ?? ok(undefined);
+}
+
+async function turnOne(ports: RunsPorts, book: RunBook, target: OpenRun): Promise<Result<void>> {
+  for (let steps = 0; steps < stepsMax; steps++) {
+    const state = target.log.state();
+    if (state === undefined) return ok(undefined);
+    const step = dueStep(state, fleetFor(ports, book, state), ports.clock.nowMs());
+    if (step === undefined) break;
+    const events = await eventsOf(ports, state, step);
+    if (!events.ok) return events;
+    const appended = await book.append(target, events.value);
+    if (!appended.ok) return appended;
+    if (!appended.value) return ok(undefined); // Another is at work here; the next turn reads what it has decided.
+    const swept =
+      step.kind === 'aggregate' ? await sweepModels(ports, book.states()) : ok(undefined);
+    if (!swept.ok) return swept;
+  }
+  const state = target.log.state();
+  return state === undefined ? ok(undefined) : sayTasks(ports, state, target.told);
+}
+
+async function eventsOf(
+  ports: RunsPorts,
+  state: RunState,
+  step: Step,
+): Promise<Result<readonly RunEvent[]>> {
+  switch (step.kind) {
+    case 'append':
+      return ok(step.events);
+    case 'aggregate': {
+      const event = await aggregateRound(ports, state, ports.clock.nowMs);
+      return event.ok ? ok([event.value]) : event;
+    }
+    case 'evaluate':
+      return ok([evaluateRound(state, undefined, ports.clock.nowMs())]);
+  }
+}
+
+function fleetFor(ports: Pick<RunsPorts, 'devices'>, book: RunBook, state: RunState): Fleet {
+  const busy = new Set<string>();
+  for (const other of book.states())
+    if (other.plan.id !== state.plan.id && isActive(other.phase))
+      for (const [device, { progress }] of other.members)
+        if (progress.kind === 'asked') busy.add(device);
+  return { devices: ports.devices.list, isBusy: (device) => busy.has(device) };
+}
+
+function explain(ports: RunsPorts, book: RunBook, name: string): readonly string[] {
+  const nowMs = ports.clock.nowMs();
+  const run = book.find(name)?.log.state();
+  return [
+    ...(run === undefined ? [] : explainRun(run, fleetFor(ports, book, run), nowMs)),
+    ...book.states().flatMap((state) => {
+      const why = explainClient(state, name, fleetFor(ports, book, state), nowMs);
+      return why === undefined ? [] : [`${state.plan.id}: ${why}`];
+    }),
+  ];
+}

@@ -1,0 +1,135 @@
+// Tells devices what the log says that they are asked. Each task has a name, and a device is told each once, whoever was
+// killed in between and however many coordinators try.
+
+import { type Clock, collect, ok, type Result } from '@skerry/shared';
+import { type LearnTask, learnPlanBytes } from '@skerry/sync-protocol/learn';
+import type { TaskStore } from './ports.ts';
+import { isActive, type Member, type RunState } from './run-state.ts';
+
+export interface SayingPorts {
+  readonly tasks: TaskStore;
+  readonly clock: Clock;
+}
+
+/** The name under which a device is told what it is asked. */
+const askName = ({ work, round, attempt }: Member): string => `${work} ${round}.${attempt}`;
+
+/** Whom this process has told, by run: what is said anew after a start is the store's to know. */
+export type Told = Map<string, string>;
+
+/** Said at once: the store makes them durable together. */
+const saidAtOnceMax = 256;
+
+/** Who is asked and whose moment has come; and who is not asked any more. */
+export async function sayTasks(
+  ports: SayingPorts,
+  state: RunState,
+  told: Told,
+): Promise<Result<void>> {
+  const nowMs = ports.clock.nowMs();
+  const due = [...state.members].filter(
+    ([device, member]) =>
+      member.progress.kind === 'asked' &&
+      member.tellAtMs <= nowMs &&
+      told.get(device) !== askName(member),
+  );
+  const said = await inParts(due, async ([device, member]) => {
+    const name = askName(member);
+    const done = await sayTask(ports, device, name, taskOf(state, member, nowMs));
+    if (done.ok) told.set(device, name);
+    return done;
+  });
+  if (!said.ok) return said;
+  const over = [...told].filter(([device, name]) => {
+    const member = state.members.get(device);
+    return member?.progress.kind !== 'asked' || askName(member) !== name;
+  });
+  return inParts(over, async ([device, name]) => {
+    const member = state.members.get(device);
+    // It has answered, and waits for nothing; or it may still be at work on what nobody waits for.
+    const hasAnswered = member !== undefined && askName(member) === name;
+    const done = hasAnswered ? ok(undefined) : await sayEnd(ports, state, device);
+    if (done.ok) told.delete(device);
+    return done;
+  });
+}
+
+async function inParts<Item>(
+  items: readonly Item[],
+  act: (item: Item) => Promise<Result<void>>,
+): Promise<Result<void>> {
+  for (let from = 0; from < items.length; from += saidAtOnceMax) {
+    const done = collect(await Promise.all(items.slice(from, from + saidAtOnceMax).map(act)));
+    if (!done.ok) return done;
+  }
+  return ok(undefined);
+}
+
+/** The current round, for who replied to another; a device that is asked in it keeps its task. [RND6] */
+export async function sayEnd(
+  ports: SayingPorts,
+  state: RunState,
+  device: string,
+): Promise<Result<void>> {
+  const member = state.members.get(device);
+  if (member?.progress.kind === 'asked') return ok(undefined);
+  const { round, attempt, reason } = whereItIs(state);
+  return endTask(ports, device, state.plan.id, { round, attempt, reason });
+}
+
+/** Of a run that is over, or that nobody knows. */
+export function endTask(
+  ports: SayingPorts,
+  device: string,
+  run: string,
+  { round, attempt, reason }: { round: number; attempt: number; reason: string },
+): Promise<Result<void>> {
+  const name = `end ${round}.${attempt}`;
+  return sayTask(ports, device, name, {
+    kind: 'learn-task',
+    run,
+    round,
+    attempt,
+    deadlineLeftMs: 0,
+    work: { type: 'end', reason: reason.slice(0, 256) },
+  });
+}
+
+function whereItIs({ phase, round, plan }: RunState) {
+  if (isActive(phase))
+    return {
+      round: phase.round,
+      attempt: phase.attempt,
+      reason: `${plan.id} is in round ${phase.round}, attempt ${phase.attempt}`,
+    };
+  const why = 'reason' in phase ? `: ${phase.reason}` : '';
+  return { round, attempt: 1, reason: `${plan.id} is ${phase.kind}${why}` };
+}
+
+function taskOf(state: RunState, member: Member, nowMs: number): LearnTask {
+  const { plan, learn, model } = state;
+  const { round, attempt, untilMs } = member;
+  const { parameters, control } = model;
+  const told = { plan: learnPlanBytes(learn), parameters };
+  return {
+    kind: 'learn-task',
+    run: plan.id,
+    round,
+    attempt,
+    deadlineLeftMs: Math.max(0, untilMs - nowMs),
+    work:
+      member.work === 'evaluate'
+        ? { type: 'evaluate', ...told }
+        : { type: 'train', ...told, ...(control === undefined ? {} : { control }) },
+  };
+}
+
+async function sayTask(
+  { tasks, clock }: SayingPorts,
+  device: string,
+  name: string,
+  task: LearnTask,
+): Promise<Result<void>> {
+  const said = await tasks.say(device, task.run, name, task, clock.nowMs());
+  return said.ok ? ok(undefined) : said;
+}

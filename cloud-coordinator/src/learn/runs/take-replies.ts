@@ -1,0 +1,181 @@
+// Takes what devices reply into the logs of their runs. A reply is closed when that is durable. What cannot be used is
+// quarantined with its reason, in the run's log or, where it is about no run, in the store; it never ends a run. [RND9]
+
+import { type Clock, err, type Failure, failure, type Log, ok, type Result } from '@skerry/shared';
+import type { CoordinatorStore, OpenOp } from '@skerry/sync-protocol';
+import type { BlobRef } from '@skerry/sync-protocol/blobs';
+import type { LearnReply } from '@skerry/sync-protocol/learn';
+import { type ModelBlobsPorts, readBlob, runOwner } from './model-blobs.ts';
+import type { BlobsOf } from './ports.ts';
+import { readUpdate, updateBytesMaxOf } from './read-update.ts';
+import type { OpenRun, RunBook } from './run-book.ts';
+import { devicesPerEventMax, type Outcome, type RunEventOf } from './run-event.ts';
+import { isActive, type RunState } from './run-state.ts';
+import { endTask, type SayingPorts, sayEnd } from './say-tasks.ts';
+
+export interface RepliesPorts extends SayingPorts, ModelBlobsPorts {
+  readonly ops: Pick<CoordinatorStore, 'openOps' | 'closeOps' | 'quarantineOp'>;
+  readonly blobsOf: BlobsOf;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+const repliesPerTurn = 5_000;
+const repliesPerRead = devicesPerEventMax;
+
+export async function takeReplies(ports: RepliesPorts, book: RunBook): Promise<Result<void>> {
+  for (let read = 0; read < repliesPerTurn; read += repliesPerRead) {
+    const open = await ports.ops.openOps('learn-reply', repliesPerRead);
+    if (!open.ok) return open;
+    if (open.value.length === 0) break;
+    for (const [run, ops] of byRun(open.value)) {
+      const target = book.find(run);
+      const taken = target === undefined ? ok(true) : await takeFor(ports, book, target, ops);
+      if (!taken.ok) return taken;
+      // They stay open: whoever was first takes them, or the next turn does.
+      if (!taken.value) return ok(undefined);
+      const told = await tellStale(ports, run, target, ops);
+      if (!told.ok) return told;
+    }
+    const closed = await ports.ops.closeOps(open.value.map(({ id }) => id));
+    if (!closed.ok) return closed;
+  }
+  return ok(undefined);
+}
+
+type ReplyOp = OpenOp & { readonly body: LearnReply };
+
+function byRun(ops: readonly OpenOp[]): ReadonlyMap<string, readonly ReplyOp[]> {
+  const runs = new Map<string, ReplyOp[]>();
+  for (const op of ops) {
+    if (op.body.kind !== 'learn-reply') continue;
+    const own = runs.get(op.body.run) ?? [];
+    own.push({ ...op, body: op.body });
+    runs.set(op.body.run, own);
+  }
+  return runs;
+}
+
+/** `false`: another coordinator was first. */
+async function takeFor(
+  ports: RepliesPorts,
+  book: RunBook,
+  target: OpenRun,
+  ops: readonly ReplyOp[],
+): Promise<Result<boolean>> {
+  const state = target.log.state();
+  if (state === undefined) return ok(true);
+  const replies: RunEventOf<'replied'>['replies'] = [];
+  for (const op of ops) {
+    if (!isAwaited(state, op)) continue;
+    const outcome = await judge(ports, state, op);
+    if (!outcome.ok) return outcome;
+    if (outcome.value.kind === 'quarantined')
+      ports.log.warn({ run: state.plan.id, device: op.device }, outcome.value.reason);
+    const { round, attempt } = op.body;
+    replies.push({ device: op.device, op: op.id, round, attempt, outcome: outcome.value });
+  }
+  if (replies.length === 0) return ok(true);
+  return book.append(target, [{ kind: 'replied', atMs: ports.clock.nowMs(), replies }]);
+}
+
+function isAwaited(state: RunState, { device, body }: ReplyOp): boolean {
+  const member = state.members.get(device);
+  return (
+    isActive(state.phase) &&
+    member?.progress.kind === 'asked' &&
+    member.round === body.round &&
+    member.attempt === body.attempt
+  );
+}
+
+/** Who replied to a round that is not the one it is asked in is told which is. [RND6] */
+async function tellStale(
+  ports: RepliesPorts,
+  run: string,
+  target: OpenRun | undefined,
+  ops: readonly ReplyOp[],
+): Promise<Result<void>> {
+  const state = target?.log.state();
+  for (const { device, body } of ops) {
+    const { round, attempt } = body;
+    const member = state?.members.get(device);
+    if (member?.round === round && member.attempt === attempt) continue;
+    const told =
+      state === undefined
+        ? await endTask(ports, device, run, { round, attempt, reason: `no run ${run}` })
+        : await sayEnd(ports, state, device);
+    if (!told.ok) return told;
+  }
+  return ok(undefined);
+}
+
+/** Fails where it may be tried again. */
+async function judge(
+  ports: RepliesPorts,
+  state: RunState,
+  { device, body }: ReplyOp,
+): Promise<Result<Outcome>> {
+  const { result } = body;
+  switch (result.type) {
+    case 'trained':
+      return judgeUpdate(ports, state, device, result);
+    case 'evaluated': {
+      const { examples, metrics } = result;
+      return ok({ kind: 'evaluated', examples, metrics });
+    }
+    case 'declined':
+      return ok({ kind: 'declined', reason: result.reason });
+    case 'failed':
+      return ok({ kind: 'failed', reason: `${result.code}: ${result.message}`.slice(0, 512) });
+    default:
+      return ok({ kind: 'quarantined', reason: `a reply of '${result.type}' to another task` });
+  }
+}
+
+async function judgeUpdate(
+  ports: RepliesPorts,
+  { plan, learn }: RunState,
+  device: string,
+  result: Extract<LearnReply['result'], { type: 'trained' }>,
+): Promise<Result<Outcome>> {
+  const { update, controlAt, examples, steps, completed, metrics } = result;
+  const quarantined = (reason: string): Result<Outcome> =>
+    ok({ kind: 'quarantined', reason: reason.slice(0, 512), update: update.digest });
+  const bytesMax = updateBytesMaxOf(learn);
+  if (update.bytes > bytesMax)
+    return quarantined(`an update of ${update.bytes} bytes; the plan’s have ${bytesMax} at most`);
+  // Before it is read: nobody evicts it between here and the aggregate.
+  const referred = await ports.references.add(update.digest, runOwner(plan.id));
+  if (!referred.ok) return referred;
+  const bytes = await readOf(ports.blobsOf, device, update);
+  if (!bytes.ok) return bytes.error.retryable ? bytes : quarantined(bytes.error.message);
+  const read = readUpdate(bytes.value, learn, controlAt);
+  if (!read.ok) return quarantined(read.error.message);
+  const norm = Math.sqrt(read.value.delta.reduce((sum, value) => sum + value * value, 0));
+  return ok({
+    kind: 'trained',
+    update,
+    ...(controlAt === undefined ? {} : { controlAt }),
+    examples,
+    steps,
+    completed,
+    metrics,
+    norm,
+  });
+}
+
+async function readOf(
+  blobsOf: BlobsOf,
+  device: string,
+  update: BlobRef,
+): Promise<Result<Uint8Array>> {
+  const blobs = blobsOf(device);
+  const held = await blobs.holding(update.digest);
+  if (!held.ok) return held;
+  if (held.value.kind !== 'whole' || held.value.bytes !== update.bytes) return err(gone(update));
+  return readBlob(blobs, update);
+}
+
+const gone = ({ digest, bytes }: BlobRef): Failure =>
+  failure('not_found', `no update ${digest} of ${bytes} bytes`);
