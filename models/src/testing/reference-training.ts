@@ -95,54 +95,68 @@ interface Values {
   readonly shape: Shape;
 }
 
-function compute(
-  spec: LayerSpec,
-  { data, shape }: Values,
-  output: Shape,
-  tensors: Tensors,
-): Float64Array {
-  const [channels = 0, height = 0, width = 0] = shape;
-  const at = (c: number, y: number, x: number): number =>
-    y >= 0 && y < height && x >= 0 && x < width
-      ? (data[(c * height + y) * width + x] as number)
-      : 0;
-  const [, , outputWidth = 0] = output;
-  const places = (value: (c: number, y: number, x: number) => number) => {
-    const plane = sizeOf(output.slice(1));
-    return Float64Array.from({ length: sizeOf(output) }, (_, i) => {
-      const place = i % plane;
-      return value(Math.floor(i / plane), Math.floor(place / outputWidth), place % outputWidth);
-    });
-  };
-  if (spec.kind === 'relu') return data.map((value) => Math.max(0, value));
-  if (spec.kind === 'flatten') return data;
-  if (spec.kind === 'max-pool')
-    return places((c, y, x) => {
-      const tile = Array.from({ length: spec.size ** 2 }, (_, i) =>
-        at(c, y * spec.size + Math.floor(i / spec.size), x * spec.size + (i % spec.size)),
-      );
-      return Math.max(...tile);
-    });
+function compute(spec: LayerSpec, from: Values, output: Shape, tensors: Tensors): Float64Array {
+  if (spec.kind === 'relu') return from.data.map((value) => Math.max(0, value));
+  if (spec.kind === 'flatten') return from.data;
+  if (spec.kind === 'max-pool') return maxPooled(spec.size, from, output);
   const weight = tensors.take();
   const bias = tensors.take();
-  if (spec.kind === 'dense')
-    return Float64Array.from({ length: spec.outputs }, (_, o) =>
-      data.reduce(
-        (sum, value, i) => sum + value * (weight[o * data.length + i] as number),
-        bias[o] as number,
-      ),
-    );
-  const { kernel, stride, padding } = spec;
-  return places((c, y, x) => {
-    let sum = bias[c] as number;
-    for (let i = 0; i < channels; i++)
-      for (let ky = 0; ky < kernel; ky++)
-        for (let kx = 0; kx < kernel; kx++)
-          sum +=
-            at(i, y * stride - padding + ky, x * stride - padding + kx) *
-            (weight[((c * channels + i) * kernel + ky) * kernel + kx] as number);
+  return spec.kind === 'dense'
+    ? product(from.data, weight, bias)
+    : convolution(spec, from, output, weight, bias);
+}
+
+function product(data: Float64Array, weight: Float64Array, bias: Float64Array): Float64Array {
+  return bias.map((start, output) => {
+    let sum = start;
+    for (let i = 0; i < data.length; i++)
+      sum += (data[i] as number) * (weight[output * data.length + i] as number);
     return sum;
   });
+}
+
+function maxPooled(size: number, { data, shape }: Values, output: Shape): Float64Array {
+  const [channels = 0, height = 0, width = 0] = shape;
+  const [, rows = 0, columns = 0] = output;
+  const pooled = new Float64Array(sizeOf(output)).fill(Number.NEGATIVE_INFINITY);
+  for (let c = 0; c < channels; c++)
+    for (let y = 0; y < rows * size; y++)
+      for (let x = 0; x < columns * size; x++) {
+        const place = (c * rows + Math.floor(y / size)) * columns + Math.floor(x / size);
+        const value = data[(c * height + y) * width + x] as number;
+        pooled[place] = Math.max(pooled[place] as number, value);
+      }
+  return pooled;
+}
+
+function convolution(
+  { channels, kernel, stride, padding }: LayerSpec & { kind: 'conv' },
+  { data, shape }: Values,
+  output: Shape,
+  weight: Float64Array,
+  bias: Float64Array,
+): Float64Array {
+  const [inputs = 0, height = 0, width = 0] = shape;
+  const [, rows = 0, columns = 0] = output;
+  const result = new Float64Array(sizeOf(output));
+  for (let c = 0, at = 0; c < channels; c++)
+    for (let y = 0; y < rows; y++)
+      for (let x = 0; x < columns; x++, at++) {
+        let sum = bias[c] as number;
+        for (let i = 0; i < inputs; i++)
+          for (let ky = 0; ky < kernel; ky++) {
+            const row = y * stride - padding + ky;
+            if (row < 0 || row >= height) continue;
+            for (let kx = 0; kx < kernel; kx++) {
+              const column = x * stride - padding + kx;
+              if (column < 0 || column >= width) continue;
+              const value = data[(i * height + row) * width + column] as number;
+              sum += value * (weight[((c * inputs + i) * kernel + ky) * kernel + kx] as number);
+            }
+          }
+        result[at] = sum;
+      }
+  return result;
 }
 
 /** Weights for a network, biases too: at a bias of exactly 0, where features are all 0, ReLU stands on its kink. */

@@ -23,6 +23,8 @@ export { planSteps, type StepPlan } from './plan-steps.ts';
 export { createProgressBar } from './progress.ts';
 export { createSgd, type Sgd, type SgdOptions, type Steps } from './sgd.ts';
 export { type ImageSplit, splitImages } from './split-images.ts';
+export { openTfjs, type Tfjs, type TfjsBackend } from './tfjs/open-tfjs.ts';
+export { createTfjsTrainer, type TfjsTrainerOptions } from './tfjs/tfjs-trainer.ts';
 export {
   layoutOf,
   layoutSize,

@@ -2,6 +2,7 @@ import { createRandom, defined } from '@skerry/shared';
 import { unwrap } from '@skerry/shared/testing';
 import { expect, it, onTestFinished } from 'vitest';
 import { contractNetwork } from '../testing/trainer-contract.ts';
+import { sizeOf } from './layers/layer.ts';
 import { parametersOf } from './network.ts';
 import { headOf } from './network-head.ts';
 import { trainableOf } from './network-trainable.ts';
@@ -22,7 +23,7 @@ it('a head alone has the gradient that it has in its network, on bytes too', asy
     input: {
       datatype: 'UINT8',
       shape: [5, ...contractNetwork.input],
-      data: Uint8Array.from({ length: 5 * 128 }, () => random.below(256)),
+      data: Uint8Array.from({ length: 5 * sizeOf(contractNetwork.input) }, () => random.below(256)),
     },
     labels: [0, 1, 2, 3, 0],
   } as const;
