@@ -28,10 +28,12 @@ export {
   type SecureParticipant,
 } from './secure-participant.ts';
 export {
+  adversaries,
   decodeSecurePlan,
   encodeSecurePlan,
   gridEncoding,
   noisedEncoding,
+  ringBits,
   type SecurePlan,
   type SecureSession,
   secureClientsMax,

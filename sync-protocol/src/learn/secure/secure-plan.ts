@@ -11,7 +11,7 @@ import { decodeAs, encodeOptions } from '../../codec.ts';
 export const secureClientsMax = 64;
 export const secureValuesMax = 16_777_216;
 /** A masked word is one of Z/2^ringBits. */
-const ringBits = [8, 16, 24, 32] as const;
+export const ringBits = [8, 16, 24, 32] as const;
 export type RingBits = (typeof ringBits)[number];
 /** Weight and examples travel in words of 32 bits, whatever the ring. */
 export const headerWords = 2;

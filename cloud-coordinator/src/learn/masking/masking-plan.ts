@@ -1,0 +1,56 @@
+// What an operator says of a run whose updates nobody shall see, and the plan that all of its clients agree on.
+
+import { describeIssues, err, failure, ok, type Result } from '@skerry/shared';
+import {
+  adversaries,
+  gridEncoding,
+  ringBits,
+  type SecurePlan,
+  secureClientsMax,
+  securePlanSchema,
+} from '@skerry/sync-protocol/secure-aggregation';
+import { z } from 'zod';
+
+export const maskingSchema = z.strictObject({
+  /** What the coordinator is taken for: one that keeps to the protocol, or one that lies. Devices may insist on the latter. */
+  adversary: z.enum(adversaries).default('active'),
+  /** No sum of fewer. */
+  thresholdMin: z.int().min(2).max(secureClientsMax).default(3),
+  /** Each number of an update is clipped to ±range; absent: the plan’s clip norm, which no number of an update exceeds. */
+  range: z.number().gt(0).max(1e6).optional(),
+  /** So many weights are told apart; with 1 all clients weigh alike. */
+  weightMax: z.int().min(1).max(1_000_000).default(255),
+  ringBits: z.literal(ringBits).default(32),
+  /** How long each of the four questions after training is waited for. */
+  stageMs: z.int().min(1_000).max(86_400_000).default(300_000),
+});
+export type Masking = z.infer<typeof maskingSchema>;
+
+/** A grid of fewer levels would round most of an update away. */
+const levelsMin = 16;
+
+/** Fails with `invalid_argument`, for a person: what does not go together. */
+export function securePlanOf(
+  { adversary, thresholdMin, range, weightMax, ringBits }: Masking,
+  of: {
+    readonly clientsMax: number;
+    readonly values: number;
+    readonly examplesMax: number;
+    readonly clipNorm?: number | undefined;
+  },
+): Result<SecurePlan> {
+  const { clientsMax, values, examplesMax, clipNorm } = of;
+  const within = range ?? clipNorm;
+  if (within === undefined)
+    return err(failure('invalid_argument', 'a masked run needs a range or a clip norm'));
+  const room = { clientsMax, ringBits };
+  const encoding = gridEncoding({ range: within, weightMax, examplesMax }, room);
+  if (encoding.levels < levelsMin) {
+    const sum = `${clientsMax} clients of ${weightMax} weights`;
+    return err(failure('invalid_argument', `a ring of ${ringBits} bits is too small for ${sum}`));
+  }
+  const plan = { version: 1, adversary, thresholdMin, values, encoding, examplesMax, ...room };
+  const parsed = securePlanSchema.safeParse(plan);
+  if (parsed.success) return ok(parsed.data);
+  return err(failure('invalid_argument', describeIssues(parsed.error, 'the masked plan')));
+}
