@@ -16,8 +16,10 @@ import {
 } from './update-record.ts';
 import type { UpdateEvent } from './update-state.ts';
 
-/** Starts without an answer, after which the bundle is to blame. */
+/** Starts without an answer, after which the bundle is to blame; of a candidate, short lives in a row. */
 export const startsMax = 3;
+/** A process that lived longer was ended by something else: on solar power, by the night. Its soak is judged all the same. */
+export const shortLifeMs = 120_000;
 
 export interface BootPorts {
   readonly live: LiveModels;
@@ -68,5 +70,7 @@ function loopOf({ state }: ModelUpdate, starts: number): Reason | undefined {
   const loop = (message: string): Reason => ({ code: 'crash-loop', message });
   if (starts > startsMax) return loop(`${starts - 1} starts, and it answered nobody`);
   const restarts = state.kind === 'soaking' ? (state.restarts ?? 0) : 0;
-  return restarts > startsMax ? loop(`${restarts} starts while it soaked`) : undefined;
+  return restarts > startsMax
+    ? loop(`${restarts} starts in a row while it soaked, none of which lasted ${shortLifeMs} ms`)
+    : undefined;
 }

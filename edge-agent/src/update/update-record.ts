@@ -122,7 +122,7 @@ export type UpdateRecord =
   | (Held & {
       readonly kind: 'soaking';
       readonly evidence: Evidence;
-      /** Of the process, since it soaks; but for those that followed on a stop. */
+      /** Of the process while it soaks, in a row: since the last life that lasted, and but for those that ended by a stop. */
       readonly restarts?: number;
     })
   | (UnderWay & { readonly kind: 'confirmed'; readonly moved: Moved; readonly evidence: Evidence })

@@ -64,8 +64,8 @@ export type UpdateEvent =
   | { readonly kind: 'retry' }
   | { readonly kind: 'give-up' }
   | { readonly kind: 'quarantine' }
-  /** The process has begun, or ends because somebody has stopped it. */
-  | { readonly kind: 'restarted' | 'left' }
+  /** The process has begun; has lived for `shortLifeMs` with what runs; ends because somebody has stopped it. */
+  | { readonly kind: 'restarted' | 'lasted' | 'left' }
   | { readonly kind: 'fell-back'; readonly to: Place; readonly reason: Reason };
 
 export type Effect =
@@ -97,10 +97,14 @@ export function transition(update: ModelUpdate, event: UpdateEvent, now: Moment)
     case 'fell-back':
       return fallBack(update, event, now);
     case 'restarted':
+    case 'lasted':
     case 'left': {
       if (state.kind !== 'soaking') return ignored(update);
-      const restarts = Math.max(0, (state.restarts ?? 0) + (event.kind === 'left' ? -1 : 1));
-      return { update: { ...update, state: { ...state, restarts } }, effects: [] };
+      const { restarts = 0 } = state;
+      const counted = { restarted: restarts + 1, lasted: 0, left: Math.max(0, restarts - 1) };
+      if (counted[event.kind] === restarts) return ignored(update);
+      const next = { ...state, restarts: counted[event.kind] };
+      return { update: { ...update, state: next }, effects: [] };
     }
     case 'observed':
       return state.kind === 'assigned'

@@ -10,6 +10,7 @@ import {
   type UpdateLife,
   type UpdateWorld,
 } from '../testing/index.ts';
+import { shortLifeMs, startsMax } from './boot-model.ts';
 
 async function freshWorld(): Promise<UpdateWorld> {
   const world = await createUpdateWorld();
@@ -443,6 +444,35 @@ describe('a device', () => {
     expect(await runs(life)).toBe(world.factory.manifest.digest);
     await world.until(life, () => stateOf(life) === 'quarantined');
     expect(life.reports().at(-1)?.reason?.code).toBe('crash-loop');
+  });
+
+  it('[UPD16] leaves no candidate for lives that lasted, however often the power is cut', async () => {
+    const world = await freshWorld();
+    const one = await world.publish('1.1.0', 32);
+    world.sign(one);
+    let life = await start(world);
+    const soak = { ...long, requestsMin: 1_000_000 };
+    const timeouts = { fetchMs: 10_000, shadowMs: 10_000, activateMs: 10_000, soakMs: 86_400_000 };
+    life.receive(world.assignment(one, {}, { soak, timeouts }));
+    await world.until(life, () => stateOf(life) === 'soaking', false);
+    const cut = async (afterMs: number) => {
+      // An answer: the starts without one are another count.
+      await life.ask();
+      const atMs = world.clock.nowMs() + afterMs;
+      while (world.clock.runNext(atMs));
+      life.kill();
+      life = await start(world);
+    };
+    for (let i = 0; i < 2 * startsMax; i++) await cut(shortLifeMs + 2_000);
+    // A row of short ones ends with one that lasts, and begins anew.
+    for (let round = 0; round < 2; round++) {
+      for (let i = 0; i < startsMax - 1; i++) await cut(1_000);
+      await cut(shortLifeMs + 2_000);
+    }
+    expect(await runs(life)).toBe(one.manifest.digest);
+    expect(stateOf(life)).toBe('soaking');
+    for (let i = 0; i < startsMax; i++) await cut(1_000);
+    expect(await runs(life)).toBe(world.factory.manifest.digest);
   });
 
   it('[UPD16] counts the starts of the bundle that it fell back to anew', async () => {

@@ -15,7 +15,7 @@ import {
   type Timer,
 } from '@skerry/shared';
 import type { UpdateReport } from '@skerry/sync-protocol/update';
-import { bootModel } from './boot-model.ts';
+import { bootModel, shortLifeMs } from './boot-model.ts';
 import type { Stop } from './fetch-bundle.ts';
 import type { HealthMeter } from './health-meter.ts';
 import {
@@ -307,6 +307,7 @@ export function createUpdates(device: string, metered: boolean, ports: UpdatesPo
 
   const lookAfter = (model: ManagedModel, nowMs: number): void => {
     if (!model.proven && nowMs - startedMs >= provenAfterMs) prove(model);
+    if (hasLasted(model, nowMs - startedMs)) note(model, 'lasted');
     const isHeld = (model.hold?.untilRanMs ?? 0) > odometer.read().ranMs;
     if (!isServed(model) && model.busy === undefined && !isHeld) serveActive(model, false);
     advance(model);
@@ -317,8 +318,13 @@ export function createUpdates(device: string, metered: boolean, ports: UpdatesPo
     logged(store.countStart(model.name, 'none'));
   };
 
-  /** How a life began or ended, which nobody is told. */
-  const note = (model: ManagedModel, kind: 'restarted' | 'left'): void => {
+  /** With the candidate: a life that was long before it came says nothing of it. */
+  const hasLasted = ({ update: { state } }: ManagedModel, lifeMs: number): boolean =>
+    state.kind === 'soaking' &&
+    Math.min(lifeMs, odometer.read().ranMs - state.since.ranMs) >= shortLifeMs;
+
+  /** How a life began, went on or ended, which nobody is told. */
+  const note = (model: ManagedModel, kind: 'restarted' | 'lasted' | 'left'): void => {
     const { update } = transition(model.update, { kind }, odometer.read());
     if (update === model.update) return;
     logged(store.save(model.name, update, undefined));
