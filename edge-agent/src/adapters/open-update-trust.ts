@@ -76,5 +76,6 @@ export function openUpdateTrust(
       const { digest, bytes } = target.value;
       return ok({ digest, bytes });
     },
+    confirmed: client.confirmed,
   };
 }

@@ -72,6 +72,8 @@ export interface UpdateWorld {
   };
   /** Digests that the cloud was asked for. */
   readonly fetched: string[];
+  /** Bundles that the trust was told to be confirmed. */
+  readonly confirmed: readonly string[];
   /** Versions that were loaded and passed their golden inputs. */
   readonly loads: string[];
   publish(version: string, scale: number): Promise<PublishedBundle>;
@@ -136,6 +138,7 @@ export async function createUpdateWorld(): Promise<UpdateWorld> {
   };
   let directors = set.directors;
 
+  const confirmed: string[] = [];
   // Stands for the two roles of edge-agent/src/update/trust: who signs is a name here.
   const trust: UpdateTrust = {
     async verifyAssignment(envelope) {
@@ -154,6 +157,10 @@ export async function createUpdateWorld(): Promise<UpdateWorld> {
       const ref = targets.get(path);
       return ref === undefined ? err(failure('not_found', `no target ${path}`)) : ok(ref);
     },
+    async confirmed(_, digest) {
+      confirmed.push(digest);
+      return ok(undefined);
+    },
   };
 
   const factory = await write(join(folder, 'factory'), '1.0.0', 16);
@@ -167,6 +174,7 @@ export async function createUpdateWorld(): Promise<UpdateWorld> {
     factory,
     set,
     fetched,
+    confirmed,
     loads,
     upload,
     publish: (version, scale) => write(join(folder, `published-${version}`), version, scale),
@@ -215,6 +223,7 @@ export async function createUpdateWorld(): Promise<UpdateWorld> {
             refresh: (...metadata) => (set.trust ?? trust).refresh(...metadata),
             metadataOf: (envelope) => (set.trust ?? trust).metadataOf(envelope),
             target: (path) => (set.trust ?? trust).target(path),
+            confirmed: (...of) => (set.trust ?? trust).confirmed(...of),
           },
           ...(set.applyDelta && { applyDelta: set.applyDelta }),
           freeBytes: () => set.freeBytes,

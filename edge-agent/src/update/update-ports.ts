@@ -20,6 +20,8 @@ export interface UpdateTrust {
   metadataOf(envelope: Uint8Array): BlobRef | undefined;
   /** What the targets role says of a path. Fails with `not_found`, and as `refresh` does. */
   target(path: string): Promise<Result<BlobRef>>;
+  /** A bundle that runs here to stay: nothing of a lower release is a target afterwards. */
+  confirmed(path: string, digest: string): Promise<Result<void>>;
 }
 
 /** What was durable when a process began. */

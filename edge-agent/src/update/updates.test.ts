@@ -81,6 +81,19 @@ describe('an update', () => {
     expect(stateOf(again)).toBe('confirmed');
   });
 
+  it('[UPD11] that is confirmed is told to who judges targets, at each start again', async () => {
+    const world = await freshWorld();
+    const next = await world.publish('1.1.0', 32);
+    world.sign(next);
+    const life = await start(world);
+    expect(world.confirmed).toEqual([]);
+    await bring(world, life, world.assignment(next), 'confirmed');
+    expect(world.confirmed).toEqual([next.manifest.digest]);
+    life.kill();
+    await start(world);
+    expect(world.confirmed).toEqual([next.manifest.digest, next.manifest.digest]);
+  });
+
   it('[UPD3] of what lies in the other slot moves no byte', async () => {
     const world = await freshWorld();
     const [one, two] = [await world.publish('1.1.0', 32), await world.publish('1.2.0', 64)];

@@ -116,10 +116,18 @@ export function createUpdates(device: string, metered: boolean, ports: UpdatesPo
     for (const effect of effects)
       if (effect.kind === 'abandon') abandon(model);
       else if (effect.kind === 'serve') serveActive(model, event.kind === 'activated');
+    if (event.kind === 'confirmed' || event.kind === 'assign') tellConfirmed(model);
     if (update.state.kind !== 'shadowing') model.shadow = undefined;
     if (event.kind === 'staged') releaseSpent(model);
     release(model, live);
     return true;
+  };
+
+  /** There is no way back behind its release from here on. */
+  const tellConfirmed = ({ update: { state } }: ManagedModel): void => {
+    if (state.kind !== 'confirmed') return;
+    const { bundle, terms } = state.goal;
+    ports.trust.confirmed(terms.target, bundle).then(logged).catch(bug);
   };
 
   const releaseSpent = (model: ManagedModel): void => {
@@ -368,6 +376,8 @@ export function createUpdates(device: string, metered: boolean, ports: UpdatesPo
       const booted = await bootModel(model, ports);
       if (!booted.ok) return booted;
       models.set(name, model);
+      // The life before may have ended between the two writes.
+      tellConfirmed(model);
       // Also where the disk refuses to keep it: it is what runs.
       if (booted.value !== undefined && !apply(model, booted.value))
         model.update = transition(model.update, booted.value, odometer.read()).update;

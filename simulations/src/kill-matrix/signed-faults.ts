@@ -157,5 +157,6 @@ function trust(world: UpdateWorld, { device, mirror }: Trusted): void {
     refresh: (_, path) => client.refresh(sourceOf(mirror), path === undefined ? [] : [path]),
     metadataOf: () => undefined,
     target: (path) => client.target(path),
+    confirmed: (...of) => client.confirmed(...of),
   };
 }

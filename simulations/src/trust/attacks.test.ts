@@ -1,7 +1,7 @@
 // The attacks that TUF is made against (TUF specification §1.5.2), each by a mirror that the attacker holds, against the
 // repository and the client as they ship. After each one an honest mirror must serve again.
 
-import { delegate, rotateKeys, undelegate } from '@skerry/cloud-coordinator/trust';
+import { delegate, removeTarget, rotateKeys, undelegate } from '@skerry/cloud-coordinator/trust';
 import type { Result } from '@skerry/shared';
 import type { Signer } from '@skerry/shared/node';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -373,6 +373,34 @@ it('[TUF24] downgrade: a thief of the director’s key cannot go back behind a l
   expect(await target('faces/1.0.0/manifest.json')).toBe('ok');
   expect(await target(v1)).toBe('untrusted');
   expect(codeOf(await device.open().verifyEvidence(evidence, v1))).toBe('ok');
+});
+
+it('[TUF24] downgrade: nor behind one that was confirmed here, once the least is signed no longer', async () => {
+  const release = { model: 'digits', version: '2.0.0', releaseCounter: 2 };
+  await ceremony.add(v2, bytes('two'), release);
+  await ceremony.publish(ceremony.keys.targets);
+  expect(await refresh(await honest(), v1, v2)).toBe('ok');
+  const { digest } = must(await device.open().target(v2));
+  // Of what the path does not stand for nothing is learned.
+  must(await device.open().confirmed(v2, `sha256:${'0'.repeat(64)}`));
+  must(await device.open().confirmed('faces/1.0.0/manifest.json', digest));
+  const withdraw = async () => {
+    const draft = must(await ceremony.repository.draft());
+    must(
+      await ceremony.repository.stage(must(removeTarget(draft, 'targets', v2, ceremony.nowMs()))),
+    );
+    await ceremony.publish(ceremony.keys.targets);
+    expect(await refresh(await honest(), v1)).toBe('ok');
+  };
+  must(await device.open().confirmed(v2, digest));
+  await withdraw();
+  expect(await target(v2)).toBe('not_found');
+  expect(await target(v1)).toBe('untrusted');
+  // Whoever holds the offline keys may say that it is good after all.
+  await ceremony.add(v1, bytes('one'), { model: 'digits', version: '1.0.0', releaseCounter: 2 });
+  await ceremony.publish(ceremony.keys.targets);
+  expect(await refresh(await honest(), v1)).toBe('ok');
+  expect(await target(v1)).toBe('ok');
 });
 
 it('[TUF18] extraneous versions: what the mirror has beside the metadata is never looked at', async () => {

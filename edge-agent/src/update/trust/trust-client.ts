@@ -16,7 +16,7 @@ import {
 import { directorOf } from './director-role.ts';
 import type { MetadataSource } from './metadata-source.ts';
 import { attested, floorMs } from './time-floor.ts';
-import { createTrustDisk, type TrustFiles, type TrustState } from './trust-disk.ts';
+import { type Accepted, createTrustDisk, type TrustFiles, type TrustState } from './trust-disk.ts';
 
 /** Runs the TUF client's workflow once: what it has accepted counts even where it then fails. */
 export type RunTuf = (
@@ -55,6 +55,11 @@ export interface TrustClient {
   verifyEvidence(evidence: Target['evidence'], path: string): Promise<Result<Target>>;
   /** The payload, where the director that our root names has signed it. */
   verifyAssignment(envelope: unknown): Promise<Result<Uint8Array>>;
+  /**
+   * The bundle that the path stands for is confirmed on this device: nothing of a lower release is `target` after it, also
+   * where what said so is signed no longer. Nothing happens where the path stands for another bundle by now, or for none.
+   */
+  confirmed(path: string, digest: string): Promise<Result<void>>;
   /** The director has said that it is at least so late, in an assignment that was verified. */
   attest(atMs: number): Promise<Result<void>>;
   /** Never before the floor. */
@@ -78,14 +83,14 @@ export function createTrustClient(
   const nowAt = ({ floor }: TrustState): number =>
     Math.max(clock.nowMs(), floorMs(floor, releasedMs));
 
-  const find = async (path: string): Promise<Result<FoundTarget & { accepted: MetadataFiles }>> => {
+  const find = async (path: string): Promise<Result<FoundTarget & Omit<Accepted, 'onDisk'>>> => {
     const loaded = await load();
     if (!loaded.ok) return loaded;
     const { accepted, state } = loaded.value;
     const found = findTarget(accepted, path);
     if (!found.ok) return found;
     const current = checkCurrent(accepted, found.value.by, nowAt(state));
-    return current.ok ? ok({ ...found.value, accepted }) : current;
+    return current.ok ? ok({ ...found.value, accepted, state }) : current;
   };
 
   return {
@@ -106,6 +111,19 @@ export function createTrustClient(
         if (!found.ok) return found;
         const target = targetOf(found.value, found.value.accepted);
         return target.ok ? refuseDowngrade(target.value, found.value) : target;
+      }),
+
+    confirmed: (path, digest) =>
+      inTurn(async () => {
+        const loaded = await load();
+        if (!loaded.ok) return loaded;
+        const { accepted, state } = loaded.value;
+        const found = findTarget(accepted, path);
+        const target = found.ok ? targetOf(found.value, accepted) : found;
+        if (!target.ok || target.value.digest !== digest) return ok(undefined);
+        const { model, releaseCounter } = target.value.custom;
+        if (releaseCounter <= (state.releases[model] ?? 0)) return ok(undefined);
+        return saveState({ ...state, releases: { ...state.releases, [model]: releaseCounter } });
       }),
 
     targetFile: (path) =>
@@ -181,15 +199,29 @@ function targetOf({ file, by }: FoundTarget, files: MetadataFiles): Result<Targe
   return ok({ digest: `sha256:${hex}`, bytes: file.length, custom: custom.data, evidence });
 }
 
-/** [TUF24] A director alone cannot go back behind a release that the offline keys have made the least. */
-function refuseDowngrade(target: Target, { beside }: FoundTarget): Result<Target> {
+/**
+ * [TUF24] A director alone cannot go back behind a release that the offline keys have made the least, nor behind one that
+ * is confirmed here (Uptane standard §5.4.4).
+ */
+function refuseDowngrade(
+  target: Target,
+  { beside, state }: FoundTarget & { readonly state: TrustState },
+): Result<Target> {
   const { model, version, releaseCounter } = target.custom;
+  const refuse = (least: number, whose: string) =>
+    err(
+      failure(
+        'untrusted',
+        `${model} ${version} is of release ${releaseCounter}, ${whose} is ${least}`,
+      ),
+    );
+  const confirmed = state.releases[model] ?? 0;
+  if (releaseCounter < confirmed) return refuse(confirmed, 'what was confirmed here');
   for (const { custom } of beside) {
     const other = bundleTargetSchema.safeParse(custom);
     if (!other.success || other.data.model !== model) continue;
     const least = other.data.releaseCounter;
-    const why = `${model} ${version} is of release ${releaseCounter}, the least is ${least}`;
-    if (releaseCounter < least) return err(failure('untrusted', why));
+    if (releaseCounter < least) return refuse(least, 'the least');
   }
   return ok(target);
 }

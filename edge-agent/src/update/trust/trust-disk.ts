@@ -1,7 +1,7 @@
 // What the device has accepted, as it lies on its disk, with the root that ships with the device behind it; and what it
-// knows beside the metadata: a floor of time, and which roots it once trusted.
+// knows beside the metadata: a floor of time, which roots it once trusted, and which releases it has confirmed.
 
-import { ok, type Result } from '@skerry/shared';
+import { nameSchema, ok, type Result } from '@skerry/shared';
 import { instantMs, sha256 } from '@skerry/shared/node';
 import { z } from 'zod';
 import { type MetadataFiles, readRoot, readTimestamp } from './accepted-metadata.ts';
@@ -16,6 +16,8 @@ const trustStateSchema = z.strictObject({
   floor: timeFloorSchema,
   /** The digests of roots that were once trusted, the latest last: they vouch for evidence. */
   roots: z.array(z.string()).max(rootsMax),
+  /** By model, the highest release counter that was confirmed here. */
+  releases: z.record(nameSchema, z.int().nonnegative()).default({}),
 });
 export type TrustState = z.infer<typeof trustStateSchema>;
 
@@ -56,7 +58,7 @@ export function createTrustDisk(files: TrustFiles, trustedRoot: Uint8Array | und
     const loaded = await files.loadState();
     if (!loaded.ok) return loaded;
     const parsed = trustStateSchema.safeParse(loaded.value);
-    return ok(parsed.success ? parsed.data : { floor: noTimeFloor, roots: [] });
+    return ok(parsed.success ? parsed.data : { floor: noTimeFloor, roots: [], releases: {} });
   };
 
   const load = async (): Promise<Result<Accepted>> => {
@@ -106,7 +108,7 @@ function withSigned(state: TrustState, accepted: MetadataFiles): TrustState {
     digest === undefined || state.roots.includes(digest)
       ? state.roots
       : [...state.roots, digest].slice(-rootsMax);
-  return { roots, floor: signedFloor(state.floor, accepted) };
+  return { ...state, roots, floor: signedFloor(state.floor, accepted) };
 }
 
 function signedFloor(before: TimeFloor, accepted: MetadataFiles): TimeFloor {
