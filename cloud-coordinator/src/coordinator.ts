@@ -195,7 +195,11 @@ export async function createCoordinator(
       ? ok(undefined)
       : await openLearning(
           adapters.learning,
-          { ...fleet, devices: createLearnDevices(devices) },
+          {
+            ...fleet,
+            devices: createLearnDevices(devices),
+            rollouts: updates.value?.rollouts,
+          },
           config.learnTurnMs,
         );
   if (!learning.ok) {

@@ -8,6 +8,7 @@ import { textPaths } from '@skerry/models/openai';
 import { collect, type Log, ok, type Result, sleep } from '@skerry/shared';
 import {
   createSystemRandom,
+  createSystemRandomBytes,
   listenHttp,
   memoryLimitBytes,
   type Opened,
@@ -186,6 +187,7 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
       blobs: blobs.value.store,
       references: blobs.value.references,
       blobsOf: blobs.value.storeOf,
+      chance: createSystemRandomBytes(),
     },
     readBundles: async () => {
       const reading = config.bundles.map((directory) => readVariants(directory, ['edge', 'cloud']));

@@ -3,6 +3,7 @@
 import { digestSchema, nameSchema } from '@skerry/shared';
 import { blobRefSchema } from '@skerry/sync-protocol/blobs';
 import { z } from 'zod';
+import { stateOf } from '../learn/privacy/index.ts';
 import {
   type Contribution,
   contributionSchema,
@@ -24,6 +25,8 @@ const phaseSchema = z.object({
     'training',
     'evaluating',
     'aggregating',
+    'publishing',
+    'releasing',
     'completed',
     'stopped',
     'failed',
@@ -67,6 +70,26 @@ export const roundSchema = z.object({
 
 export const runViewSchema = runSummarySchema.extend({
   clients: z.record(z.string(), countSchema).describe('who is asked now, by what came of it'),
+  candidate: z
+    .object({
+      version: z.string(),
+      manifest: blobRefSchema,
+      before: z.number().describe('the base’s accuracy on held-out examples'),
+      after: z.number(),
+      rollout: nameSchema.optional(),
+    })
+    .optional(),
+  privacy: z
+    .object({
+      epsilon: z.number(),
+      delta: z.number(),
+      epsilonMax: z.number(),
+      conversion: z.string(),
+      released: countSchema.describe('models that were made with noise'),
+      clip: z.number(),
+    })
+    .optional()
+    .describe('what is spent'),
   parameters: blobRefSchema.describe('the present model as a vector of float32'),
   latest: z.array(roundSchema).max(roundsShownMax),
 });
@@ -98,9 +121,18 @@ export function runSummaryOf(state: RunState, reasons: readonly string[]): RunSu
 
 export const runDetailsOf = (state: RunState): Omit<RunView, keyof RunSummary> => ({
   clients: { ...countsOf(state) },
+  ...privacyOf(state),
+  ...(state.candidate === undefined ? {} : { candidate: state.candidate }),
   parameters: state.model.parameters,
   latest: state.history.slice(-roundsShownMax).map(roundOf),
 });
+
+function privacyOf({ privacy }: RunState): Pick<RunView, 'privacy'> {
+  if (privacy === undefined) return {};
+  const { epsilon, delta, epsilonMax, conversion, released } = stateOf(privacy.ledger);
+  const { clip } = privacy;
+  return { privacy: { epsilon, delta, epsilonMax, conversion, released, clip } };
+}
 
 export const roundOf = (summary: RoundSummary): z.infer<typeof roundSchema> =>
   roundSchema.parse(summary);

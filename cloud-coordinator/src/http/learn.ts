@@ -71,6 +71,13 @@ export function learnRoutes(
     if (!query.success) return respondFailure(c, invalid(query.error));
     const plan = await readJson(c, runPlanSchema);
     if (!plan.ok) return respondFailure(c, plan.error);
+    // Who trains a model does not let it loose. [RND17]
+    const { role, name } = c.env?.operator ?? { role: 'admin', name: '' };
+    if (plan.value.candidate?.rollOut !== undefined && role !== 'admin')
+      return respondFailure(
+        c,
+        failure('permission_denied', `${name} is a ${role}: a run that rolls out is an admin's`),
+      );
     const started: Result<RunState> = await learning.start(plan.value, byOf(c, query.data.by));
     return started.ok ? c.json(view(started.value), 201) : respondFailure(c, started.error);
   });

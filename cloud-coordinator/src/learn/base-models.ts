@@ -69,8 +69,9 @@ function layoutFor(network: string | undefined, trains: 'all' | 'head'): Result<
     );
   const known = knownNetworks[network as NetworkName];
   const { tensors } = layoutOf({ parameters: parametersOf(known.network) });
-  const trained =
-    trains === 'all' ? tensors : tensors.filter(({ name }) => name.includes('.head.'));
+  // As `headOf` has it: the last segment’s.
+  const head = `${known.network.segments.at(-1)?.name}.head.`;
+  const trained = trains === 'all' ? tensors : tensors.filter(({ name }) => name.startsWith(head));
   return ok({ tensors: trained.map(({ name, shape }) => ({ name, shape: [...shape] })) });
 }
 

@@ -1,11 +1,14 @@
 // Learning, composed: who is there to learn, what a run begins from, and where it is written down.
 
 import type { Clock, Log, Result } from '@skerry/shared';
+import type { RandomBytes } from '@skerry/shared/privacy';
 import type { CoordinatorStore } from '@skerry/sync-protocol';
 import type { BlobReferences, BlobStore, DeviceBlobStore } from '@skerry/sync-protocol/blobs';
 import type { EventStore } from '../event-log/event-store.ts';
 import type { Registry } from '../update/registry/index.ts';
+import type { Rollouts } from '../update/rollouts/index.ts';
 import { createBaseModels } from './base-models.ts';
+import { createCandidates } from './candidates.ts';
 import { type LearnDevices, type LearnRuns, openRuns, type TaskStore } from './runs/index.ts';
 
 /** Chosen by main.ts. */
@@ -16,12 +19,15 @@ export interface LearningPorts {
   readonly blobs: BlobStore;
   readonly references: BlobReferences;
   readonly blobsOf: (device: string) => DeviceBlobStore;
+  readonly chance: RandomBytes;
 }
 
 export function openLearning(
   ports: LearningPorts,
   fleet: {
     readonly devices: LearnDevices;
+    /** Absent: nothing is rolled out here. */
+    readonly rollouts: Rollouts | undefined;
     readonly ops: Pick<CoordinatorStore, 'openOps' | 'closeOps' | 'quarantineOp'>;
     /** A device has something to hear. */
     readonly news: (device: string) => void;
@@ -37,6 +43,7 @@ export function openLearning(
       store: ports.logs,
       tasks: announcing(ports.tasks, fleet.news),
       bases: createBaseModels(ports),
+      candidates: createCandidates({ ...ports, ...fleet }),
     },
     { turnEveryMs },
   );

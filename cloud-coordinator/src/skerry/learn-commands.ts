@@ -10,6 +10,7 @@ import {
   parseJson,
   type Result,
 } from '@skerry/shared';
+import { createSystemRandom, sha256 } from '@skerry/shared/node';
 import { z } from 'zod';
 import {
   contributionsSchema,
@@ -23,7 +24,9 @@ import { type RunPlan, runPlanSchema } from '../learn/runs/index.ts';
 import { type Answer, type Call, defineCommand } from './command.ts';
 import { drawRun, drawRuns } from './draw-run.ts';
 import { drawTable } from './draw-table.ts';
+import { createProgressBar } from './progress-bar.ts';
 import { by, orderFlags, orderOf } from './rollout-commands.ts';
+import { uploadFile } from './upload-file.ts';
 import { watchView } from './watch-view.ts';
 
 const none = z.strictObject({});
@@ -38,12 +41,18 @@ export const learnCommands = {
       by,
       dryRun: z.boolean().default(false).describe('prints the whole plan, and begins nothing'),
       watch: z.boolean().default(false).describe('and watches it to its end'),
+      heldOut: z
+        .string()
+        .optional()
+        .describe('IMAGES,LABELS: two IDX files that no device has, which judge the model'),
     }),
     async run(call) {
-      const plan = readPlanFile(call.operands[0] ?? '');
+      const plan = readPlanFile(call.operands[0] ?? '', await refsOf(call.flags.heldOut));
       if (!plan.ok) return plan;
       if (call.flags.dryRun)
         return ok({ text: JSON.stringify(plan.value, undefined, 2), value: plan.value });
+      const sent = await sendHeldOut(call, plan.value, call.flags.heldOut);
+      if (!sent.ok) return sent;
       const query = new URLSearchParams({ by: call.flags.by ?? call.user });
       const started = await call.client.send(
         'POST',
@@ -186,14 +195,61 @@ function csvOf(rounds: z.infer<typeof roundsSchema>['rounds']): string {
   return [head, ...rows].join('\n');
 }
 
-function readPlanFile(path: string): Result<RunPlan> {
+type HeldOut = NonNullable<RunPlan['heldOut']>;
+
+const pathsOf = (files: string): readonly [string, string] => {
+  const [images = '', labels = ''] = files.split(',');
+  return [images, labels];
+};
+
+async function refsOf(files: string | undefined): Promise<Result<HeldOut | undefined>> {
+  if (files === undefined) return ok(undefined);
+  try {
+    const [images, labels] = pathsOf(files).map((path) => {
+      const bytes = readFileSync(path);
+      return { digest: sha256(bytes), bytes: bytes.byteLength };
+    });
+    return images === undefined || labels === undefined
+      ? err(failure('invalid_argument', '--held-out takes IMAGES,LABELS'))
+      : ok({ images, labels });
+  } catch (thrown) {
+    return err(failure('not_found', messageOf(thrown)));
+  }
+}
+
+async function sendHeldOut(
+  call: Call<unknown>,
+  { heldOut }: RunPlan,
+  files: string | undefined,
+): Promise<Result<void>> {
+  if (heldOut === undefined || files === undefined) return ok(undefined);
+  const [images, labels] = pathsOf(files);
+  const bar = createProgressBar(call.errorIsTerminal ? call.printError : undefined);
+  for (const [ref, path] of [
+    [heldOut.images, images],
+    [heldOut.labels, labels],
+  ] as const) {
+    const sent = await uploadFile(ref, path, { ...call, random: createSystemRandom() }, (moved) =>
+      bar.show('held-out examples', moved, ref.bytes),
+    );
+    bar.clear();
+    if (!sent.ok) return sent;
+  }
+  return ok(undefined);
+}
+
+function readPlanFile(path: string, heldOut: Result<HeldOut | undefined>): Result<RunPlan> {
+  if (!heldOut.ok) return heldOut;
   try {
     const bytes = readFileSync(path);
     if (bytes.byteLength > planBytesMax)
       return err(failure('too_large', `${path}: at most ${planBytesMax} bytes`));
     const json = parseJson(bytes, path);
     if (!json.ok) return json;
-    const plan = runPlanSchema.safeParse(json.value);
+    const given = typeof json.value === 'object' ? json.value : {};
+    const plan = runPlanSchema.safeParse(
+      heldOut.value === undefined ? json.value : { ...given, heldOut: heldOut.value },
+    );
     return plan.success
       ? ok(plan.data)
       : err(failure('invalid_argument', describeIssues(plan.error, 'the plan')));

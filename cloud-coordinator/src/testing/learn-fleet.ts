@@ -106,6 +106,7 @@ export function createLearnFleet(options: LearnFleetOptions): LearnFleet {
       },
     ]),
   );
+  const chance = createRandom(seed + 1);
   const disk = createMemoryCoordinatorDisk();
   const ops = createMemoryCoordinatorStore(disk);
   const references = createMemoryBlobReferences();
@@ -202,6 +203,7 @@ export function createLearnFleet(options: LearnFleetOptions): LearnFleet {
       references,
       blobsOf: () => blobs,
       devices: { list: () => [...described.values()] },
+      chance: { fill: (into) => void fillRandom(into, chance) },
       bases: { open: async () => ok(base) },
       clock,
       log: silentLog,
@@ -217,4 +219,8 @@ export function createLearnFleet(options: LearnFleetOptions): LearnFleet {
       for (const [device, { online }] of described) if (online) await hear(device);
     },
   };
+}
+
+function fillRandom(into: Uint8Array, random: Random): void {
+  for (let i = 0; i < into.length; i++) into[i] = random.below(256);
 }

@@ -6,6 +6,7 @@ import { type RunPlan, type RunPlanInput, runPlanSchema } from '../learn/runs/ru
 import type { RunState } from '../learn/runs/run-state.ts';
 import type { LearnRuns } from '../learn/runs/runs.ts';
 import { type LearnFleet, learnModel } from './learn-fleet.ts';
+import { samplePlan } from './sample-rollout.ts';
 
 export const sampleRunPlan = (more: Partial<RunPlanInput> = {}): RunPlan =>
   runPlanSchema.parse({
@@ -18,6 +19,12 @@ export const sampleRunPlan = (more: Partial<RunPlanInput> = {}): RunPlan =>
     work: { learningRate: 0.5 },
     ...more,
   });
+
+/** What a plan says of a rollout that is to follow. */
+export function sampleRollOut() {
+  const { waves, device, herd, gate } = samplePlan({ waves: [{}] });
+  return { waves, device, herd, gate };
+}
 
 /** A second at a time. Returns whether all have ended by then. */
 export async function turnRuns(

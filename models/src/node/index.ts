@@ -9,7 +9,6 @@ export { applyDelta } from './delta/apply-delta.ts';
 export { applyDeltaApart, makeDelta } from './delta/delta-apart.ts';
 export { deltaTargetBytesMax } from './delta/delta-format.ts';
 export { encodeDelta } from './delta/encode-delta.ts';
-
 export { openGrpc } from './open-grpc.ts';
 export { createOpenAiServer } from './openai-server.ts';
 export {
@@ -21,4 +20,7 @@ export {
   zooDirectory,
 } from './read-bundle.ts';
 export { readEmbedder } from './read-embedder.ts';
+export type { HeldOutFiles } from './reweight/held-out-images.ts';
+export { evaluateApart, reweightApart } from './reweight/reweight-apart.ts';
+export type { ReweightedBundle, Reweighting } from './reweight/reweight-bundle.ts';
 export { variantDigest } from './variant-digest.ts';

@@ -85,14 +85,14 @@ export async function quantizeBundle(
   const digest = variantDigest(manifest.stages, named);
   const exits = await calibrateVariant(manifest, bytes, data, criterionOf(bundle), runtime);
   if (!exits.ok) return exits;
-  const before = await measure(
+  const before = await measureVariant(
     manifest,
     bundle.stages,
     data.test,
     bundle.variant.calibration.exits,
     runtime,
   );
-  const after = await measure(manifest, bytes, data.test, exits.value, runtime);
+  const after = await measureVariant(manifest, bytes, data.test, exits.value, runtime);
   const golden = await goldenOf(manifest, bytes, runtime);
   if (!before.ok) return before;
   if (!after.ok) return after;
@@ -151,7 +151,7 @@ async function quantizeStages(
 }
 
 /** What is bounded, and how, is what it was in the variant it is made from. */
-const criterionOf =
+export const criterionOf =
   ({ variant }: Bundle) =>
   (exit: number): Criterion | undefined => {
     const of = variant.calibration.exits.find((e) => e.exit === exit);
@@ -160,7 +160,8 @@ const criterionOf =
     return { bound: { epsilon, delta }, method, loss, perClass: thresholds !== undefined };
   };
 
-async function measure(
+/** On examples that neither trained nor calibrated it. */
+export async function measureVariant(
   manifest: Manifest,
   bytes: StageBytes,
   test: Examples,
@@ -196,7 +197,7 @@ function gate(
 }
 
 /** What this variant gives on the bundle's golden inputs. */
-async function goldenOf(
+export async function goldenOf(
   manifest: Manifest,
   bytes: StageBytes,
   runtime: Runtime,

@@ -2,32 +2,52 @@
 // often it is tried and by whom. [RND8]
 
 import { type Digest, ok, type Result } from '@skerry/shared';
+import type { RandomBytes } from '@skerry/shared/privacy';
 import type { BlobStore } from '@skerry/sync-protocol/blobs';
 import {
+  aggregatePrivately,
+  decideCommitment,
+  decideRelease,
+  mechanismOf,
+  type PrivatelyAggregated,
+} from '../privacy/index.ts';
+import { type Screening, screenUpdates } from '../screen-update.ts';
+import {
+  type Aggregated,
   type ClientUpdate,
   createStrategy,
   decodeState,
   type EvaluateResult,
+  type Strategy,
   type StrategyState,
 } from '../strategies/index.ts';
 import { type ModelBlobsPorts, readBlob, storeModel } from './model-blobs.ts';
 import { readUpdate } from './read-update.ts';
 import type { Contribution, RunEvent, RunEventOf } from './run-event.ts';
-import { isActive, type Member, type RunState } from './run-state.ts';
+import { isOfRound, type Member, type RunState } from './run-state.ts';
+import { strategyOf } from './strategy-of.ts';
 
 /** Of the metrics that clients say; those of an event are bounded. */
 const metricsMax = 128;
+
+export interface AggregatePorts extends ModelBlobsPorts {
+  /** Of a private run: where its noise comes from. */
+  readonly chance: RandomBytes;
+}
 
 /**
  * `aggregated`; or `closed`, where the strategy refuses what has come. Fails as the blobs do, and then it may be tried
  * again.
  */
 export async function aggregateRound(
-  ports: ModelBlobsPorts,
+  ports: AggregatePorts,
   state: RunState,
   nowMs: () => number,
-): Promise<Result<RunEvent>> {
-  const strategy = createStrategy(state.plan.strategy);
+): Promise<Result<readonly RunEvent[]>> {
+  const committed = commitPrivacy(state, nowMs());
+  if (committed !== undefined) return ok([committed]);
+  const strategy = strategyOf(state.plan, state.learn.layout);
+  if (!strategy.ok) return strategy;
   const before = await readState(ports.blobs, state);
   if (!before.ok) return before;
   const trained = trainedMembers(state);
@@ -37,15 +57,21 @@ export async function aggregateRound(
     if (!update.ok) return update;
     updates.push(update.value);
   }
-  const aggregated = strategy.aggregateTrain(before.value, updates);
+  const screened = screen(state, updates, before.value.parameters.length);
+  const sound = updates.filter((_, i) => screened[i]?.reason === undefined);
+  const aggregated = combine(ports, state, strategy.value, before.value, sound);
   if (!aggregated.ok)
-    return ok({ kind: 'closed', atMs: nowMs(), reason: aggregated.error.message.slice(0, 512) });
-  const { state: after, report } = aggregated.value;
-  const model = await storeModel(ports, state.plan.id, strategy, after);
+    return ok([{ kind: 'closed', atMs: nowMs(), reason: aggregated.error.message.slice(0, 512) }]);
+  const { state: after, report, clip, noiseSigma } = aggregated.value;
+  const model = await storeModel(ports, state.plan.id, strategy.value, after);
   if (!model.ok) return model;
   const shares = new Map(report.clients.map((share) => [share.client, share]));
-  const contributions = trained.map(({ device, member, progress }): Contribution => {
-    const { used = false, weight, score, reason } = shares.get(device) ?? {};
+  const contributions = trained.map(({ device, member, progress }, i): Contribution => {
+    // Of a private round nothing is said of single clients but who was left out.
+    const isUsed = clip !== undefined && screened[i]?.reason === undefined;
+    const share = shares.get(device);
+    const { used = isUsed, weight, score, reason = screened[i]?.reason } = share ?? {};
+    const { anomaly = 0 } = screened[i] ?? {};
     return {
       device,
       round: member.round,
@@ -55,22 +81,78 @@ export async function aggregateRound(
       used,
       ...(weight === undefined ? {} : { weight }),
       ...(score === undefined ? {} : { score }),
+      ...(Number.isFinite(anomaly) ? { anomaly } : {}),
       ...(reason === undefined ? {} : { reason }),
     };
   });
   const { changed, deltaNorm, stepNorm } = report;
-  return ok({
+  const aggregate: RunEvent = {
     kind: 'aggregated',
     atMs: nowMs(),
     round: state.round,
-    attempt: isActive(state.phase) ? state.phase.attempt : 1,
+    attempt: isOfRound(state.phase) ? state.phase.attempt : 1,
     model: model.value,
     changed,
     contributions,
     deltaNorm,
     stepNorm,
     metrics: bounded(report.metrics),
-  });
+    ...(clip === undefined ? {} : { clip }),
+    ...(noiseSigma === undefined ? {} : { noiseSigma }),
+  };
+  if (state.privacy === undefined) return ok([aggregate]);
+  // The model is out when these two are in the log, and not before.
+  const { round, attempt } = placeOf(state);
+  const released = decideRelease(state.privacy.ledger, { round, attempt, atMs: nowMs() });
+  return released.ok ? ok([released.value, aggregate]) : released;
+}
+
+const placeOf = ({ phase, round }: RunState) => ({
+  round,
+  attempt: isOfRound(phase) ? phase.attempt : 1,
+});
+
+/** Durable before any noise is drawn; `undefined` where it is, or where the run is not private. [PRV6] */
+function commitPrivacy(state: RunState, atMs: number): RunEvent | undefined {
+  const { plan, privacy } = state;
+  if (plan.privacy === undefined || privacy === undefined) return undefined;
+  const { ledger, clip } = privacy;
+  const { round, attempt } = placeOf(state);
+  if (ledger.last?.round === round && ledger.last.attempt === attempt) return undefined;
+  const mechanism = mechanismOf(plan.privacy.central);
+  const decided = decideCommitment(ledger, { round, attempt, atMs, mechanism, clip });
+  return decided.ok ? decided.value : { kind: 'spent', atMs, reason: decided.error.message };
+}
+
+function combine(
+  { chance }: AggregatePorts,
+  { plan, privacy }: RunState,
+  strategy: Strategy,
+  before: StrategyState,
+  updates: readonly ClientUpdate[],
+): Result<Aggregated & Partial<Pick<PrivatelyAggregated, 'clip' | 'noiseSigma'>>> {
+  if (plan.privacy === undefined || privacy === undefined)
+    return strategy.aggregateTrain(before, updates);
+  const round = { privacy: plan.privacy.central, clip: privacy.clip, updates };
+  return aggregatePrivately(strategy, before, round, chance);
+}
+
+/**
+ * No longer than the plan has it clipped. That one points away from the others is told, and keeps it out only where the plan
+ * says so: close to the end honest updates of unlike devices cancel each other, and each is against the rest.
+ */
+function screen(
+  { plan: { screen: limits, work } }: RunState,
+  updates: readonly ClientUpdate[],
+  size: number,
+): readonly Screening[] {
+  const normMax = limits.normMax ?? work.clipNorm;
+  const bounded = normMax === undefined ? limits : { ...limits, normMax };
+  return screenUpdates(updates, size, bounded).map(({ reason, ...screening }) =>
+    reason === undefined || (reason === 'against-cohort' && limits.cosineMin === -1)
+      ? screening
+      : { ...screening, reason },
+  );
 }
 
 /** What the devices that were asked say of the model. */
@@ -112,12 +194,16 @@ interface Trained {
   readonly progress: Extract<Member['progress'], { kind: 'trained' }>;
 }
 
-/** In the order of devices' names, which no order of arrival changes. */
-function trainedMembers({ members }: RunState): readonly Trained[] {
+/** In the order of devices' names, which no order of arrival changes; asynchronous, a buffer of those that came first. */
+function trainedMembers({ members, asynchronous, plan }: RunState): readonly Trained[] {
   const trained: Trained[] = [];
   for (const [device, member] of members)
     if (member.progress.kind === 'trained')
       trained.push({ device, member, progress: member.progress });
+  if (asynchronous) {
+    trained.sort((a, b) => a.progress.op - b.progress.op);
+    trained.splice(plan.clients.target);
+  }
   return trained.sort((a, b) => (a.device < b.device ? -1 : 1));
 }
 

@@ -8,12 +8,19 @@ import {
   learnPlanBytesMax,
   learnPlanSchema,
 } from '@skerry/sync-protocol/learn';
-import { createStrategy, type StrategyTraits } from '../strategies/index.ts';
-import { type ModelBlobsPorts, storeModel } from './model-blobs.ts';
+import {
+  checkPrivateStrategy as checkPrivate,
+  mechanismOf,
+  openLedger,
+  roundsLeft,
+} from '../privacy/index.ts';
+import type { Strategy, StrategyTraits } from '../strategies/index.ts';
+import { type ModelBlobsPorts, runOwner, storeModel } from './model-blobs.ts';
 import type { BaseModel, BaseModels } from './ports.ts';
 import type { RunBook } from './run-book.ts';
 import type { RunPlan } from './run-plan.ts';
 import type { RunState } from './run-state.ts';
+import { strategyOf } from './strategy-of.ts';
 
 export interface CreateRunPorts extends ModelBlobsPorts {
   readonly bases: BaseModels;
@@ -35,11 +42,15 @@ export async function createRun(
     return err(failure('invalid_argument', `${plan.id} exists already`));
   const base = await ports.bases.open(plan);
   if (!base.ok) return base;
-  const strategy = createStrategy(plan.strategy);
-  const learn = learnPlanOf(plan, base.value, strategy.traits);
+  const built = strategyOf(plan, base.value.layout);
+  if (!built.ok) return built;
+  const strategy = built.value;
+  const learn = learnPlanOf(plan, base.value, strategy);
   if (!learn.ok) return learn;
   const obstacles = obstaclesTo(plan, learn.value, strategy.traits);
   if (obstacles.length > 0) return err(failure('invalid_argument', obstacles.join('; ')));
+  const held = await keepHeldOut(ports, plan);
+  if (!held.ok) return held;
   const model = await storeModel(
     ports,
     plan.id,
@@ -60,11 +71,27 @@ export async function createRun(
   });
 }
 
+/** Referred to, and whole. Fails with `not_found`. */
+async function keepHeldOut(
+  { blobs, references }: CreateRunPorts,
+  { id, heldOut }: RunPlan,
+): Promise<Result<void>> {
+  for (const { digest, bytes } of heldOut === undefined ? [] : [heldOut.images, heldOut.labels]) {
+    const referred = await references.add(digest, runOwner(id));
+    if (!referred.ok) return referred;
+    const held = await blobs.holding(digest);
+    if (!held.ok) return held;
+    if (held.value.kind !== 'whole' || held.value.bytes !== bytes)
+      return err(failure('not_found', `held-out examples ${digest} are not here`));
+  }
+  return ok(undefined);
+}
+
 /** What clients are told in every round. */
-function learnPlanOf(plan: RunPlan, base: BaseModel, traits: StrategyTraits): Result<LearnPlan> {
+function learnPlanOf(plan: RunPlan, base: BaseModel, strategy: Strategy): Result<LearnPlan> {
   const { model, trains, seed, work } = plan;
   const { bundle, network, layout, parameters } = base;
-  const { proximalMu, personal } = configured(plan, parameters);
+  const { proximalMu } = strategy.configureTrain(strategy.initialize(parameters));
   const parsed = learnPlanSchema.safeParse({
     version: 1,
     model,
@@ -75,8 +102,7 @@ function learnPlanOf(plan: RunPlan, base: BaseModel, traits: StrategyTraits): Re
     ...work,
     seed,
     ...(proximalMu > 0 ? { proximalMu } : {}),
-    ...(personal.length > 0 ? { personal } : {}),
-    ...(traits.needsControl ? { controlVariates: true } : {}),
+    ...(strategy.traits.needsControl ? { controlVariates: true } : {}),
   });
   if (!parsed.success)
     return err(failure('invalid_argument', `the plan for clients: ${parsed.error.message}`));
@@ -86,11 +112,6 @@ function learnPlanOf(plan: RunPlan, base: BaseModel, traits: StrategyTraits): Re
     : err(failure('too_large', `a plan of ${length} bytes; at most ${learnPlanBytesMax}`));
 }
 
-function configured({ strategy: options }: RunPlan, parameters: Float32Array) {
-  const strategy = createStrategy(options);
-  return strategy.configureTrain(strategy.initialize(parameters));
-}
-
 function obstaclesTo(plan: RunPlan, learn: LearnPlan, traits: StrategyTraits): readonly string[] {
   const { clients, strategy, work, timeouts, rounds } = plan;
   const obstacles: string[] = [];
@@ -98,6 +119,17 @@ function obstaclesTo(plan: RunPlan, learn: LearnPlan, traits: StrategyTraits): r
     obstacles.push(
       `${strategy.name} needs ${traits.clientsMin} clients; a round may begin with ${clients.min}`,
     );
+  const { privacy, sampling } = plan;
+  if (privacy !== undefined) {
+    const { samplingRate } = privacy.central;
+    if (sampling.kind !== 'poisson' || sampling.share !== samplingRate)
+      obstacles.push(`a private run samples as it accounts: poisson, with share ${samplingRate}`);
+    const fits = checkPrivateStrategy(strategyOf(plan, learn.layout));
+    if (fits !== undefined) obstacles.push(fits);
+    const ledger = openLedger(privacy.budget);
+    if (roundsLeft(ledger, mechanismOf(privacy.central), 1) === 0)
+      obstacles.push('the privacy budget has not one round');
+  }
   const asked = Math.ceil(clients.target * clients.overSelect);
   const bytes = asked * layoutSize(learn.layout) * (traits.needsControl ? 8 : 4);
   if (bytes > roundBytesMax)
@@ -107,7 +139,18 @@ function obstaclesTo(plan: RunPlan, learn: LearnPlan, traits: StrategyTraits): r
     obstacles.push('localNoise needs a clipNorm');
   if (timeouts.gatherMs > timeouts.selectMs)
     obstacles.push('gatherMs is more than selectMs: no round would begin with fewer than all');
+  if (plan.evaluate?.clients === 0 && plan.heldOut === undefined)
+    obstacles.push('nobody measures: evaluate.clients is 0 and nothing is held out');
+  if (plan.candidate !== undefined && plan.heldOut === undefined)
+    obstacles.push('a candidate is calibrated and judged on held-out examples: there are none');
+  if (traits.asynchronous && strategy.name === 'fedbuff' && clients.target > strategy.bufferSize)
+    obstacles.push('clients.target is more than bufferSize: one look would make several models');
   if (plan.evaluate !== undefined && plan.evaluate.everyRounds > rounds)
     obstacles.push(`evaluate.everyRounds is more than the run’s ${rounds} rounds`);
   return obstacles;
+}
+
+function checkPrivateStrategy(strategy: Result<Strategy>): string | undefined {
+  const fits = strategy.ok ? checkPrivate(strategy.value) : strategy;
+  return fits.ok ? undefined : fits.error.message;
 }

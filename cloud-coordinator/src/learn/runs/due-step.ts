@@ -2,8 +2,10 @@
 // the fleet and the time give it, so that any coordinator comes to the same, and a test needs no clock.
 
 import { createRandom, type Random } from '@skerry/shared';
+import type { RandomBytes } from '@skerry/shared/privacy';
+import { mechanismOf, roundsLeft, samplePoisson as samplePrivately } from '../privacy/index.ts';
 import { devicesPerEventMax, type RunEvent, type WorkKind } from './run-event.ts';
-import { type ActivePhase, answered, goalOf, isActive, type RunState } from './run-state.ts';
+import { answered, goalOf, isActive, type RoundPhase, type RunState } from './run-state.ts';
 import {
   type LearnDevice,
   type Survey,
@@ -17,12 +19,16 @@ export interface Fleet {
   devices(): readonly LearnDevice[];
   /** At work for another run. */
   readonly isBusy: (device: string) => boolean;
+  /** By which a private run draws whom it asks: nobody may foresee it. */
+  readonly chance?: RandomBytes;
 }
 
 export type Step =
   | { readonly kind: 'append'; readonly events: readonly RunEvent[] }
   | { readonly kind: 'aggregate' }
-  | { readonly kind: 'evaluate' };
+  | { readonly kind: 'evaluate' }
+  | { readonly kind: 'publish' }
+  | { readonly kind: 'roll-out' };
 
 const minuteMs = 60_000;
 
@@ -30,9 +36,11 @@ const minuteMs = 60_000;
 export function dueStep(state: RunState, fleet: Fleet, nowMs: number): Step | undefined {
   const { phase } = state;
   if (!isActive(phase)) return undefined;
+  const spent = spentStep(state, nowMs);
+  if (spent !== undefined) return spent;
   switch (phase.kind) {
     case 'selecting':
-      return dueSelection(state, phase, surveyFor(state, fleet, phase.work, nowMs), nowMs);
+      return dueSelection(state, phase, fleet, nowMs);
     case 'training':
       return state.asynchronous
         ? dueAsynchronous(state, phase, fleet, nowMs)
@@ -43,7 +51,26 @@ export function dueStep(state: RunState, fleet: Fleet, nowMs: number): Step | un
       return nowMs >= phase.untilMs
         ? close(nowMs, 'it could not be put together in time')
         : { kind: phase.work === 'train' ? 'aggregate' : 'evaluate' };
+    case 'publishing':
+      return nowMs >= phase.untilMs
+        ? close(nowMs, 'the candidate could not be made in time')
+        : { kind: 'publish' };
+    case 'releasing':
+      return nowMs >= phase.untilMs
+        ? close(nowMs, 'nobody has signed the candidate in time: it is not rolled out')
+        : { kind: 'roll-out' };
   }
+}
+
+/** Before anybody is asked in vain. [RND21] */
+function spentStep(state: RunState, nowMs: number): Step | undefined {
+  const { phase, plan, privacy } = state;
+  if (plan.privacy === undefined || privacy === undefined) return undefined;
+  if (phase.kind !== 'selecting' || phase.work !== 'train') return undefined;
+  const { epsilonMax, delta } = plan.privacy.budget;
+  if (roundsLeft(privacy.ledger, mechanismOf(plan.privacy.central), 1) > 0) return undefined;
+  const reason = `the privacy budget is spent: a further round would exceed ε ${epsilonMax} at δ ${delta}`;
+  return { kind: 'append', events: [{ kind: 'spent', atMs: nowMs, reason }] };
 }
 
 /** Who may be asked for this work now. */
@@ -73,16 +100,21 @@ function numbersOf({ plan }: RunState, work: WorkKind): { wanted: number; min: n
 
 function dueSelection(
   state: RunState,
-  phase: ActivePhase,
-  { eligible }: Survey,
+  phase: RoundPhase,
+  fleet: Fleet,
   nowMs: number,
 ): Step | undefined {
   const { plan } = state;
+  const { eligible } = surveyFor(state, fleet, phase.work, nowMs);
   const { wanted, min } = numbersOf(state, phase.work);
   const few = `${eligible.length} devices may be asked, ${min} are needed`;
   if (plan.sampling.kind === 'poisson' && phase.work === 'train') {
     if (eligible.length < min) return nowMs >= phase.untilMs ? close(nowMs, few) : undefined;
-    const chosen = samplePoisson(eligible, plan.sampling.share, randomOf(state, phase));
+    const { share } = plan.sampling;
+    const chosen =
+      plan.privacy === undefined || fleet.chance === undefined
+        ? samplePoisson(eligible, share, randomOf(state, phase))
+        : samplePrivately(eligible, share, fleet.chance);
     return chosen.length < min
       ? close(nowMs, `chance has chosen ${chosen.length}, ${min} are needed`)
       : ask(state, phase, chosen, eligible.length, nowMs);
@@ -97,7 +129,7 @@ function dueSelection(
 
 function dueReplies(
   state: RunState,
-  phase: ActivePhase,
+  phase: RoundPhase,
   fleet: Fleet,
   nowMs: number,
 ): Step | undefined {
@@ -127,7 +159,7 @@ function dueReplies(
 
 function dueAsynchronous(
   state: RunState,
-  phase: ActivePhase,
+  phase: RoundPhase,
   fleet: Fleet,
   nowMs: number,
 ): Step | undefined {
@@ -159,7 +191,7 @@ const close = (atMs: number, reason: string): Step => ({
 /** Each is told at a moment of its own, below the plan's pace: they fetch the model then. [RND7] */
 function ask(
   state: RunState,
-  { work, round, attempt }: ActivePhase,
+  { work, round, attempt }: RoundPhase,
   chosen: readonly LearnDevice[],
   eligible: number,
   nowMs: number,
@@ -198,7 +230,7 @@ function cohortOf(
 }
 
 /** The plan's seed, and where in the run it is: a selection can be told again from the log. */
-function randomOf({ plan, members }: RunState, { round, attempt, work }: ActivePhase): Random {
+function randomOf({ plan, members }: RunState, { round, attempt, work }: RoundPhase): Random {
   const kind = work === 'train' ? 0 : 1;
   return createRandom(plan.seed)
     .fork(round)

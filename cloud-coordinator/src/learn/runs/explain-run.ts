@@ -1,11 +1,13 @@
 // Why a run stands where it stands, in a sentence for a person: there is always one.
 
+import { stateOf } from '../privacy/index.ts';
 import { type Fleet, surveyFor } from './due-step.ts';
 import {
   type ActivePhase,
   answered,
   goalOf,
   isActive,
+  isOfRound,
   type Member,
   type RunState,
 } from './run-state.ts';
@@ -16,22 +18,42 @@ export function explainRun(state: RunState, fleet: Fleet, nowMs: number): readon
   const told = isActive(phase) ? explainPhase(state, phase, fleet, nowMs) : endOf(state);
   return [
     told,
-    ...(setback === undefined ? [] : [`the attempt before was none: ${setback}`]),
-    ...(isActive(phase) && state.attempts > 1
+    ...explainPrivacy(state),
+    ...(setback === undefined
+      ? []
+      : [isActive(phase) ? `the attempt before was none: ${setback}` : setback]),
+    ...(isOfRound(phase) && state.attempts > 1
       ? [`attempt ${state.attempts} of ${plan.attemptsMax} for this round`]
       : []),
   ];
 }
 
-function endOf({ phase, round, plan }: RunState): string {
+function explainPrivacy({ privacy }: RunState): readonly string[] {
+  if (privacy === undefined) return [];
+  const { epsilon, delta, epsilonMax, released, conversion } = stateOf(privacy.ledger);
+  return [
+    `privacy: ε ${epsilon.toFixed(3)} of ${epsilonMax} at δ ${delta} is spent for ${released} models (${conversion})`,
+  ];
+}
+
+function madeOf(candidate: RunState['candidate']): string {
+  if (candidate === undefined) return '';
+  const { version, before, after, rollout } = candidate;
+  const shares = `${(100 * after).toFixed(2)} % on held-out examples, its base ${(100 * before).toFixed(2)} %`;
+  return `; version ${version} is in the registry (${shares})${rollout === undefined ? '' : `, rolled out as ${rollout}`}`;
+}
+
+function endOf({ phase, round, plan, candidate }: RunState): string {
   const done = `${round} of ${plan.rounds} rounds`;
-  if (isActive(phase) || phase.kind === 'completed') return `completed: ${done}`;
+  if (isActive(phase) || phase.kind === 'completed')
+    return `completed: ${done}${madeOf(candidate)}`;
   const by = phase.by === undefined ? '' : ` by ${phase.by}`;
   return `${phase.kind}${by} after ${done}: ${phase.reason}`;
 }
 
 function explainPhase(state: RunState, phase: ActivePhase, fleet: Fleet, nowMs: number): string {
   const left = duration(phase.untilMs - nowMs);
+  if (!isOfRound(phase)) return explainEnd(state, phase.kind, left);
   const where = `round ${phase.round + (phase.work === 'train' ? 1 : 0)} of ${state.plan.rounds}`;
   switch (phase.kind) {
     case 'selecting': {
@@ -51,6 +73,12 @@ function explainPhase(state: RunState, phase: ActivePhase, fleet: Fleet, nowMs: 
   }
 }
 
+function explainEnd({ plan, candidate }: RunState, kind: 'publishing' | 'releasing', left: string) {
+  return kind === 'publishing'
+    ? `all ${plan.rounds} rounds are done: makes the candidate; gives up in ${left}`
+    : `${plan.model} ${candidate?.version} is in the registry, and is rolled out when it is signed (skerry-coordinator tuf add, sign, publish); gives up in ${left}`;
+}
+
 export function countsOf({ members }: RunState): Readonly<Record<string, number>> {
   const counts: Record<string, number> = {};
   for (const { progress } of members.values())
@@ -66,7 +94,7 @@ export function explainClient(
   nowMs: number,
 ): string | undefined {
   const { phase } = state;
-  if (!isActive(phase)) return undefined;
+  if (!isActive(phase) || !isOfRound(phase)) return undefined;
   const member = state.members.get(device);
   if (member !== undefined) return explainMember(member, nowMs);
   const known = fleet.devices().find((each) => each.device === device);

@@ -1,5 +1,6 @@
 export { countsOf } from './explain-run.ts';
-export type { BaseModel, BaseModels, LearnDevices, TaskStore } from './ports.ts';
+export { readBlob, runOwner } from './model-blobs.ts';
+export type { BaseModel, BaseModels, Candidates, LearnDevices, TaskStore } from './ports.ts';
 export {
   type Contribution,
   contributionSchema,

@@ -72,6 +72,9 @@ function neededBy(states: readonly RunState[]): {
   const kept = new Map<string, Set<string>>();
   for (const { plan, model, members, phase } of states) {
     const own = new Set([model.state.digest]);
+    const { heldOut } = plan;
+    if (isActive(phase) && heldOut !== undefined)
+      for (const { digest } of [heldOut.images, heldOut.labels]) own.add(digest);
     for (const { progress } of members.values())
       if (progress.kind === 'trained') own.add(progress.update.digest);
     kept.set(plan.id, own);

@@ -5,7 +5,9 @@ import type { Result } from '@skerry/shared';
 import type { DownBody } from '@skerry/sync-protocol';
 import type { BlobStore } from '@skerry/sync-protocol/blobs';
 import type { LearnPlan, ParameterLayout } from '@skerry/sync-protocol/learn';
+import type { RunEventOf } from './run-event.ts';
 import type { RunPlan } from './run-plan.ts';
+import type { RunState } from './run-state.ts';
 import type { LearnDevice } from './select-clients.ts';
 
 export interface LearnDevices {
@@ -41,6 +43,16 @@ export interface BaseModel {
 export interface BaseModels {
   /** Fails with `model_not_found`, and with `invalid_argument` where it cannot be trained so. */
   open(plan: Pick<RunPlan, 'model' | 'base' | 'network' | 'trains'>): Promise<Result<BaseModel>>;
+}
+
+/** What a run comes to, beside its weights. */
+export interface Candidates {
+  /** The model as it is now, on the examples that the operator has held out. */
+  evaluate(state: RunState): Promise<Result<Readonly<Record<string, number>>>>;
+  /** Makes the candidate and registers it; the same bytes again are the same version. Fails for good where it may not be. */
+  publish(state: RunState): Promise<Result<Omit<RunEventOf<'published'>, 'kind' | 'atMs'>>>;
+  /** Begins the rollout that the plan asks for, and says its name. Fails while nobody has signed the version. */
+  rollOut(state: RunState, version: string): Promise<Result<string>>;
 }
 
 /** The blobs that a device may read: it cannot name another's update as its own. */

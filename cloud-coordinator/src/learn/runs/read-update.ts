@@ -1,7 +1,13 @@
 // An update's bytes, as a device has put them, back into what it adds to the model and to its control variate.
 
 import { err, failure, ok, type Result } from '@skerry/shared';
-import { decodeUpdate, type LearnPlan, updateBytesMax } from '@skerry/sync-protocol/learn';
+import {
+  decodeUpdate,
+  type LearnPlan,
+  layoutSize,
+  readVector,
+  updateBytesMax,
+} from '@skerry/sync-protocol/learn';
 
 export interface ReadUpdate {
   readonly delta: Float32Array;
@@ -24,8 +30,15 @@ export function readUpdate(
     return err(
       failure('malformed_message', `${controlVariates ? 'no' : 'a'} control variate in an update`),
     );
-  const delta = decodeUpdate(layout, compression, bytes.subarray(0, controlAt));
+  const read = (part: Uint8Array): Result<Float32Array> => {
+    const size = layoutSize(layout);
+    // Uncompressed it may be the vector alone. [LRN1]
+    return compression.kind === 'none' && part.length === 4 * size
+      ? readVector(part, size)
+      : decodeUpdate(layout, compression, part);
+  };
+  const delta = read(bytes.subarray(0, controlAt));
   if (!delta.ok || controlAt === undefined) return delta.ok ? ok({ delta: delta.value }) : delta;
-  const control = decodeUpdate(layout, compression, bytes.subarray(controlAt));
+  const control = read(bytes.subarray(controlAt));
   return control.ok ? ok({ delta: delta.value, control: control.value }) : control;
 }

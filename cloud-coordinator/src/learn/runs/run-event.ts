@@ -5,6 +5,7 @@ import { digestSchema, nameSchema } from '@skerry/shared';
 import { blobRefSchema } from '@skerry/sync-protocol/blobs';
 import { declineReasons, learnPlanSchema } from '@skerry/sync-protocol/learn';
 import { z } from 'zod';
+import { ledgerEventSchema } from '../privacy/index.ts';
 import { clientsMax, runPlanSchema } from './run-plan.ts';
 
 /** Of one event: what is more becomes several. */
@@ -65,6 +66,8 @@ export const contributionSchema = z.strictObject({
   used: z.boolean(),
   weight: z.number().optional(),
   score: z.number().optional(),
+  /** How near it was to the nearest limit of the screening; above 1 it is quarantined. */
+  anomaly: z.number().optional(),
   reason: z.string().max(128).optional(),
 });
 export type Contribution = z.infer<typeof contributionSchema>;
@@ -147,7 +150,13 @@ export const runEventSchema = z.discriminatedUnion('kind', [
     deltaNorm: z.number(),
     stepNorm: z.number(),
     metrics: metricsSchema,
+    /** Of a private round: the clip of the next one, and the noise in each number of the mean. */
+    clip: z.number().gt(0).optional(),
+    noiseSigma: z.number().nonnegative().optional(),
   }),
+  ledgerEventSchema,
+  /** There is no privacy left for another round. */
+  z.strictObject({ kind: z.literal('spent'), atMs: atMsSchema, reason: reasonSchema }),
   z.strictObject({
     kind: z.literal('evaluated'),
     atMs: atMsSchema,
@@ -155,6 +164,17 @@ export const runEventSchema = z.discriminatedUnion('kind', [
     federated: evaluationSchema.optional(),
     central: metricsSchema.optional(),
   }),
+  /** The candidate is in the registry. */
+  z.strictObject({
+    kind: z.literal('published'),
+    atMs: atMsSchema,
+    version: z.string().max(64),
+    manifest: blobRefSchema,
+    /** End to end, on held-out examples: the base's accuracy and its own. */
+    before: z.number(),
+    after: z.number(),
+  }),
+  z.strictObject({ kind: z.literal('rolled-out'), atMs: atMsSchema, rollout: nameSchema }),
   /** An operator's word. */
   z.strictObject({
     kind: z.literal('stopped'),

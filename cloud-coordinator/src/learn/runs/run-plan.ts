@@ -2,9 +2,13 @@
 // and how long each part may take. The API's border; nothing of it changes while the run lasts.
 
 import { nameSchema, shareSchema } from '@skerry/shared';
+import { blobRefSchema } from '@skerry/sync-protocol/blobs';
 import { compressionSchema, learnPlanSchema } from '@skerry/sync-protocol/learn';
 import { z } from 'zod';
 import { selectionSchema } from '../../fleet/selection.ts';
+import { rolloutPlanSchema } from '../../update/rollouts/index.ts';
+import { centralPrivacySchema, privacyBudgetSchema } from '../privacy/index.ts';
+import { screenLimitsSchema } from '../screen-update.ts';
 import { strategyOptionsSchema } from '../strategies/index.ts';
 
 /** Of one attempt: whose updates are in a model is said in one event. */
@@ -30,6 +34,8 @@ const workSchema = z.strictObject({
   examplesMax: shape.examplesMax.default(10_000),
   holdOut: shape.holdOut.default(0.2),
   compression: compressionSchema.default({ kind: 'none' }),
+  /** Tensors that never leave a device. */
+  personal: shape.personal,
 });
 
 const clientsSchema = z
@@ -58,9 +64,30 @@ const eligibilitySchema = z.strictObject({
 const evaluateSchema = z.strictObject({
   /** After each so many rounds, and after the last. */
   everyRounds: z.int().min(1).max(roundsMax).default(1),
-  clients: z.int().min(1).max(clientsMax),
+  /** None: the coordinator alone measures, on what the operator has held out. */
+  clients: z.int().min(0).max(clientsMax),
   /** What a part of the fleet is told apart by. */
   cohort: z.enum(['site', 'target', 'hardware-class']).default('site'),
+});
+
+/** Examples that nobody trains on: two IDX files, of images and of their labels. */
+const heldOutSchema = z.strictObject({ images: blobRefSchema, labels: blobRefSchema });
+
+/** What becomes of a run that is completed: a version in the registry, which needs the signatures that every version needs. */
+const candidateSchema = z.strictObject({
+  /** Absent: the base's next minor version. */
+  version: z
+    .string()
+    .regex(/^\d+\.\d+\.\d+$/, 'expected a version such as 1.1.0')
+    .optional(),
+  /** Of the base's variants beside the first, those to be made; absent: all. */
+  variants: z.array(nameSchema).max(16).optional(),
+  /** How much of the base's accuracy on held-out examples it may lose. */
+  accuracyDropMax: shareSchema.default(0.01),
+  /** Rolled out as soon as it is signed, without anybody's further word: the gates decide. */
+  rollOut: rolloutPlanSchema
+    .omit({ id: true, model: true, version: true, bundle: true })
+    .optional(),
 });
 
 const timeoutsSchema = z
@@ -73,6 +100,8 @@ const timeoutsSchema = z
     evaluateMs: durationMsSchema.default(hourMs),
     /** Of the coordinator's own part: aggregating, publishing. */
     finishMs: durationMsSchema.default(10 * minuteMs),
+    /** Without a signature by then the candidate is not rolled out. */
+    signMs: durationMsSchema.default(14 * dayMs),
   })
   .prefault({});
 
@@ -98,6 +127,14 @@ export const runPlanSchema = z.strictObject({
   eligibility: eligibilitySchema.prefault({}),
   work: workSchema.prefault({}),
   evaluate: evaluateSchema.optional(),
+  /** What an update must keep within, and how far it may be from the others. */
+  screen: screenLimitsSchema.prefault({ cosineMin: -1 }),
+  heldOut: heldOutSchema.optional(),
+  /** Noise in each model, and how much of privacy the run may spend. */
+  privacy: z
+    .strictObject({ central: centralPrivacySchema, budget: privacyBudgetSchema })
+    .optional(),
+  candidate: candidateSchema.optional(),
   timeouts: timeoutsSchema,
   /** Of one round; after so many the run has failed. */
   attemptsMax: z.int().min(1).max(100).default(3),

@@ -124,6 +124,16 @@ const end = (kind: 'stopped' | 'failed'): RunEvent =>
     : { kind, atMs: 9, reason: 'why' };
 const stopped = transition(training, end('stopped'));
 const failed = transition(training, end('failed'));
+const publishing: RunState = {
+  ...training,
+  members: new Map(),
+  phase: { kind: 'publishing', sinceMs: 1, untilMs: 9 },
+};
+const releasing: RunState = {
+  ...publishing,
+  phase: { kind: 'releasing', sinceMs: 1, untilMs: 9 },
+  candidate: { version: '1.1.0', manifest: blob('f'), before: 0.9, after: 0.91 },
+};
 const completed: RunState = { ...training, phase: { kind: 'completed', sinceMs: 9 } };
 
 type Kind = Phase['kind'];
@@ -132,6 +142,8 @@ const states: Record<Kind, RunState> = {
   training,
   aggregating,
   evaluating,
+  publishing,
+  releasing,
   completed,
   stopped,
   failed,
@@ -153,6 +165,25 @@ const events: Record<RunEvent['kind'], RunEvent> = {
   closed: { kind: 'closed', atMs: 3, reason: 'why' },
   aggregated: aggregated(aggregating, ['device-0']),
   evaluated: { kind: 'evaluated', atMs: 9, round: 1 },
+  published: {
+    kind: 'published',
+    atMs: 9,
+    version: '1.1.0',
+    manifest: blob('f'),
+    before: 0.9,
+    after: 0.91,
+  },
+  'rolled-out': { kind: 'rolled-out', atMs: 9, rollout: 'learn-run-1' },
+  'privacy-committed': {
+    kind: 'privacy-committed',
+    atMs: 9,
+    round: 0,
+    attempt: 1,
+    mechanism: { samplingRate: 1, noiseMultiplier: 1 },
+    clip: 1,
+  },
+  'privacy-released': { kind: 'privacy-released', atMs: 9, round: 0, attempt: 1 },
+  spent: { kind: 'spent', atMs: 9, reason: 'why' },
   stopped: end('stopped'),
   failed: end('failed'),
 };
@@ -160,10 +191,12 @@ const events: Record<RunEvent['kind'], RunEvent> = {
 /** What comes of each event in each phase, and in which attempt where it is another. */
 const ends = { stopped: 'stopped', failed: 'failed' } as const;
 const table: Record<Kind, Partial<Record<RunEvent['kind'], string>>> = {
-  selecting: { ...ends, chosen: 'training', closed: 'selecting' },
-  training: { ...ends, closed: 'selecting' },
-  aggregating: { ...ends, closed: 'selecting', aggregated: 'selecting' },
-  evaluating: { ...ends, closed: 'aggregating' },
+  selecting: { ...ends, chosen: 'training', closed: 'selecting', spent: 'failed' },
+  training: { ...ends, closed: 'selecting', spent: 'failed' },
+  aggregating: { ...ends, closed: 'selecting', aggregated: 'selecting', spent: 'failed' },
+  evaluating: { ...ends, closed: 'aggregating', spent: 'completed' },
+  publishing: { ...ends, closed: 'failed', published: 'completed' },
+  releasing: { ...ends, closed: 'completed', 'rolled-out': 'completed' },
   completed: {},
   stopped: {},
   failed: {},

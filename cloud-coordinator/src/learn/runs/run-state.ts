@@ -4,13 +4,16 @@
 //                 ▲  │         │             │
 //                 │  └─────────┴─────────────┘ too few, too late, not to be added: the next attempt, attemptsMax of them
 //                 └──────────────────┘
+//   after the last round: publishing ─▶ releasing ─▶ completed, where the plan wants a version of it, and it rolled out
 //   and from each of them: stopped, by an operator · failed, with the reason
 //
 // An asynchronous run stays in `training`: who has answered makes room for another, and each full buffer is the next model.
 // Each phase that is not final ends by a time of its own, if by nothing else.
 
 import { assert } from '@skerry/shared';
+import type { BlobRef } from '@skerry/sync-protocol/blobs';
 import type { LearnPlan } from '@skerry/sync-protocol/learn';
+import { foldLedger, initialClip, type Ledger, openLedger } from '../privacy/index.ts';
 import type {
   Evaluation,
   Outcome,
@@ -21,13 +24,15 @@ import type {
 } from './run-event.ts';
 import type { RunPlan } from './run-plan.ts';
 
+interface Wait {
+  readonly sinceMs: number;
+  readonly untilMs: number;
+}
 /** What is under way. */
-interface Step {
+interface Step extends Wait {
   readonly work: WorkKind;
   readonly round: number;
   readonly attempt: number;
-  readonly sinceMs: number;
-  readonly untilMs: number;
 }
 export type Phase =
   /** Waits for devices that may be asked. */
@@ -37,6 +42,10 @@ export type Phase =
   | (Step & { readonly kind: 'evaluating' })
   /** Waits for this coordinator itself. */
   | (Step & { readonly kind: 'aggregating' })
+  /** The candidate is being made. */
+  | (Wait & { readonly kind: 'publishing' })
+  /** It waits for signatures, and then is rolled out. */
+  | (Wait & { readonly kind: 'releasing' })
   | { readonly kind: 'completed'; readonly sinceMs: number }
   | {
       readonly kind: 'stopped' | 'failed';
@@ -44,7 +53,9 @@ export type Phase =
       readonly reason: string;
       readonly by?: string;
     };
-export type ActivePhase = Extract<Phase, Step>;
+export type ActivePhase = Extract<Phase, Wait>;
+/** Of a round. */
+export type RoundPhase = Extract<Phase, Step>;
 
 export type Progress =
   | { readonly kind: 'asked' }
@@ -82,6 +93,21 @@ export interface RoundSummary {
   readonly central?: Readonly<Record<string, number>>;
 }
 
+/** What a private run has spent, and the norm to which its next round clips. */
+export interface PrivacyState {
+  readonly ledger: Ledger;
+  readonly clip: number;
+}
+
+/** What is in the registry. */
+export interface Candidate {
+  readonly version: string;
+  readonly manifest: BlobRef;
+  readonly before: number;
+  readonly after: number;
+  readonly rollout?: string;
+}
+
 export interface RunState {
   readonly plan: RunPlan;
   readonly by: string;
@@ -102,8 +128,10 @@ export interface RunState {
   readonly quarantined: number;
   readonly attempts: number;
   readonly history: readonly RoundSummary[];
-  /** Why the last attempt was no round. */
+  /** Why the last attempt was no round, or what a completed run has not come to. */
   readonly setback: string | undefined;
+  readonly candidate: Candidate | undefined;
+  readonly privacy: PrivacyState | undefined;
 }
 
 /** The first event of every log. */
@@ -126,6 +154,11 @@ export function begin(event: RunEventOf<'created'>): RunState {
     attempts: 1,
     history: [],
     setback: undefined,
+    candidate: undefined,
+    privacy: plan.privacy && {
+      ledger: openLedger(plan.privacy.budget),
+      clip: initialClip(plan.privacy.central),
+    },
   };
 }
 
@@ -138,33 +171,82 @@ export function replay(events: readonly RunEvent[]): RunState | undefined {
 }
 
 export const isActive = (phase: Phase): phase is ActivePhase => 'untilMs' in phase;
+export const isOfRound = (phase: Phase): phase is RoundPhase => 'work' in phase;
 
 /** An event that a phase does not know changes nothing. */
 export function transition(state: RunState, event: RunEvent): RunState {
-  if (!isActive(state.phase)) return state;
+  const { phase } = state;
+  if (!isActive(phase)) return state;
+  if (event.kind === 'stopped' || event.kind === 'failed')
+    return end(state, {
+      kind: event.kind,
+      sinceMs: event.atMs,
+      reason: event.reason,
+      ...(event.kind === 'stopped' ? { by: event.by } : {}),
+    });
+  return isOfRound(phase) ? inRound(state, phase, event) : afterRounds(state, phase, event);
+}
+
+function inRound(state: RunState, phase: RoundPhase, event: RunEvent): RunState {
   switch (event.kind) {
-    case 'created':
-      return state;
     case 'chosen':
-      return choose(state, state.phase, event);
+      return choose(state, phase, event);
     case 'replied':
       return event.replies.reduce(reply, state);
     case 'lapsed':
       return { ...state, members: without(state.members, event.devices) };
     case 'closed':
-      return close(state, state.phase, event);
+      return close(state, phase, event);
     case 'aggregated':
-      return aggregate(state, state.phase, event);
+      return aggregate(state, phase, event);
     case 'evaluated':
-      return evaluate(state, state.phase, event);
-    case 'stopped':
-    case 'failed':
-      return end(state, {
-        kind: event.kind,
-        sinceMs: event.atMs,
-        reason: event.reason,
-        ...(event.kind === 'stopped' ? { by: event.by } : {}),
-      });
+      return evaluate(state, phase, event);
+    case 'privacy-committed':
+    case 'privacy-released': {
+      const { privacy } = state;
+      return privacy === undefined
+        ? state
+        : { ...state, privacy: { ...privacy, ledger: foldLedger(privacy.ledger, event) } };
+    }
+    case 'spent':
+      return spend(state, event);
+    default:
+      return state;
+  }
+}
+
+function afterRounds(
+  state: RunState,
+  phase: Exclude<ActivePhase, RoundPhase>,
+  event: RunEvent,
+): RunState {
+  const completed = (atMs: number): Phase => ({ kind: 'completed', sinceMs: atMs });
+  switch (event.kind) {
+    case 'published': {
+      if (phase.kind !== 'publishing') return state;
+      const { atMs, version, manifest, before, after } = event;
+      const { timeouts, candidate } = state.plan;
+      const published = { ...state, candidate: { version, manifest, before, after } };
+      return candidate?.rollOut === undefined
+        ? end(published, completed(atMs))
+        : {
+            ...published,
+            phase: { kind: 'releasing', sinceMs: atMs, untilMs: atMs + timeouts.signMs },
+          };
+    }
+    case 'rolled-out': {
+      const { candidate } = state;
+      if (phase.kind !== 'releasing' || candidate === undefined) return state;
+      const { atMs, rollout } = event;
+      return end({ ...state, candidate: { ...candidate, rollout } }, completed(atMs));
+    }
+    case 'closed':
+      // The version is there all the same, and somebody may still roll it out.
+      return phase.kind === 'releasing'
+        ? end({ ...state, setback: event.reason }, completed(event.atMs))
+        : end(state, { kind: 'failed', sinceMs: event.atMs, reason: event.reason });
+    default:
+      return state;
   }
 }
 
@@ -187,12 +269,12 @@ function selecting(
   round: number,
   attempt: number,
   sinceMs: number,
-): ActivePhase {
+): RoundPhase {
   const limitMs = work === 'train' ? timeouts.selectMs : timeouts.gatherMs;
   return { kind: 'selecting', work, round, attempt, sinceMs, untilMs: sinceMs + limitMs };
 }
 
-function choose(state: RunState, phase: ActivePhase, event: RunEventOf<'chosen'>): RunState {
+function choose(state: RunState, phase: RoundPhase, event: RunEventOf<'chosen'>): RunState {
   const { work, round, attempt, atMs, untilMs } = event;
   if (phase.round !== round || phase.attempt !== attempt || phase.work !== work) return state;
   const begins = phase.kind === 'selecting';
@@ -253,7 +335,7 @@ function reply(state: RunState, { device, op, round, attempt, outcome }: Reply):
   };
 }
 
-function close(state: RunState, phase: ActivePhase, event: RunEventOf<'closed'>): RunState {
+function close(state: RunState, phase: RoundPhase, event: RunEventOf<'closed'>): RunState {
   const { atMs, reason } = event;
   const { plan } = state;
   const { work, round, attempt } = phase;
@@ -281,7 +363,7 @@ function close(state: RunState, phase: ActivePhase, event: RunEventOf<'closed'>)
   }
 }
 
-function retry(state: RunState, phase: ActivePhase, reason: string, atMs: number): RunState {
+function retry(state: RunState, phase: RoundPhase, reason: string, atMs: number): RunState {
   const { plan, attempts } = state;
   const { round, attempt } = phase;
   if (attempts >= plan.attemptsMax)
@@ -299,7 +381,7 @@ function retry(state: RunState, phase: ActivePhase, reason: string, atMs: number
   };
 }
 
-function aggregate(state: RunState, phase: ActivePhase, event: RunEventOf<'aggregated'>): RunState {
+function aggregate(state: RunState, phase: RoundPhase, event: RunEventOf<'aggregated'>): RunState {
   const isDue = state.asynchronous ? phase.kind === 'training' : phase.kind === 'aggregating';
   if (!isDue || phase.work !== 'train' || phase.round !== event.round) return state;
   const { atMs, model, changed, contributions, deltaNorm, stepNorm, metrics } = event;
@@ -319,8 +401,13 @@ function aggregate(state: RunState, phase: ActivePhase, event: RunEventOf<'aggre
     stepNorm,
     metrics,
   };
+  const { clip } = event;
   const advanced: RunState = {
     ...state,
+    privacy:
+      state.privacy === undefined || clip === undefined
+        ? state.privacy
+        : { ...state.privacy, clip },
     model,
     round,
     members,
@@ -337,12 +424,31 @@ function aggregate(state: RunState, phase: ActivePhase, event: RunEventOf<'aggre
       phase: { ...phase, round, sinceMs: atMs, untilMs: atMs + plan.timeouts.roundMs },
     };
   const { evaluate: wanted } = plan;
-  return wanted !== undefined && (isLast || round % wanted.everyRounds === 0)
-    ? { ...advanced, members: new Map(), phase: selecting(plan, 'evaluate', round, 1, atMs) }
-    : next(advanced, atMs);
+  if (wanted === undefined || !(isLast || round % wanted.everyRounds === 0))
+    return next(advanced, atMs);
+  const alone: Phase = {
+    kind: 'aggregating',
+    work: 'evaluate',
+    round,
+    attempt: 1,
+    sinceMs: atMs,
+    untilMs: atMs + plan.timeouts.finishMs,
+  };
+  return {
+    ...advanced,
+    members: new Map(),
+    phase: wanted.clients === 0 ? alone : selecting(plan, 'evaluate', round, 1, atMs),
+  };
 }
 
-function evaluate(state: RunState, phase: ActivePhase, event: RunEventOf<'evaluated'>): RunState {
+/** What was learned before is paid for, and is what the run comes to. */
+function spend(state: RunState, { atMs, reason }: RunEventOf<'spent'>): RunState {
+  return state.round === 0
+    ? end(state, { kind: 'failed', sinceMs: atMs, reason })
+    : { ...finish(state, atMs), setback: reason };
+}
+
+function evaluate(state: RunState, phase: RoundPhase, event: RunEventOf<'evaluated'>): RunState {
   if (phase.kind !== 'aggregating' || phase.work !== 'evaluate') return state;
   const { round, federated, central, atMs } = event;
   const history = state.history.map((summary) =>
@@ -360,13 +466,21 @@ function evaluate(state: RunState, phase: ActivePhase, event: RunEventOf<'evalua
 /** The next round, or the end. */
 function next(state: RunState, atMs: number): RunState {
   const { plan, round } = state;
-  if (round >= plan.rounds) return end(state, { kind: 'completed', sinceMs: atMs });
+  if (round >= plan.rounds) return finish(state, atMs);
   return {
     ...state,
     members: new Map(),
     phase: selecting(plan, 'train', round, 1, atMs),
   };
 }
+
+const finish = (state: RunState, atMs: number): RunState =>
+  end(
+    state,
+    state.plan.candidate === undefined
+      ? { kind: 'completed', sinceMs: atMs }
+      : { kind: 'publishing', sinceMs: atMs, untilMs: atMs + state.plan.timeouts.finishMs },
+  );
 
 const end = (state: RunState, phase: Phase): RunState => ({ ...state, members: new Map(), phase });
 

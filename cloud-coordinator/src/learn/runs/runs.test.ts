@@ -1,12 +1,12 @@
 // Runs over devices that are played: what they reply, and what time does.
 
-import { createRandom } from '@skerry/shared';
+import { createRandom, err, failure, ok, type Result } from '@skerry/shared';
 import { unwrap } from '@skerry/shared/testing';
 import { audiences } from '@skerry/sync-protocol/blobs';
 import { encodeUpdate, vectorBytes } from '@skerry/sync-protocol/learn';
 import { describe, expect, it } from 'vitest';
 import { createLearnFleet, type LearnFleetOptions } from '../../testing/learn-fleet.ts';
-import { sampleRunPlan, turnRuns, weightsOf } from '../../testing/run-turns.ts';
+import { sampleRollOut, sampleRunPlan, turnRuns, weightsOf } from '../../testing/run-turns.ts';
 import { runOwner } from './model-blobs.ts';
 import type { RunPlanInput } from './run-plan.ts';
 import { openRuns } from './runs.ts';
@@ -319,6 +319,158 @@ describe('a run', () => {
     await runs.close();
     await openRuns(fleet.ports);
     expect(owned(runOwner('run-1'))).toEqual([state().model.state.digest]);
+  });
+
+  it('[RND11] of FedBuff makes a model of each buffer, whatever its updates began from', async () => {
+    let turn = 0;
+    const { fleet, runs, state } = await begun(
+      // Every third answer is silence: its device is waited for no longer than a round.
+      { devices: 9, answer: (_, __, own) => (++turn % 3 === 0 ? undefined : own()) },
+      {
+        strategy: { name: 'fedbuff', bufferSize: 3 },
+        clients: { target: 3, min: 3, overSelect: 2 },
+        rounds: 6,
+        timeouts: { roundMs: 30_000 },
+      },
+    );
+    expect(await turnRuns(fleet, runs)).toBe(true);
+    expect(state().phase).toMatchObject({ kind: 'completed' });
+    expect(state().history.map(({ used }) => used)).toEqual([3, 3, 3, 3, 3, 3]);
+    const made = unwrap(await runs.history('run-1')).flatMap((event) =>
+      event.kind === 'aggregated'
+        ? event.contributions.map(({ round }) => event.round - round)
+        : [],
+    );
+    expect(Math.max(...made)).toBeGreaterThan(0);
+  });
+
+  it('[RND19] [RND20] makes a version of what it has learned, and rolls it out when it is signed', async () => {
+    const fleet = createLearnFleet({ devices: 4 });
+    const manifest = { digest: `sha256:${'f'.repeat(64)}`, bytes: 9 };
+    let isSigned = false;
+    const heldOut = await fleet.putBlob(Uint8Array.of(1));
+    const runs = unwrap(
+      await openRuns({
+        ...fleet.ports,
+        candidates: {
+          evaluate: async ({ round }) => ok({ accuracy: round / 10 }),
+          publish: async () => ok({ version: '1.1.0', manifest, before: 0.9, after: 0.95 }),
+          rollOut: async (_, version) =>
+            isSigned ? ok(`learn-${version}`) : err(failure('invalid_argument', 'not signed')),
+        },
+      }),
+    );
+    const plan = sampleRunPlan({
+      rounds: 2,
+      heldOut: { images: heldOut, labels: heldOut },
+      evaluate: { clients: 0 },
+      candidate: { rollOut: sampleRollOut() },
+    });
+    unwrap(await runs.start(plan, 'me'));
+    await turnRuns(fleet, runs, 60_000);
+    const waiting = runs.get('run-1');
+    expect(waiting?.phase).toMatchObject({ kind: 'releasing' });
+    expect(waiting?.history.map(({ central }) => central)).toEqual([
+      { accuracy: 0.1 },
+      { accuracy: 0.2 },
+    ]);
+    expect(runs.why('run-1')[0]).toMatch(
+      /digits 1\.1\.0 is in the registry, and is rolled out when/,
+    );
+    isSigned = true;
+    expect(await turnRuns(fleet, runs, 10_000)).toBe(true);
+    expect(runs.get('run-1')).toMatchObject({
+      phase: { kind: 'completed' },
+      candidate: { version: '1.1.0', rollout: 'learn-1.1.0' },
+    });
+  });
+
+  it('[RND20] ends without a rollout where nobody signs, and fails where there is no candidate', async () => {
+    const fleet = createLearnFleet({ devices: 4 });
+    const heldOut = await fleet.putBlob(Uint8Array.of(1));
+    const manifest = { digest: `sha256:${'f'.repeat(64)}`, bytes: 9 };
+    let publish: () => Promise<
+      Result<{ version: string; manifest: typeof manifest; before: number; after: number }>
+    > = async () => ok({ version: '1.1.0', manifest, before: 0.9, after: 0.95 });
+    const runs = unwrap(
+      await openRuns({
+        ...fleet.ports,
+        candidates: {
+          evaluate: async () => ok({}),
+          publish: () => publish(),
+          rollOut: async () => err(failure('invalid_argument', 'not signed')),
+        },
+      }),
+    );
+    const more = {
+      rounds: 1,
+      heldOut: { images: heldOut, labels: heldOut },
+      timeouts: { signMs: 60_000 },
+      candidate: { rollOut: sampleRollOut() },
+    };
+    unwrap(await runs.start(sampleRunPlan(more), 'me'));
+    expect(await turnRuns(fleet, runs, 120_000)).toBe(true);
+    expect(runs.get('run-1')).toMatchObject({
+      phase: { kind: 'completed' },
+      setback: expect.stringMatching(/nobody has signed/),
+    });
+    publish = async () => err(failure('invalid_bundle', 'it answers worse than it may'));
+    unwrap(await runs.start(sampleRunPlan({ ...more, id: 'run-2' }), 'me'));
+    expect(await turnRuns(fleet, runs, 120_000)).toBe(true);
+    expect(runs.get('run-2')?.phase).toMatchObject({
+      kind: 'failed',
+      reason: 'no candidate: it answers worse than it may',
+    });
+  });
+
+  const privacy = (epsilonMax: number) => ({
+    central: {
+      noiseMultiplier: 1,
+      samplingRate: 0.5,
+      clients: 40,
+      clip: { kind: 'fixed' as const, norm: 1 },
+    },
+    budget: { epsilonMax, delta: 1e-3 },
+  });
+  const sampling = { kind: 'poisson' as const, share: 0.5 };
+
+  it('[RND21] writes down what a private round costs before there is a model of it', async () => {
+    const { fleet, runs, state } = await begun(
+      { devices: 40 },
+      { privacy: privacy(50), sampling, clients: { target: 20, min: 1, overSelect: 1 } },
+    );
+    expect(await turnRuns(fleet, runs)).toBe(true);
+    expect(state()).toMatchObject({ phase: { kind: 'completed' }, round: 3 });
+    const kinds = unwrap(await runs.history('run-1')).map(({ kind }) => kind);
+    const paid = kinds.filter((kind) => /privacy|aggregated/.test(kind));
+    const once = ['privacy-committed', 'privacy-released', 'aggregated'];
+    expect(paid).toEqual([...once, ...once, ...once]);
+    expect(runs.why('run-1')).toContainEqual(expect.stringMatching(/^privacy: ε \d+\.\d+ of 50/));
+    const sizes = state().history.map(({ clients }) => clients);
+    expect(new Set(sizes).size).toBeGreaterThan(1);
+  });
+
+  it('[RND21] ends before the round that it cannot pay, with what it has', async () => {
+    const { fleet, runs, state } = await begun(
+      { devices: 40 },
+      {
+        privacy: privacy(5),
+        sampling,
+        rounds: 500,
+        clients: { target: 20, min: 1, overSelect: 1 },
+      },
+    );
+    expect(await turnRuns(fleet, runs)).toBe(true);
+    expect(state().phase).toMatchObject({ kind: 'completed' });
+    expect(state().round).toBeGreaterThan(0);
+    expect(state().round).toBeLessThan(500);
+    expect(state().setback).toMatch(/the privacy budget is spent/);
+    expect(
+      await runs.start(sampleRunPlan({ id: 'run-2', privacy: privacy(0.01), sampling }), 'me'),
+    ).toMatchObject({ error: { message: 'the privacy budget has not one round' } });
+    expect(
+      await runs.start(sampleRunPlan({ id: 'run-2', privacy: privacy(5) }), 'me'),
+    ).toMatchObject({ error: { message: expect.stringMatching(/samples as it accounts/) } });
   });
 
   it('[RND16] is refused with every obstacle where it could never end', async () => {

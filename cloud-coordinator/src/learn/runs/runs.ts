@@ -12,13 +12,15 @@ import {
   type Result,
   type Timer,
 } from '@skerry/shared';
+import type { RandomBytes } from '@skerry/shared/privacy';
 import type { EventStore } from '../../event-log/event-store.ts';
 import { aggregateRound, evaluateRound } from './aggregate-round.ts';
 import { type CreateRunPorts, createRun } from './create-run.ts';
 import { dueStep, type Fleet, type Step } from './due-step.ts';
 import { explainClient, explainRun } from './explain-run.ts';
+import { createJobs, type Jobs } from './jobs.ts';
 import { sweepModels } from './model-blobs.ts';
-import type { LearnDevices } from './ports.ts';
+import type { Candidates, LearnDevices } from './ports.ts';
 import { type OpenRun, openRunBook, type RunBook } from './run-book.ts';
 import type { RunEvent } from './run-event.ts';
 import type { RunPlan } from './run-plan.ts';
@@ -29,6 +31,10 @@ import { type RepliesPorts, takeReplies } from './take-replies.ts';
 export interface RunsPorts extends RepliesPorts, CreateRunPorts {
   readonly store: EventStore;
   readonly devices: LearnDevices;
+  /** That nobody can foresee: of private runs. */
+  readonly chance: RandomBytes;
+  /** Absent: runs end with their weights. */
+  readonly candidates?: Candidates;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -82,7 +88,8 @@ export async function openRuns(
     tail = next.catch(() => {});
     return next;
   };
-  const turn = (): Promise<Result<void>> => turnAll(ports, book);
+  const jobs = createJobs();
+  const turn = (): Promise<Result<void>> => turnAll(ports, book, jobs);
   let timer: Timer | undefined;
   const schedule = (afterMs: number): void => {
     timer = clock.after(afterMs, () => {
@@ -118,28 +125,35 @@ export async function openRuns(
   });
 }
 
-async function turnAll(ports: RunsPorts, book: RunBook): Promise<Result<void>> {
+async function turnAll(ports: RunsPorts, book: RunBook, jobs: Jobs): Promise<Result<void>> {
   const refreshed = await book.refresh();
   if (!refreshed.ok) return refreshed;
   const turned = [await takeReplies(ports, book)];
   for (const target of book.runs())
     turned.push(
       // A bug in one run is no other's.
-      await turnOne(ports, book, target).catch((thrown: unknown) =>
+      await turnOne(ports, book, jobs, target).catch((thrown: unknown) =>
         err(failure('internal', messageOf(thrown))),
       ),
     );
   return turned.find(({ ok }) => !ok) ?? ok(undefined);
 }
 
-async function turnOne(ports: RunsPorts, book: RunBook, target: OpenRun): Promise<Result<void>> {
+async function turnOne(
+  ports: RunsPorts,
+  book: RunBook,
+  jobs: Jobs,
+  target: OpenRun,
+): Promise<Result<void>> {
   for (let steps = 0; steps < stepsMax; steps++) {
     const state = target.log.state();
     if (state === undefined) return ok(undefined);
     const step = dueStep(state, fleetFor(ports, book, state), ports.clock.nowMs());
     if (step === undefined) break;
-    const events = await eventsOf(ports, state, step);
+    const events = await eventsOf(ports, jobs, state, step);
     if (!events.ok) return events;
+    // It is being done apart, and others' turns go on.
+    if (events.value.length === 0) break;
     const appended = await book.append(target, events.value);
     if (!appended.ok) return appended;
     if (!appended.value) return ok(undefined); // Another is at work here; the next turn reads what it has decided.
@@ -153,28 +167,81 @@ async function turnOne(ports: RunsPorts, book: RunBook, target: OpenRun): Promis
 
 async function eventsOf(
   ports: RunsPorts,
+  jobs: Jobs,
   state: RunState,
   step: Step,
 ): Promise<Result<readonly RunEvent[]>> {
   switch (step.kind) {
     case 'append':
       return ok(step.events);
-    case 'aggregate': {
-      const event = await aggregateRound(ports, state, ports.clock.nowMs);
-      return event.ok ? ok([event.value]) : event;
-    }
+    case 'aggregate':
+      return aggregateRound(ports, state, ports.clock.nowMs);
     case 'evaluate':
-      return ok([evaluateRound(state, undefined, ports.clock.nowMs())]);
+      return evaluated(ports, jobs, state);
+    case 'publish':
+      return published(ports, jobs, state);
+    case 'roll-out':
+      return rolledOut(ports, state);
   }
 }
 
-function fleetFor(ports: Pick<RunsPorts, 'devices'>, book: RunBook, state: RunState): Fleet {
+async function evaluated(
+  { candidates, clock, log }: RunsPorts,
+  jobs: Jobs,
+  state: RunState,
+): Promise<Result<readonly RunEvent[]>> {
+  const { plan, round } = state;
+  if (candidates === undefined || plan.heldOut === undefined)
+    return ok([evaluateRound(state, undefined, clock.nowMs())]);
+  const central = jobs.resultOf(`${plan.id} evaluate ${round}`, () => candidates.evaluate(state));
+  if (central === undefined) return ok([]);
+  // A run does not end for want of a measurement.
+  if (!central.ok) log.error({ run: plan.id, code: central.error.code }, central.error.message);
+  return ok([evaluateRound(state, central.ok ? central.value : undefined, clock.nowMs())]);
+}
+
+async function published(
+  { candidates, clock }: RunsPorts,
+  jobs: Jobs,
+  state: RunState,
+): Promise<Result<readonly RunEvent[]>> {
+  const atMs = clock.nowMs();
+  if (candidates === undefined)
+    return ok([{ kind: 'closed', atMs, reason: 'no candidate is made here' }]);
+  const made = jobs.resultOf(`${state.plan.id} publish`, () => candidates.publish(state));
+  if (made === undefined) return ok([]);
+  if (made.ok) return ok([{ kind: 'published', atMs, ...made.value }]);
+  if (made.error.retryable) return made;
+  return ok([
+    { kind: 'closed', atMs, reason: `no candidate: ${made.error.message}`.slice(0, 512) },
+  ]);
+}
+
+async function rolledOut(
+  { candidates, clock, log }: RunsPorts,
+  state: RunState,
+): Promise<Result<readonly RunEvent[]>> {
+  const { plan, candidate } = state;
+  if (candidates === undefined || candidate === undefined) return ok([]);
+  const begun = await candidates.rollOut(state, candidate.version);
+  if (begun.ok) return ok([{ kind: 'rolled-out', atMs: clock.nowMs(), rollout: begun.value }]);
+  // Nobody has signed it yet, or another rollout of the model is under way.
+  log.debug({ run: plan.id, code: begun.error.code }, begun.error.message);
+  return ok([]);
+}
+
+function fleetFor(
+  ports: Pick<RunsPorts, 'devices' | 'chance'>,
+  book: RunBook,
+  state: RunState,
+): Fleet {
   const busy = new Set<string>();
   for (const other of book.states())
     if (other.plan.id !== state.plan.id && isActive(other.phase))
       for (const [device, { progress }] of other.members)
         if (progress.kind === 'asked') busy.add(device);
-  return { devices: ports.devices.list, isBusy: (device) => busy.has(device) };
+  const { devices, chance } = ports;
+  return { devices: devices.list, isBusy: (device) => busy.has(device), chance };
 }
 
 function explain(ports: RunsPorts, book: RunBook, name: string): readonly string[] {

@@ -4,7 +4,7 @@
 import { type Clock, collect, ok, type Result } from '@skerry/shared';
 import { type LearnTask, learnPlanBytes } from '@skerry/sync-protocol/learn';
 import type { TaskStore } from './ports.ts';
-import { isActive, type Member, type RunState } from './run-state.ts';
+import { isOfRound, type Member, type RunState } from './run-state.ts';
 
 export interface SayingPorts {
   readonly tasks: TaskStore;
@@ -96,7 +96,7 @@ export function endTask(
 }
 
 function whereItIs({ phase, round, plan }: RunState) {
-  if (isActive(phase))
+  if (isOfRound(phase))
     return {
       round: phase.round,
       attempt: phase.attempt,
