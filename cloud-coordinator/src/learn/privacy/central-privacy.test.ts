@@ -87,6 +87,8 @@ describe('the private mean of a round', () => {
   it('[PRV8] refuses a plan without noise, or with more than its sampler can draw', () => {
     for (const noiseMultiplier of [0, -1, 61, Number.NaN])
       expect(() => privacy({ noiseMultiplier })).toThrow();
+    const clip = { kind: 'adaptive', initial: 1, countNoise: 0.9 };
+    expect(centralPrivacySchema.shape.clip.safeParse(clip).success).toBe(false);
     expect(mechanismOf(privacy())).toEqual({ samplingRate: 0.2, noiseMultiplier: 1 });
   });
 });
@@ -98,7 +100,8 @@ describe('an adaptive clip in a round', () => {
   it('[PRV9] gives the sum more noise, so that both together cost z', () => {
     expect(unwrap(sumNoiseMultiplier(plan))).toBeCloseTo(1.005037815, 9);
     expect(unwrap(sumNoiseMultiplier(privacy()))).toBe(1);
-    const greedy = privacy({ clip: { ...plan.clip, countNoise: 0.5 } as CentralPrivacy['clip'] });
+    const clip = { ...plan.clip, countNoise: 1 } as CentralPrivacy['clip'];
+    const greedy = privacy({ noiseMultiplier: 3, clip });
     expect(mean(greedy, 1, []).ok).toBe(false);
   });
 

@@ -32,7 +32,8 @@ export const centralPrivacySchema = z.strictObject({
       initial: normSchema,
       quantile: z.number().min(0).max(1).default(0.5),
       learningRate: z.number().gt(0).max(1).default(0.2),
-      countNoise: z.number().gt(0).max(1e6),
+      /** σ_b. Below one the discrete Gaussian is no longer the continuous one to a double's last digit. */
+      countNoise: z.number().min(1).max(1e6),
     }),
   ]),
 });
