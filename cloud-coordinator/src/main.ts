@@ -26,6 +26,7 @@ import {
   type PeerIdentity,
   type PeerSecurity,
 } from '@skerry/sync-protocol/http';
+import { createCertificateVerifier, createNodeCryptography } from '@skerry/sync-protocol/node';
 import { Hono } from 'hono';
 import { type EmbeddedBroker, openEmbeddedBroker } from './adapters/embedded-broker.ts';
 import { createGroupCommit } from './adapters/group-commit.ts';
@@ -100,6 +101,8 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
   if (!security.ok) return security;
   const { tls, isRefused, revocations, clientTls, authority } = security.value;
   opened.push(revocations.close);
+  const verifier = createCertificateVerifier(authority.certificate, systemClock.nowMs);
+  if (!verifier.ok) return verifier;
   const broker = await chooseBroker(
     config,
     log,
@@ -188,6 +191,11 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
       references: blobs.value.references,
       blobsOf: blobs.value.storeOf,
       chance: createSystemRandomBytes(),
+      masking: {
+        cryptography: createNodeCryptography(),
+        verifier: verifier.value,
+        pause: () => new Promise((resolve) => setImmediate(resolve)),
+      },
     },
     readBundles: async () => {
       const reading = config.bundles.map((directory) => readVariants(directory, ['edge', 'cloud']));

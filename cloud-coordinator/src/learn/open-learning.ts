@@ -9,7 +9,13 @@ import type { Registry } from '../update/registry/index.ts';
 import type { Rollouts } from '../update/rollouts/index.ts';
 import { createBaseModels } from './base-models.ts';
 import { createCandidates } from './candidates.ts';
-import { type LearnDevices, type LearnRuns, openRuns, type TaskStore } from './runs/index.ts';
+import {
+  type LearnDevices,
+  type LearnRuns,
+  type MaskingPorts,
+  openRuns,
+  type TaskStore,
+} from './runs/index.ts';
 
 /** Chosen by main.ts. */
 export interface LearningPorts {
@@ -20,6 +26,8 @@ export interface LearningPorts {
   readonly references: BlobReferences;
   readonly blobsOf: (device: string) => DeviceBlobStore;
   readonly chance: RandomBytes;
+  /** Where devices have certificates. */
+  readonly masking?: MaskingPorts;
 }
 
 export function openLearning(

@@ -74,12 +74,16 @@ export interface SecureCohort {
   readonly members: ReadonlyMap<string, CohortMember>;
 }
 
+/** Of so many, or of these. */
 export function createSecureCohort(
-  clients: number,
+  clients: number | readonly string[],
   policy: SecurePolicy = { thresholdMin: 2, adversary: 'curious' },
 ): SecureCohort {
   const cryptography = createNodeCryptography();
-  const names = Array.from({ length: clients }, (_, i) => `c${String(i).padStart(2, '0')}`);
+  const names =
+    typeof clients === 'number'
+      ? Array.from({ length: clients }, (_, i) => `c${String(i).padStart(2, '0')}`)
+      : clients;
   const signers = new Map(
     names.map((name) => [name, createEd25519Signer(generateKeyPairSync('ed25519').privateKey)]),
   );

@@ -2,7 +2,7 @@
 // out, the coordinator is killed between any two steps, and the model is the one that updates in the clear would have made.
 
 import { assert, createRandom, err, failure, ok } from '@skerry/shared';
-import { sha256, systemClock } from '@skerry/shared/node';
+import { sha256 } from '@skerry/shared/node';
 import { unwrap } from '@skerry/shared/testing';
 import { decodeDownBody, decodeUpBody, encodeBody } from '@skerry/sync-protocol';
 import type { BlobRef } from '@skerry/sync-protocol/blobs';
@@ -56,9 +56,14 @@ function createFleet(seed = 1) {
   const ports: MaskedPorts = {
     cryptography: cohort.cryptography,
     verifier: cohort.verifier,
-    blobs: { read: async (ref) => read(ref), put: async (bytes) => ok(put(bytes)) },
+    blobs: {
+      read: async (ref) => read(ref),
+      put: async (bytes) => ok(put(bytes)),
+      show: async (bytes) => ok(put(bytes)),
+    },
     readFrom: async (_, ref) => read(ref),
-    clock: systemClock,
+    nowMs: () => 1_000,
+    pause: async () => {},
   };
   const trained = new Map(
     [...cohort.members.keys()].map((name) => {

@@ -4,16 +4,7 @@
 //
 //   keys (with the replies to `train`) ─► shares ─► input ─► consistency ─► unmask ─► the sum
 
-import {
-  type Clock,
-  collect,
-  err,
-  failure,
-  nameSchema,
-  ok,
-  type Result,
-  sleep,
-} from '@skerry/shared';
+import { collect, err, failure, nameSchema, ok, type Result } from '@skerry/shared';
 import { type BlobRef, blobRefSchema } from '@skerry/sync-protocol/blobs';
 import type { LearnReply, LearnTask } from '@skerry/sync-protocol/learn';
 import { secureBytesMax } from '@skerry/sync-protocol/learn';
@@ -60,10 +51,14 @@ export interface MaskedPorts extends ServerPorts {
   readonly blobs: {
     read(ref: BlobRef): Promise<Result<Uint8Array>>;
     put(bytes: Uint8Array): Promise<Result<BlobRef>>;
+    /** As above, and devices may fetch it. */
+    show(bytes: Uint8Array): Promise<Result<BlobRef>>;
   };
   /** A blob that this device has sent. */
   readonly readFrom: (device: string, ref: BlobRef) => Promise<Result<Uint8Array>>;
-  readonly clock: Clock;
+  readonly nowMs: () => number;
+  /** Others have their turn: a mask of a large model takes milliseconds, and there may be hundreds. */
+  readonly pause: () => Promise<void>;
 }
 
 export interface MaskedReply {
@@ -115,9 +110,9 @@ export async function openMaskedRound(
   if (!opened.ok) return opened;
   let state = opened.value;
   for (const [device, shown] of keys) {
+    // A certificate may have come to its end since the keys were shown.
     const taken = takeFromClient(state, device, shown, ports);
-    if (!taken.ok) return taken;
-    state = taken.value;
+    if (taken.ok) state = taken.value;
   }
   const closed = closeStage(state);
   return closed.ok ? store(ports, closed.value, [], stageMs) : closed;
@@ -134,7 +129,7 @@ export async function maskedWork(
   for (const device of waiting) {
     const words = wordsFor(state.value, device);
     if (words === undefined) continue;
-    const payload = words.length <= secureBytesMax ? ok(words) : await ports.blobs.put(words);
+    const payload = words.length <= secureBytesMax ? ok(words) : await ports.blobs.show(words);
     if (!payload.ok) return payload;
     work.set(device, { type: 'secure', stage, payload: payload.value });
   }
@@ -170,7 +165,6 @@ export async function takeMasked(
       gone.add(device);
       continue;
     }
-    if (taken.value === state) continue;
     state = taken.value;
     if (at.stage !== 'input' || !bytes.ok) continue;
     const kept = await ports.blobs.put(bytes.value);
@@ -202,7 +196,6 @@ export async function closeMasked(
   return closed.ok ? store(ports, closed.value, at.inputs, stageMs) : closed;
 }
 
-/** A mask of a large model takes milliseconds, and there may be hundreds: others have their turn between two of them. */
 async function openSum(
   ports: MaskedPorts,
   state: ServerAt<'unmask'>,
@@ -226,7 +219,7 @@ async function openSum(
   if (!added.ok) return added;
   for (const { key, sign } of masks) {
     addMask(sum, key, sign, ports.cryptography);
-    await sleep(ports.clock, 0);
+    await ports.pause();
   }
   const aggregate = dequantiseSum(plan, sum, survivors.length);
   return aggregate.ok
@@ -246,7 +239,7 @@ export const updateOf = ({ aggregate }: OpenedSum): ClientUpdate => ({
 });
 
 async function store(
-  { blobs, clock }: MaskedPorts,
+  { blobs, nowMs }: MaskedPorts,
   state: ServerState,
   inputs: MaskedStage['inputs'],
   stageMs: number,
@@ -255,7 +248,7 @@ async function store(
   if (!stored.ok) return stored;
   const { stage } = state;
   if (stage === 'keys') return err(failure('internal', 'a masked round begins with keys'));
-  const untilMs = clock.nowMs() + stageMs;
+  const untilMs = nowMs() + stageMs;
   const waiting = [...awaitedClients(state)];
   return ok({ stage, untilMs, state: stored.value, waiting, inputs });
 }

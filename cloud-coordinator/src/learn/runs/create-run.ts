@@ -15,6 +15,7 @@ import {
   roundsLeft,
 } from '../privacy/index.ts';
 import type { Strategy, StrategyTraits } from '../strategies/index.ts';
+import { type MaskingPorts, obstaclesToMasking } from './mask-round.ts';
 import { type ModelBlobsPorts, runOwner, storeModel } from './model-blobs.ts';
 import type { BaseModel, BaseModels } from './ports.ts';
 import type { RunBook } from './run-book.ts';
@@ -23,6 +24,7 @@ import type { RunState } from './run-state.ts';
 import { strategyOf } from './strategy-of.ts';
 
 export interface CreateRunPorts extends ModelBlobsPorts {
+  readonly masking?: MaskingPorts;
   readonly bases: BaseModels;
   readonly clock: Clock;
 }
@@ -47,7 +49,10 @@ export async function createRun(
   const strategy = built.value;
   const learn = learnPlanOf(plan, base.value, strategy);
   if (!learn.ok) return learn;
-  const obstacles = obstaclesTo(plan, learn.value, strategy.traits);
+  const obstacles = [
+    ...obstaclesTo(plan, learn.value, strategy.traits),
+    ...obstaclesToMasking(ports, plan, learn.value, strategy.traits),
+  ];
   if (obstacles.length > 0) return err(failure('invalid_argument', obstacles.join('; ')));
   const held = await keepHeldOut(ports, plan);
   if (!held.ok) return held;

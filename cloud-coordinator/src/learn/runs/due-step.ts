@@ -3,6 +3,7 @@
 
 import { createRandom, type Random } from '@skerry/shared';
 import type { RandomBytes } from '@skerry/shared/privacy';
+import { isDue, type MaskedStage } from '../masking/index.ts';
 import { mechanismOf, roundsLeft, samplePoisson as samplePrivately } from '../privacy/index.ts';
 import { devicesPerEventMax, type RunEvent, type WorkKind } from './run-event.ts';
 import { answered, goalOf, isActive, type RoundPhase, type RunState } from './run-state.ts';
@@ -26,6 +27,8 @@ export interface Fleet {
 export type Step =
   | { readonly kind: 'append'; readonly events: readonly RunEvent[] }
   | { readonly kind: 'aggregate' }
+  /** A masked round has its next question, or its sum. */
+  | { readonly kind: 'mask' }
   | { readonly kind: 'evaluate' }
   | { readonly kind: 'publish' }
   | { readonly kind: 'roll-out' };
@@ -50,7 +53,9 @@ export function dueStep(state: RunState, fleet: Fleet, nowMs: number): Step | un
     case 'aggregating':
       return nowMs >= phase.untilMs
         ? close(nowMs, 'it could not be put together in time')
-        : { kind: phase.work === 'train' ? 'aggregate' : 'evaluate' };
+        : phase.work === 'train' && state.plan.masking !== undefined
+          ? dueMasking(phase.masked, nowMs)
+          : { kind: phase.work === 'train' ? 'aggregate' : 'evaluate' };
     case 'publishing':
       return nowMs >= phase.untilMs
         ? close(nowMs, 'the candidate could not be made in time')
@@ -72,6 +77,9 @@ function spentStep(state: RunState, nowMs: number): Step | undefined {
   const reason = `the privacy budget is spent: a further round would exceed ε ${epsilonMax} at δ ${delta}`;
   return { kind: 'append', events: [{ kind: 'spent', atMs: nowMs, reason }] };
 }
+
+const dueMasking = (record: MaskedStage | undefined, nowMs: number): Step | undefined =>
+  record === undefined || isDue(record, nowMs) ? { kind: 'mask' } : undefined;
 
 /** Who may be asked for this work now. */
 export function surveyFor(

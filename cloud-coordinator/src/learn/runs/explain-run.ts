@@ -69,7 +69,9 @@ function explainPhase(state: RunState, phase: ActivePhase, fleet: Fleet, nowMs: 
       return `${where}: ${answered(state, phase.work)} of ${goalOf(state, phase.work)} replies (${told.join(', ')}); ends in ${left}`;
     }
     case 'aggregating':
-      return `${where}: puts together what has come; gives up in ${left}`;
+      return phase.masked === undefined
+        ? `${where}: puts together what has come; gives up in ${left}`
+        : `${where}: a masked sum, at ${phase.masked.stage}: ${phase.masked.waiting.length} devices have not answered; it goes on in ${duration(phase.masked.untilMs - nowMs)}`;
   }
 }
 
@@ -118,6 +120,8 @@ function explainMember({ progress, tellAtMs, untilMs, work }: Member, nowMs: num
     case 'trained':
     case 'evaluated':
       return `has ${progress.kind}`;
+    case 'keyed':
+      return 'has trained, and masks';
     case 'surplus':
       return 'has answered when enough had';
     default:

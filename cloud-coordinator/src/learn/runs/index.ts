@@ -1,4 +1,5 @@
 export { countsOf } from './explain-run.ts';
+export type { MaskingPorts } from './mask-round.ts';
 export { readBlob, runOwner } from './model-blobs.ts';
 export type { BaseModel, BaseModels, Candidates, LearnDevices, TaskStore } from './ports.ts';
 export {

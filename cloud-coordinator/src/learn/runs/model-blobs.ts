@@ -41,7 +41,8 @@ export async function storeModel(
   return variate.ok ? ok({ ...model, control: variate.value }) : variate;
 }
 
-async function storeFor(
+/** Durable, and referred to by this owner. */
+export async function storeFor(
   { blobs, references }: ModelBlobsPorts,
   owner: string,
   bytes: Uint8Array,
@@ -77,6 +78,10 @@ function neededBy(states: readonly RunState[]): {
       for (const { digest } of [heldOut.images, heldOut.labels]) own.add(digest);
     for (const { progress } of members.values())
       if (progress.kind === 'trained') own.add(progress.update.digest);
+    if (phase.kind === 'aggregating' && phase.masked !== undefined) {
+      own.add(phase.masked.state.digest);
+      for (const { input } of phase.masked.inputs) own.add(input.digest);
+    }
     kept.set(plan.id, own);
     // The parameters of a run that has ended are what it was for.
     told.add(model.parameters.digest);

@@ -5,9 +5,11 @@ import { digestSchema, nameSchema } from '@skerry/shared';
 import { blobRefSchema } from '@skerry/sync-protocol/blobs';
 import { declineReasons, learnPlanSchema } from '@skerry/sync-protocol/learn';
 import { z } from 'zod';
+import { maskedStageSchema } from '../masking/index.ts';
 import { ledgerEventSchema } from '../privacy/index.ts';
 import { clientsMax, runPlanSchema } from './run-plan.ts';
 
+const keysCharsMax = 8_192;
 /** Of one event: what is more becomes several. */
 export const devicesPerEventMax = 500;
 
@@ -44,6 +46,8 @@ const outcomeSchema = z.discriminatedUnion('kind', [
     /** L2, of what was decoded. */
     norm: z.number().nonnegative(),
   }),
+  /** It has trained, and shows the keys by which its update will be masked, in base64. */
+  z.strictObject({ kind: z.literal('keyed'), keys: z.string().max(keysCharsMax) }),
   z.strictObject({ kind: z.literal('evaluated'), examples: countSchema, metrics: metricsSchema }),
   /** It came and cannot be used. */
   z.strictObject({
@@ -137,6 +141,14 @@ export const runEventSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('lapsed'), atMs: atMsSchema, devices: many(nameSchema) }),
   /** What the run waited for has come, or will not. */
   z.strictObject({ kind: z.literal('closed'), atMs: atMsSchema, reason: reasonSchema }),
+  /** Where a masked round stands. */
+  z.strictObject({
+    kind: z.literal('masked'),
+    atMs: atMsSchema,
+    round: countSchema,
+    attempt: attemptSchema,
+    record: maskedStageSchema,
+  }),
   /** There is a next model, or the strategy has taken updates in and waits for more. */
   z.strictObject({
     kind: z.literal('aggregated'),

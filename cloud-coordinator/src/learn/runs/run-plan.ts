@@ -7,6 +7,7 @@ import { compressionSchema, learnPlanSchema } from '@skerry/sync-protocol/learn'
 import { z } from 'zod';
 import { selectionSchema } from '../../fleet/selection.ts';
 import { rolloutPlanSchema } from '../../update/rollouts/index.ts';
+import { maskingSchema } from '../masking/index.ts';
 import { centralPrivacySchema, privacyBudgetSchema } from '../privacy/index.ts';
 import { screenLimitsSchema } from '../screen-update.ts';
 import { strategyOptionsSchema } from '../strategies/index.ts';
@@ -127,6 +128,8 @@ export const runPlanSchema = z.strictObject({
   eligibility: eligibilitySchema.prefault({}),
   work: workSchema.prefault({}),
   evaluate: evaluateSchema.optional(),
+  /** Nobody sees an update, the coordinator neither: only what at least so many have added up to. */
+  masking: maskingSchema.optional(),
   /** What an update must keep within, and how far it may be from the others. */
   screen: screenLimitsSchema.prefault({ cosineMin: -1 }),
   heldOut: heldOutSchema.optional(),

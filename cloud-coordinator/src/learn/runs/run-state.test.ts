@@ -1,5 +1,6 @@
 // The machine by itself: what each phase makes of each event, and an asynchronous run, in which devices come and go.
 
+import { assert } from '@skerry/shared';
 import { describe, expect, it } from 'vitest';
 import { sampleRunPlan } from '../../testing/run-turns.ts';
 import { dueStep, type Fleet, type Step } from './due-step.ts';
@@ -163,6 +164,13 @@ const events: Record<RunEvent['kind'], RunEvent> = {
   replied: replied(...answered.slice(0, 1)),
   lapsed: { kind: 'lapsed', atMs: 3, devices: ['device-0'] },
   closed: { kind: 'closed', atMs: 3, reason: 'why' },
+  masked: {
+    kind: 'masked',
+    atMs: 7,
+    round: 0,
+    attempt: 1,
+    record: { stage: 'input', untilMs: 99, state: blob('d'), waiting: ['device-0'], inputs: [] },
+  },
   aggregated: aggregated(aggregating, ['device-0']),
   evaluated: { kind: 'evaluated', atMs: 9, round: 1 },
   published: {
@@ -212,6 +220,14 @@ describe('a run’s phases', () => {
     expect(after.phase.kind).toBe(table[kind][event.kind] ?? kind);
     if (!isActive(state.phase)) expect(after).toBe(state);
     if (isActive(after.phase)) expect(after.phase.untilMs).toBeGreaterThan(after.phase.sinceMs);
+  });
+
+  it('[MSK2] a masked round stands where the last word of its very attempt says', () => {
+    const { masked } = events;
+    assert(masked.kind === 'masked', 'a masked event');
+    expect(transition(aggregating, masked).phase).toMatchObject({ masked: masked.record });
+    for (const other of [{ attempt: 2 }, { round: 1 }])
+      expect(transition(aggregating, { ...masked, ...other })).toBe(aggregating);
   });
 
   it('[RND1] one that evaluates nothing goes on to the next round, and after the last it ends', () => {

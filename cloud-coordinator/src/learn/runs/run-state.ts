@@ -13,6 +13,7 @@
 import { assert } from '@skerry/shared';
 import type { BlobRef } from '@skerry/sync-protocol/blobs';
 import type { LearnPlan } from '@skerry/sync-protocol/learn';
+import type { MaskedStage } from '../masking/index.ts';
 import { foldLedger, initialClip, type Ledger, openLedger } from '../privacy/index.ts';
 import type {
   Evaluation,
@@ -41,7 +42,11 @@ export type Phase =
   | (Step & { readonly kind: 'training' })
   | (Step & { readonly kind: 'evaluating' })
   /** Waits for this coordinator itself. */
-  | (Step & { readonly kind: 'aggregating' })
+  | (Step & {
+      readonly kind: 'aggregating';
+      /** Where a masked round stands: devices answer, and the sum is not there yet. */
+      readonly masked?: MaskedStage;
+    })
   /** The candidate is being made. */
   | (Wait & { readonly kind: 'publishing' })
   /** It waits for signatures, and then is rolled out. */
@@ -197,6 +202,8 @@ function inRound(state: RunState, phase: RoundPhase, event: RunEvent): RunState 
       return { ...state, members: without(state.members, event.devices) };
     case 'closed':
       return close(state, phase, event);
+    case 'masked':
+      return mask(state, phase, event);
     case 'aggregated':
       return aggregate(state, phase, event);
     case 'evaluated':
@@ -252,9 +259,12 @@ function afterRounds(
 
 /** How many have answered as they should. */
 export const answered = (state: RunState, work: WorkKind): number =>
-  [...state.members.values()].filter(({ progress }) => progress.kind === doneAs[work]).length;
+  [...state.members.values()].filter(({ progress }) => progress.kind === doneAs(state, work))
+    .length;
 
-const doneAs = { train: 'trained', evaluate: 'evaluated' } as const;
+/** Who trains in a masked round shows keys instead of an update. */
+const doneAs = ({ plan }: RunState, work: WorkKind): Outcome['kind'] =>
+  work === 'evaluate' ? 'evaluated' : plan.masking === undefined ? 'trained' : 'keyed';
 
 /** When so many have answered, nobody else is waited for. */
 export function goalOf({ plan, members }: RunState, work: WorkKind): number {
@@ -323,8 +333,8 @@ function reply(state: RunState, { device, op, round, attempt, outcome }: Reply):
   if (member === undefined || member.progress.kind !== 'asked') return state;
   if (member.round !== round || member.attempt !== attempt) return state;
   if (!isActive(phase) || (phase.kind !== 'training' && phase.kind !== 'evaluating')) return state;
-  const isDone = outcome.kind === doneAs[member.work];
-  if (!isDone && (outcome.kind === 'trained' || outcome.kind === 'evaluated')) return state;
+  const isDone = outcome.kind === doneAs(state, member.work);
+  if (!isDone && ['trained', 'keyed', 'evaluated'].includes(outcome.kind)) return state;
   const isSurplus =
     isDone && !state.asynchronous && answered(state, member.work) >= goalOf(state, member.work);
   const progress: Progress = isSurplus ? { kind: 'surplus', op } : { ...outcome, op };
@@ -379,6 +389,15 @@ function retry(state: RunState, phase: RoundPhase, reason: string, atMs: number)
     setback: reason,
     phase: selecting(plan, 'train', round, attempt + 1, atMs),
   };
+}
+
+/** Each stage has a time of its own, and beyond it the coordinator its own. */
+function mask(state: RunState, phase: RoundPhase, event: RunEventOf<'masked'>): RunState {
+  const { round, attempt, record } = event;
+  if (phase.kind !== 'aggregating' || phase.work !== 'train') return state;
+  if (phase.round !== round || phase.attempt !== attempt) return state;
+  const untilMs = record.untilMs + state.plan.timeouts.finishMs;
+  return { ...state, phase: { ...phase, untilMs, masked: record } };
 }
 
 function aggregate(state: RunState, phase: RoundPhase, event: RunEventOf<'aggregated'>): RunState {

@@ -19,16 +19,17 @@ import { type CreateRunPorts, createRun } from './create-run.ts';
 import { dueStep, type Fleet, type Step } from './due-step.ts';
 import { explainClient, explainRun } from './explain-run.ts';
 import { createJobs, type Jobs } from './jobs.ts';
+import { type MaskRoundPorts, maskRound } from './mask-round.ts';
 import { sweepModels } from './model-blobs.ts';
 import type { Candidates, LearnDevices } from './ports.ts';
 import { type OpenRun, openRunBook, type RunBook } from './run-book.ts';
 import type { RunEvent } from './run-event.ts';
 import type { RunPlan } from './run-plan.ts';
 import { isActive, type RunState, transition } from './run-state.ts';
-import { sayTasks } from './say-tasks.ts';
+import { sayQuestions, sayTasks } from './say-tasks.ts';
 import { type RepliesPorts, takeReplies } from './take-replies.ts';
 
-export interface RunsPorts extends RepliesPorts, CreateRunPorts {
+export interface RunsPorts extends RepliesPorts, CreateRunPorts, MaskRoundPorts {
   readonly store: EventStore;
   readonly devices: LearnDevices;
   /** That nobody can foresee: of private runs. */
@@ -158,11 +159,15 @@ async function turnOne(
     if (!appended.ok) return appended;
     if (!appended.value) return ok(undefined); // Another is at work here; the next turn reads what it has decided.
     const swept =
-      step.kind === 'aggregate' ? await sweepModels(ports, book.states()) : ok(undefined);
+      step.kind === 'aggregate' || step.kind === 'mask'
+        ? await sweepModels(ports, book.states())
+        : ok(undefined);
     if (!swept.ok) return swept;
   }
   const state = target.log.state();
-  return state === undefined ? ok(undefined) : sayTasks(ports, state, target.told);
+  if (state === undefined) return ok(undefined);
+  const said = await sayTasks(ports, state, target.told);
+  return said.ok ? sayQuestions(ports, state) : said;
 }
 
 async function eventsOf(
@@ -176,6 +181,10 @@ async function eventsOf(
       return ok(step.events);
     case 'aggregate':
       return aggregateRound(ports, state, ports.clock.nowMs);
+    case 'mask': {
+      const event = await maskRound(ports, state);
+      return event.ok ? ok([event.value]) : event;
+    }
     case 'evaluate':
       return evaluated(ports, jobs, state);
     case 'publish':

@@ -3,6 +3,7 @@
 
 import { type Clock, collect, ok, type Result } from '@skerry/shared';
 import { type LearnTask, learnPlanBytes } from '@skerry/sync-protocol/learn';
+import { type MaskRoundPorts, maskedOf, maskedQuestions, securePart } from './mask-round.ts';
 import type { TaskStore } from './ports.ts';
 import { isOfRound, type Member, type RunState } from './run-state.ts';
 
@@ -54,6 +55,23 @@ export async function sayTasks(
   });
 }
 
+/** The open question of a masked round, to those whose answer is waited for. */
+export async function sayQuestions(
+  ports: SayingPorts & MaskRoundPorts,
+  state: RunState,
+): Promise<Result<void>> {
+  const record = maskedOf(state);
+  if (record === undefined || !isOfRound(state.phase)) return ok(undefined);
+  const questions = await maskedQuestions(ports, state);
+  if (!questions.ok) return questions;
+  const { round, attempt } = state.phase;
+  const deadlineLeftMs = Math.max(0, record.untilMs - ports.clock.nowMs());
+  const head = { kind: 'learn-task', run: state.plan.id, round, attempt, deadlineLeftMs } as const;
+  return inParts([...questions.value], ([device, work]) =>
+    sayTask(ports, device, `${record.stage} ${round}.${attempt}`, { ...head, work }),
+  );
+}
+
 async function inParts<Item>(
   items: readonly Item[],
   act: (item: Item) => Promise<Result<void>>,
@@ -72,7 +90,8 @@ export async function sayEnd(
   device: string,
 ): Promise<Result<void>> {
   const member = state.members.get(device);
-  if (member?.progress.kind === 'asked') return ok(undefined);
+  // Who has shown keys is asked the next question, or waits for it.
+  if (member?.progress.kind === 'asked' || member?.progress.kind === 'keyed') return ok(undefined);
   const { round, attempt, reason } = whereItIs(state);
   return endTask(ports, device, state.plan.id, { round, attempt, reason });
 }
@@ -120,7 +139,12 @@ function taskOf(state: RunState, member: Member, nowMs: number): LearnTask {
     work:
       member.work === 'evaluate'
         ? { type: 'evaluate', ...told }
-        : { type: 'train', ...told, ...(control === undefined ? {} : { control }) },
+        : {
+            type: 'train',
+            ...told,
+            ...(control === undefined ? {} : { control }),
+            ...securePart(state),
+          },
   };
 }
 

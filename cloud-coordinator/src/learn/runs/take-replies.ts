@@ -5,7 +5,8 @@ import { type Clock, err, type Failure, failure, type Log, ok, type Result } fro
 import type { CoordinatorStore, OpenOp } from '@skerry/sync-protocol';
 import type { BlobRef } from '@skerry/sync-protocol/blobs';
 import type { LearnReply } from '@skerry/sync-protocol/learn';
-import { type ModelBlobsPorts, readBlob, runOwner } from './model-blobs.ts';
+import { judgeKeys, type MaskRoundPorts, takeMaskedReplies } from './mask-round.ts';
+import { readBlob, runOwner } from './model-blobs.ts';
 import type { BlobsOf } from './ports.ts';
 import { readUpdate, updateBytesMaxOf } from './read-update.ts';
 import type { OpenRun, RunBook } from './run-book.ts';
@@ -13,7 +14,7 @@ import { devicesPerEventMax, type Outcome, type RunEventOf } from './run-event.t
 import { isActive, type RunState } from './run-state.ts';
 import { endTask, type SayingPorts, sayEnd } from './say-tasks.ts';
 
-export interface RepliesPorts extends SayingPorts, ModelBlobsPorts {
+export interface RepliesPorts extends SayingPorts, MaskRoundPorts {
   readonly ops: Pick<CoordinatorStore, 'openOps' | 'closeOps' | 'quarantineOp'>;
   readonly blobsOf: BlobsOf;
   readonly clock: Clock;
@@ -65,6 +66,9 @@ async function takeFor(
 ): Promise<Result<boolean>> {
   const state = target.log.state();
   if (state === undefined) return ok(true);
+  const masked = await takeMaskedReplies(ports, state, ops);
+  if (!masked.ok) return masked;
+  if (masked.value !== undefined) return book.append(target, [masked.value]);
   const replies: RunEventOf<'replied'>['replies'] = [];
   for (const op of ops) {
     if (!isAwaited(state, op)) continue;
@@ -118,7 +122,11 @@ async function judge(
 ): Promise<Result<Outcome>> {
   const { result } = body;
   switch (result.type) {
+    case 'secure':
+      return ok(judgeKeys(ports, state, device, body));
     case 'trained':
+      if (state.plan.masking !== undefined)
+        return ok({ kind: 'quarantined', reason: 'an update that is not masked' });
       return judgeUpdate(ports, state, device, result);
     case 'evaluated': {
       const { examples, metrics } = result;

@@ -1,0 +1,243 @@
+// A masked round of a run: between training and the next model devices answer four questions more, and the log says at each
+// which one it is. The sum is all that comes of their updates; whose they were is in the log, how much each weighed is not.
+
+import { assert, err, failure, ok, type Result } from '@skerry/shared';
+import type { OpenOp } from '@skerry/sync-protocol';
+import { audiences } from '@skerry/sync-protocol/blobs';
+import { type LearnReply, type LearnTask, layoutSize } from '@skerry/sync-protocol/learn';
+import {
+  encodeSecurePlan,
+  type SecurePlan,
+  type SecureSession,
+  type ServerPorts,
+} from '@skerry/sync-protocol/secure-aggregation';
+import {
+  checkKeys,
+  closeMasked,
+  type MaskedPorts,
+  type MaskedStage,
+  maskedWork,
+  openMaskedRound,
+  securePlanOf,
+  takeMasked,
+  updateOf,
+} from '../masking/index.ts';
+import type { StrategyTraits } from '../strategies/index.ts';
+import { readState } from './aggregate-round.ts';
+import { type ModelBlobsPorts, readBlob, runOwner, storeFor, storeModel } from './model-blobs.ts';
+import type { BlobsOf } from './ports.ts';
+import type { Contribution, Outcome, RunEvent, RunEventOf } from './run-event.ts';
+import type { RunPlan } from './run-plan.ts';
+import type { RunState } from './run-state.ts';
+import { strategyOf } from './strategy-of.ts';
+
+/** What masking needs beside blobs. Absent: masked runs are refused. */
+export interface MaskingPorts extends ServerPorts {
+  /** Others have their turn. */
+  readonly pause: () => Promise<void>;
+}
+
+export interface MaskRoundPorts extends ModelBlobsPorts {
+  readonly masking?: MaskingPorts;
+  readonly blobsOf: BlobsOf;
+  readonly clock: { nowMs(): number };
+}
+
+/** Fails with `invalid_argument` where the run cannot be masked so. */
+export function securePlanFor(
+  { masking, clients, work }: RunPlan,
+  learn: RunState['learn'],
+): Result<SecurePlan | undefined> {
+  if (masking === undefined) return ok(undefined);
+  return securePlanOf(masking, {
+    clientsMax: clients.target,
+    values: layoutSize(learn.layout),
+    examplesMax: learn.examplesMax,
+    clipNorm: work.clipNorm,
+  });
+}
+
+/** Why the run could never be masked. */
+export function obstaclesToMasking(
+  ports: Pick<MaskRoundPorts, 'masking'>,
+  plan: RunPlan,
+  learn: RunState['learn'],
+  { takesSums }: StrategyTraits,
+): readonly string[] {
+  if (plan.masking === undefined) return [];
+  const obstacles: string[] = [];
+  const { clients, work, sampling, strategy, masking, privacy } = plan;
+  if (ports.masking === undefined)
+    obstacles.push('nothing is masked here: devices have no certificates');
+  if (!takesSums) obstacles.push(`${strategy.name} looks at single updates, which nobody has`);
+  if (privacy !== undefined)
+    obstacles.push('central privacy clips single updates, which nobody has');
+  if (work.compression.kind !== 'none') obstacles.push('a masked update is compressed by its ring');
+  if (work.localNoise !== undefined) obstacles.push('a masked update with noise of its own');
+  if (sampling.kind === 'poisson') obstacles.push('a masked round has a number of clients');
+  if (clients.min < masking.thresholdMin)
+    obstacles.push(`a round may begin with ${clients.min}, a sum needs ${masking.thresholdMin}`);
+  const secure = securePlanFor(plan, learn);
+  if (!secure.ok) obstacles.push(secure.error.message);
+  return obstacles;
+}
+
+/** What goes out with the task to train. */
+export function securePart({ plan, learn }: RunState): { readonly secure?: Uint8Array } {
+  const secure = securePlanFor(plan, learn);
+  return secure.ok && secure.value !== undefined ? { secure: encodeSecurePlan(secure.value) } : {};
+}
+
+/** Of a device that has trained: the keys that it shows. */
+export function judgeKeys(
+  { masking }: Pick<MaskRoundPorts, 'masking'>,
+  state: RunState,
+  device: string,
+  { round, attempt, result }: LearnReply,
+): Outcome {
+  const plan = securePlanFor(state.plan, state.learn);
+  const quarantined = (reason: string): Outcome => ({ kind: 'quarantined', reason });
+  if (masking === undefined || !plan.ok || plan.value === undefined)
+    return quarantined('keys, in a round that is not masked');
+  if (
+    result.type !== 'secure' ||
+    result.stage !== 'keys' ||
+    !(result.payload instanceof Uint8Array)
+  )
+    return quarantined('expected keys');
+  const session = { run: state.plan.id, round, attempt };
+  const checked = checkKeys(session, plan.value, device, result.payload, masking);
+  return checked.ok
+    ? { kind: 'keyed', keys: Buffer.from(result.payload).toString('base64') }
+    : quarantined(checked.error.message.slice(0, 512));
+}
+
+/** Where a masked round stands, if the run is in one. */
+export const maskedOf = ({ phase }: RunState): MaskedStage | undefined =>
+  phase.kind === 'aggregating' ? phase.masked : undefined;
+
+type ReplyOp = OpenOp & { readonly body: LearnReply };
+
+/** The replies to the question that is open. `undefined`: they change nothing. Fails where it may be tried again. */
+export async function takeMaskedReplies(
+  ports: MaskRoundPorts,
+  state: RunState,
+  ops: readonly ReplyOp[],
+): Promise<Result<RunEventOf<'masked'> | undefined>> {
+  const record = maskedOf(state);
+  const masked = maskedPortsOf(ports, state);
+  if (record === undefined || masked === undefined) return ok(undefined);
+  const session = sessionOf(state);
+  const replies = ops
+    .filter(({ body }) => body.round === session.round && body.attempt === session.attempt)
+    .map(({ device, body }) => ({ device, result: body.result }));
+  if (replies.length === 0) return ok(undefined);
+  const taken = await takeMasked(masked, record, replies);
+  if (!taken.ok) return taken;
+  return ok(taken.value.next === record ? undefined : maskedEvent(ports, state, taken.value.next));
+}
+
+/** What each device that is waited for is asked. */
+export async function maskedQuestions(
+  ports: MaskRoundPorts,
+  state: RunState,
+): Promise<Result<ReadonlyMap<string, LearnTask['work']>>> {
+  const record = maskedOf(state);
+  const masked = maskedPortsOf(ports, state);
+  return record === undefined || masked === undefined ? ok(new Map()) : maskedWork(masked, record);
+}
+
+/**
+ * The next question, or the next model; `closed`, where too few are left for either. Fails as the blobs do, and then it may
+ * be tried again.
+ */
+export async function maskRound(ports: MaskRoundPorts, state: RunState): Promise<Result<RunEvent>> {
+  const record = maskedOf(state);
+  const masked = maskedPortsOf(ports, state);
+  const plan = securePlanFor(state.plan, state.learn);
+  const stageMs = state.plan.masking?.stageMs ?? 0;
+  if (masked === undefined || !plan.ok || plan.value === undefined)
+    return ok(closed(ports, 'nothing is masked here'));
+  const next =
+    record === undefined
+      ? await openMaskedRound(masked, sessionOf(state), plan.value, keysOf(state), stageMs)
+      : await closeMasked(masked, record, stageMs);
+  if (!next.ok) {
+    const { code, message } = next.error;
+    return code === 'storage_failed' ? next : ok(closed(ports, message));
+  }
+  if (next.value.stage !== 'opened') return ok(maskedEvent(ports, state, next.value));
+  const { survivors, liars } = next.value;
+  const strategy = strategyOf(state.plan, state.learn.layout);
+  if (!strategy.ok) return strategy;
+  const before = await readState(ports.blobs, state);
+  if (!before.ok) return before;
+  const aggregated = strategy.value.aggregateTrain(before.value, [updateOf(next.value)]);
+  if (!aggregated.ok) return ok(closed(ports, aggregated.error.message));
+  const { state: after, report } = aggregated.value;
+  const model = await storeModel(ports, state.plan.id, strategy.value, after);
+  if (!model.ok) return model;
+  const came = new Map(record?.inputs.map(({ device, input }) => [device, input.digest]));
+  const { round, attempt } = sessionOf(state);
+  const contributions = survivors.map((device): Contribution => {
+    const update = came.get(device);
+    assert(update !== undefined, 'a survivor’s vector has come');
+    // What it weighed and of how many examples it is nobody knows.
+    const reason = liars.includes(device) ? 'masked, and its shares were false' : 'masked';
+    return { device, round, attempt, update, examples: 0, used: true, reason };
+  });
+  const { changed, deltaNorm, stepNorm } = report;
+  const made = { model: model.value, changed, contributions, deltaNorm, stepNorm, metrics: {} };
+  return ok({ kind: 'aggregated', atMs: ports.clock.nowMs(), round, attempt, ...made });
+}
+
+function keysOf({ members }: RunState): ReadonlyMap<string, Uint8Array> {
+  const keys = new Map<string, Uint8Array>();
+  for (const [device, { progress }] of members)
+    if (progress.kind === 'keyed')
+      keys.set(device, new Uint8Array(Buffer.from(progress.keys, 'base64')));
+  return keys;
+}
+
+function maskedPortsOf(ports: MaskRoundPorts, { plan }: RunState): MaskedPorts | undefined {
+  const { masking, blobs, blobsOf, clock } = ports;
+  if (masking === undefined) return undefined;
+  return {
+    ...masking,
+    nowMs: clock.nowMs,
+    blobs: {
+      read: (ref) => readBlob(blobs, ref),
+      put: (bytes) => storeFor(ports, runOwner(plan.id), bytes),
+      show: (bytes) => storeFor(ports, audiences.learn, bytes),
+    },
+    async readFrom(device, ref) {
+      const referred = await ports.references.add(ref.digest, runOwner(plan.id));
+      if (!referred.ok) return referred;
+      const held = await blobsOf(device).holding(ref.digest);
+      if (!held.ok) return held;
+      return held.value.kind === 'whole' && held.value.bytes === ref.bytes
+        ? readBlob(blobsOf(device), ref)
+        : err(failure('not_found', `no vector ${ref.digest}`));
+    },
+  };
+}
+
+const sessionOf = ({ plan, phase }: RunState): SecureSession => {
+  assert(phase.kind === 'aggregating', 'a masked round is put together');
+  return { run: plan.id, round: phase.round, attempt: phase.attempt };
+};
+
+function maskedEvent(
+  { clock }: MaskRoundPorts,
+  state: RunState,
+  record: MaskedStage,
+): RunEventOf<'masked'> {
+  const { round, attempt } = sessionOf(state);
+  return { kind: 'masked', atMs: clock.nowMs(), round, attempt, record };
+}
+
+const closed = ({ clock }: MaskRoundPorts, reason: string): RunEvent => ({
+  kind: 'closed',
+  atMs: clock.nowMs(),
+  reason: reason.slice(0, 512),
+});
