@@ -39,7 +39,7 @@ describe('screening', () => {
   it('[AGG13] quarantines what is broken, what is far too long, and what points the other way', () => {
     const rows = honest(9);
     const [one, two, three, four] = rows;
-    const reasons = reasonsOf([
+    const sent = [
       ...rows,
       times(one, -10),
       times(two, -1),
@@ -47,7 +47,8 @@ describe('screening', () => {
       times(four, 4),
       times(one, Number.NaN),
       [1, 2, 3],
-    ]);
+    ];
+    const reasons = reasonsOf(sent, { cosineMin: -0.5 });
     expect(reasons.slice(9)).toEqual([
       'norm-above-cohort',
       'against-cohort',
@@ -57,11 +58,19 @@ describe('screening', () => {
       'wrong-size',
     ]);
     expect(new Set(reasons.slice(0, 9))).toEqual(new Set(['sound']));
+    // Where nobody asks for it, direction keeps nobody out: not even the one that is exactly against the rest.
+    expect(reasonsOf(sent)[10]).toBe('sound');
+    const against = Array.from({ length: 8 }, (_, i) => times(one, i === 0 ? -1 : 1));
+    expect(new Set(reasonsOf(against))).toEqual(new Set(['sound']));
   });
 
   it('[AGG13] scores how near each is to a limit', () => {
     const rows = honest(9);
-    const scored = screenUpdates(updatesOf([...rows, times(rows[0], -1)]), size, limits);
+    const scored = screenUpdates(
+      updatesOf([...rows, times(rows[0], -1)]),
+      size,
+      screenLimitsSchema.parse({ cosineMin: -0.5 }),
+    );
     const liar = scored.at(-1);
     expect(liar).toMatchObject({ client: 'c9', reason: 'against-cohort' });
     expect(liar?.cosine).toBeLessThan(-0.6);

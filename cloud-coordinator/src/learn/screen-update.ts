@@ -12,8 +12,12 @@ export const screenLimitsSchema = z.strictObject({
   normMax: z.number().gt(0).max(1e9).optional(),
   /** Times the cohort's median norm. */
   normRatioMax: z.number().gt(1).max(1e6).default(5),
-  /** Cosine to the mean direction of the others. Clients whose data differ are near 0 at times; who flips signs is near −1. */
-  cosineMin: z.number().min(-1).max(1).default(-0.5),
+  /**
+   * Cosine to the mean direction of the others. −1: it is told, and quarantines nobody. Among ten clients with digits of two
+   * kinds each honest ones reach −0.41, and −0.60 beside two whose signs are flipped, half of which are above −0.06: direction
+   * alone tells honest from not where clients' data are alike, or many.
+   */
+  cosineMin: z.number().min(-1).max(1).default(-1),
   /** Times the cohort's median of the metric `loss`. */
   lossRatioMax: z.number().gt(1).max(1e6).default(20),
   /** With fewer updates than this nothing is said about one against the others. */
@@ -158,5 +162,6 @@ function cosineToOthers(delta: Float32Array, length: number, direction: Float64A
     along += own * others;
     rest += others * others;
   }
-  return rest === 0 ? 0 : along / Math.sqrt(rest);
+  // Rounding may take it a hair beyond −1.
+  return rest === 0 ? 0 : Math.max(-1, along / Math.sqrt(rest));
 }
