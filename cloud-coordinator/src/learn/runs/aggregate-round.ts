@@ -142,10 +142,12 @@ function combine(
  * says so: close to the end honest updates of unlike devices cancel each other, and each is against the rest.
  */
 function screen(
-  { plan: { screen: limits, work } }: RunState,
+  { plan: { screen: asked, work, privacy } }: RunState,
   updates: readonly ClientUpdate[],
   size: number,
 ): readonly Screening[] {
+  // A private sum's sensitivity is its clip only where no client decides whether another counts. [PRV16]
+  const limits = privacy === undefined ? asked : { ...asked, cohortMin: updates.length + 1 };
   const normMax = limits.normMax ?? work.clipNorm;
   const bounded = normMax === undefined ? limits : { ...limits, normMax };
   return screenUpdates(updates, size, bounded).map(({ reason, ...screening }) =>
