@@ -4,6 +4,7 @@
 import { failure, messageOf } from '@skerry/shared';
 import { calibrate } from './commands/calibrate.ts';
 import type { Command } from './commands/command.ts';
+import { distill } from './commands/distill.ts';
 import { embedder } from './commands/embedder.ts';
 import { importModels } from './commands/import.ts';
 import { inspect } from './commands/inspect.ts';
@@ -14,6 +15,7 @@ import { split } from './commands/split.ts';
 
 const commands: Readonly<Record<string, Command>> = {
   calibrate,
+  distill,
   embedder,
   import: importModels,
   inspect,
