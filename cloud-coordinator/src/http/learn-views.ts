@@ -66,6 +66,7 @@ export const roundSchema = z.object({
   metrics: metricsSchema.describe('as the clients say, of the model before it'),
   federated: evaluationSchema.optional().describe('as devices have measured it'),
   central: metricsSchema.optional().describe('as the coordinator has measured it'),
+  epsilon: z.number().optional().describe('of privacy, spent up to and with it'),
 });
 
 export const runViewSchema = runSummarySchema.extend({

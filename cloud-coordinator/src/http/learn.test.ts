@@ -1,6 +1,6 @@
 // The routes, and `skerry learn`, over a real run of devices that are played, in one process.
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Result, silentLog } from '@skerry/shared';
@@ -147,6 +147,10 @@ describe('skerry learn', () => {
     expect(unwrap(await skerry('learn', 'show', 'run-1')).text).toMatch(/█{30} 2 of 2 rounds/);
     expect(unwrap(await skerry('learn', 'watch', 'run-1'))).toMatchObject({ isBad: false });
     expect(unwrap(await skerry('learn', 'rounds', 'run-1')).text.split('\n')).toHaveLength(3);
+    expect(unwrap(await skerry('learn', 'plot', 'run-1')).text).toMatch(/run-1: loss by round/);
+    const svg = planFile('').replace('plan.json', 'run.svg');
+    unwrap(await skerry('learn', 'plot', 'run-1', '--svg', svg));
+    expect(readFileSync(svg, 'utf8')).toMatch(/^<svg/);
     expect(unwrap(await skerry('learn', 'updates', 'run-1', '1')).text).toMatch(/device-4 +used/);
     expect(unwrap(await skerry('learn', 'list')).text).toMatch(/run-1 .*completed +2\/2/);
     expect(await skerry('learn', 'stop', 'run-1')).toMatchObject({

@@ -1,6 +1,6 @@
 // `skerry learn …`
 
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import {
   describeIssues,
   err,
@@ -20,8 +20,15 @@ import {
   runViewSchema,
 } from '../http/learn-views.ts';
 import { planBytesMax } from '../http/rollouts.ts';
+import {
+  drawLearning,
+  learningSvg,
+  type PlottedRound,
+  type PlottedRun,
+} from '../learn/plots/index.ts';
 import { type RunPlan, runPlanSchema } from '../learn/runs/index.ts';
 import { type Answer, type Call, defineCommand } from './command.ts';
+import type { CoordinatorClient } from './coordinator-client.ts';
 import { drawRun, drawRuns } from './draw-run.ts';
 import { drawTable } from './draw-table.ts';
 import { createProgressBar } from './progress-bar.ts';
@@ -108,15 +115,37 @@ export const learnCommands = {
     operands: 'RUN',
     flags: none,
     async run({ client, operands: [id = ''] }) {
-      const rounds: z.infer<typeof roundsSchema>['rounds'] = [];
-      for (;;) {
-        const after = rounds.at(-1)?.round ?? 0;
-        const page = await client.get(`${pathOf(id)}/rounds?after=${after}`, roundsSchema);
-        if (!page.ok) return page;
-        rounds.push(...page.value.rounds);
-        if (page.value.rounds.length === 0) break;
+      const rounds = await roundsOf(client, id);
+      if (!rounds.ok) return rounds;
+      return ok({ text: csvOf(rounds.value), value: { run: id, rounds: rounds.value } });
+    },
+  }),
+
+  'learn plot': defineCommand({
+    about: 'accuracy, loss, cohorts and privacy by round, here or as SVG',
+    operands: 'RUN',
+    flags: z.strictObject({
+      svg: z.string().min(1).optional().describe('a file to write them to instead'),
+    }),
+    async run({ client, flags: { svg }, operands: [id = ''] }) {
+      const view = await client.get(pathOf(id), runViewSchema);
+      if (!view.ok) return view;
+      const rounds = await roundsOf(client, id);
+      if (!rounds.ok) return rounds;
+      const { privacy } = view.value;
+      const run: PlottedRun = {
+        name: id,
+        rounds: rounds.value.map(plottedOf),
+        ...(privacy === undefined ? {} : { budget: privacy }),
+      };
+      const value = { run: id, rounds: rounds.value };
+      if (svg === undefined) return ok({ text: drawLearning(run), value });
+      try {
+        writeFileSync(svg, learningSvg(run));
+      } catch (thrown) {
+        return err(failure('storage_failed', messageOf(thrown)));
       }
-      return ok({ text: csvOf(rounds), value: { run: id, rounds } });
+      return ok({ text: svg, value });
     },
   }),
 
@@ -194,6 +223,27 @@ function csvOf(rounds: z.infer<typeof roundsSchema>['rounds']): string {
     'round,attempts,clients,used,quarantined,step_norm,train_loss,federated_loss,federated_accuracy,worst_accuracy,central_loss,central_accuracy';
   return [head, ...rows].join('\n');
 }
+
+type Round = z.infer<typeof roundsSchema>['rounds'][number];
+
+async function roundsOf(client: CoordinatorClient, id: string): Promise<Result<Round[]>> {
+  const rounds: Round[] = [];
+  for (;;) {
+    const after = rounds.at(-1)?.round ?? 0;
+    const page = await client.get(`${pathOf(id)}/rounds?after=${after}`, roundsSchema);
+    if (!page.ok) return page;
+    rounds.push(...page.value.rounds);
+    if (page.value.rounds.length === 0) return ok(rounds);
+  }
+}
+
+const plottedOf = ({ round, metrics, central, federated, epsilon }: Round): PlottedRound => ({
+  round,
+  metrics,
+  central,
+  federated,
+  ...(epsilon === undefined ? {} : { epsilon }),
+});
 
 type HeldOut = NonNullable<RunPlan['heldOut']>;
 

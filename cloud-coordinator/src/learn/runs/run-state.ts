@@ -14,7 +14,7 @@ import { assert } from '@skerry/shared';
 import type { BlobRef } from '@skerry/sync-protocol/blobs';
 import type { LearnPlan } from '@skerry/sync-protocol/learn';
 import type { MaskedStage } from '../masking/index.ts';
-import { foldLedger, initialClip, type Ledger, openLedger } from '../privacy/index.ts';
+import { foldLedger, initialClip, type Ledger, openLedger, spentOf } from '../privacy/index.ts';
 import type {
   Evaluation,
   Outcome,
@@ -96,6 +96,8 @@ export interface RoundSummary {
   readonly metrics: Readonly<Record<string, number>>;
   readonly federated?: Evaluation;
   readonly central?: Readonly<Record<string, number>>;
+  /** Spent up to and with it. */
+  readonly epsilon?: number;
 }
 
 /** What a private run has spent, and the norm to which its next round clips. */
@@ -419,6 +421,7 @@ function aggregate(state: RunState, phase: RoundPhase, event: RunEventOf<'aggreg
     deltaNorm,
     stepNorm,
     metrics,
+    ...(state.privacy && { epsilon: spentOf(state.privacy.ledger).epsilon }),
   };
   const { clip } = event;
   const advanced: RunState = {

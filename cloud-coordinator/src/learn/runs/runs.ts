@@ -89,7 +89,7 @@ export async function openRuns(
     tail = next.catch(() => {});
     return next;
   };
-  const jobs = createJobs();
+  const jobs = createJobs(clock);
   const turn = (): Promise<Result<void>> => turnAll(ports, book, jobs);
   let timer: Timer | undefined;
   const schedule = (afterMs: number): void => {
@@ -190,7 +190,7 @@ async function eventsOf(
     case 'publish':
       return published(ports, jobs, state);
     case 'roll-out':
-      return rolledOut(ports, state);
+      return rolledOut(ports, jobs, state);
   }
 }
 
@@ -228,11 +228,15 @@ async function published(
 
 async function rolledOut(
   { candidates, clock, log }: RunsPorts,
+  jobs: Jobs,
   state: RunState,
 ): Promise<Result<readonly RunEvent[]>> {
   const { plan, candidate } = state;
   if (candidates === undefined || candidate === undefined) return ok([]);
-  const begun = await candidates.rollOut(state, candidate.version);
+  const begun = jobs.resultOf(`${plan.id} roll-out`, () =>
+    candidates.rollOut(state, candidate.version),
+  );
+  if (begun === undefined) return ok([]);
   if (begun.ok) return ok([{ kind: 'rolled-out', atMs: clock.nowMs(), rollout: begun.value }]);
   // Nobody has signed it yet, or another rollout of the model is under way.
   log.debug({ run: plan.id, code: begun.error.code }, begun.error.message);
