@@ -99,6 +99,23 @@ export const agentConfigSchema = z.object({
     .enum(['declines', 'allowed'])
     .default('declines')
     .describe('allowed: a round may use a link that costs by the byte'),
+  learnUpdates: z
+    .enum(['any', 'masked'])
+    .default('any')
+    .describe('masked: updates leave only where the sum of several is all that anybody sees'),
+  learnSumMin: countSchema(2, 64)
+    .default(3)
+    .describe('of how many updates a sum is at least that this device helps to open'),
+  learnServer: z
+    .enum(['curious', 'active'])
+    .default('curious')
+    .describe('active: masked rounds hold against a coordinator that lies, too'),
+  learnEpsilonMax: z.coerce
+    .number()
+    .gt(0)
+    .max(1_000)
+    .default(8)
+    .describe('privacy budget ε of a model’s updates with local noise, over all runs; δ is 1e-6'),
   computeMilliwatts: countSchema(0, 1e9)
     .default(2_000)
     .describe('what computing draws, by which the energy of shadow runs is estimated'),

@@ -177,7 +177,12 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
         database: database.value,
         store: store.value,
         transport: blobs.value.learning,
-        runner: createClientRunner(),
+        runner: createClientRunner({
+          device: config.device,
+          policy: { thresholdMin: config.learnSumMin, adversary: config.learnServer },
+          identity: identity.value.current,
+          clock,
+        }),
         nowMs: clock.nowMs,
         onAppended: () => onAppended(),
       },

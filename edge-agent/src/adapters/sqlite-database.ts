@@ -236,6 +236,14 @@ const migrations = [
      outcome TEXT,
      settled INTEGER UNIQUE
    );`,
+  `CREATE TABLE learn_spent (
+     model TEXT PRIMARY KEY,
+     rho REAL NOT NULL
+   );
+   CREATE TABLE learn_opened (
+     run TEXT PRIMARY KEY,
+     round INTEGER NOT NULL
+   );`,
 ];
 
 /** `path` may be ':memory:'. Fails with `storage_failed`, also for a file that a newer agent has written. */

@@ -2,7 +2,13 @@
 
 import { assert, ok } from '@skerry/shared';
 import { decodeDownBody, encodeBody } from '@skerry/sync-protocol';
-import { type HeldTask, type RoundStore, runsMax, taskKey } from '../learn/round-store.ts';
+import {
+  type HeldTask,
+  openedRunsMax,
+  type RoundStore,
+  runsMax,
+  taskKey,
+} from '../learn/round-store.ts';
 import { inTransaction, type SqliteDatabase } from './sqlite-database.ts';
 
 interface Row {
@@ -37,7 +43,11 @@ export function createSqliteRoundStore(database: SqliteDatabase): RoundStore {
   return {
     receive(task, nowMs) {
       const { run, round, attempt, work } = task;
-      if (work.type === 'end') return forgetRun(run);
+      if (work.type === 'end') {
+        if (work.goesOn) sql.close.run(`too late: ${work.reason}`, run);
+        else forgetRun(run);
+        return;
+      }
       const key = taskKey(task);
       if (sql.get.get(run)?.task === key) return;
       const body = encodeBody(task);
@@ -58,15 +68,22 @@ export function createSqliteRoundStore(database: SqliteDatabase): RoundStore {
         sql.state.all(run, below).map(({ slot, data }) => [slot, new Uint8Array(data)]),
       );
     },
-    answered(task, state, outcome) {
+    answered(task, { state, outcome, spent, opens }) {
       const { run, round } = task;
       for (const [slot, data] of state) {
         sql.put.run(run, slot, round, data);
         // What the round began from stays, for another attempt at it.
         sql.trim.run({ run, slot, round });
       }
+      if (opens) {
+        sql.open.run(run, round, round);
+        sql.trimOpened.run(openedRunsMax);
+      }
+      if (spent !== undefined) sql.spend.run(spent.model, spent.rho);
       if (sql.get.get(run)?.task === taskKey(task)) sql.close.run(outcome, run);
     },
+    spent: (model) => sql.spent.get(model) ?? 0,
+    lastOpened: (run) => sql.lastOpened.get(run) ?? -1,
     forget: (which) =>
       inTransaction(database, () => {
         const runs = 'run' in which ? [which.run] : sql.runsOf.all(which.model);
@@ -121,6 +138,23 @@ function statements(database: SqliteDatabase) {
     ),
     put: database.prepare<[string, string, number, Uint8Array]>(
       'INSERT OR REPLACE INTO learn_state (run, slot, round, data) VALUES (?, ?, ?, ?)',
+    ),
+    spent: database
+      .prepare<[string], number>('SELECT rho FROM learn_spent WHERE model = ?')
+      .pluck(),
+    lastOpened: database
+      .prepare<[string], number>('SELECT round FROM learn_opened WHERE run = ?')
+      .pluck(),
+    open: database.prepare<[string, number, number]>(
+      `INSERT INTO learn_opened (run, round) VALUES (?, ?)
+       ON CONFLICT (run) DO UPDATE SET round = max(round, ?)`,
+    ),
+    trimOpened: database.prepare<[number]>(
+      `DELETE FROM learn_opened WHERE rowid <=
+         (SELECT rowid FROM learn_opened ORDER BY rowid DESC LIMIT 1 OFFSET ?)`,
+    ),
+    spend: database.prepare<[string, number]>(
+      'INSERT OR REPLACE INTO learn_spent (model, rho) VALUES (?, ?)',
     ),
     trim: database.prepare(
       `DELETE FROM learn_state WHERE run = @run AND slot = @slot AND (round > @round OR round <

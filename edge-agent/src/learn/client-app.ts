@@ -56,7 +56,7 @@ export interface TrainedReply {
   readonly delta: Float32Array;
   /** What is added to this client's control variate. */
   readonly control?: Float32Array;
-  /** As it goes up, where a mod has packed it; without it the vectors go as they are. */
+  /** As it goes up, once it is packed. */
   readonly packed?: { readonly bytes: Uint8Array; readonly controlAt?: number };
 }
 
@@ -92,6 +92,8 @@ export interface ClientContext {
   readonly examples: { readonly train: Examples; readonly heldOut: Examples };
   /** What may be told of this client: named numbers, by question. */
   readonly facts: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  /** The last round of the run whose masked sum this client has helped to open; -1 for none. */
+  readonly lastOpened: number;
   readonly trainer: LocalTrainer;
   /** Aborted: what is done by then is sent. */
   readonly signal: AbortSignal;

@@ -23,7 +23,6 @@ export {
   type ClientDone,
   type ClientPorts,
   type ClientWork,
-  packedOf,
   runClient,
 } from './run-client.ts';
 export type { Evaluated, LocalTrainer, Trained, TrainWork } from './trainer.ts';

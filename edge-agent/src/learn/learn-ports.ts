@@ -43,7 +43,10 @@ export interface RunningClient {
 export interface ClientRunner {
   /** Networks that it knows by name. */
   readonly networks: readonly string[];
+  /** A masked round's later stages go to who began it, and fail with `expired` where it is gone. */
   start(work: ClientWork): RunningClient;
+  /** Ends whoever is at work. */
+  close(): void;
 }
 
 /** Chosen by main.ts. */

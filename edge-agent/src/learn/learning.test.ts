@@ -14,12 +14,12 @@ import { createExchangeHandler, type DeviceStatus, serveExchanges } from '@skerr
 import { createWorkerEngine } from '@skerry/sync-protocol/automerge';
 import { type BlobRef, storeBytes } from '@skerry/sync-protocol/blobs';
 import {
+  decodeUpdate,
   type LearnPlan,
   type LearnReply,
   type LearnTask,
   learnPlanBytes,
   parameterLayoutSchema,
-  readVector,
   vectorBytes,
   vectorOf,
 } from '@skerry/sync-protocol/learn';
@@ -176,7 +176,12 @@ async function createWorld() {
               database,
               store,
               transport: { blobs: createLearnBlobs(disk, transfers, new Set()), uploadFirst },
-              runner: createClientRunner(),
+              runner: createClientRunner({
+                device: 'device-1',
+                policy: { thresholdMin: 2, adversary: 'curious' },
+                identity: () => undefined,
+                clock: systemClock,
+              }),
               nowMs: systemClock.nowMs,
               onAppended: () => onAppended(),
             },
@@ -245,7 +250,9 @@ describe('a device that learns', () => {
     const { update, examples, steps } = trained;
     expect(steps).toBe(5 * Math.ceil(examples / 10));
     // The op has come, so its blob is there.
-    const delta = unwrap(readVector(world.blobs.get(update.digest) as Uint8Array, initial.length));
+    const delta = unwrap(
+      decodeUpdate(layout, plan.compression, world.blobs.get(update.digest) as Uint8Array),
+    );
 
     const evaluate = (round: number, vector: Float32Array) =>
       world.ask({

@@ -11,6 +11,7 @@ import type { PowerReading } from '../route/strain.ts';
 import { createDriftMeter, type DriftMeter } from './drift.ts';
 import type { Conditions, LearnTerms } from './eligibility.ts';
 import type { Consent, ExampleBounds } from './example-store.ts';
+import type { PrivacyTerms } from './judge-privacy.ts';
 import { createKeepExamples, type KeepExamples } from './keep-examples.ts';
 import type { LearningModel, LearningPorts } from './learn-ports.ts';
 import { createParticipation } from './participation.ts';
@@ -25,6 +26,7 @@ export interface LearningConfig {
   /** How often each label occurs. */
   readonly tellsLabels: boolean;
   readonly terms: LearnTerms;
+  readonly privacy: PrivacyTerms;
   readonly retentionMs: ExampleBounds['retentionMs'];
 }
 
@@ -144,6 +146,7 @@ export function createLearning(
     facts,
     conditions,
     terms: config.terms,
+    privacy: config.privacy,
     clock,
     log,
   });

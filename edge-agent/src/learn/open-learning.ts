@@ -7,6 +7,9 @@ import type { PowerReading } from '../route/strain.ts';
 import type { LearningModel, LearningPorts } from './learn-ports.ts';
 import { createLearning, type Learning } from './learning.ts';
 
+/** Of the device's budget for updates with local noise: a chance that nobody has to fear. */
+const localDelta = 1e-6;
+
 export function openLearningOf(
   config: AgentConfig,
   ports: {
@@ -31,6 +34,10 @@ export function openLearningOf(
       },
       tellsLabels: config.learnLabelsTold === 'yes',
       retentionMs: config.learnRetentionMs,
+      privacy: {
+        updates: config.learnUpdates,
+        budget: { epsilonMax: config.learnEpsilonMax, delta: localDelta },
+      },
       terms: {
         idleMsMin: config.learnIdleMs,
         charging: config.learnCharging,

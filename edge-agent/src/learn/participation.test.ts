@@ -2,10 +2,10 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { sha256 } from '@skerry/shared/node';
 import { createVirtualClock, unwrap } from '@skerry/shared/testing';
 import {
+  decodeUpdate,
   type LearnPlan,
   type LearnTask,
   learnPlanBytes,
-  readVector,
   vectorBytes,
 } from '@skerry/sync-protocol/learn';
 import { sampleLearnTask } from '@skerry/sync-protocol/testing';
@@ -72,6 +72,7 @@ function createWorld(examples = 10) {
       celsiusMax: 75,
       metered: 'declines',
     },
+    privacy: { updates: 'any', budget: { epsilonMax: 8, delta: 1e-6 } },
     steered: [],
     trained: 0,
   };
@@ -98,7 +99,9 @@ function createWorld(examples = 10) {
     for (let i = 0; i < 5; i++) await turn();
   };
   const vectorOf = (digest: string) =>
-    unwrap(readVector(world.cloud.get(digest) ?? new Uint8Array(), 3));
+    unwrap(
+      decodeUpdate(plan.layout, plan.compression, world.cloud.get(digest) ?? new Uint8Array()),
+    );
   return { world, set: world.set, start, task, pass, ref, vectorOf, parameters };
 }
 
@@ -278,5 +281,33 @@ describe('training', () => {
       expect(world.steered.at(-1)).toBe('stop');
       expect(life.replies()).toMatchObject([{ result: { type: 'trained', completed: 0.5 } }]);
     }
+  });
+});
+
+describe('a device’s own terms', () => {
+  it('[LEA17] it sends no more noised updates than its budget allows, over all runs', async () => {
+    const { start, task, pass } = createWorld();
+    const life = start();
+    const outcomes: string[] = [];
+    for (let round = 1; round <= 4; round++) {
+      life.receive(task({ run: `run-${round}`, round }, { clipNorm: 1, localNoise: 1 }));
+      await pass(5_000);
+      const result = life.replies().find((reply) => reply.round === round)?.result;
+      outcomes.push(result?.type === 'failed' ? result.code : (result?.type ?? ''));
+    }
+    // ε of ρ = 0.5 n at δ = 1e-6: 5.3, 7.9, 10.
+    expect(outcomes).toEqual(['trained', 'trained', 'budget_spent', 'budget_spent']);
+  });
+
+  it('[LEA18] where it sends masked updates alone, a plain round gets none', async () => {
+    const { world, start, task, pass } = createWorld();
+    Object.assign(world, { privacy: { ...world.privacy, updates: 'masked' } });
+    const life = start();
+    life.receive(task());
+    await pass(5_000);
+    expect(life.replies()).toMatchObject([
+      { result: { type: 'failed', code: 'permission_denied' } },
+    ]);
+    expect(world.trained).toBe(0);
   });
 });

@@ -20,7 +20,7 @@ import type { ClientWork } from './run-client.ts';
 export interface TaskWorld {
   readonly device: string;
   readonly examples: Pick<ExampleStore, 'list' | 'read'>;
-  readonly rounds: Pick<RoundStore, 'state'>;
+  readonly rounds: Pick<RoundStore, 'state' | 'lastOpened'>;
   readonly blobs: Pick<LearnBlobs, 'fetch' | 'drop'>;
   readonly runner: Pick<ClientRunner, 'networks'>;
   readonly model: (name: string) => LearningModel | undefined;
@@ -98,6 +98,7 @@ async function prepare(
       examples,
       facts: plan === undefined ? {} : world.facts(plan.model),
       state: world.rounds.state(task),
+      lastOpened: world.rounds.lastOpened(task.run),
       seed: seedFor(task, plan, world.device),
     },
   });

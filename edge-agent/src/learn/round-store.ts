@@ -24,6 +24,16 @@ export interface KeptRun {
   readonly atMs: number;
 }
 
+export interface Answered {
+  /** What was put. */
+  readonly state: ReadonlyMap<string, Uint8Array>;
+  readonly outcome: string;
+  /** What the model's updates have cost with this one. */
+  readonly spent?: { readonly model: string; readonly rho: number };
+  /** It helps to open the masked sum of its round. */
+  readonly opens?: boolean;
+}
+
 export interface RoundStore {
   /** Inside the transaction that applies the op. The newest of a run replaces the one before; one that was answered is none. */
   receive(task: LearnTask, nowMs: number): void;
@@ -39,12 +49,11 @@ export interface RoundStore {
    */
   state(task: LearnTask): ReadonlyMap<string, Uint8Array>;
   /** Inside the transaction that makes the reply durable. */
-  answered(
-    task: LearnTask,
-    state: ReadonlyMap<string, Uint8Array>,
-    outcome: string,
-    nowMs: number,
-  ): void;
+  answered(task: LearnTask, answered: Answered): void;
+  /** Of updates with local noise, of all runs of a model, as ρ. It outlives runs and consents. */
+  spent(model: string): number;
+  /** The last round of a run whose masked sum this device has helped to open, -1 for none; it outlives the run, too. */
+  lastOpened(run: string): number;
   /** The run is over, or its data is no longer consented to: nothing of it stays. */
   forget(which: { readonly run: string } | { readonly model: string }): Result<void>;
   runs(): readonly KeptRun[];
@@ -56,6 +65,8 @@ export function taskKey({ round, attempt, work }: LearnTask): string {
   return `${round}.${attempt}.${work.type}.${detail}`;
 }
 
+/** Runs of which `lastOpened` knows. */
+export const openedRunsMax = 256;
 /** Of one run, all that its mods keep. */
 export const stateBytesMax = 128 * 1024 * 1024;
 /** Runs that are remembered; of more the one that was heard of longest ago is forgotten. */

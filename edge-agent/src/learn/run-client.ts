@@ -2,12 +2,10 @@
 // fleet alike, and so that what it has put counts only when whoever called makes it durable.
 
 import { createRandom, ok, type Result } from '@skerry/shared';
-import { vectorBytes } from '@skerry/sync-protocol/learn';
 import {
   type ClientContext,
   type ClientMessage,
   type ClientReply,
-  type TrainedReply,
   withMods,
 } from './client-app.ts';
 import type { Examples } from './examples.ts';
@@ -20,6 +18,7 @@ export interface ClientWork {
   readonly examples: { readonly train: Examples; readonly heldOut: Examples };
   readonly facts: ClientContext['facts'];
   readonly state: ReadonlyMap<string, Uint8Array>;
+  readonly lastOpened?: number;
   readonly seed: number;
 }
 
@@ -36,7 +35,7 @@ export interface ClientPorts {
 
 /** Fails as the trainer and the mods do. */
 export async function runClient(
-  { message, examples, facts, state: kept, seed }: ClientWork,
+  { message, examples, facts, state: kept, lastOpened = -1, seed }: ClientWork,
   { trainer, mods }: ClientPorts,
   signal: AbortSignal,
 ): Promise<Result<ClientDone>> {
@@ -48,6 +47,7 @@ export async function runClient(
     },
     examples,
     facts,
+    lastOpened,
     trainer,
     signal,
     random: createRandom(seed),
@@ -71,21 +71,4 @@ function ask(
     case 'query':
       return app.query(message, context);
   }
-}
-
-/** An update as it goes up. */
-export interface PackedUpdate {
-  readonly bytes: Uint8Array;
-  readonly controlAt?: number;
-}
-
-/** Where no mod has packed it: the vectors, one behind the other. */
-export function packedOf({ packed, delta, control }: TrainedReply): PackedUpdate {
-  if (packed !== undefined) return packed;
-  const update = vectorBytes(delta);
-  if (control === undefined) return { bytes: update };
-  const bytes = new Uint8Array(update.length + control.length * 4);
-  bytes.set(update);
-  bytes.set(vectorBytes(control), update.length);
-  return { bytes, controlAt: update.length };
 }

@@ -1,6 +1,7 @@
 // One life of a device's part in rounds, after another on the same database: real stores, a clock that the test moves, and a
 // trainer whose answer can be foreseen. What kills it may come at any moment; the next life is all that is left.
 
+import { randomFillSync } from 'node:crypto';
 import { err, failure, ok, type Result, silentLog } from '@skerry/shared';
 import { sha256 } from '@skerry/shared/node';
 import { unwrap, type VirtualClock } from '@skerry/shared/testing';
@@ -13,6 +14,7 @@ import { createSqliteExampleStore } from '../adapters/sqlite-example-store.ts';
 import { createSqliteRoundStore } from '../adapters/sqlite-round-store.ts';
 import type { Conditions, LearnTerms } from '../learn/eligibility.ts';
 import type { Consent } from '../learn/example-store.ts';
+import type { PrivacyTerms } from '../learn/judge-privacy.ts';
 import { createParticipation, type Participation } from '../learn/participation.ts';
 import { runClient } from '../learn/run-client.ts';
 import type { LocalTrainer } from '../learn/trainer.ts';
@@ -36,6 +38,7 @@ export interface LearnWorld {
     trainMs: number;
   };
   readonly terms: LearnTerms;
+  readonly privacy: PrivacyTerms;
   /** What the client was told, in order. */
   readonly steered: string[];
   trained: number;
@@ -119,7 +122,10 @@ export function startLearnLife(world: LearnWorld): LearnLife {
           world.trained += 1;
           const ran = await runClient(
             work,
-            { trainer: steadyTrainer, mods: {} },
+            {
+              trainer: steadyTrainer,
+              mods: { secretBytes: { fill: (into) => void randomFillSync(into) } },
+            },
             new AbortController().signal,
           );
           if (!ran.ok || how === 'whole' || ran.value.reply.type !== 'trained') return ran;
@@ -135,6 +141,7 @@ export function startLearnLife(world: LearnWorld): LearnLife {
           end: () => end(),
         };
       },
+      close() {},
     },
     reply,
     replyWithBlob: (body, _, effect) => reply(body, effect),
@@ -146,6 +153,7 @@ export function startLearnLife(world: LearnWorld): LearnLife {
     facts: () => ({ labels: { 'label-0': 3 } }),
     conditions: () => set.conditions,
     terms: world.terms,
+    privacy: world.privacy,
     clock: { ...clock, after: (ms, action) => clock.after(ms, () => alive && action()) },
     log: silentLog,
   });

@@ -60,8 +60,15 @@ export const learnTaskSchema = z.strictObject({
     z.strictObject({ type: z.literal('evaluate'), plan: planSchema, parameters: blobRefSchema }),
     z.strictObject({ type: z.literal('query'), plan: planSchema, question: nameSchema }),
     securePayloadSchema,
-    /** The run is over, or a reply came too late: `round` is the one that it is in. */
-    z.strictObject({ type: z.literal('end'), reason: z.string().max(256) }),
+    /**
+     * The run is over, and what the device keeps of it may go; or, where it `goesOn`, it is in `round`, and what the
+     * device was last asked nobody waits for.
+     */
+    z.strictObject({
+      type: z.literal('end'),
+      reason: z.string().max(256),
+      goesOn: z.literal(true).optional(),
+    }),
   ]),
 });
 export type LearnTask = z.infer<typeof learnTaskSchema>;

@@ -165,7 +165,7 @@ describe('a run', () => {
     await fleet.reply('device-1', { run: 'run-1', round: 0, attempt: 1, result });
     await turnRuns(fleet, runs, 2_000);
     expect(fleet.heard.slice(before)).toMatchObject([
-      { device: 'device-1', task: { round: 1, attempt: 1, work: { type: 'end' } } },
+      { device: 'device-1', task: { round: 1, attempt: 1, work: { type: 'end', goesOn: true } } },
     ]);
     await fleet.reply('device-9', { run: 'nothing', round: 4, attempt: 1, result });
     unwrap(await runs.turn());

@@ -92,34 +92,42 @@ export async function sayEnd(
   const member = state.members.get(device);
   // Who has shown keys is asked the next question, or waits for it.
   if (member?.progress.kind === 'asked' || member?.progress.kind === 'keyed') return ok(undefined);
-  const { round, attempt, reason } = whereItIs(state);
-  return endTask(ports, device, state.plan.id, { round, attempt, reason });
+  return endTask(ports, device, state.plan.id, whereItIs(state));
 }
 
-/** Of a run that is over, or that nobody knows. */
+interface Whereabouts {
+  readonly round: number;
+  readonly attempt: number;
+  readonly reason: string;
+  /** The device keeps what it keeps of the run. */
+  readonly goesOn?: true;
+}
+
+/** Of a run that is over, that nobody knows, or that has gone on. */
 export function endTask(
   ports: SayingPorts,
   device: string,
   run: string,
-  { round, attempt, reason }: { round: number; attempt: number; reason: string },
+  { round, attempt, reason, goesOn }: Whereabouts,
 ): Promise<Result<void>> {
-  const name = `end ${round}.${attempt}`;
+  const name = `${goesOn ? 'late' : 'end'} ${round}.${attempt}`;
   return sayTask(ports, device, name, {
     kind: 'learn-task',
     run,
     round,
     attempt,
     deadlineLeftMs: 0,
-    work: { type: 'end', reason: reason.slice(0, 256) },
+    work: { type: 'end', reason: reason.slice(0, 256), ...(goesOn && { goesOn }) },
   });
 }
 
-function whereItIs({ phase, round, plan }: RunState) {
+function whereItIs({ phase, round, plan }: RunState): Whereabouts {
   if (isOfRound(phase))
     return {
       round: phase.round,
       attempt: phase.attempt,
       reason: `${plan.id} is in round ${phase.round}, attempt ${phase.attempt}`,
+      goesOn: true,
     };
   const why = 'reason' in phase ? `: ${phase.reason}` : '';
   return { round, attempt: 1, reason: `${plan.id} is ${phase.kind}${why}` };

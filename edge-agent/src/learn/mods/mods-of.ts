@@ -1,25 +1,36 @@
 // The mods that a plan asks for, in their order: outermost how an update is packed, then what blurs and bounds it, then what a
 // device keeps for itself, and innermost what steers the training.
 
+import { err, failure } from '@skerry/shared';
+import type { RandomBytes } from '@skerry/shared/privacy';
 import type { ClientMessage, Mods, TrainMod } from '../client-app.ts';
 import { clip } from './clip.ts';
+import { compress } from './compress.ts';
 import { controlVariates } from './control-variates.ts';
+import { noise } from './noise.ts';
 import { personaliseEvaluate, personaliseTrain } from './personalise.ts';
 
 /** What mods need of the world. */
 export interface ModPorts {
-  /** Packs an update by its plan's compression; without it only what is not compressed goes up. */
-  readonly compress?: TrainMod;
+  /** Of the platform's CSPRNG. */
+  readonly secretBytes: RandomBytes;
+  /** Without it no masked round is taken part in. */
+  readonly mask?: TrainMod | undefined;
 }
 
-export function modsOf(message: ClientMessage, { compress }: ModPorts): Mods {
-  if (message.type === 'secure' || message.type === 'query') return {};
-  const { plan } = message;
-  const train: TrainMod[] = [];
-  if (compress !== undefined && plan.compression.kind !== 'none') train.push(compress);
-  if (plan.clipNorm !== undefined) train.push(clip(plan.clipNorm));
-  const { personal = [] } = plan;
-  if (personal.length > 0) train.push(personaliseTrain);
-  if (plan.controlVariates) train.push(controlVariates);
-  return { train, evaluate: personal.length > 0 ? [personaliseEvaluate] : [] };
+export function modsOf(message: ClientMessage, { secretBytes, mask }: ModPorts): Mods {
+  if (message.type === 'query') return {};
+  if (message.type === 'secure') return { train: [mask ?? refuseMasked] };
+  const { clipNorm, localNoise, personal = [], controlVariates: steers = false } = message.plan;
+  const train: TrainMod[] = [
+    message.type === 'train' && message.secure !== undefined ? (mask ?? refuseMasked) : compress,
+    ...(localNoise === undefined ? [] : [noise(localNoise, secretBytes)]),
+    ...(clipNorm === undefined ? [] : [clip(clipNorm)]),
+    ...(personal.length === 0 ? [] : [personaliseTrain]),
+    ...(steers ? [controlVariates] : []),
+  ];
+  return { train, evaluate: personal.length === 0 ? [] : [personaliseEvaluate] };
 }
+
+const refuseMasked: TrainMod = async () =>
+  err(failure('permission_denied', 'a masked round needs an identity that others can verify'));

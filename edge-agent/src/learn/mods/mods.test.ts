@@ -1,6 +1,8 @@
+import { randomFillSync } from 'node:crypto';
 import { createRandom, ok, type Result } from '@skerry/shared';
+import { l2Norm } from '@skerry/shared/privacy';
 import { unwrap } from '@skerry/shared/testing';
-import { type LearnPlan, readVector } from '@skerry/sync-protocol/learn';
+import { decodeUpdate, type LearnPlan, readVector } from '@skerry/sync-protocol/learn';
 import { describe, expect, it } from 'vitest';
 import {
   type ClientContext,
@@ -13,7 +15,7 @@ import type { Examples } from '../examples.ts';
 import { localApp } from '../local-app.ts';
 import { runClient } from '../run-client.ts';
 import type { LocalTrainer } from '../trainer.ts';
-import { clip, normOf } from './clip.ts';
+import { clip } from './clip.ts';
 import { modsOf } from './mods-of.ts';
 
 const plan: LearnPlan = {
@@ -37,6 +39,8 @@ const plan: LearnPlan = {
   holdOut: 0,
   seed: 1,
 };
+const mods = { secretBytes: { fill: (into: Uint8Array) => void randomFillSync(into) } };
+const norm = (vector: Float32Array): number => unwrap(l2Norm(vector));
 const none: Examples = {
   datatype: 'UINT8',
   shape: [1],
@@ -79,7 +83,7 @@ async function train(
   const work = { examples: { train: none, heldOut: none }, facts: {}, state, seed: 1 };
   const asked = message({ plan: { ...plan, ...planned }, ...more });
   const signal = new AbortController().signal;
-  const ran = await runClient({ ...work, message: asked }, { trainer, mods: {} }, signal);
+  const ran = await runClient({ ...work, message: asked }, { trainer, mods }, signal);
   const { reply, state: put } = unwrap(ran);
   if (reply.type !== 'trained') throw new Error('it has trained');
   return { reply, state: put };
@@ -89,6 +93,7 @@ const context: ClientContext = {
   state: { get: () => undefined, put() {} },
   examples: { train: none, heldOut: none },
   facts: {},
+  lastOpened: -1,
   trainer: trainerOf([3, 4, 0, 0]).trainer,
   signal: new AbortController().signal,
   random: createRandom(1),
@@ -122,9 +127,92 @@ describe('mods', () => {
   });
 
   it('[LEA5] a plan’s mods are those that it asks for', () => {
-    expect(modsOf(message(), {}).train).toEqual([]);
-    const all = { clipNorm: 1, controlVariates: true, personal: ['head'] };
-    expect(modsOf(message({ plan: { ...plan, ...all } }), {}).train).toHaveLength(3);
+    expect(modsOf(message(), mods).train).toHaveLength(1);
+    const all = { clipNorm: 1, localNoise: 1, controlVariates: true, personal: ['head'] };
+    expect(modsOf(message({ plan: { ...plan, ...all } }), mods).train).toHaveLength(5);
+  });
+});
+
+describe('compression', () => {
+  const topK = { kind: 'top-k', share: 0.25, errorFeedback: true } as const;
+
+  it('[LEA16] goes by the plan, and what a coordinator reads is what was sent', async () => {
+    const { trainer } = trainerOf([1, -2, 0, 4]);
+    for (const compression of [{ kind: 'none' }, { kind: 'quantize', bits: 8 }] as const) {
+      const { reply } = await train(trainer, { compression });
+      const bytes = reply.packed?.bytes ?? new Uint8Array();
+      const delta = unwrap(decodeUpdate(plan.layout, compression, bytes));
+      const off = compression.kind === 'none' ? 1e-9 : 4 / 127;
+      for (const [i, value] of [1, -2, 0, 4].entries())
+        expect(Math.abs((delta[i] ?? 0) - value)).toBeLessThan(off);
+    }
+  });
+
+  it('[LEA16] what top-k leaves out is added to the next update, and nothing is lost', async () => {
+    const { trainer } = trainerOf([1, -2, 0, 4]);
+    const sent = new Float32Array(4);
+    let state: ReadonlyMap<string, Uint8Array> = new Map();
+    for (let round = 1; round <= 10; round++) {
+      const trained = await train(trainer, { compression: topK }, state);
+      state = trained.state;
+      const bytes = trained.reply.packed?.bytes ?? new Uint8Array();
+      const delta = unwrap(decodeUpdate(plan.layout, topK, bytes));
+      expect(delta.filter((value) => value !== 0)).toHaveLength(1);
+      for (let i = 0; i < 4; i++) sent[i] = (sent[i] ?? 0) + (delta[i] ?? 0);
+      const owed = unwrap(readVector(state.get('residual') ?? new Uint8Array(), 4));
+      for (const [i, value] of [1, -2, 0, 4].entries())
+        expect((sent[i] ?? 0) + (owed[i] ?? 0)).toBeCloseTo(round * value, 5);
+    }
+  });
+
+  it('[LEA16] a control variate follows the update, compressed alike', async () => {
+    const { trainer } = trainerOf([2, 0, -2, 0], 4);
+    const control = Float32Array.of(1, 1, 0, 0);
+    const { reply } = await train(trainer, { controlVariates: true }, new Map(), { control });
+    const { bytes, controlAt } = reply.packed ?? { bytes: new Uint8Array() };
+    const read = (part: Uint8Array) => [
+      ...unwrap(decodeUpdate(plan.layout, { kind: 'none' }, part)),
+    ];
+    expect(read(bytes.subarray(0, controlAt))).toEqual([2, 0, -2, 0]);
+    expect(read(bytes.subarray(controlAt)).map((n) => n + 0)).toEqual([-2, -1, 1, 0]);
+  });
+});
+
+describe('local noise', () => {
+  it('[LEA17] blurs an update by multiples of its clip, and nothing beside it is told', async () => {
+    const { trainer } = trainerOf([30, 40, 0, 0]);
+    const sum = [0, 0, 0, 0];
+    const squares = [0, 0, 0, 0];
+    const rounds = 400;
+    for (let i = 0; i < rounds; i++) {
+      const { reply } = await train(trainer, { clipNorm: 5, localNoise: 2 });
+      expect(reply.metrics).toEqual({});
+      for (const [j, value] of reply.delta.entries()) {
+        sum[j] = (sum[j] ?? 0) + value / rounds;
+        squares[j] = (squares[j] ?? 0) + value ** 2 / rounds;
+      }
+    }
+    // σ = 10: the mean of 400 is within 5 σ / 20, the deviation within 25 %; either fails once in 10⁵ runs at most.
+    for (const [j, mean] of [3, 4, 0, 0].entries()) {
+      expect(Math.abs((sum[j] ?? 0) - mean)).toBeLessThan(2.5);
+      const deviation = Math.sqrt((squares[j] ?? 0) - (sum[j] ?? 0) ** 2);
+      expect(deviation).toBeGreaterThan(7.5);
+      expect(deviation).toBeLessThan(12.5);
+    }
+  });
+
+  it('[LEA17] is refused without a clip, and beside a control variate that would tell what it hides', async () => {
+    const { trainer } = trainerOf([1, 1, 1, 1]);
+    const work = { examples: { train: none, heldOut: none }, facts: {}, state: new Map(), seed: 1 };
+    const signal = new AbortController().signal;
+    for (const [planned, control] of [
+      [{ localNoise: 1 }, undefined],
+      [{ localNoise: 1, clipNorm: 1, controlVariates: true }, Float32Array.of(0, 0, 0, 0)],
+    ] as const) {
+      const asked = message({ plan: { ...plan, ...planned }, ...(control && { control }) });
+      const ran = await runClient({ ...work, message: asked }, { trainer, mods }, signal);
+      expect(ran).toMatchObject({ error: { code: 'invalid_argument' } });
+    }
   });
 });
 
@@ -133,12 +221,13 @@ describe('clip', () => {
     for (let seed = 1; seed <= 50; seed++) {
       const random = createRandom(seed);
       const delta = Float32Array.from({ length: 4 }, () => 100 * random.gaussian());
-      const norm = random.next() * 10 + 1e-3;
-      const { delta: after } = unwrap(await clipped(norm, [...delta]));
-      expect(normOf(after)).toBeLessThanOrEqual(norm);
-      expect(normOf(after)).toBeGreaterThan(norm * 0.999);
+      const bound = random.next() * 10 + 1e-3;
+      const { delta: after } = unwrap(await clipped(bound, [...delta]));
+      // Its numbers are float32.
+      expect(norm(after)).toBeLessThanOrEqual(bound * (1 + 1e-6));
+      expect(norm(after)).toBeGreaterThan(bound * 0.999);
       for (let i = 0; i < 4; i++)
-        expect((after[i] ?? 0) / normOf(after)).toBeCloseTo((delta[i] ?? 0) / normOf(delta), 4);
+        expect((after[i] ?? 0) / norm(after)).toBeCloseTo((delta[i] ?? 0) / norm(delta), 4);
     }
   });
 
@@ -186,7 +275,7 @@ describe('tensors of the device’s own', () => {
       seed: 1,
     };
     const signal = new AbortController().signal;
-    unwrap(await runClient({ ...work, state }, { trainer, mods: {} }, signal));
+    unwrap(await runClient({ ...work, state }, { trainer, mods }, signal));
     expect(asked.at(-1)?.parameters).toEqual([1, 2, 13, 14]);
   });
 
@@ -195,7 +284,7 @@ describe('tensors of the device’s own', () => {
     const asked = message({ plan: { ...plan, personal: ['other'] } });
     const { trainer } = trainerOf([0, 0, 0, 0]);
     const signal = new AbortController().signal;
-    const ran = await runClient({ ...work, message: asked }, { trainer, mods: {} }, signal);
+    const ran = await runClient({ ...work, message: asked }, { trainer, mods }, signal);
     expect(ran).toMatchObject({ error: { code: 'invalid_argument' } });
   });
 });
