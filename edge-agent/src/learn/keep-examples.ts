@@ -127,7 +127,8 @@ export function createKeepExamples(
 
     correct(request, told) {
       const known = remembered.get(request) ?? store.asked(request);
-      if (known === undefined)
+      // What is kept for the cloud's word alone is for the cloud's word alone.
+      if (known === undefined || !consent(known.model).people)
         return err(failure('not_found', 'the input of that request is remembered no longer'));
       const labels = labelsOf(known.model);
       if (!labels?.includes(told.label)) return noLabel(known.model, told.label);
