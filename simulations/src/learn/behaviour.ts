@@ -10,7 +10,7 @@ export type Behaviour = 'sign-flip' | 'noise' | 'label-flip';
 
 const flipTimes = -10;
 
-export const labelsOf = (labels: Uint8Array, behaviour: Behaviour | undefined): Uint8Array =>
+export const labelsOf = (labels: Int32Array, behaviour: Behaviour | undefined): Int32Array =>
   behaviour === 'label-flip' ? labels.map((label) => 9 - label) : labels;
 
 export function sentUpdate(

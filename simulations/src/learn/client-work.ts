@@ -18,8 +18,8 @@ export interface ClientWork {
   };
   readonly compression: Compression;
   readonly behaviour?: Behaviour;
-  /** What it has kept: what its last update left out. */
-  readonly residual?: Float32Array<ArrayBuffer>;
+  /** What it has kept from round to round, by slot. */
+  readonly state: ReadonlyMap<string, Uint8Array>;
 }
 
 export type WorkedReply =
@@ -35,7 +35,8 @@ export interface SentUpdate {
   readonly steps: number;
   readonly completed: number;
   readonly loss: number;
-  readonly residual?: Float32Array<ArrayBuffer>;
+  /** What it keeps anew. */
+  readonly state: ReadonlyMap<string, Uint8Array>;
 }
 
 export interface EvaluateWork {

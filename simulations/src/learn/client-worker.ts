@@ -22,9 +22,5 @@ async function answer(request: WorkRequest): Promise<WorkReply> {
 port.on('message', async (request: WorkRequest) => {
   const reply = await answer(request);
   const update = reply.ok && reply.value.kind === 'trained' ? reply.value : undefined;
-  const vectors = [update?.delta, update?.residual].filter((vector) => vector !== undefined);
-  port.postMessage(
-    reply,
-    vectors.map(({ buffer }) => buffer),
-  );
+  port.postMessage(reply, update === undefined ? [] : [update.delta.buffer]);
 });

@@ -33,14 +33,14 @@ export function createFederation(
   rest: Pick<Federation, 'strategy' | 'pool' | 'initial' | 'onPoint'>,
 ): Federation {
   const { epochs, batch, learningRate } = trial.local;
-  const residuals = new Map<number, Float32Array<ArrayBuffer>>();
+  const states = new Map<number, ReadonlyMap<string, Uint8Array>>();
   return {
     trial,
     ...rest,
     async train(client, { parameters, proximalMu, share, seed }) {
       const indices = defined(partition[client], `client ${client}`);
       const stepsAsked = epochs * Math.ceil(indices.length / (batch ?? indices.length));
-      const residual = residuals.get(client);
+      const state = states.get(client) ?? new Map<string, Uint8Array>();
       const reply = await rest.pool.train({
         parameters,
         indices,
@@ -56,10 +56,10 @@ export function createFederation(
         ...(client < (trial.malicious?.count ?? 0) && trial.malicious
           ? { behaviour: trial.malicious.behaviour }
           : {}),
-        ...(residual === undefined ? {} : { residual }),
+        state,
       });
-      if (reply.kind === 'trained' && reply.residual !== undefined)
-        residuals.set(client, reply.residual);
+      if (reply.kind === 'trained' && reply.state.size > 0)
+        states.set(client, new Map([...state, ...reply.state]));
       return reply;
     },
   };

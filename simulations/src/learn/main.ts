@@ -13,7 +13,7 @@ import { inAll, sections } from './sections.ts';
 import type { Trial, TrialResult } from './trial.ts';
 
 const usage = `usage: npm run learn -- --only ${[...Object.keys(sections), 'all'].join('|')} [--seeds 0,1,2] [--rounds N] [--workers 2]
-                       [--results .skerry/learn] [--report] [--plots FOLDER] | --list
+                       [--trial TEXT] [--results .skerry/learn] [--report] [--plots FOLDER] | --list
 `;
 const write = (text: string): void => void process.stdout.write(text);
 
@@ -23,6 +23,8 @@ interface Command {
   readonly rounds: number | undefined;
   readonly workers: number;
   readonly store: ResultStore;
+  /** Run those alone whose name has this in it. */
+  readonly trial: string;
   /** Print what there is, run nothing. */
   readonly report: boolean;
   /** Where curves are written as SVG; they are printed too. */
@@ -56,14 +58,15 @@ async function main(): Promise<number> {
   return kept ? 0 : 1;
 }
 
-async function resultsOf(section: Section, { seeds, rounds, workers, store, report }: Command) {
+async function resultsOf(section: Section, command: Command) {
+  const { seeds, rounds, workers, store } = command;
   const results = new Map<string, Map<number, TrialResult>>();
   // Seed by seed: who stops a sweep has whole columns.
   for (const seed of seeds)
     for (const whole of section.trials) {
       const trial: Trial = rounds === undefined ? whole : { ...whole, rounds };
       let result = await store.find(trial, seed);
-      if (result === undefined && !report) {
+      if (result === undefined && !command.report && trial.name.includes(command.trial)) {
         result = await runShown(trial, seed, workers);
         await store.put(result);
       }
@@ -108,6 +111,7 @@ const options = {
   seeds: { type: 'string', default: '0,1,2' },
   rounds: { type: 'string' },
   workers: { type: 'string', default: '2' },
+  trial: { type: 'string', default: '' },
   results: { type: 'string', default: '.skerry/learn' },
   report: { type: 'boolean', default: false },
   plots: { type: 'string' },
@@ -129,8 +133,8 @@ function readCommand(): Command | 'list' | undefined {
       counts.every((count) => Number.isInteger(count) && count >= 1);
     if (!valid) return undefined;
     const store = createResultStore(values.results);
-    const { report, plots } = values;
-    return { chosen, seeds, rounds, workers, store, report, plots };
+    const { trial, report, plots } = values;
+    return { chosen, seeds, rounds, workers, store, trial, report, plots };
   } catch {
     // An unknown flag, or one without its value: the usage says which there are.
     return undefined;

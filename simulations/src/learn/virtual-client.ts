@@ -1,82 +1,112 @@
-// What a virtual client does with a task: trains on its own examples, compresses what it sends and keeps what it must.
+// What a virtual client does with a task: the app of a device itself, mods and all, on its own examples, with a trainer that
+// may be too slow for all of its epochs.
 
-import {
-  createOnnxTrainer,
-  type Trainer,
-  type TrainingExamples,
-  trainableOf,
-} from '@skerry/models/training';
+import { randomFillSync } from 'node:crypto';
+import { type Examples as ClientExamples, runClient } from '@skerry/edge-agent/learn';
+import { createOnnxTrainer, trainableOf } from '@skerry/models/training';
 import { createRandom } from '@skerry/shared';
-import { decodeUpdate, encodeUpdate, parameterLayoutSchema } from '@skerry/sync-protocol/learn';
+import { decodeUpdate, type LearnPlan, parameterLayoutSchema } from '@skerry/sync-protocol/learn';
 import { expectOk } from '../fleet-update/expect-ok.ts';
 import { labelsOf, sentUpdate } from './behaviour.ts';
 import type { ClientWork, EvaluateWork, Scored, WorkedReply } from './client-work.ts';
 import type { ExampleSet, Examples } from './examples.ts';
 import { type LearnNetwork, learnNetworks } from './learn-network.ts';
+import { createSlowTrainer, tensorOf } from './slow-trainer.ts';
+
+/** Of a bundle that no simulated client runs. */
+const noBundle = `sha256:${'0'.repeat(64)}`;
+const nobodyAborts = new AbortController().signal;
+const mods = { secretBytes: { fill: (into: Uint8Array) => void randomFillSync(into) } };
 
 export function createVirtualClients(network: LearnNetwork, data: ExampleSet) {
-  const trainer: Trainer = createOnnxTrainer(trainableOf(learnNetworks[network]));
+  const trainer = createOnnxTrainer(trainableOf(learnNetworks[network]));
   const layout = parameterLayoutSchema.parse(trainer.layout);
+  const planOf = ({
+    task,
+    indices,
+    compression,
+  }: Pick<ClientWork, 'task' | 'indices' | 'compression'>): LearnPlan => ({
+    version: 1,
+    model: network,
+    base: noBundle,
+    network: { kind: 'named', name: network },
+    trains: 'all',
+    layout,
+    epochs: task.epochs,
+    batch: task.batch ?? indices.length,
+    learningRate: task.learningRate,
+    ...(task.proximalMu > 0 ? { proximalMu: task.proximalMu } : {}),
+    compression,
+    examplesMin: 1,
+    examplesMax: indices.length,
+    holdOut: 0,
+    seed: task.seed,
+  });
   return {
     async train(work: Omit<ClientWork, 'kind'>): Promise<WorkedReply> {
-      const { parameters, task, behaviour, compression, residual } = work;
+      const { parameters, task, behaviour, compression, state } = work;
+      const plan = planOf(work);
       const own = select(data.train, work.indices);
-      const examples = { ...own, labels: labelsOf(own.labels, behaviour) };
-      const { batch = own.labels.length, ...rest } = task;
-      const ran = await trainer.train(parameters, examples, { ...rest, batch });
-      if (!ran.ok && ran.error.code === 'runtime_failed')
-        return { kind: 'failed', message: ran.error.message };
-      const trained = expectOk(ran);
-      const { steps, completed, loss } = trained;
-      const random = createRandom(task.seed);
-      const delta = sentUpdate(trained.delta, behaviour, random);
-      const encoded = expectOk(encodeUpdate(layout, compression, delta, { random, residual }));
+      const done = await runClient(
+        {
+          message: { type: 'train', run: 'trial', round: 0, attempt: 1, plan, parameters },
+          examples: {
+            train: { ...own, labels: labelsOf(own.labels, behaviour) },
+            heldOut: select(data.train, new Uint32Array()),
+          },
+          facts: {},
+          state,
+          seed: task.seed,
+        },
+        { trainer: createSlowTrainer(trainer, task.stepsMax), mods },
+        nobodyAborts,
+      );
+      if (!done.ok && done.error.code === 'runtime_failed')
+        return { kind: 'failed', message: done.error.message };
+      const { reply, state: kept } = expectOk(done);
+      if (reply.type !== 'trained' || reply.packed === undefined)
+        throw new Error(`a client answered with '${reply.type}', or without its update`);
+      const { bytes } = reply.packed;
+      const honest = expectOk(decodeUpdate(layout, compression, bytes));
       return {
         kind: 'trained',
-        delta: expectOk(decodeUpdate(layout, compression, encoded.bytes)),
-        bytes: encoded.bytes.length,
-        examples: trained.examples,
-        steps,
-        completed,
-        loss,
-        ...(encoded.residual === undefined ? {} : { residual: encoded.residual }),
+        delta: sentUpdate(honest, behaviour, createRandom(task.seed)),
+        bytes: bytes.length,
+        examples: reply.examples,
+        steps: reply.steps,
+        completed: reply.completed,
+        loss: reply.metrics['loss'] ?? Number.NaN,
+        state: kept,
       };
     },
     async evaluate({ parameters, from, until }: EvaluateWork): Promise<Scored> {
-      const { loss, examples, labels } = expectOk(
-        await trainer.evaluate(parameters, slice(data.test, from, until)),
+      const indices = Uint32Array.from({ length: until - from }, (_, i) => from + i);
+      const examples = select(data.test, indices);
+      const { loss, labels } = expectOk(
+        await trainer.evaluate(parameters, {
+          input: expectOk(tensorOf(examples)),
+          labels: examples.labels,
+        }),
       );
       return {
         kind: 'scored',
         right: labels.reduce((sum, { correct }) => sum + correct, 0),
-        loss: loss * examples,
+        loss: loss * indices.length,
       };
     },
   };
 }
 
-type OwnExamples = TrainingExamples & { readonly labels: Uint8Array };
-
-function select({ shape, inputs, labels }: Examples, indices: Uint32Array): OwnExamples {
-  const size = shape.reduce((product, length) => product * length, 1);
-  const bytes = inputs instanceof Uint8Array;
-  const data = bytes
-    ? new Uint8Array(indices.length * size)
-    : new Float32Array(indices.length * size);
+function select({ shape, inputs, labels }: Examples, indices: Uint32Array): ClientExamples {
+  const bytes = new Uint8Array(inputs.buffer);
+  const size = (bytes.length / labels.length) | 0;
+  const own = new Uint8Array(indices.length * size);
   for (const [i, index] of indices.entries())
-    data.set(inputs.subarray(index * size, (index + 1) * size), i * size);
+    own.set(bytes.subarray(index * size, (index + 1) * size), i * size);
   return {
-    input: {
-      datatype: bytes ? 'UINT8' : 'FP32',
-      shape: [indices.length, ...shape],
-      data,
-    } as OwnExamples['input'],
-    labels: Uint8Array.from(indices, (index) => labels[index] as number),
+    datatype: inputs instanceof Uint8Array ? 'UINT8' : 'FP32',
+    shape,
+    inputs: own,
+    labels: Int32Array.from(indices, (index) => labels[index] as number),
   };
 }
-
-const slice = (examples: Examples, from: number, until: number): OwnExamples =>
-  select(
-    examples,
-    Uint32Array.from({ length: until - from }, (_, i) => from + i),
-  );
