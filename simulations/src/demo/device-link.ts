@@ -17,6 +17,16 @@ export async function openPlainLink(coordinator: SkerryProcess): Promise<DeviceL
   return linkOf({ broker: `mqtt://127.0.0.1:${mqtt.port}` }, [mqtt]);
 }
 
+/** MQTT, and HTTP for what is fetched. */
+export async function openWholeLink(coordinator: SkerryProcess): Promise<DeviceLink> {
+  const [mqtt, http] = [await proxyTo(coordinator.mqttUrl), await proxyTo(coordinator.httpUrl)];
+  const flags = {
+    broker: `mqtt://127.0.0.1:${mqtt.port}`,
+    'coordinator-url': `http://127.0.0.1:${http.port}`,
+  };
+  return linkOf(flags, [mqtt, http]);
+}
+
 /** With a token for the device, made in the coordinator's `dataDir`, and over HTTPS too, or over it alone. */
 export async function openSecureLink(
   device: string,

@@ -5,7 +5,7 @@ import { promisesOf } from '../learn-demo/report.ts';
 import { runLearnStory } from '../learn-demo/run-story.ts';
 
 it('a fleet of which one is killed while it trains and one is cut off learns, and what it has learned is gated, rolled out and better on each device', {
-  timeout: 180_000,
+  timeout: 300_000,
 }, async () => {
   const events: string[] = [];
   const end = await runLearnStory({

@@ -23,7 +23,41 @@ export const factoryBundle = join(zooDirectory, 'digits');
 /** Many at once would only wait for each other. */
 const startsAtOnce = 4;
 /** An agent holds one small model: what else its heap might take it does not need. */
-const agentNodeFlags = ['--max-semi-space-size=1', '--max-old-space-size=96'];
+export const agentNodeFlags = ['--max-semi-space-size=1', '--max-old-space-size=96'];
+
+/** A coordinator whose repository of trust has just been made, and the file of its first root. */
+export async function openTrustedCoordinator(
+  folder: string,
+  dataDir: string,
+): Promise<{ coordinator: SkerryProcess; root: string }> {
+  expectOk(await runTrustCommand(['init', '--data-dir', dataDir]));
+  const coordinator = await startProcess('coordinator', 'coordinator', {
+    'data-dir': dataDir,
+    'http-port': 0,
+    'mqtt-port': 0,
+    'next-exchange-ms': 1_000,
+    'rollout-turn-ms': 250,
+  });
+  const root = join(folder, 'root.json');
+  const published = await fetch(`${coordinator.httpUrl}/v1/tuf/metadata/1.root.json`);
+  await writeFile(root, Buffer.from(await published.arrayBuffer()));
+  return { coordinator, root };
+}
+
+/** Of an agent that runs what ships and takes updates; its way to the coordinator is added. */
+export const updatableFlags = (device: string, folder: string, root: string) => ({
+  device,
+  target: 'linux-x64',
+  bundles: factoryBundle,
+  'data-dir': join(folder, device),
+  'http-port': 0,
+  'update-root': root,
+  'status-interval-ms': 2_000,
+  // Ample: all of them share the cores of one machine.
+  'deadline-ms': 2_000,
+  // Of so few requests the usual one in a hundred would show nothing in minutes.
+  'audit-share': 0.2,
+});
 
 export async function openUpdatableFleet(
   agentCount: number,
@@ -40,18 +74,8 @@ export async function openUpdatableFleet(
     await rm(folder, { recursive: true, force: true });
   };
   try {
-    expectOk(await runTrustCommand(['init', '--data-dir', dataDir]));
-    const coordinator = await startProcess('coordinator', 'coordinator', {
-      'data-dir': dataDir,
-      'http-port': 0,
-      'mqtt-port': 0,
-      'next-exchange-ms': 1_000,
-      'rollout-turn-ms': 250,
-    });
+    const { coordinator, root } = await openTrustedCoordinator(folder, dataDir);
     processes.push(coordinator);
-    const root = join(folder, 'root.json');
-    const published = await fetch(`${coordinator.httpUrl}/v1/tuf/metadata/1.root.json`);
-    await writeFile(root, Buffer.from(await published.arrayBuffer()));
 
     const agents: SkerryProcess[] = [];
     const start = async (i: number): Promise<void> => {
@@ -60,19 +84,9 @@ export async function openUpdatableFleet(
         'agent',
         device,
         {
-          device,
-          target: 'linux-x64',
-          bundles: factoryBundle,
-          'data-dir': join(folder, device),
+          ...updatableFlags(device, folder, root),
           broker: coordinator.mqttUrl ?? '',
           'coordinator-url': coordinator.httpUrl,
-          'http-port': 0,
-          'update-root': root,
-          'status-interval-ms': 2_000,
-          // Ample: all of them share the cores of one machine.
-          'deadline-ms': 2_000,
-          // Of so few requests the usual one in a hundred would show nothing in minutes.
-          'audit-share': 0.2,
         },
         agentNodeFlags,
       );

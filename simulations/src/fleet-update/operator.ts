@@ -30,7 +30,11 @@ const skerryMain = new URL('../../../cloud-coordinator/dist/skerry/main.js', imp
   .pathname;
 const run = promisify(execFile);
 
-export function createOperator({ coordinator, dataDir, folder }: UpdatableFleet): Operator {
+export function createOperator({
+  coordinator,
+  dataDir,
+  folder,
+}: Pick<UpdatableFleet, 'coordinator' | 'dataDir' | 'folder'>): Operator {
   const ask = async (path: string): Promise<unknown> => {
     const response = await fetch(`${coordinator.httpUrl}${path}`);
     const text = await response.text();

@@ -18,6 +18,8 @@ const responseSchema = z.object({
 });
 
 export interface ClientAnswer {
+  /** As the agent knows the request. */
+  readonly requestId: string;
   readonly label: string;
   readonly source: string;
   readonly degraded: boolean;
@@ -68,7 +70,8 @@ export async function inferDigit(
   const latencyMs = performance.now() - startedMs;
   if (!response.ok) throw new Refusal(response.status, body);
   const { parameters: p, outputs } = responseSchema.parse(JSON.parse(body));
-  return { ...p, label: outputs[0].data[0], latencyMs };
+  const { skerry_request_id: requestId, ...rest } = p;
+  return { requestId, ...rest, label: outputs[0].data[0], latencyMs };
 }
 
 const lateSchema = z.object({

@@ -50,7 +50,7 @@ async function main(): Promise<number> {
   const end = await runLearnStory({
     devices,
     rounds,
-    roundMs: 15_000,
+    roundMs: 20_000,
     seen: labels,
     exam: 300,
     heldOut: 6_000,

@@ -16,8 +16,8 @@ export const planRun = ({ id, devices, rounds, version, roundMs, candidate }: Ru
   base: version,
   network: 'digits',
   rounds,
-  // All are asked. A round is one with one less: somebody is always away.
-  clients: { target: devices, min: devices - 1, overSelect: 1 },
+  // All are asked, and a round is one without all: somebody is always away.
+  clients: { target: devices, min: Math.max(2, devices - 2), overSelect: 1 },
   eligibility: { idle: false },
   work: { epochs: 1, batch: 10, learningRate: 0.05, holdOut: 0.1 },
   evaluate: { everyRounds: rounds, clients: devices },
