@@ -202,6 +202,28 @@ describe('a gate', () => {
     });
   });
 
+  it('[GAT7] holds where answers may have shifted, and pauses when nobody is left who could tell', () => {
+    const limits = gate({ drift: { moveMax: 0.1 } });
+    const withLabels = (labels: number[]) => sampleHealth(1, { labels });
+    // Beyond the limit as far as seen, on so few answers that chance may have done it.
+    const moved = executions(40, (i) => withLabels(i < 5 ? [3, 1, 1] : [])).map((each, i) => ({
+      ...each,
+      baseline: withLabels(i < 5 ? [2, 2, 1] : []),
+    }));
+    const verdict = evaluateGate(limits, seen(moved, { waiting: 1 }));
+    expect(verdict).toMatchObject({
+      verdict: 'hold',
+      reasons: [
+        expect.stringMatching(/^drift: class 0 rises: beyond 10.0 % as far as seen/),
+        expect.stringMatching(/^drift: class 1 falls/),
+      ],
+    });
+    expect(verdict.evidence).toContainEqual(
+      expect.objectContaining({ sign: 'drift: class 0 rises', finding: 'suspected' }),
+    );
+    expect(evaluateGate(limits, seen(moved)).verdict).toBe('pause');
+  });
+
   it('[GAT8] waits, where a rise is to be excluded, until it is', () => {
     const limits = gate({ audits: { riseMax: 0.02, need: 'prove' } });
     const verdict = evaluateGate(limits, seen(executions(40), { waiting: 1 }));

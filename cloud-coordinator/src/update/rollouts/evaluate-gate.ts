@@ -41,8 +41,9 @@ export function evaluateGate(limits: GateLimits, observed: Observed): Verdict {
   const weighed = signs.map((sign) => weigh(sign, executions, delta, limits.delta));
   const moves = drifts.map((sign) => weigh(sign, executions, delta / drifts.length, limits.delta));
   const drifted = moves.filter(({ evidence }) => evidence.finding === 'harm');
+  const suspected = moves.filter(({ evidence }) => evidence.finding === 'suspected');
   const undrifted = limits.drift === undefined ? [] : driftLack(limits.drift.moveMax, moves[0]);
-  const all = [...weighed, ...drifted];
+  const all = [...weighed, ...drifted, ...suspected];
   const harm = all.filter(({ evidence }) => evidence.finding === 'harm');
   const evidence = [...all.map((each) => each.evidence), ...undrifted].slice(0, evidenceMax);
   const verdict = (kind: Verdict['verdict'], reasons: readonly string[]): Verdict => ({
@@ -65,7 +66,7 @@ export function evaluateGate(limits: GateLimits, observed: Observed): Verdict {
     return verdict('pause', [`${refused} of ${answered} devices refuse it`]);
   const lacking = [
     ...checkSettled(limits, executions.length, tally),
-    ...weighed.flatMap(describeLack),
+    ...[...weighed, ...suspected].flatMap(describeLack),
     ...undrifted.map(({ trials }) =>
       trials === 0
         ? 'drift: nobody has told which classes it answers, now and before'
