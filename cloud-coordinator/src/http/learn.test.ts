@@ -35,7 +35,8 @@ async function world() {
   const routes = learnRoutes({ learning: runs, clock: fleet.clock, log: silentLog }, 1);
   const app = new Hono().route('/v1', routes);
   const call = async (method: string, path: string, body?: unknown) => {
-    const sent = body === undefined ? {} : { body: JSON.stringify(body) };
+    const headers = { 'content-type': 'application/json' };
+    const sent = body === undefined ? {} : { headers, body: JSON.stringify(body) };
     const response = await app.request(`/v1${path}`, { method, ...sent });
     return { status: response.status, body: await response.json() };
   };

@@ -31,6 +31,8 @@ interface Answer {
 const stepMs = 10_000;
 const reason = { reason: 'a reason', by: 'ada' };
 
+const asJson = { 'content-type': 'application/json; charset=utf-8' };
+
 async function world(watchersMax?: number) {
   const clock = createVirtualClock(1_750_000_000_000);
   const disk = createMemoryRolloutDisk();
@@ -62,7 +64,7 @@ async function world(watchersMax?: number) {
   const devices = { get: (device: string) => (device === 'box' ? silent : undefined) };
   const app = rolloutRoutes({ rollouts, devices, clock, log: silentLog }, watchersMax);
   const call = async (method: string, path: string, body?: unknown) => {
-    const sent = body === undefined ? {} : { body: JSON.stringify(body) };
+    const sent = body === undefined ? {} : { headers: asJson, body: JSON.stringify(body) };
     const response = await app.request(path, { method, ...sent });
     return { status: response.status, body: (await response.json()) as Answer };
   };
@@ -111,7 +113,7 @@ describe('rollouts over HTTP', () => {
   });
 
   it('[OPS2] refuses what is no plan, no order and no rollout, with what is wrong', async () => {
-    const { call } = await world();
+    const { call, app } = await world();
     const plan = samplePlan();
     const pinned = await call('POST', '/rollouts', { ...plan, bundle: digestOf('e') });
     expect(pinned).toMatchObject({ status: 400, body: { code: 'invalid_argument' } });
@@ -137,6 +139,9 @@ describe('rollouts over HTTP', () => {
         body: { error: expect.stringContaining(word) },
       });
     }
+    const headers = { 'content-type': 'text/plain' };
+    const plain = { method: 'POST', headers, body: JSON.stringify(reason) };
+    expect((await app.request('/fleet/stop', plain)).status).toBe(400);
     const large = { ...plan, id: 'x'.repeat(5 * 1024 * 1024) };
     expect((await call('POST', '/rollouts', large)).status).toBe(413);
   });
@@ -157,7 +162,7 @@ describe('rollouts over HTTP', () => {
     const { app } = await world();
     const operator = { name: 'bob', role: 'releaser' };
     const body = JSON.stringify(reason);
-    await app.request('/fleet/stop', { method: 'POST', body }, { operator });
+    await app.request('/fleet/stop', { method: 'POST', headers: asJson, body }, { operator });
     const fleet = fleetViewSchema.parse(await (await app.request('/fleet')).json());
     expect(fleet.stopped).toMatchObject({ by: 'bob', reason: reason.reason });
   });
