@@ -7,7 +7,7 @@ import { isIP } from 'node:net';
 import { join } from 'node:path';
 import * as x509 from '@peculiar/x509';
 import { err, failure, messageOf, ok, type Result } from '@skerry/shared';
-import { type TlsMaterial, writePrivateFile } from '@skerry/shared/node';
+import { type TlsMaterial, writePrivateFile, writeWholeFile } from '@skerry/shared/node';
 import type { Authority, DeviceCertificate, Revoked, Subject } from '../fleet/enrolment.ts';
 
 const { subtle } = webcrypto;
@@ -46,6 +46,10 @@ export async function openAuthority(folder: string, nowMs: number): Promise<Resu
     }
     const text = readFileSync(file, 'utf8');
     const [key = '', certificate = ''] = text.split(/(?<=-----END PRIVATE KEY-----\n)/);
+    // What others believe it by, alone: nobody is to be given the file with the key.
+    const shown = join(folder, 'authority.crt');
+    if (!existsSync(shown) || readFileSync(shown, 'utf8') !== certificate)
+      writeWholeFile(shown, certificate);
     return ok(authorityOf(await importKey(key), new x509.X509Certificate(certificate)));
   } catch (thrown) {
     return err(failure('storage_failed', `the authority in ${folder}: ${messageOf(thrown)}`));

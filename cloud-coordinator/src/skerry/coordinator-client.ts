@@ -166,7 +166,7 @@ function unreachable(url: string, thrown: unknown): Failure {
   const { code = '' } = (cause ?? {}) as { code?: unknown };
   const untrusted = /CERT|SELF_SIGNED|LEAF_SIGNATURE/.test(String(code));
   const hint = untrusted
-    ? 'Give the fleet’s authority by --ca: authority.pem of the coordinator’s data folder.'
+    ? 'Give the fleet’s authority by --ca: authority.crt of the coordinator’s data folder.'
     : 'Is the coordinator running there? --coordinator or SKERRY_COORDINATOR says where.';
   return failure('unavailable', `${url}: ${messageOf(cause) || String(code)}\n${hint}`);
 }

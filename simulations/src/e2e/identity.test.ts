@@ -2,7 +2,7 @@
 // real Mosquitto with the configuration that the project makes for it.
 
 import { X509Certificate } from 'node:crypto';
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -171,4 +171,7 @@ describe.each(brokers)('over $name', ({ open, missing }) => {
 it('[IDN2] the keys are for their owner alone', () => {
   expect(statSync(join(folder, 'authority.pem')).mode & 0o777).toBe(0o600);
   expect(new X509Certificate(authority.certificate).ca).toBe(true);
+  const shown = readFileSync(join(folder, 'authority.crt'), 'utf8');
+  expect(shown).not.toContain('PRIVATE KEY');
+  expect(new X509Certificate(shown).raw).toEqual(new X509Certificate(authority.certificate).raw);
 });

@@ -33,7 +33,7 @@ it('[OPS12] pushes a bundle over TLS and lists it; each refusal has its exit cod
   onTestFinished(coordinator.stop);
   const trusting = {
     SKERRY_COORDINATOR: coordinator.httpUrl,
-    SKERRY_CA: join(dataDir, 'authority.pem'),
+    SKERRY_CA: join(dataDir, 'authority.crt'),
     SKERRY_OPERATOR_TOKEN: operatorToken,
   };
   const skerry = (argv: string[], environment: Record<string, string> = trusting) =>

@@ -9,20 +9,25 @@ import { expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
 import { startProcess } from '../fleet/process.ts';
 
-async function startCoordinator(name: string, flags: Readonly<Record<string, string>> = {}) {
+async function startCoordinator(
+  name: string,
+  flags: Readonly<Record<string, string>> = {},
+  environment: Readonly<Record<string, string>> = {},
+) {
   const folder = await mkdtemp(join(tmpdir(), `skerry-${name}-`));
-  const coordinator = await startProcess('coordinator', name, {
+  const settings = {
     bundles: join(zooDirectory, 'digits'),
     'data-dir': folder,
     'http-port': 0,
     'mqtt-port': 0,
     ...flags,
-  });
+  };
+  const coordinator = await startProcess('coordinator', name, settings, [], environment);
   onTestFinished(async () => {
     await coordinator.stop();
     await rm(folder, { recursive: true, force: true });
   });
-  return coordinator;
+  return { ...coordinator, folder };
 }
 
 const statsSchema = z.object({ model_stats: z.tuple([z.object({ inference_count: z.number() })]) });
@@ -58,6 +63,32 @@ it('a coordinator lets another compute, and computes itself when that is gone', 
       { name: 'embedded', succeeded: 1 },
     ],
   });
+}, 60_000);
+
+it('one behind TLS computes for who believes its authority and has its operator’s key, and for nobody else', async () => {
+  const key = 'the-operator-token-of-the-far-coordinator';
+  const far = await startCoordinator('far', { tls: 'on', 'operator-token': key });
+  expect(far.httpUrl).toMatch(/^https:/);
+  const near = async (apiKey: string, environment: Readonly<Record<string, string>>) => {
+    const upstream = { name: 'far', kind: 'open-inference', url: far.httpUrl, apiKey };
+    const { httpUrl } = await startCoordinator(
+      'near',
+      { upstreams: JSON.stringify([upstream]) },
+      environment,
+    );
+    expect(await inferDigit(httpUrl)).toBe('1');
+    const seen = await getJson(`${httpUrl}/v1/upstreams`);
+    return z.object({ upstreams: z.array(z.looseObject({})) }).parse(seen).upstreams[0];
+  };
+  const authority = { NODE_EXTRA_CA_CERTS: join(far.folder, 'authority.crt') };
+  const [trusting, stranger, keyless] = await Promise.all([
+    near(key, authority),
+    near(key, {}),
+    near('another-key', authority),
+  ]);
+  expect(trusting).toMatchObject({ name: 'far', succeeded: 1, failed: 0 });
+  for (const refused of [stranger, keyless])
+    expect(refused).toMatchObject({ name: 'far', succeeded: 0 });
 }, 60_000);
 
 it('a model that only an upstream has is served as if it were ours', async () => {

@@ -43,11 +43,12 @@ export async function startProcess(
   name: string,
   flags: Readonly<Record<string, string | number>>,
   nodeFlags: readonly string[] = [],
+  environment: Readonly<Record<string, string>> = {},
 ): Promise<SkerryProcess> {
   const argv = Object.entries(flags).flatMap(([key, value]) => [`--${key}`, String(value)]);
   const child = spawn(process.execPath, [...nodeFlags, mains[kind], ...argv], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: process.env['PATH'] },
+    env: { PATH: process.env['PATH'], ...environment },
   });
   running.add(child);
   child.once('exit', () => running.delete(child));
