@@ -48,6 +48,8 @@ export interface LifeWorld {
   readonly isFull: () => boolean;
   /** What the cloud gives for a digest. */
   readonly fetch: (ref: BlobRef) => Result<Uint8Array>;
+  /** What a life has fetched, and not dropped, released or removed since. */
+  readonly wanted: Set<string>;
   readonly openBlobs: () => BlobStore;
   readonly trust: UpdateTrust;
   readonly applyDelta?: ApplyDelta;
@@ -137,6 +139,11 @@ export async function startLife(world: LifeWorld, name: string): Promise<Result<
     },
   };
   const blobs = world.openBlobs();
+  const { wanted } = world;
+  const unwanted = (digest: string) => {
+    wanted.delete(digest);
+    return blobs.remove(digest);
+  };
   const mortalClock: Clock = {
     ...clock,
     after: (delayMs, action) => clock.after(delayMs, () => void (alive && action())),
@@ -173,6 +180,7 @@ export async function startLife(world: LifeWorld, name: string): Promise<Result<
     blobs: {
       ...blobs,
       async fetch(ref) {
+        wanted.add(ref.digest);
         const held = await blobs.holding(ref.digest);
         if (held.ok && held.value.kind === 'whole') return ok(undefined);
         const bytes = world.fetch(ref);
@@ -186,9 +194,9 @@ export async function startLife(world: LifeWorld, name: string): Promise<Result<
         }
         return later('finish blob', () => blobs.finish(ref.digest));
       },
-      drop() {},
-      remove: (digest) => later('remove blob', () => blobs.remove(digest)),
-      release: (digest) => later('release blob', () => blobs.remove(digest)),
+      drop: ({ digest }) => void wanted.delete(digest),
+      remove: (digest) => later('remove blob', () => unwanted(digest)),
+      release: (digest) => later('release blob', () => unwanted(digest)),
     },
     trust: world.trust,
     applyDelta: world.applyDelta,

@@ -72,6 +72,8 @@ export interface UpdateWorld {
   };
   /** Digests that the cloud was asked for. */
   readonly fetched: string[];
+  /** Of these, what no life has dropped, released or removed. */
+  readonly wanted: ReadonlySet<string>;
   /** Bundles that the trust was told to be confirmed. */
   readonly confirmed: readonly string[];
   /** Versions that were loaded and passed their golden inputs. */
@@ -105,6 +107,7 @@ export async function createUpdateWorld(): Promise<UpdateWorld> {
   const targets = new Map<string, BlobRef>();
   const signed = new Map<string, number>();
   const fetched: string[] = [];
+  const wanted = new Set<string>();
   const loads: string[] = [];
   const blobDisk: MemoryBlobDisk = new Map();
   const lives: UpdateLife[] = [];
@@ -174,6 +177,7 @@ export async function createUpdateWorld(): Promise<UpdateWorld> {
     factory,
     set,
     fetched,
+    wanted,
     confirmed,
     loads,
     upload,
@@ -209,6 +213,7 @@ export async function createUpdateWorld(): Promise<UpdateWorld> {
           isFull: () => set.isFull,
           linkUp: () => set.linkUp,
           metered: set.metered,
+          wanted,
           fetch(ref) {
             if (set.unreachable) return err(failure('unavailable', 'no link'));
             fetched.push(ref.digest);

@@ -121,6 +121,8 @@ export function createTakeAssignment(device: string, ports: IntakePorts): Intake
     // Later, unless waiting cannot mend it: it may be a stop, by a director whose key is newer than what is known here.
     if (!brought.ok) return brought.error.retryable ? brought : verified;
     const refreshed = await trust.refresh(brought.value);
+    // Whoever needs it again finds it here still, or asks again: nobody but them wants it.
+    if (named !== undefined) blobs.drop(named);
     if (!refreshed.ok && refreshed.error.retryable) return refreshed;
     return trust.verifyAssignment(envelope);
   };

@@ -226,6 +226,25 @@ describe('trust', () => {
     },
   );
 
+  it('[UPD11] wants its metadata until it has begun, or another has taken its place', async () => {
+    const world = await freshWorld();
+    const one = await world.publish('1.1.0', 32);
+    world.sign(one);
+    const life = await start(world);
+    const [first, second] = [Uint8Array.of(1), Uint8Array.of(2)].map(world.upload);
+    world.set.trustFails = failure('unavailable', 'not now');
+    life.receive(world.assignment(one, { metadata: first }));
+    await world.until(life, () => world.wanted.has(first?.digest ?? ''));
+    await world.until(life, () => !!life.updates.statusOf('sample')?.waiting?.includes('not now'));
+    expect(world.wanted.has(first?.digest ?? '')).toBe(true);
+    life.receive(world.assignment(one, { metadata: second }));
+    await world.until(life, () => world.wanted.has(second?.digest ?? ''));
+    expect(world.wanted.has(first?.digest ?? '')).toBe(false);
+    delete world.set.trustFails;
+    await world.until(life, () => stateOf(life) === 'confirmed');
+    expect([...world.wanted]).toEqual([]);
+  });
+
   it('[UPD11] nor is one lost whose metadata cannot be fetched just now', async () => {
     const world = await freshWorld();
     const life = await start(world);

@@ -14,6 +14,7 @@ import {
   type Result,
   type Timer,
 } from '@skerry/shared';
+import type { BlobRef } from '@skerry/sync-protocol/blobs';
 import type { UpdateReport } from '@skerry/sync-protocol/update';
 import { bootModel, shortLifeMs } from './boot-model.ts';
 import type { Stop } from './fetch-bundle.ts';
@@ -32,7 +33,7 @@ import { reportOf } from './report-of.ts';
 import type { Shadow } from './shadow.ts';
 import { createTakeAssignment, type Intake } from './take-assignment.ts';
 import type { AssignmentInbox, UpdateStore } from './update-ports.ts';
-import { initialUpdate, isUnderWay, placesBehind } from './update-record.ts';
+import { initialUpdate, isUnderWay, placesBehind, type UpdateRecord } from './update-record.ts';
 import { transition, type UpdateEvent } from './update-state.ts';
 import { goalOf, type LongStep, runStep, type StepPorts, stepNames } from './update-steps.ts';
 import { createUpdateView, type UpdateView } from './update-view.ts';
@@ -101,6 +102,7 @@ export function createUpdates(device: string, metered: boolean, ports: UpdatesPo
       hold(model, `not durable: ${saved.error.message}`);
       return false;
     }
+    dropMetadata(model.update.state, update.state);
     model.update = update;
     model.hold = undefined;
     model.holds = 0;
@@ -121,6 +123,12 @@ export function createUpdates(device: string, metered: boolean, ports: UpdatesPo
     if (event.kind === 'staged') releaseSpent(model);
     release(model, live);
     return true;
+  };
+
+  /** It is read once, before anything begins; nobody else waits for it, so a full store may do without. */
+  const dropMetadata = (before: UpdateRecord, after: UpdateRecord): void => {
+    const old = metadataFor(before);
+    if (old !== undefined && old.digest !== metadataFor(after)?.digest) ports.blobs.drop(old);
   };
 
   /** There is no way back behind its release from here on. */
@@ -408,6 +416,9 @@ export function createUpdates(device: string, metered: boolean, ports: UpdatesPo
     },
   };
 }
+
+const metadataFor = (state: UpdateRecord): BlobRef | undefined =>
+  state.kind === 'assigned' ? state.goal.metadata : undefined;
 
 /** Whose health decides what is next. */
 function measuredBundle(model: ManagedModel): string | undefined {
