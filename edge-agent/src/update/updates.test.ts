@@ -484,7 +484,8 @@ describe('a device', () => {
     world.sign(one);
     let life = await start(world);
     const soak = { ...long, requestsMin: 1_000_000 };
-    const timeouts = { fetchMs: 10_000, shadowMs: 10_000, activateMs: 10_000, soakMs: 86_400_000 };
+    const dayMs = 86_400_000;
+    const timeouts = { fetchMs: dayMs, shadowMs: dayMs, activateMs: dayMs, soakMs: dayMs };
     life.receive(world.assignment(one, {}, { soak, timeouts }));
     await world.until(life, () => stateOf(life) === 'soaking', false);
     const cut = async (afterMs: number) => {
