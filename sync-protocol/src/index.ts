@@ -78,7 +78,10 @@ export { judge, type Sighting } from './sighting.ts';
 export { epochsOf, markKey, takeOps } from './take-ops.ts';
 export {
   type Question,
+  type Quote,
   questionCharactersMax,
+  quoteSchema,
+  quotesMax,
   type Said,
   saidCharactersMax,
 } from './text/question.ts';

@@ -1,7 +1,7 @@
 // Answers questions in words that devices have passed on: oldest first, a few at once, each by whoever answers texts. The
 // store is the queue. One that nobody answers now stays in it, and is tried again ever more rarely, until it is too old.
 
-import { contentOf, type TextServer } from '@skerry/models/openai';
+import { contentOf, type JsonObject, type TextServer } from '@skerry/models/openai';
 import {
   type Backoff,
   backoffMs,
@@ -17,6 +17,9 @@ import {
   type CoordinatorStore,
   type OpenOp,
   type Question,
+  type Quote,
+  quoteSchema,
+  quotesMax,
   type Said,
   saidCharactersMax,
 } from '@skerry/sync-protocol';
@@ -91,10 +94,13 @@ export function createAnswerQuestions(
     const terms = { leftMs: timeoutMs, signal: closing.signal };
     const asked = await text.chat({ model, messages: [...messages] }, terms);
     if (closing.signal.aborted) return;
-    const said =
-      asked.ok && 'completion' in asked.value ? contentOf(asked.value.completion) : undefined;
-    if (said !== undefined)
-      return say(op, requestId, { kind: 'said', text: said.slice(0, saidCharactersMax), model });
+    const completion = asked.ok && 'completion' in asked.value ? asked.value.completion : {};
+    const said = contentOf(completion);
+    if (said !== undefined) {
+      const quotes = quotesOf(completion);
+      const text = said.slice(0, saidCharactersMax);
+      return say(op, requestId, { kind: 'said', text, model, ...(quotes && { quotes }) });
+    }
     const failed = asked.ok ? failure('malformed_message', 'nothing was said') : asked.error;
     if (failed.retryable && clock.nowMs() - op.atMs < ageMsMax) return later(op);
     return say(op, requestId, failedAs(failed));
@@ -157,6 +163,17 @@ const failedAs = ({ code, message }: Failure): Said['outcome'] => ({
   code,
   message: message.slice(0, 1_000),
 });
+
+/** What a library says that it has said it from; none where it is not in that form. */
+function quotesOf(completion: JsonObject): Quote[] | undefined {
+  const { choices } = completion as {
+    choices?: readonly { readonly message?: { readonly citations?: unknown } }[];
+  };
+  const cited = choices?.[0]?.message?.citations;
+  if (!Array.isArray(cited)) return undefined;
+  const quotes = cited.slice(0, quotesMax).map((each) => quoteSchema.strip().safeParse(each));
+  return quotes.flatMap(({ data }) => data ?? []);
+}
 
 function forgetOthers(tries: Map<number, unknown>, open: readonly OpenOp[]): void {
   const there = new Set(open.map(({ id }) => id));

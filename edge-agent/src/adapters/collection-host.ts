@@ -32,6 +32,10 @@ export interface CollectionCalls {
   search(name: string, request: LegsRequest): Result<Legs>;
   countWords(name: string, words: readonly string[]): Result<WordCounts>;
   passages(name: string, ids: readonly number[]): Result<ReturnType<CollectionFile['passages']>>;
+  textAt(
+    name: string,
+    ...args: Parameters<CollectionFile['textAt']>
+  ): Result<ReturnType<CollectionFile['textAt']>>;
   stats(name: string): Result<ReturnType<CollectionFile['stats']>>;
   names(): Result<readonly string[]>;
   removeAll(name: string): Result<boolean>;
@@ -90,6 +94,7 @@ export function createCollectionHost(options: CollectionHostOptions): Collection
       ),
     countWords: (name, words) => use(name, (file) => ok(file.countWords(words))),
     passages: (name, ids) => use(name, (file) => ok(file.passages(ids))),
+    textAt: (name, ...args) => use(name, (file) => ok(file.textAt(...args))),
     stats: (name) => use(name, (file) => ok(file.stats())),
     names() {
       const there = inMemory || !existsSync(folder) ? [...opened.keys()] : readdirSync(folder);

@@ -26,6 +26,7 @@ export function collectionsOver(call: CollectionCall): Omit<Collections, 'close'
     search: (request) => call('search', name, request),
     countWords: (words) => call('countWords', name, words),
     passages: (ids) => call('passages', name, ids),
+    textAt: (...args) => call('textAt', name, ...args),
     stats: () => call('stats', name),
   });
   return {

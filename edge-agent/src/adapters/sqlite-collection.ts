@@ -278,6 +278,17 @@ function createCollection(
       const rows = ids.map((id) => statements.passage.get(id));
       return rows.flatMap((row) => (row === undefined ? [] : [passageOf(row)]));
     },
+    textAt: (uri, start, end) => {
+      const rows = statements.around.all(uri, end, start);
+      const [first] = rows;
+      if (first === undefined || first.start > start) return undefined;
+      const text = rows
+        .map((row) => row.text)
+        .join('')
+        .slice(start - first.start, end - first.start);
+      const { digest, version, id: passage } = first;
+      return text.length === end - start ? { digest, version, passage, text } : undefined;
+    },
     stats: () => defined(statements.stats.get(), 'counts'),
     close: () => void database.close(),
   };
@@ -390,6 +401,10 @@ function prepareStatements(database: Database.Database) {
     records: record('document.current = 1 ORDER BY document.uri'),
     passage: database.prepare<[number], PassageRow>(
       `SELECT ${passageColumns} FROM passage JOIN document ON document.id = passage.document WHERE passage.id = ?`,
+    ),
+    around: database.prepare<[string, number, number], PassageRow>(
+      `SELECT ${passageColumns} FROM passage JOIN document ON document.id = passage.document
+       WHERE document.uri = ? AND document.current = 1 AND passage.start < ? AND passage."end" > ? ORDER BY ordinal`,
     ),
     countWord: database.prepare<[string], { count: number }>(
       'SELECT count(*) AS count FROM word WHERE word MATCH ?',

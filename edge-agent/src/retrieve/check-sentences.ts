@@ -2,6 +2,7 @@
 // here can judge meaning. A sentence whose numbers and most of whose words its passage does not have is marked, not hidden.
 
 import { ok, type Result } from '@skerry/shared';
+import type { Quote } from '@skerry/sync-protocol';
 import { type CheckedCitation, checkCitations } from './ask.ts';
 import type { Citation } from './extract-answer.ts';
 import type { Library } from './library.ts';
@@ -42,6 +43,36 @@ export async function checkSentences(
   if (!checked.ok) return checked;
   const text = said.trim();
   return ok({ text, citations: checked.value, unverified });
+}
+
+/**
+ * What a library elsewhere has said, by what it says that it has said it from: looked up in the documents that are here
+ * too. What is not here cannot be looked up, and is marked.
+ */
+export async function checkQuotes(
+  { collections }: Pick<Library, 'collections'>,
+  text: string,
+  quotes: readonly Quote[],
+): Promise<Result<CheckedSaid>> {
+  const names = await collections.list();
+  if (!names.ok) return names;
+  const citations: CheckedCitation[] = [];
+  for (const quote of quotes) {
+    const unknown = { ...quote, collection: '', version: 0, passage: 0, verified: false };
+    let checked: CheckedCitation = unknown;
+    for (const collection of names.value) {
+      const thread = await collections.open(collection);
+      if (!thread.ok) return thread;
+      const there = await thread.value.textAt(quote.uri, quote.start, quote.end);
+      if (!there.ok) return there;
+      if (there.value?.digest !== quote.digest || there.value.text !== quote.text) continue;
+      const { version, passage } = there.value;
+      checked = { ...quote, collection, version, passage, verified: true };
+    }
+    citations.push(checked);
+  }
+  const unverified = citations.filter(({ verified }) => !verified).map((citation) => citation.text);
+  return ok({ text: text.trim(), citations, unverified });
 }
 
 /** `… done. [2]` cites with the sentence before. */

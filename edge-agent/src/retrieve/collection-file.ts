@@ -42,6 +42,15 @@ export interface CollectionStats {
   readonly revision: number;
 }
 
+export interface TextAt {
+  /** Of the document's bytes. */
+  readonly digest: string;
+  readonly version: number;
+  /** The passage in which it begins. */
+  readonly passage: number;
+  readonly text: string;
+}
+
 export interface WordCounts {
   readonly counts: readonly number[];
   readonly passages: number;
@@ -69,6 +78,8 @@ export interface CollectionFile {
   countWords(words: readonly string[]): WordCounts;
   /** In the order of the ids; those that are gone are left out. */
   passages(ids: readonly number[]): readonly Passage[];
+  /** What stands there in the document as it is now; undefined where it has no such place. */
+  textAt(uri: string, start: number, end: number): TextAt | undefined;
   stats(): CollectionStats;
   close(): void;
 }

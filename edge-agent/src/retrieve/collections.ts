@@ -6,6 +6,7 @@ import type {
   CollectionStats,
   DocumentRecord,
   PreparedDocument,
+  TextAt,
   WordCounts,
 } from './collection-file.ts';
 import type { Ranked } from './fuse-ranks.ts';
@@ -42,6 +43,7 @@ export interface CollectionThread {
   /** Of each word the passages that have it in some form, and how many there are. */
   countWords(words: readonly string[]): Promise<Result<WordCounts>>;
   passages(ids: readonly number[]): Promise<Result<readonly Passage[]>>;
+  textAt(uri: string, start: number, end: number): Promise<Result<TextAt | undefined>>;
   stats(): Promise<Result<CollectionStats>>;
 }
 

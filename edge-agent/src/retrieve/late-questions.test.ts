@@ -100,6 +100,36 @@ describe('a question that nobody could answer at once', () => {
     expect(world.settled()).toBe(1);
   });
 
+  it('[QUE7] what a library elsewhere said it from is looked up here, letter by letter', async () => {
+    const world = await open();
+    const id = unwrap(world.late.ask(world.question));
+    const sentence = 'The relief valve of the boiler opens at 12 bar and closes at 9 bar.';
+    const start = text.indexOf(sentence);
+    const digest = sha256(new TextEncoder().encode(text));
+    const quote = {
+      uri: 'valve.md',
+      title: 'Valve',
+      heading: '',
+      digest,
+      start,
+      end: start + sentence.length,
+    };
+    const quotes = [
+      { ...quote, text: sentence },
+      { ...quote, text: sentence.replace('12', '13') },
+      { ...quote, uri: 'other.md', text: sentence },
+      { ...quote, digest: `sha256:${'0'.repeat(64)}`, text: sentence },
+      { ...quote, end: 5_000, text: sentence },
+    ];
+    const outcome = { kind: 'said' as const, text: sentence, model: 'depot', quotes };
+    world.late.record({ kind: 'said', requestId: id, outcome });
+    await world.late.check();
+    const [record] = world.answers.lateAfter(0, 9);
+    expect(record).toMatchObject({
+      said: { citations: quotes.map((_, i) => ({ verified: i === 0 })) },
+    });
+  });
+
   it('[QUE5] is answered once: what comes again, or to a stranger, changes nothing', async () => {
     const world = await open();
     const id = unwrap(world.late.ask(world.question));

@@ -3,7 +3,7 @@
 
 import { type Clock, createId, type Log, ok, type Random, type Result } from '@skerry/shared';
 import { type Question, questionCharactersMax, type Said } from '@skerry/sync-protocol';
-import { checkSentences } from './check-sentences.ts';
+import { type CheckedSaid, checkQuotes, checkSentences } from './check-sentences.ts';
 import type { FoundPassage, Library } from './library.ts';
 import type { Passage } from './passage.ts';
 import { promptFor } from './prompt.ts';
@@ -59,18 +59,25 @@ export function createLateQuestions(ports: LateQuestionsPorts): LateQuestions {
     return ok(passages);
   };
 
+  const judge = async (
+    { passages }: QuestionRecord,
+    { text, quotes }: Extract<Said['outcome'], { kind: 'said' }>,
+  ): Promise<Result<CheckedSaid>> => {
+    if (quotes !== undefined) return checkQuotes(library, text, quotes);
+    const read = await readPassages(passages);
+    return read.ok ? checkSentences(library, text, read.value) : read;
+  };
+
   const settle = async (record: QuestionRecord, outcome: Said['outcome']): Promise<void> => {
     const { requestId } = record;
     if (outcome.kind === 'failed') {
       const { code, message } = outcome;
       return store.settle(requestId, { failed: { code, message } });
     }
-    const passages = await readPassages(record.passages);
+    const said = await judge(record, outcome);
     // A collection that cannot be read bears nothing out: what was said is given all the same, and marked.
-    const said = await checkSentences(library, outcome.text, passages.ok ? passages.value : []);
-    const checked = said.ok
-      ? said.value
-      : { text: outcome.text, citations: [], unverified: [outcome.text] };
+    const nothing = { text: outcome.text, citations: [], unverified: [outcome.text] };
+    const checked = said.ok ? said.value : nothing;
     store.settle(requestId, { said: { ...checked, model: outcome.model } });
   };
 

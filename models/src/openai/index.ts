@@ -9,6 +9,7 @@ export {
   contentOf,
   type EmbeddingsReply,
   type EmbeddingsRequest,
+  type JsonObject,
   questionOf,
   type TextDecision,
   type TextServer,

@@ -1,6 +1,7 @@
 // A question in words that the device could not answer and nobody could be asked about at once, with all that whoever
 // answers it can need: what the device had found. What is said comes late, when the app has had its own answer.
 
+import { digestSchema } from '@skerry/shared';
 import { z } from 'zod';
 
 /** Of all its messages. */
@@ -29,6 +30,20 @@ export const questionSchema = z.strictObject({
 });
 export type Question = z.infer<typeof questionSchema>;
 
+/** Where something stands in a document that whoever holds the document can look up: UTF-16 offsets, the end not included. */
+export const quoteSchema = z.strictObject({
+  uri: z.string().min(1).max(512),
+  title: z.string().max(256),
+  heading: z.string().max(512),
+  /** Of the document's bytes. */
+  digest: digestSchema,
+  start: z.int().nonnegative(),
+  end: z.int().positive(),
+  text: z.string().min(1).max(1_000),
+});
+export type Quote = z.infer<typeof quoteSchema>;
+export const quotesMax = 8;
+
 /** Down: what was said, or why nothing was. */
 export const saidSchema = z.strictObject({
   kind: z.literal('said'),
@@ -38,6 +53,8 @@ export const saidSchema = z.strictObject({
       kind: z.literal('said'),
       text: z.string().min(1).max(saidCharactersMax),
       model: z.string().max(256),
+      /** What it was said from, where it was a library that said it. */
+      quotes: z.array(quoteSchema).max(quotesMax).optional(),
     }),
     z.strictObject({
       kind: z.literal('failed'),
