@@ -80,8 +80,7 @@ export {
   type Question,
   type Quote,
   questionCharactersMax,
-  quoteSchema,
-  quotesMax,
+  readQuotes,
   type Said,
   saidCharactersMax,
 } from './text/question.ts';

@@ -1,7 +1,7 @@
 // Answers questions in words that devices have passed on: oldest first, a few at once, each by whoever answers texts. The
 // store is the queue. One that nobody answers now stays in it, and is tried again ever more rarely, until it is too old.
 
-import { contentOf, type JsonObject, type TextServer } from '@skerry/models/openai';
+import { citationsOf, contentOf, type TextServer } from '@skerry/models/openai';
 import {
   type Backoff,
   backoffMs,
@@ -17,9 +17,7 @@ import {
   type CoordinatorStore,
   type OpenOp,
   type Question,
-  type Quote,
-  quoteSchema,
-  quotesMax,
+  readQuotes,
   type Said,
   saidCharactersMax,
 } from '@skerry/sync-protocol';
@@ -97,7 +95,7 @@ export function createAnswerQuestions(
     const completion = asked.ok && 'completion' in asked.value ? asked.value.completion : {};
     const said = contentOf(completion);
     if (said !== undefined) {
-      const quotes = quotesOf(completion);
+      const quotes = readQuotes(citationsOf(completion));
       const text = said.slice(0, saidCharactersMax);
       return say(op, requestId, { kind: 'said', text, model, ...(quotes && { quotes }) });
     }
@@ -163,17 +161,6 @@ const failedAs = ({ code, message }: Failure): Said['outcome'] => ({
   code,
   message: message.slice(0, 1_000),
 });
-
-/** What a library says that it has said it from; none where it is not in that form. */
-function quotesOf(completion: JsonObject): Quote[] | undefined {
-  const { choices } = completion as {
-    choices?: readonly { readonly message?: { readonly citations?: unknown } }[];
-  };
-  const cited = choices?.[0]?.message?.citations;
-  if (!Array.isArray(cited)) return undefined;
-  const quotes = cited.slice(0, quotesMax).map((each) => quoteSchema.strip().safeParse(each));
-  return quotes.flatMap(({ data }) => data ?? []);
-}
 
 function forgetOthers(tries: Map<number, unknown>, open: readonly OpenOp[]): void {
   const there = new Set(open.map(({ id }) => id));

@@ -2,7 +2,7 @@
 // read again from the collection before it is given.
 
 import { ok, type Result } from '@skerry/shared';
-import { type AnswerConfidence, confidenceOf } from './answer-confidence.ts';
+import { confidenceOf, wordsConfidence } from './answer-confidence.ts';
 import {
   type Candidate,
   type Citation,
@@ -47,7 +47,6 @@ const candidatesMax = 24;
 export async function askLibrary(
   library: Library,
   request: AskRequest,
-  { withVectors, withWords }: { withVectors: AnswerConfidence; withWords: AnswerConfidence },
 ): Promise<Result<LibraryAnswer>> {
   const { question, collections, reader, filter } = request;
   const searched = await library.search({
@@ -59,7 +58,7 @@ export async function askLibrary(
   });
   if (!searched.ok) return searched;
   const { found, mode, snapshots, vector } = searched.value;
-  const model = vector === undefined ? withWords : withVectors;
+  const model = (vector && library.embedder?.answers) ?? wordsConfidence;
   const nothing = {
     citations: [],
     confidence: 0,

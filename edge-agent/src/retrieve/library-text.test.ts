@@ -5,7 +5,6 @@ import { createVirtualClock, unwrap } from '@skerry/shared/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createDirectCollections } from '../adapters/collections-over.ts';
 import { createWordEmbedder } from '../testing/word-embedder.ts';
-import { defaultConfidence, wordsConfidence } from './answer-confidence.ts';
 import { createLibrary } from './library.ts';
 import { createLibraryText } from './library-text.ts';
 
@@ -48,7 +47,6 @@ async function open(says?: (request: ChatRequest) => string, more = '') {
     text: server,
     clock,
     random: createRandom(1),
-    confidence: { withVectors: defaultConfidence, withWords: wordsConfidence },
     answerModel: 'small',
   });
   const chat = async (content: string, more: Partial<ChatRequest> = {}) => {

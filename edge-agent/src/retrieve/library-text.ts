@@ -4,6 +4,7 @@
 import {
   type ChatReply,
   type ChatRequest,
+  citationsOf,
   contentOf,
   questionOf,
   type TextDecision,
@@ -11,9 +12,9 @@ import {
   type TextTerms,
 } from '@skerry/models/openai';
 import { type Clock, createId, err, failure, ok, type Random, type Result } from '@skerry/shared';
-import type { AnswerConfidence } from './answer-confidence.ts';
+import { readQuotes } from '@skerry/sync-protocol';
 import { askLibrary, type CheckedCitation, type LibraryAnswer } from './ask.ts';
-import { type CheckedSaid, checkSentences } from './check-sentences.ts';
+import { type CheckedSaid, checkQuotes, checkSentences } from './check-sentences.ts';
 import type { LateQuestions } from './late-questions.ts';
 import type { Library } from './library.ts';
 import { promptFor } from './prompt.ts';
@@ -26,10 +27,6 @@ export interface LibraryTextPorts {
   readonly text: TextServer & Required<Pick<TextServer, 'embed'>>;
   readonly clock: Clock;
   readonly random: Random;
-  readonly confidence: {
-    readonly withVectors: AnswerConfidence;
-    readonly withWords: AnswerConfidence;
-  };
   /** The model that is asked with passages. */
   readonly answerModel: string | undefined;
   /** Who takes a question that nobody can answer now. */
@@ -41,7 +38,7 @@ const promptTokensMax = 1_500;
 const idontKnow = 'I do not know: nothing in the library answers that.';
 
 export function createLibraryText(ports: LibraryTextPorts): LibraryTextPorts['text'] {
-  const { library, text, clock, random, confidence } = ports;
+  const { library, text, clock, random } = ports;
 
   const collectionsOf = async (model: string): Promise<Result<readonly string[]>> => {
     const named = model.slice(libraryModel.length + 1);
@@ -117,9 +114,14 @@ export function createLibraryText(ports: LibraryTextPorts): LibraryTextPorts['te
     );
     const asked = await text.chat({ model: answerModel, messages: [...prompt.messages] }, terms);
     if (!asked.ok) return asked;
-    const words = 'completion' in asked.value ? contentOf(asked.value.completion) : undefined;
+    const completion = 'completion' in asked.value ? asked.value.completion : {};
+    const words = contentOf(completion);
     if (words === undefined) return err(failure('malformed_message', 'it has said nothing'));
-    const said = await checkSentences(library, words, prompt.passages);
+    const quotes = readQuotes(citationsOf(completion));
+    const said =
+      quotes === undefined
+        ? await checkSentences(library, words, prompt.passages)
+        : await checkQuotes(library, words, quotes);
     if (!said.ok) return said;
     const { decision = { source: 'text', reason: 'asked', degraded: false } } = asked.value;
     return ok({ said: said.value, decision });
@@ -133,7 +135,7 @@ export function createLibraryText(ports: LibraryTextPorts): LibraryTextPorts['te
       collections: collections.value,
       reader: { principals: [] },
     };
-    const answer = await askLibrary(library, asked, confidence);
+    const answer = await askLibrary(library, asked);
     if (!answer.ok) return answer;
     const { text: known, citations, confidence: sure } = answer.value;
     if (known !== undefined)

@@ -7,12 +7,10 @@ import { createVirtualClock, unwrap } from '@skerry/shared/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createDirectCollections } from '../adapters/collections-over.ts';
 import { createWordEmbedder } from '../testing/word-embedder.ts';
-import { defaultConfidence, wordsConfidence } from './answer-confidence.ts';
 import { askLibrary, checkCitations } from './ask.ts';
 import { createLibrary } from './library.ts';
 import type { SourceDocument } from './passage.ts';
 
-const confidence = { withVectors: defaultConfidence, withWords: wordsConfidence };
 const anybody = { principals: [] };
 
 function openLibrary(
@@ -67,13 +65,7 @@ const winch = document(
 
 describe.each(['sqlite-vec', 'memory'] as const)('a library, vectors in %s', (engine) => {
   const ask = async (library: ReturnType<typeof openLibrary>['library'], question: string) =>
-    unwrap(
-      await askLibrary(
-        library,
-        { question, collections: ['manuals'], reader: anybody },
-        confidence,
-      ),
-    );
+    unwrap(await askLibrary(library, { question, collections: ['manuals'], reader: anybody }));
 
   it('[LIB3] finds what was put in by its words and by its meaning, and says what it has searched', async () => {
     const { library } = openLibrary({ engine });

@@ -2,6 +2,7 @@
 // what neither an embedder nor a link is there for is found by its words.
 
 import { type Clock, err, failure, type Log, ok, type Result } from '@skerry/shared';
+import type { AnswerConfidence } from './answer-confidence.ts';
 import type { CollectionFilter, DocumentRecord, PreparedPassage } from './collection-file.ts';
 import type { Collections, CollectionThread } from './collections.ts';
 import { fuseRanks, type Leg } from './fuse-ranks.ts';
@@ -14,6 +15,7 @@ export interface TextEmbedder {
   readonly digest: string;
   readonly dimensions: number;
   readonly tokensMax: number;
+  readonly answers?: AnswerConfidence | undefined;
   countTokens(text: string): number;
   embed(texts: readonly string[]): Promise<Result<Float32Array<ArrayBuffer>>>;
 }

@@ -21,6 +21,7 @@ export function createWordEmbedder(
     digest: `sha256:${'e'.repeat(64)}`,
     dimensions,
     tokensMax: 256,
+    answers: { sentence: 7, passage: 7, coverage: 1, bias: -6.6, threshold: 0.5 },
     countTokens: (text) => Math.ceil(text.length / 5),
     async embed(texts) {
       const vectors = new Float32Array(texts.length * dimensions);

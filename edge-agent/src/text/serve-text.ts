@@ -2,7 +2,6 @@
 
 import { createTextHandler, type TextHandler } from '@skerry/models/openai';
 import type { AgentConfig } from '../config.ts';
-import { defaultConfidence, wordsConfidence } from '../retrieve/answer-confidence.ts';
 import type { LateQuestions } from '../retrieve/late-questions.ts';
 import type { Library } from '../retrieve/library.ts';
 import { createLibraryText } from '../retrieve/library-text.ts';
@@ -30,7 +29,6 @@ export function serveText(
           text,
           clock: ports.clock,
           random: ports.random,
-          confidence: { withVectors: defaultConfidence, withWords: wordsConfidence },
           answerModel: config.libraryAnswerModel,
           late,
         });

@@ -17,6 +17,21 @@ export const embedderDescriptionSchema = z.strictObject({
   dimensions: z.int().min(8).max(4_096),
   /** What its network takes, the model's own two included. */
   tokensMax: z.int().min(8).max(8_192),
+  /**
+   * How sure a library may be of an answer that it found by these vectors: cosines lie elsewhere for every embedder. A
+   * logistic regression over the cosines of the question with the best sentence and the best passage, and the share of the
+   * question's words that were found.
+   */
+  answers: z
+    .strictObject({
+      sentence: z.number(),
+      passage: z.number(),
+      coverage: z.number(),
+      bias: z.number(),
+      /** Below it the library does not know. */
+      threshold: z.number().gt(0).lt(1),
+    })
+    .optional(),
 });
 export type EmbedderDescription = z.infer<typeof embedderDescriptionSchema>;
 

@@ -5,7 +5,7 @@
 import { assert, err, failure, ok, type Result } from '@skerry/shared';
 import type { Runtime, Session } from '../runtime/runtime.ts';
 import type { Tensor, TensorMap } from '../tensor.ts';
-import type { EmbedderFiles } from './embedder-files.ts';
+import type { EmbedderDescription, EmbedderFiles } from './embedder-files.ts';
 import { createTextTokenizer, type TextTokenizer } from './text-tokenizer.ts';
 
 export interface Embedder {
@@ -15,6 +15,8 @@ export interface Embedder {
   readonly dimensions: number;
   /** What of a text is longer is left out. */
   readonly tokensMax: number;
+  /** How sure a library may be of what it finds by these vectors, where that is known. */
+  readonly answers: EmbedderDescription['answers'];
   countTokens(text: string): number;
   /** Unit vectors, one after the other: [texts.length, dimensions]. Fails as a Session does. */
   embed(texts: readonly string[]): Promise<Result<Float32Array<ArrayBuffer>>>;
@@ -50,6 +52,7 @@ export async function openEmbedder(
     digest,
     dimensions,
     tokensMax,
+    answers: description.answers,
     countTokens: tokenizer.value.count,
     async embed(texts) {
       const vectors = new Float32Array(texts.length * dimensions);

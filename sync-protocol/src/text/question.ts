@@ -31,7 +31,7 @@ export const questionSchema = z.strictObject({
 export type Question = z.infer<typeof questionSchema>;
 
 /** Where something stands in a document that whoever holds the document can look up: UTF-16 offsets, the end not included. */
-export const quoteSchema = z.strictObject({
+const quoteSchema = z.strictObject({
   uri: z.string().min(1).max(512),
   title: z.string().max(256),
   heading: z.string().max(512),
@@ -42,7 +42,15 @@ export const quoteSchema = z.strictObject({
   text: z.string().min(1).max(1_000),
 });
 export type Quote = z.infer<typeof quoteSchema>;
-export const quotesMax = 8;
+const quotesMax = 8;
+
+/** What a library says that it has said it from: undefined where it says nothing of it; what is no quote is left out. */
+export function readQuotes(cited: unknown): Quote[] | undefined {
+  if (!Array.isArray(cited)) return undefined;
+  return cited
+    .slice(0, quotesMax)
+    .flatMap((each) => quoteSchema.strip().safeParse(each).data ?? []);
+}
 
 /** Down: what was said, or why nothing was. */
 export const saidSchema = z.strictObject({

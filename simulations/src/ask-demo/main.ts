@@ -1,0 +1,83 @@
+// npm run demo:ask: a technician asks the box about the machine in front of him. The link is cut; what the box was not
+// sure of is answered by the depot's larger library when the link is there again.
+
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { modelsCommand } from '../bench/models-command.ts';
+import { readManuals } from './manuals.ts';
+import { answerable, unanswerable } from './questions.ts';
+import { playAsking } from './story.ts';
+import { describeAnswer, describeLate } from './transcript.ts';
+
+const kept = fileURLToPath(new URL('../../../.skerry/ask', import.meta.url));
+const say = (text: string): void => void process.stdout.write(`${text}\n`);
+
+async function main(): Promise<number> {
+  say('Weights by their digests, manuals by their names; what is here is not fetched again.');
+  const embedders = { device: 'minilm-l6-int8', depot: 'gte-small' };
+  for (const name of Object.values(embedders))
+    say((await modelsCommand('embedder', name, '--out', join(kept, name))).trim());
+  const manuals = await readManuals(join(kept, 'manuals'));
+  const folder = await mkdtemp(join(tmpdir(), 'skerry-ask-'));
+  const abort = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => abort.abort());
+  const story = await playAsking({
+    folder,
+    manuals,
+    embedders: {
+      device: join(kept, embedders.device),
+      depot: join(kept, embedders.depot),
+    },
+    questions: [...answerable, ...unanswerable],
+    signal: abort.signal,
+    onProgress: (text) => say(text),
+    onAnswer: (answer) => say(describeAnswer(answer)),
+  });
+  try {
+    const { answers, late } = story;
+    for (const each of late) say(describeLate(each));
+    const answered = answers.filter(
+      ({ text, question }) => text !== undefined && isAnswerable(question),
+    );
+    const refused = answers.filter(
+      ({ text, question }) => text === undefined && !isAnswerable(question),
+    );
+    const cited = answers.flatMap(({ citations }) => citations);
+    const better = late.filter(({ text }) => text !== undefined);
+    const promises = [
+      [
+        `${answered.length} of ${answerable.length} answered on the device, the link cut`,
+        answered.length >= 7,
+      ],
+      [
+        `${cited.filter(({ verified }) => verified).length} of ${cited.length} citations stand where they are said to`,
+        cited.every(({ verified }) => verified),
+      ],
+      [
+        `${refused.length} of ${unanswerable.length} that no manual answers: 'I do not know'`,
+        refused.length === unanswerable.length,
+      ],
+      [
+        `${better.length} of ${answers.length - answered.length - refused.length} that it was unsure of were answered by the depot when the link was back`,
+        better.length > 0,
+      ],
+      [
+        `${late.filter(({ verified, text }) => text === undefined || verified).length} of ${late.length} late answers verified against the device’s own copy`,
+        late.every(({ verified, text }) => text === undefined || verified),
+      ],
+    ] as const;
+    say('');
+    for (const [text, isKept] of promises) say(`${isKept ? '✓' : '✗'} ${text}`);
+    return promises.every(([, isKept]) => isKept) ? 0 : 1;
+  } finally {
+    await story.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+const isAnswerable = (question: string): boolean =>
+  (answerable as readonly string[]).includes(question);
+
+process.exitCode = await main();

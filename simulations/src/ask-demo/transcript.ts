@@ -1,0 +1,47 @@
+// A transcript that a person reads.
+
+import type { AskedAnswer, LateAnswer } from './story.ts';
+
+const width = 100;
+
+export function describeAnswer({
+  question,
+  text,
+  confidence,
+  citations,
+  latencyMs,
+}: AskedAnswer): string {
+  const sure = `${Math.round(confidence * 100)} %, ${Math.round(latencyMs)} ms`;
+  const lines = [`  Q  ${question}`];
+  if (text === undefined) lines.push(`     I do not know. (${sure})`);
+  else lines.push(...wrapped(text, '  A  '), ...cited(citations), `     (${sure})`);
+  return `${lines.join('\n')}\n`;
+}
+
+export function describeLate({ question, text, citations }: LateAnswer): string {
+  const said =
+    text === undefined ? ['     The depot does not know either.'] : wrapped(text, '  A  ');
+  return `${[`  Q  ${question}`, ...said, ...cited(citations)].join('\n')}\n`;
+}
+
+/** Each source once. */
+function cited(citations: AskedAnswer['citations']): readonly string[] {
+  const sources = citations.map(
+    ({ title, heading, verified }) =>
+      `     ${verified ? '✓' : '✗'} ${[title, heading].filter(Boolean).join(' › ').slice(0, width)}`,
+  );
+  return [...new Set(sources)];
+}
+
+function wrapped(text: string, first: string): readonly string[] {
+  const lines: string[] = [];
+  let line = first;
+  for (const word of text.split(/\s+/)) {
+    if (line.length + word.length > width && line.trim() !== '') {
+      lines.push(line.trimEnd());
+      line = '     ';
+    }
+    line += `${word} `;
+  }
+  return [...lines, line.trimEnd()];
+}
