@@ -103,7 +103,7 @@ export async function playAsking(options: AskingOptions): Promise<Asking> {
       'http-port': 0,
       'mqtt-port': 0,
       'data-dir': join(folder, 'coordinator'),
-      'next-exchange-ms': 500,
+      'next-exchange-ms': 1000,
       upstreams: JSON.stringify([upstream]),
     });
     closers.push(() => coordinator.stop());
