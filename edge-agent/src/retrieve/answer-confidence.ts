@@ -8,6 +8,8 @@ export interface AnswerConfidence extends AnswerFeatures {
   readonly bias: number;
   /** Below it: 'I do not know'. */
   readonly threshold: number;
+  /** Below it the answer is given, and somebody else is asked all the same. */
+  readonly sure: number;
 }
 
 /** Words alone tell: what is found must have most of what was asked. Of an embedder that says nothing of itself, too. */
@@ -17,6 +19,7 @@ export const wordsConfidence: AnswerConfidence = {
   coverage: 12,
   bias: -9,
   threshold: 0.5,
+  sure: 0.9,
 };
 
 export function confidenceOf(features: AnswerFeatures, weights: AnswerConfidence): number {

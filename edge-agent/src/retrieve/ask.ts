@@ -33,6 +33,8 @@ export interface LibraryAnswer {
   /** That the library holds what was asked, 0–1. */
   readonly confidence: number;
   readonly threshold: number;
+  /** Nobody else needs to be asked. */
+  readonly isSure: boolean;
   /** What was found, best first: of an answer of somebody else, what it may say. */
   readonly found: readonly FoundPassage[];
   readonly mode: 'hybrid' | 'words' | 'vectors';
@@ -60,6 +62,7 @@ export async function askLibrary(
   const { found, mode, snapshots, vector } = searched.value;
   const model = (vector && library.embedder?.answers) ?? wordsConfidence;
   const nothing = {
+    isSure: false,
     citations: [],
     confidence: 0,
     threshold: model.threshold,
@@ -88,6 +91,7 @@ export async function askLibrary(
     ...nothing,
     confidence,
     citations: checked.value,
+    isSure: knows && confidence >= model.sure,
     ...(knows ? { text: extract.text } : {}),
   });
 }

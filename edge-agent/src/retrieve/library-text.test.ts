@@ -11,8 +11,8 @@ import { createLibraryText } from './library-text.ts';
 const text =
   '# Pump\n\nThe pump of the cooling circuit is bled at the brass valve above the motor. The relief valve opens at 12 bar.';
 
-async function open(says?: (request: ChatRequest) => string, more = '') {
-  const embedder = createWordEmbedder();
+async function open(says?: (request: ChatRequest) => string, more = '', sure = 0.8) {
+  const embedder = createWordEmbedder(64, sure);
   const collections = createDirectCollections({ folder: ':memory:', embedder });
   onTestFinished(() => collections.close());
   const clock = createVirtualClock();
@@ -96,6 +96,18 @@ describe('the library in OpenAI’s API', () => {
       }),
     );
     expect(there.asked[0]).toMatchObject({ model: 'small' });
+  });
+
+  it('[LIB18] gives what it is not sure of, and asks another all the same, now or later', async () => {
+    const away = await open(undefined, '', 1);
+    expect(await away.chat(known)).toMatchObject({
+      value: {
+        completion: { choices: [{ message: { citations: [{ verified: true }] } }] },
+        decision: { source: 'library', degraded: true, reason: 'not confident; link down' },
+      },
+    });
+    const there = await open(() => 'The relief valve opens at 12 bar [1].', '', 1);
+    expect(await there.chat(known)).toMatchObject({ value: { decision: { source: 'cloud' } } });
   });
 
   it('[LIB16] marks what no passage bears out: another number, no passage named, one that is not there', async () => {

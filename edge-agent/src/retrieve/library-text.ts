@@ -13,10 +13,11 @@ import {
 } from '@skerry/models/openai';
 import { type Clock, createId, err, failure, ok, type Random, type Result } from '@skerry/shared';
 import { readQuotes } from '@skerry/sync-protocol';
-import { askLibrary, type CheckedCitation, type LibraryAnswer } from './ask.ts';
+import { askLibrary, type LibraryAnswer } from './ask.ts';
 import { type CheckedSaid, checkQuotes, checkSentences } from './check-sentences.ts';
 import type { LateQuestions } from './late-questions.ts';
 import type { Library } from './library.ts';
+import { replyOf } from './library-reply.ts';
 import { promptFor } from './prompt.ts';
 
 export const libraryModel = 'library';
@@ -50,55 +51,6 @@ export function createLibraryText(ports: LibraryTextPorts): LibraryTextPorts['te
       : err(failure('model_not_found', `no collection '${named}'`));
   };
 
-  const completion = (model: string, said: CheckedSaid, answer: LibraryAnswer, later?: string) => ({
-    id: `chatcmpl-${createId(clock.nowMs(), random)}`,
-    object: 'chat.completion',
-    created: Math.floor(clock.nowMs() / 1000),
-    model,
-    choices: [
-      {
-        index: 0,
-        finish_reason: 'stop',
-        message: {
-          role: 'assistant',
-          content: said.text,
-          citations: said.citations.map(describeCitation),
-          unverified: said.unverified,
-        },
-      },
-    ],
-    library: {
-      // By this id the better answer will come, on the answers stream.
-      ...(later === undefined ? {} : { pending: later }),
-      confidence: answer.confidence,
-      threshold: answer.threshold,
-      mode: answer.mode,
-      snapshots: answer.snapshots,
-      passages: answer.found.map(({ passage, score, similarity }) => ({
-        collection: passage.collection,
-        uri: passage.uri,
-        heading: passage.heading,
-        score,
-        similarity,
-      })),
-    },
-  });
-
-  const reply = (
-    request: ChatRequest,
-    said: CheckedSaid,
-    answer: LibraryAnswer,
-    decision: TextDecision,
-    later?: string,
-  ): Result<ChatReply> => {
-    const whole = completion(request.model, said, answer, later);
-    return ok(
-      request.stream === true
-        ? { decision, chunks: asChunks(whole) }
-        : { decision, completion: whole },
-    );
-  };
-
   const askOthers = async (
     request: ChatRequest,
     answer: LibraryAnswer,
@@ -118,6 +70,8 @@ export function createLibraryText(ports: LibraryTextPorts): LibraryTextPorts['te
     const words = contentOf(completion);
     if (words === undefined) return err(failure('malformed_message', 'it has said nothing'));
     const quotes = readQuotes(citationsOf(completion));
+    // A library that cites nothing does not know.
+    if (quotes?.length === 0) return err(failure('not_found', 'nobody else knows'));
     const said =
       quotes === undefined
         ? await checkSentences(library, words, prompt.passages)
@@ -125,6 +79,16 @@ export function createLibraryText(ports: LibraryTextPorts): LibraryTextPorts['te
     if (!said.ok) return said;
     const { decision = { source: 'text', reason: 'asked', degraded: false } } = asked.value;
     return ok({ said: said.value, decision });
+  };
+
+  /** For later; its id, where the outbox took it. */
+  const askLater = (request: ChatRequest, answer: LibraryAnswer): string | undefined => {
+    const { answerModel, late } = ports;
+    if (answerModel === undefined || late === undefined) return undefined;
+    const { found, confidence } = answer;
+    const question = { question: questionOf(request), model: request.model, answerModel };
+    const asked = late.ask({ ...question, confidence, found });
+    return asked.ok ? asked.value : undefined;
   };
 
   const chat = async (request: ChatRequest, terms: TextTerms): Promise<Result<ChatReply>> => {
@@ -135,38 +99,25 @@ export function createLibraryText(ports: LibraryTextPorts): LibraryTextPorts['te
       collections: collections.value,
       reader: { principals: [] },
     };
-    const answer = await askLibrary(library, asked);
-    if (!answer.ok) return answer;
-    const { text: known, citations, confidence: sure } = answer.value;
-    if (known !== undefined)
-      return reply(request, { text: known, citations, unverified: [] }, answer.value, {
-        source: libraryModel,
-        reason: 'confident',
-        degraded: false,
-        confidence: sure,
-      });
-    const other = await askOthers(request, answer.value, terms);
-    if (other.ok) return reply(request, other.value.said, answer.value, other.value.decision);
-    const { found, confidence: local } = answer.value;
-    const later =
-      ports.answerModel === undefined
-        ? undefined
-        : ports.late?.ask({
-            question: asked.question,
-            model: request.model,
-            answerModel: ports.answerModel,
-            confidence: local,
-            found,
-          });
-    const why = `not confident; ${other.error.message}`;
-    const unknown = { text: idontKnow, citations: [], unverified: [] };
-    return reply(
-      request,
-      unknown,
-      answer.value,
-      { source: libraryModel, reason: why, degraded: true, confidence: local },
-      later?.ok ? later.value : undefined,
-    );
+    const answered = await askLibrary(library, asked);
+    if (!answered.ok) return answered;
+    const answer = answered.value;
+    const { text: known, citations, confidence, isSure } = answer;
+    const reply = (said: CheckedSaid, decision: TextDecision, pending?: string) => {
+      const nowMs = clock.nowMs();
+      const id = createId(nowMs, random);
+      return replyOf({ request, id, nowMs, said, answer, decision, pending });
+    };
+    const own =
+      known === undefined
+        ? { text: idontKnow, citations: [], unverified: [] }
+        : { text: known, citations, unverified: [] };
+    const source = { source: libraryModel, confidence };
+    if (isSure) return reply(own, { ...source, reason: 'confident', degraded: false });
+    const other = await askOthers(request, answer, terms);
+    if (other.ok) return reply(other.value.said, other.value.decision);
+    const reason = `not confident; ${other.error.message}`;
+    return reply(own, { ...source, reason, degraded: true }, askLater(request, answer));
   };
 
   const isLibrary = (model: string): boolean =>
@@ -185,22 +136,4 @@ export function createLibraryText(ports: LibraryTextPorts): LibraryTextPorts['te
       isLibrary(request.model) ? chat(request, terms) : text.chat(request, terms),
     embed: text.embed,
   };
-}
-
-const describeCitation = ({ passage: _, ...citation }: CheckedCitation) => ({
-  type: 'char_location',
-  cited_text: citation.text,
-  ...citation,
-});
-
-type Completion = {
-  readonly choices: readonly { readonly message: { readonly content: string } }[];
-};
-
-/** One chunk with the words, and one that ends it: nothing of it is known before all is. */
-async function* asChunks<C extends Completion>(completion: C) {
-  const [choice] = completion.choices;
-  const chunk = { ...completion, object: 'chat.completion.chunk' };
-  yield ok({ ...chunk, choices: [{ index: 0, delta: choice?.message, finish_reason: null }] });
-  yield ok({ ...chunk, choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] });
 }

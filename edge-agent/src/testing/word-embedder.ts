@@ -7,6 +7,7 @@ import { contentWordsOf } from '../retrieve/match-query.ts';
 
 export function createWordEmbedder(
   dimensions = 64,
+  sure = 0.8,
 ): TextEmbedder & { readonly embedded: string[] } {
   const embedded: string[] = [];
   const wordVector = (word: string): Float32Array => {
@@ -21,7 +22,7 @@ export function createWordEmbedder(
     digest: `sha256:${'e'.repeat(64)}`,
     dimensions,
     tokensMax: 256,
-    answers: { sentence: 7, passage: 7, coverage: 1, bias: -6.6, threshold: 0.5 },
+    answers: { sentence: 7, passage: 7, coverage: 1, bias: -6.6, threshold: 0.5, sure },
     countTokens: (text) => Math.ceil(text.length / 5),
     async embed(texts) {
       const vectors = new Float32Array(texts.length * dimensions);

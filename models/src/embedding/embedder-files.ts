@@ -30,6 +30,8 @@ export const embedderDescriptionSchema = z.strictObject({
       bias: z.number(),
       /** Below it the library does not know. */
       threshold: z.number().gt(0).lt(1),
+      /** Below it the answer is given, and somebody else is asked all the same. */
+      sure: z.number().gt(0).max(1),
     })
     .optional(),
 });

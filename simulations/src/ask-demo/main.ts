@@ -45,6 +45,7 @@ async function main(): Promise<number> {
       ({ text, question }) => text === undefined && !isAnswerable(question),
     );
     const cited = answers.flatMap(({ citations }) => citations);
+    const unsure = answered.filter(({ pending }) => pending !== undefined);
     const better = late.filter(({ text }) => text !== undefined);
     const promises = [
       [
@@ -60,8 +61,8 @@ async function main(): Promise<number> {
         refused.length === unanswerable.length,
       ],
       [
-        `${better.length} of ${answers.length - answered.length - refused.length} that it was unsure of were answered by the depot when the link was back`,
-        better.length > 0,
+        `${better.length} of ${late.length} it asked about again got an answer of the depot, ${unsure.length} of them with one of its own`,
+        better.length > 0 && better.length < late.length,
       ],
       [
         `${late.filter(({ verified, text }) => text === undefined || verified).length} of ${late.length} late answers verified against the device’s own copy`,

@@ -59,7 +59,6 @@ const completionSchema = z.object({
     threshold: z.number(),
     pending: z.string().optional(),
   }),
-  skerry: z.object({ source: z.string(), reason: z.string(), degraded: z.boolean() }),
 });
 
 const lateSchema = z.object({
@@ -182,11 +181,11 @@ async function ask(agent: SkerryProcess, question: string): Promise<AskedAnswer>
     }),
   });
   if (!response.ok) throw new Error(`${question}: ${await response.text()}`);
-  const { choices, library, skerry } = completionSchema.parse(await response.json());
+  const { choices, library } = completionSchema.parse(await response.json());
   const [{ message }] = choices;
   return {
     question,
-    ...(skerry.degraded ? {} : { text: message.content }),
+    ...(message.citations.length === 0 ? {} : { text: message.content }),
     confidence: library.confidence,
     citations: message.citations,
     latencyMs: performance.now() - startedMs,

@@ -10,8 +10,10 @@ export function describeAnswer({
   confidence,
   citations,
   latencyMs,
+  pending,
 }: AskedAnswer): string {
-  const sure = `${Math.round(confidence * 100)} %, ${Math.round(latencyMs)} ms`;
+  const asked = pending === undefined ? '' : '; asked again when there is a link';
+  const sure = `${Math.round(confidence * 100)} %, ${Math.round(latencyMs)} ms${asked}`;
   const lines = [`  Q  ${question}`];
   if (text === undefined) lines.push(`     I do not know. (${sure})`);
   else lines.push(...wrapped(text, '  A  '), ...cited(citations), `     (${sure})`);
