@@ -58,6 +58,8 @@ export interface Learning extends Pick<KeepExamples, 'correct' | 'add'> {
   close(): Promise<void>;
 }
 
+/** The longest that anybody may ask for. */
+const idleMsMax = 86_400_000;
 const expireEveryMs = 60_000;
 /** As many as a status tells of. */
 const modelsMax = 16;
@@ -72,7 +74,7 @@ export function createLearning(
   const { clock, log } = world;
   const consents = new Map<string, Consent>();
   const meters = new Map<string, DriftMeter>();
-  let lastAskedMs = Number.NEGATIVE_INFINITY;
+  let lastAskedMs: number | undefined;
 
   const consent = (model: string): Consent => {
     const known = consents.get(model) ?? examples.consent(model) ?? config.consent(model);
@@ -94,7 +96,8 @@ export function createLearning(
     const { batteryShare, discharging, celsius } = world.power();
     return {
       waiting: world.waiting(),
-      idleForMs: clock.monotonicMs() - lastAskedMs,
+      // Nobody has asked in this life: it is not kept waiting for a start.
+      idleForMs: lastAskedMs === undefined ? idleMsMax : clock.monotonicMs() - lastAskedMs,
       unmetered: config.unmetered,
       ...(batteryShare === undefined ? {} : { batteryShare }),
       ...(discharging === undefined ? {} : { discharging }),
