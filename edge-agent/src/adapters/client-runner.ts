@@ -88,10 +88,10 @@ export function createClientRunner(options: ClientRunnerOptions): ClientRunner {
       let end = (_: Result<ClientDone>, _stays?: boolean): void => {};
       const done = new Promise<Result<ClientDone>>((resolve) => {
         end = (result, stays = false) => {
-          worker.removeAllListeners();
+          worker.off('message', heard).off('error', failed).off('exit', ended);
           if (stays) {
             // What happens to it between two stages is the same as if it were gone.
-            worker.on('error', leave);
+            worker.once('error', leave);
             worker.unref();
             const { run, round, attempt } = work.message;
             const timer = clock.after(staysMsMax, leave);
@@ -100,10 +100,11 @@ export function createClientRunner(options: ClientRunnerOptions): ClientRunner {
           resolve(result);
         };
       });
+      const heard = ({ done, stays }: ClientWorkerReply): void => end(done, stays);
+      const failed = (thrown: unknown): void => end(err(failure('internal', messageOf(thrown))));
+      const ended = (): void => end(err(failure('internal', 'the client’s worker has ended')));
+      worker.on('message', heard).on('error', failed).on('exit', ended);
       worker.ref();
-      worker.on('message', ({ done, stays }: ClientWorkerReply) => end(done, stays));
-      worker.on('error', (thrown) => end(err(failure('internal', messageOf(thrown)))));
-      worker.on('exit', () => end(err(failure('internal', 'the client’s worker has ended'))));
       worker.postMessage(work);
       return {
         done,
