@@ -112,7 +112,7 @@ describe('README.md', () => {
 
   it('names npm scripts that exist', () => {
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
-    const named = [...read('README.md').matchAll(/npm (?:run )?([a-z]+(?:-[a-z]+)*)/g)].map(
+    const named = [...read('README.md').matchAll(/npm (?:run )?([a-z]+(?:[-:][a-z]+)*)/g)].map(
       (m) => m[1] ?? '',
     );
     const builtIn = ['ci', 'install'];

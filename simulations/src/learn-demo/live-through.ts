@@ -10,6 +10,8 @@ const lookEveryMs = 100;
 const killAfter = 1;
 const cutAfter = 2;
 const healAfter = (rounds: number): number => Math.max(cutAfter + 1, Math.ceil(rounds * 0.6));
+/** Or then at the latest: on a machine that is busy the others alone may be too few in time. */
+const awayMsMax = 60_000;
 const over = ['completed', 'failed', 'stopped'];
 
 /** Until the run has a candidate, or is over. Returns what happened to whom. */
@@ -23,6 +25,7 @@ export async function liveThrough(
   const absent = devices.at(-1) as LearningDevice;
   const untilMs = Date.now() + runTimeoutMs;
   let said = '';
+  let cutMs = Number.POSITIVE_INFINITY;
   for (;;) {
     const view = await look();
     const { phase, round, rounds } = view;
@@ -37,10 +40,12 @@ export async function liveThrough(
     }
     if (round === cutAfter && !fates.has(absent.name)) {
       absent.link.set('cut');
+      cutMs = Date.now();
       fates.set(absent.name, `offline from round ${round + 1}`);
       onEvent(`${absent.name} is cut off`);
     }
-    if (round >= healAfter(rounds) && isAway(fates.get(absent.name))) {
+    const isBack = round >= healAfter(rounds) || Date.now() > cutMs + awayMsMax;
+    if (isBack && isAway(fates.get(absent.name))) {
       absent.link.set('pass');
       const span = round > cutAfter + 1 ? `rounds ${cutAfter + 1} to ${round}` : `round ${round}`;
       fates.set(absent.name, `offline in ${span}`);
