@@ -15,10 +15,12 @@ import { hedgingSection } from './hedging-section.ts';
 import { measure } from './measure.ts';
 import { noiseSection } from './noise-section.ts';
 import { quantizeSection } from './quantize-section.ts';
+import { retrievalSection } from './retrieval-section.ts';
 import { routingSection } from './routing-section.ts';
 import { type Bench, cloudSections, type Effort, inferSection, loopSection } from './sections.ts';
 import { secureSection } from './secure-section.ts';
 import { servingSection } from './serving-section.ts';
+import { vectorsSection } from './vectors-section.ts';
 import { prepareWorkload } from './workload.ts';
 
 const thorough: Effort = {
@@ -58,6 +60,7 @@ const thorough: Effort = {
     ],
     droppedShares: [0, 0.1, 0.3],
   },
+  vectors: { rounds: 3, vectors: 100_000, queries: 200 },
 };
 const quick: Effort = {
   rounds: 1,
@@ -88,6 +91,7 @@ const quick: Effort = {
     triesMax: 2,
   },
   secure: { cases: [{ values: 100_000, clients: 10 }], droppedShares: [0, 0.3] },
+  vectors: { rounds: 1, vectors: 5_000, queries: 20 },
 };
 
 const sections = {
@@ -107,6 +111,8 @@ const sections = {
   hedging: hedgingSection,
   secagg: secureSection,
   noise: noiseSection,
+  retrieval: retrievalSection,
+  vectors: vectorsSection,
 } as const satisfies Record<string, (bench: Bench) => Promise<string>>;
 
 const write = (text: string): void => void process.stdout.write(text);

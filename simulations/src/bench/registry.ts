@@ -14,10 +14,12 @@ import type { InferOptions } from './measurements/infer-latency.ts';
 import type { LoopLagOptions } from './measurements/loop-lag.ts';
 import type { ModelDeltaOptions } from './measurements/model-delta.ts';
 import type { NoiseOptions } from './measurements/noise.ts';
+import type { IntentOptions, RetrievalOptions } from './measurements/retrieval.ts';
 import type { RoutingOptions } from './measurements/routing.ts';
 import type { SecureAggregationOptions } from './measurements/secure-aggregation.ts';
 import type { SentenceEmbeddingsOptions } from './measurements/sentence-embeddings.ts';
 import type { ServingLoadOptions } from './measurements/serving-load.ts';
+import type { VectorEngineOptions } from './measurements/vector-engine.ts';
 
 export const measurements = {
   'infer-raw': async (options: InferOptions) =>
@@ -59,6 +61,12 @@ export const measurements = {
     (await import('./measurements/sentence-embeddings.ts')).sentenceEmbeddings(options),
   'secure-aggregation': async (options: SecureAggregationOptions) =>
     (await import('./measurements/secure-aggregation.ts')).secureAggregation(options),
+  retrieval: async (options: RetrievalOptions) =>
+    (await import('./measurements/retrieval.ts')).retrieval(options),
+  intents: async (options: IntentOptions) =>
+    (await import('./measurements/retrieval.ts')).intents(options),
+  'vector-engine': async (options: VectorEngineOptions) =>
+    (await import('./measurements/vector-engine.ts')).vectorEngine(options),
   'cascade-member': async (options: CascadeMemberOptions) =>
     (await import('./measurements/cascade-member.ts')).cascadeMember(options),
 };

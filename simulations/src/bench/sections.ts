@@ -28,6 +28,7 @@ export interface Effort {
   readonly fleet: FleetEffort;
   readonly serving: ServingEffort;
   readonly secure: SecureEffort;
+  readonly vectors: { readonly rounds: number; readonly vectors: number; readonly queries: number };
 }
 
 export interface SecureEffort {

@@ -1,0 +1,197 @@
+// Questions whose answers are known, over a library with a real embedder: how well it finds, and how fast it takes in.
+
+import { createDirectCollections, createLibrary, type Library } from '@skerry/edge-agent/retrieve';
+import { openEmbedder } from '@skerry/models/embedding';
+import { createOnnxDirectRuntime, readEmbedder } from '@skerry/models/node';
+import { silentLog } from '@skerry/shared';
+import { sha256, systemClock } from '@skerry/shared/node';
+import { ndcgAt, readCranfield } from '../cranfield.ts';
+import { readIntents } from '../intents.ts';
+
+export interface RetrievalOptions {
+  /** Folder of the device's embedder. */
+  readonly embedder: string;
+  /** Of the one that ranks again what was found; absent: none does. */
+  readonly reranker?: string | undefined;
+}
+
+export interface RetrievalFigures {
+  /** nDCG@10. */
+  readonly words: number;
+  readonly vectors: number;
+  readonly hybrid: number;
+  readonly reranked?: number;
+  readonly passages: number;
+  readonly passagesPerSecond: number;
+  /** Passages embedded when all is taken in a second time. */
+  readonly embeddedAgain: number;
+}
+
+const collection = 'cranfield';
+const found = 100;
+const reranked = 20;
+
+export async function retrieval(options: RetrievalOptions): Promise<RetrievalFigures> {
+  const cranfield = await readCranfield();
+  if (cranfield === undefined) throw new Error('no Cranfield');
+  const embedder = await open(options.embedder);
+  const collections = createDirectCollections({ folder: ':memory:', embedder });
+  const ports = { collections, embedder, digestOf: sha256, clock: systemClock, log: silentLog };
+  const library = createLibrary(ports);
+  const takeIn = async (): Promise<{ passages: number; embedded: number }> => {
+    let passages = 0;
+    let embedded = 0;
+    for (const { id, title, text } of cranfield.documents) {
+      const whole = `${title}\n\n${text}`;
+      const digest = sha256(new TextEncoder().encode(whole));
+      const taken = await library.add(collection, {
+        uri: id,
+        title,
+        text: whole,
+        digest,
+        trust: 1,
+      });
+      if (!taken.ok) throw new Error(taken.error.message);
+      passages += taken.value.passages;
+      embedded += taken.value.embedded;
+    }
+    return { passages, embedded };
+  };
+  const startedMs = performance.now();
+  const { passages } = await takeIn();
+  const passagesPerSecond = (passages / (performance.now() - startedMs)) * 1_000;
+  const { embedded: embeddedAgain } = await takeIn();
+  const mean = async (rank: (question: string) => Promise<readonly string[]>): Promise<number> => {
+    let sum = 0;
+    for (const { text, relevant } of cranfield.questions)
+      sum += ndcgAt([...new Set(await rank(text))], relevant, 10);
+    return sum / cranfield.questions.length;
+  };
+  const by = (mode: 'words' | 'vectors' | 'hybrid') => mean((text) => search(library, text, mode));
+  const second = options.reranker === undefined ? undefined : await open(options.reranker);
+  return {
+    words: await by('words'),
+    vectors: await by('vectors'),
+    hybrid: await by('hybrid'),
+    ...(second && { reranked: await mean((text) => rerank(library, text, second)) }),
+    passages,
+    passagesPerSecond,
+    embeddedAgain,
+  };
+}
+
+async function open(folder: string) {
+  const files = await readEmbedder(folder);
+  const opened = files.ok
+    ? await openEmbedder(files.value, createOnnxDirectRuntime(), { threads: 1 })
+    : files;
+  if (!opened.ok) throw new Error(opened.error.message);
+  return opened.value;
+}
+
+async function passagesFor(library: Library, text: string, mode: 'words' | 'vectors' | 'hybrid') {
+  const reader = { principals: [] };
+  const outcome = await library.search({
+    collections: [collection],
+    text,
+    count: found,
+    reader,
+    mode,
+  });
+  if (!outcome.ok) throw new Error(outcome.error.message);
+  return outcome.value.found.map(({ passage }) => passage);
+}
+
+const search = async (
+  library: Library,
+  text: string,
+  mode: 'words' | 'vectors' | 'hybrid',
+): Promise<readonly string[]> => (await passagesFor(library, text, mode)).map(({ uri }) => uri);
+
+/** The best by the larger embedder's cosine, half and half with the place they had. */
+async function rerank(
+  library: Library,
+  text: string,
+  embedder: Awaited<ReturnType<typeof open>>,
+): Promise<readonly string[]> {
+  const passages = await passagesFor(library, text, 'hybrid');
+  const best = passages.slice(0, reranked);
+  const embedded = await embedder.embed([text, ...best.map((passage) => passage.text)]);
+  if (!embedded.ok) throw new Error(embedded.error.message);
+  const { dimensions } = embedder;
+  const cosine = (i: number): number => {
+    let sum = 0;
+    for (let d = 0; d < dimensions; d++)
+      sum += (embedded.value[d] as number) * (embedded.value[(i + 1) * dimensions + d] as number);
+    return sum;
+  };
+  const order = best.map((_, i) => i).sort((a, b) => cosine(b) - cosine(a));
+  const rank = new Map(order.map((i, place) => [i, place]));
+  const score = (i: number): number => 1 / (60 + i) + 1 / (60 + (rank.get(i) ?? 0));
+  const again = best.map((_, i) => i).sort((a, b) => score(b) - score(a));
+  return [
+    ...again.flatMap((i) => best[i]?.uri ?? []),
+    ...passages.slice(reranked).map(({ uri }) => uri),
+  ];
+}
+
+export interface IntentOptions {
+  readonly embedder: string;
+  /** Sentences of each intent that are known. */
+  readonly shots: number;
+}
+
+export interface IntentFigures {
+  readonly accuracy: number;
+  /** Of telling sentences of no intent by their best cosine. */
+  readonly outOfScopeAuroc: number;
+}
+
+/** CLINC150: an intent is the nearest mean of a few of its sentences. */
+export async function intents({ embedder: folder, shots }: IntentOptions): Promise<IntentFigures> {
+  const embedder = await open(folder);
+  const { train, test, outOfScope } = await readIntents(shots);
+  const centres = new Map<string, Float32Array>();
+  const embed = async (texts: readonly string[]) => {
+    const embedded = await embedder.embed(texts);
+    if (!embedded.ok) throw new Error(embedded.error.message);
+    const { dimensions } = embedder;
+    return texts.map((_, i) => embedded.value.subarray(i * dimensions, (i + 1) * dimensions));
+  };
+  for (const [intent, texts] of train) {
+    const sum = new Float32Array(embedder.dimensions);
+    for (const vector of await embed(texts))
+      for (const [d, value] of vector.entries()) sum[d] = (sum[d] as number) + value;
+    const length = Math.hypot(...sum);
+    centres.set(
+      intent,
+      sum.map((value) => value / length),
+    );
+  }
+  const nearest = (vector: Float32Array): { readonly intent: string; readonly cosine: number } => {
+    let best = { intent: '', cosine: Number.NEGATIVE_INFINITY };
+    for (const [intent, centre] of centres) {
+      let cosine = 0;
+      for (const [d, value] of vector.entries()) cosine += value * (centre[d] as number);
+      if (cosine > best.cosine) best = { intent, cosine };
+    }
+    return best;
+  };
+  const inScope = (await embed(test.map(({ text }) => text))).map(nearest);
+  const outside = (await embed(outOfScope)).map(nearest);
+  const right = inScope.filter(({ intent }, i) => intent === test[i]?.intent).length;
+  return {
+    accuracy: right / test.length,
+    outOfScopeAuroc: auroc(
+      inScope.map(({ cosine }) => cosine),
+      outside.map(({ cosine }) => cosine),
+    ),
+  };
+}
+
+/** That one of the first is above one of the second (Mann–Whitney). */
+function auroc(first: readonly number[], second: readonly number[]): number {
+  let above = 0;
+  for (const a of first) for (const b of second) above += a > b ? 1 : a === b ? 0.5 : 0;
+  return above / (first.length * second.length);
+}
