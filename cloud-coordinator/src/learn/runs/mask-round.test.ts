@@ -168,11 +168,14 @@ describe('a masked run', () => {
         async onTurn(fleet, { phase }) {
           if (phase.kind !== 'aggregating' || phase.attempt !== 2) return;
           const result = { type: 'secure', stage: 'shares', payload: Uint8Array.of(1) } as const;
-          await fleet.reply('device-1', { run: 'run-1', round: 0, attempt: 1, result });
+          for (const device of ['device-1', 'device-2'])
+            await fleet.reply(device, { run: 'run-1', round: 0, attempt: 1, result });
         },
       },
     );
     await expectMean(played, played.names);
+    const ends = played.fleet.heard.filter(({ task }) => task.work.type === 'end');
+    expect(ends.filter(({ task }) => task.attempt === 2)).toEqual([]);
     const closed = played.history.flatMap((e) => (e.kind === 'closed' ? [e.reason] : []));
     expect(closed).toContainEqual(expect.stringContaining('3 clients at shares, 4 are needed'));
   });
