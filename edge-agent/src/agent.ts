@@ -36,6 +36,7 @@ import { createTally } from './observe/tally.ts';
 import { createLateQuestions } from './retrieve/late-questions.ts';
 import type { Library } from './retrieve/library.ts';
 import type { QuestionStore } from './retrieve/question-store.ts';
+import type { ReadInThread } from './retrieve/read/reading.ts';
 import type { BudgetStore } from './route/budgets.ts';
 import type { LearnedStore } from './route/look-alikes.ts';
 import { openRouting } from './route/open-routing.ts';
@@ -80,7 +81,11 @@ export interface AgentPorts {
     ) => Promise<Result<void>>;
   };
   /** Documents, answers from them, and what was asked about them. */
-  readonly library?: { readonly library: Library; readonly questions: QuestionStore };
+  readonly library?: {
+    readonly library: Library;
+    readonly questions: QuestionStore;
+    readonly readInThread: ReadInThread;
+  };
   /** Who answers texts. */
   readonly text?: Pick<DeviceTextPorts, 'sources' | 'trusted'>;
   /** Without them the models stay what the configuration says. */
@@ -309,7 +314,7 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
       random: ports.random,
       onAnswer: ({ source, degraded }) => tally.textAnswered(source, degraded),
     }),
-    ...(ports.library && { collections: { library: ports.library.library, digestOf: sha256 } }),
+    ...(ports.library && { collections: { ...ports.library, digestOf: sha256 } }),
     bundles: live.bundles,
     labelsOf: live.labelsOf,
     models,

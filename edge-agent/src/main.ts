@@ -36,6 +36,7 @@ import { openText } from './adapters/open-text.ts';
 import { openUpdating } from './adapters/open-updating.ts';
 import { packTensor } from './adapters/pack-tensor.ts';
 import { readFactories } from './adapters/read-factories.ts';
+import { createReadingThreads } from './adapters/reading-threads.ts';
 import { openDatabase, type SqliteDatabase } from './adapters/sqlite-database.ts';
 import { createSqliteDeviceStore } from './adapters/sqlite-device-store.ts';
 import { createSqliteDocumentStore } from './adapters/sqlite-document-store.ts';
@@ -153,6 +154,7 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
     library: {
       library: library.value.library,
       questions: createSqliteQuestionStore(database.value, config),
+      readInThread: createReadingThreads(),
     },
     residency: createResidency(memoryBytesMax),
     store: store.value,

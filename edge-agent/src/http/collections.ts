@@ -12,13 +12,15 @@ import {
 import { type Context, Hono } from 'hono';
 import { z } from 'zod';
 import type { Library } from '../retrieve/library.ts';
-import { documentBytesMax, readDocument } from '../retrieve/read/read-document.ts';
+import { readDocument } from '../retrieve/read/read-document.ts';
+import { documentBytesMax, type ReadInThread } from '../retrieve/read/reading.ts';
 import { boundBody } from './bound-body.ts';
 import { refuse } from './refuse.ts';
 
 export interface CollectionRoutes {
   readonly library: Library;
   readonly digestOf: (bytes: Uint8Array) => string;
+  readonly readInThread: ReadInThread;
 }
 
 const principalSchema = z.string().min(1).max(128);
@@ -41,7 +43,7 @@ const searchSchema = z.strictObject({
 });
 
 /** Before what bounds other bodies: a manual is larger than a request. */
-export function collectionRoutes({ library, digestOf }: CollectionRoutes): Hono {
+export function collectionRoutes({ library, digestOf, readInThread }: CollectionRoutes): Hono {
   const app = new Hono();
   const { collections } = library;
 
@@ -91,7 +93,10 @@ export function collectionRoutes({ library, digestOf }: CollectionRoutes): Hono 
     const terms = readTerms(c);
     if (!terms.ok) return refuse(c, terms.error);
     const bytes = new Uint8Array(await c.req.arrayBuffer());
-    const source = await readDocument({ ...terms.value, bytes, digest: digestOf(bytes) });
+    const source = await readDocument(
+      { ...terms.value, bytes, digest: digestOf(bytes) },
+      readInThread,
+    );
     if (!source.ok) return refuse(c, source.error);
     const added = await library.add(name, source.value);
     return added.ok

@@ -8,7 +8,7 @@ import type { Collections, CollectionThread } from './collections.ts';
 import { fuseRanks, type Leg } from './fuse-ranks.ts';
 import { matchQuery } from './match-query.ts';
 import type { Passage, Reader, SearchFilter, SourceDocument } from './passage.ts';
-import { splitText } from './split-text.ts';
+import { splitRows } from './split-text.ts';
 
 /** What makes vectors; of `models`, or a service. */
 export interface TextEmbedder {
@@ -92,14 +92,15 @@ export function createLibrary(ports: LibraryPorts): Library {
   const { collections, embedder, digestOf, clock, log } = ports;
   const encoder = new TextEncoder();
 
-  const split = (source: SourceDocument) =>
-    splitText(source.text, {
+  const split = ({ text, rows = [0] }: SourceDocument) =>
+    splitRows(text, rows, {
       method: 'recursive',
       tokensMax: Math.min(
         passageTokensMax,
         (embedder?.tokensMax ?? Number.POSITIVE_INFINITY) - headingTokensMax - 2,
       ),
-      countTokens: embedder?.countTokens ?? ((text) => Math.ceil(text.length / charactersPerToken)),
+      countTokens:
+        embedder?.countTokens ?? ((words) => Math.ceil(words.length / charactersPerToken)),
     });
 
   /** The passages with their vectors; those that the collection has already are taken from it. */

@@ -23,6 +23,8 @@ export interface SourceDocument {
   readonly meta?: Readonly<Record<string, string>>;
   /** Where pages begin in the text, where it has pages. */
   readonly pages?: readonly number[];
+  /** Where rows begin in the text, where it is a table; the first at 0. */
+  readonly rows?: readonly number[];
 }
 
 /** A piece of a document: its passages are its text, without gap or overlap. */

@@ -125,6 +125,20 @@ export function splitText(text: string, options: SplitOptions): readonly Passage
   return passages;
 }
 
+/** As `splitText`, and no passage has more than one row. `rows` are where they begin, the first at 0. */
+export const splitRows = (
+  text: string,
+  rows: readonly number[],
+  options: SplitOptions,
+): readonly PassageSpan[] =>
+  rows.flatMap((from, i) =>
+    splitText(text.slice(from, rows[i + 1]), options).map(({ start, end, heading }) => ({
+      start: from + start,
+      end: from + end,
+      heading,
+    })),
+  );
+
 /** The last atom of a passage that begins with `first`. */
 function lastOf(
   atoms: readonly Atom[],

@@ -1,16 +1,19 @@
 import { sha256 } from '@skerry/shared/node';
 import { describe, expect, it } from 'vitest';
+import { createReadingThreads } from '../../adapters/reading-threads.ts';
 import { readHtml } from './html-text.ts';
 import { type Brought, readDocument } from './read-document.ts';
 
 const encoder = new TextEncoder();
+const readInThread = createReadingThreads();
+const read = (given: Brought) => readDocument(given, readInThread);
 const brought = (
   mediaType: string,
   bytes: Uint8Array | string,
   more: Partial<Brought> = {},
 ): Brought => {
-  const read = typeof bytes === 'string' ? encoder.encode(bytes) : bytes;
-  return { uri: 'a/b.txt', mediaType, bytes: read, digest: sha256(read), trust: 1, ...more };
+  const given = typeof bytes === 'string' ? encoder.encode(bytes) : bytes;
+  return { uri: 'a/b.txt', mediaType, bytes: given, digest: sha256(given), trust: 1, ...more };
 };
 
 describe('a document that is brought', () => {
@@ -42,7 +45,7 @@ describe('a document that is brought', () => {
       const page = readHtml(html);
       expect(page.text).toBe('The pump is bled at the valve.');
       expect(page.hidden).toBe(order.length);
-      expect(await readDocument(brought('text/html', html))).toMatchObject({
+      expect(await read(brought('text/html', html))).toMatchObject({
         error: {
           code: 'invalid_argument',
           message: `${order.length} characters of it are hidden from a reader`,
@@ -53,11 +56,11 @@ describe('a document that is brought', () => {
 
   it('[LIB12] takes its title from itself, or its name', async () => {
     const titles = await Promise.all([
-      readDocument(brought('text/markdown', 'x\n# The winch\ny')),
-      readDocument(brought('text/plain', 'x')),
-      readDocument(brought('text/plain', 'x', { title: 'Given' })),
+      read(brought('text/markdown', 'x\n# The winch\ny')),
+      read(brought('text/plain', 'x')),
+      read(brought('text/plain', 'x', { title: 'Given' })),
     ]);
-    expect(titles.map((read) => read.ok && read.value.title)).toEqual([
+    expect(titles.map((outcome) => outcome.ok && outcome.value.title)).toEqual([
       'The winch',
       'b.txt',
       'Given',
@@ -66,8 +69,8 @@ describe('a document that is brought', () => {
 
   it('[LIB14] is refused with a reason: a kind unknown, no text, bytes that are none', async () => {
     const refused = async (...args: Parameters<typeof brought>): Promise<string> => {
-      const read = await readDocument(brought(...args));
-      return read.ok ? 'taken' : read.error.message;
+      const outcome = await read(brought(...args));
+      return outcome.ok ? 'taken' : outcome.error.message;
     };
     expect(await refused('image/png', 'x')).toMatch(
       /image\/png cannot be read; expected text\/plain/,

@@ -3,7 +3,15 @@
 
 import { err, failure, ok, type Result } from '@skerry/shared';
 import type { SourceDocument } from '../passage.ts';
+import { decodeText } from './decode-text.ts';
 import { readHtml } from './html-text.ts';
+import {
+  documentBytesMax,
+  documentCharactersMax,
+  type Read,
+  type ReadInThread,
+  type ThreadKind,
+} from './reading.ts';
 
 export interface Brought {
   readonly uri: string;
@@ -18,41 +26,39 @@ export interface Brought {
   readonly meta?: Readonly<Record<string, string>>;
 }
 
-export const documentBytesMax = 64 * 1024 * 1024;
-export const documentCharactersMax = 16_000_000;
 const uriCharactersMax = 512;
 const titleCharactersMax = 200;
 /** Of all that a page says: more that no person would see is not an accident. */
 const hiddenShareMax = 0.1;
 
-type Read = Pick<SourceDocument, 'title' | 'text' | 'language' | 'pages'> & {
-  readonly hidden?: number;
+/** By media type: what is text, here. */
+const readers: Readonly<Record<string, (text: string) => Read>> = {
+  'text/plain': (text) => ({ title: '', text }),
+  'text/markdown': (text) => ({ title: headingOf(text), text }),
+  'text/html': readHtml,
 };
-type Reader = (bytes: Uint8Array) => Result<Read> | Promise<Result<Read>>;
-
-/** By media type. */
-const readers: Readonly<Record<string, Reader>> = {
-  'text/plain': (bytes) => withText(bytes, (text) => ({ title: '', text })),
-  'text/markdown': (bytes) => withText(bytes, (text) => ({ title: headingOf(text), text })),
-  'text/html': (bytes) => withText(bytes, readHtml),
+/** And what is read in a thread of its own. */
+const threaded: Readonly<Record<string, ThreadKind>> = {
+  'text/csv': 'csv',
+  'text/tab-separated-values': 'csv',
+  'application/pdf': 'pdf',
+  'application/vnd.openxmlformats-officedocument.wordprocessingml.document': 'docx',
 };
-export const mediaTypes: readonly string[] = Object.keys(readers);
+const mediaTypes: readonly string[] = [...Object.keys(readers), ...Object.keys(threaded)];
 
 /** Fails with `invalid_argument` and the reason, or `too_large`. */
-export async function readDocument(brought: Brought): Promise<Result<SourceDocument>> {
+export async function readDocument(
+  brought: Brought,
+  readInThread: ReadInThread,
+): Promise<Result<SourceDocument>> {
   const { uri, mediaType, bytes, digest, trust } = brought;
   if (uri === '' || uri.length > uriCharactersMax)
     return err(failure('invalid_argument', `a uri has 1 to ${uriCharactersMax} characters`));
   if (bytes.length > documentBytesMax)
     return err(failure('too_large', `${bytes.length} bytes; at most ${documentBytesMax}`));
-  const reader = readers[mediaType];
-  if (reader === undefined)
-    return err(
-      failure('invalid_argument', `${mediaType} cannot be read; expected ${mediaTypes.join(', ')}`),
-    );
-  const read = await reader(bytes);
+  const read = await readBytes(mediaType, bytes, readInThread);
   if (!read.ok) return read;
-  const { text, title, language, pages, hidden = 0 } = read.value;
+  const { text, title, language, pages, rows, hidden = 0 } = read.value;
   if (text.length > documentCharactersMax)
     return err(failure('too_large', `${text.length} characters; at most ${documentCharactersMax}`));
   if (text.trim() === '') return err(failure('invalid_argument', 'no text is in it'));
@@ -66,26 +72,26 @@ export async function readDocument(brought: Brought): Promise<Result<SourceDocum
     trust,
     ...(language === undefined ? {} : { language }),
     ...(pages === undefined ? {} : { pages }),
+    ...(rows === undefined ? {} : { rows }),
     ...(brought.readers === undefined ? {} : { readers: brought.readers }),
     ...(brought.meta === undefined ? {} : { meta: brought.meta }),
   });
 }
 
-/** UTF-8, and with a byte order mark UTF-16; a NUL says that it is no text. */
-function withText(bytes: Uint8Array, read: (text: string) => Read): Result<Read> {
-  const encoding =
-    bytes[0] === 0xff && bytes[1] === 0xfe
-      ? 'utf-16le'
-      : bytes[0] === 0xfe && bytes[1] === 0xff
-        ? 'utf-16be'
-        : 'utf-8';
-  try {
-    const text = new TextDecoder(encoding, { fatal: true }).decode(bytes);
-    if (text.includes('\0')) return err(failure('invalid_argument', 'it is no text'));
-    return ok(read(text.replaceAll('\r\n', '\n')));
-  } catch {
-    return err(failure('invalid_argument', `it is not ${encoding}`));
-  }
+async function readBytes(
+  mediaType: string,
+  bytes: Uint8Array,
+  readInThread: ReadInThread,
+): Promise<Result<Read>> {
+  const kind = Object.hasOwn(threaded, mediaType) ? threaded[mediaType] : undefined;
+  if (kind !== undefined) return readInThread(kind, bytes);
+  const reader = Object.hasOwn(readers, mediaType) ? readers[mediaType] : undefined;
+  if (reader === undefined)
+    return err(
+      failure('invalid_argument', `${mediaType} cannot be read; expected ${mediaTypes.join(', ')}`),
+    );
+  const text = decodeText(bytes);
+  return text.ok ? ok(reader(text.value)) : text;
 }
 
 const headingOf = (text: string): string =>
