@@ -39,18 +39,19 @@ export function isSquare(paths: unknown, ctm: Matrix): boolean {
   let x = 0;
   let y = 0;
   let lines = 0;
-  for (let i = 0; i < steps.length; ) {
+  const closing = steps.length % 3 === 1 ? 1 : 0;
+  for (let i = 0; i < steps.length - closing; i += 3) {
     const step = steps[i] as number;
-    if (step > 1) return step > 2 && i === steps.length - 1; // It is closed, or curved.
+    if (step > 1) return false; // It is curved.
     const nextX = steps[i + 1] as number;
     const nextY = steps[i + 2] as number;
     if (step === 1 && nextX !== x && nextY !== y) return false;
     if (step === 0 ? i > 0 : ++lines > 4) return false;
     x = nextX;
     y = nextY;
-    i += 3;
   }
-  return lines >= 3;
+  // And back to where it began.
+  return lines >= 3 && (x === steps[1] || y === steps[2]);
 }
 
 /** Where nobody could tell the one from the other. What is not known is seen. */

@@ -22,7 +22,7 @@ describe('a PDF', () => {
           'A winch that is worn must not be used with any load, and its lubri-',
           'cation is checked each day. Drums are turned by hand once before',
           'work.',
-        ])} BT /F 12 Tf 50 500 Td [(Brakes) -300 (next) 20 (.)] TJ ET`,
+        ])} BT /F 12 Tf 50 600 Td (Wear:) Tj 0 -14 Td (drum,) Tj 0 -14 Td (rope.) Tj ET BT /F 12 Tf 50 500 Td [(Brakes) -300 (next) 20 (.)] TJ ET`,
         '',
         linesOfText(['The end.']),
       ],
@@ -30,7 +30,7 @@ describe('a PDF', () => {
     );
     expect(text).toBe(
       '# Winch\n\nA winch that is worn must not be used with any load, and its lubrication is checked each day. ' +
-        'Drums are turned by hand once before work.\n\nBrakes next.\n\nThe end.',
+        'Drums are turned by hand once before work.\n\nWear:\ndrum,\nrope.\n\nBrakes next.\n\nThe end.',
     );
     expect(pages).toEqual([0, text.indexOf('The end.'), text.indexOf('The end.')]);
     expect({ title, language, hidden }).toEqual({
@@ -46,6 +46,10 @@ describe('a PDF', () => {
     ['in the colour of its ground', `.2 .2 .8 rg 0 290 600 40 re f ${linesAt(300)}`],
     ['too small', `BT /F 12 Tf .1 0 0 .1 50 300 Tm (${order}) Tj ET`],
     ['beside the page', `BT /F 12 Tf -500 300 Td (${order}) Tj ET`],
+    [
+      'beside the page, where what clips is no box',
+      `0 0 m 9 0 l 9 9 l h W n BT /F 12 Tf -500 300 Td (${order}) Tj ET`,
+    ],
     ['where it is clipped away', `q 0 0 10 10 re W n ${linesAt(300)} Q`],
   ])('[LIB13] has no text that is painted %s, and says how much that is', async (_, operators) => {
     const { text, hidden } = await readOf([`${seen} ${operators}`]);
@@ -54,9 +58,10 @@ describe('a PDF', () => {
     expect(hidden).toBe(order.length);
   });
 
-  it('[LIB13] keeps white text on a dark ground, and dark text in a drawn frame', async () => {
+  it('[LIB13] keeps white text on a dark ground, and dark text in a drawn frame or beside a slope', async () => {
+    const triangle = '10 60 m 590 60 l 590 790 l h f';
     const { text, hidden } = await readOf([
-      `0 0 .5 rg 0 290 600 40 re f 1 g ${linesAt(300)} 0 g 40 40 m 500 40 l 500 300 l 480 300 l 480 60 l 40 60 l f ${seen}`,
+      `0 0 .5 rg 0 290 600 40 re f 1 g ${linesAt(300)} 0 g 40 40 m 590 40 l 590 790 l 580 790 l 580 60 l 40 60 l f ${triangle} ${seen}`,
     ]);
     expect(text).toContain('valve at once');
     expect(text).toContain('left of the filter');
