@@ -68,6 +68,13 @@ describe('a PDF', () => {
     expect(hidden).toBe(0);
   });
 
+  it('[LIB22] keeps the text before and after a picture, which is not decoded', async () => {
+    const picture = 'q 9 0 0 9 50 650 cm BI /W 4 /H 4 /CS /G /BPC 8 ID 0123456789abcdef EI Q';
+    const { text } = await readOf([`${seen} ${picture} ${linesAt(300)}`]);
+    expect(text).toContain('left of the filter');
+    expect(text).toContain('valve at once');
+  });
+
   it('[LIB22] of 500 pages is read to the last of them', async () => {
     const { pages = [], text } = await readOf(
       Array.from({ length: 500 }, (_, i) => linesOfText([`Part ${i + 1} is fitted.`])),

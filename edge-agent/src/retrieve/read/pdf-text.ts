@@ -31,7 +31,8 @@ export async function readPdf(bytes: Uint8Array): Promise<Result<Read>> {
     // No font is drawn, and none is fetched.
     useSystemFonts: true,
     maxImageSize: 1,
-    stopAtErrors: true,
+    // A picture that is too large is an error to it, and what is an error ends a page without a word.
+    stopAtErrors: false,
   });
   try {
     const document = await task.promise;
