@@ -198,15 +198,16 @@ function sightingOf({ boot, epoch, cursor, turns, urgent, normal, bulk }: Sighti
 async function open(
   tx: Transaction<Schema>,
   device: string,
-  { atMs, body: { kind, ...rest } }: UpOp,
+  { atMs, body: said }: UpOp,
   body: Uint8Array,
 ): Promise<void> {
+  const { kind } = said;
   if (kind === 'telemetry') return;
-  if ('requestId' in rest)
+  if (kind === 'escalation')
     // The same question asked again, by a device whose disk was restored, is already open: one answer is enough.
     await tx
       .insertInto('escalation')
-      .values({ device, request_id: rest.requestId, body })
+      .values({ device, request_id: said.requestId, body })
       .onConflict((c) => c.columns(['device', 'request_id']).doNothing())
       .execute();
   else await tx.insertInto('up_op').values({ device, kind, at_ms: atMs, body }).execute();

@@ -9,6 +9,10 @@ export const localApp: ClientApp = {
     if (message.type === 'secure')
       return err(failure('invalid_argument', `nobody masks here, at stage '${message.stage}'`));
     const { plan, parameters, correction } = message;
+    const start = plan.startLoss
+      ? await trainer.evaluate({ plan, parameters }, examples.train)
+      : undefined;
+    if (start?.ok === false) return start;
     const work = { plan, parameters, seed: random.uint32(), ...(correction && { correction }) };
     const trained = await trainer.train(work, examples.train, signal);
     if (!trained.ok) return trained;
@@ -17,7 +21,8 @@ export const localApp: ClientApp = {
     // It would be refused, and the reason is nearer here.
     if (!delta.every(Number.isFinite))
       return err(failure('runtime_failed', 'training has diverged: a parameter is not finite'));
-    return ok({ type: 'trained', ...counts, delta, metrics: finite({ loss }) });
+    const metrics = { loss, ...(start && { startLoss: start.value.loss }) };
+    return ok({ type: 'trained', ...counts, delta, metrics: finite(metrics) });
   },
 
   async evaluate({ plan, parameters }, { trainer, examples }) {

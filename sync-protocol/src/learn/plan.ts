@@ -62,6 +62,8 @@ export const learnPlanSchema = z.strictObject({
   proximalMu: z.number().min(0).max(1e3).optional(),
   /** SCAFFOLD (arXiv 1910.06378): the client keeps a control variate, and the task brings the server's. */
   controlVariates: z.boolean().optional(),
+  /** q-FedAvg (arXiv 1905.10497): the loss of the model as it came is told too, on the examples that are trained on. */
+  startLoss: z.boolean().optional(),
   /** The L2 norm to which an update is clipped on the device. */
   clipNorm: z.number().gt(0).max(1e6).optional(),
   /** Of the local mechanism, in multiples of `clipNorm`. */

@@ -4,13 +4,18 @@ import { unwrap } from '@skerry/shared/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { opBytes, opsBytesMax } from '../codec.ts';
 import type { Exchange } from '../messages.ts';
+import { laneOf } from '../op-kinds.ts';
 import type { CoordinatorStore } from '../ports.ts';
 import { openOpsContract } from './open-ops-contract.ts';
 import {
   sampleAnswer,
   sampleDocumentChange,
+  sampleEscalation,
   sampleExchange,
+  sampleLearnReply,
+  sampleQuestion,
   sampleTelemetry,
+  sampleUpdateReport,
   sampleUpOp,
 } from './samples.ts';
 
@@ -44,6 +49,31 @@ export function coordinatorStoreContract(
       expect(await accept({ ops: ops(2, 3) })).toEqual({ fresh: [3], ack: 3 });
       const again = await reopen();
       expect(await again.accept({ ops: ops(1, 2, 3, 4) })).toEqual({ fresh: [4], ack: 4 });
+    });
+
+    it('[ACC9] keeps each kind for its consumer: escalations apart, telemetry not at all', async () => {
+      const disk = await createDisk();
+      onTestFinished(() => disk.close());
+      const store = await disk.open();
+      const bodies = [
+        sampleEscalation('e-1'),
+        sampleDocumentChange(),
+        sampleUpdateReport(),
+        sampleLearnReply(),
+        sampleQuestion('q-1'),
+        sampleTelemetry(),
+      ];
+      const seqs = { urgent: 0, normal: 0, bulk: 0 };
+      const all = bodies.map((body) => ({ seq: ++seqs[laneOf(body)], atMs: 0, body }));
+      unwrap(await store.accept(sampleExchange({ assigned: seqs, ops: all }), 1));
+      const kinds = ['document-change', 'update-report', 'learn-reply', 'question'] as const;
+      for (const kind of kinds)
+        expect(unwrap(await store.openOps(kind, 9))).toMatchObject([{ body: { kind } }]);
+      expect(unwrap(await store.openEscalations(9))).toMatchObject([
+        { body: { requestId: 'e-1' } },
+      ]);
+      expect(unwrap(await store.openOps('telemetry', 9))).toEqual([]);
+      expect(unwrap(await store.quarantined())).toBe(0);
     });
 
     it('[ACC2] counts by device and epoch, and an ack never falls', async () => {

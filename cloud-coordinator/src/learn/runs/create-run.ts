@@ -108,6 +108,7 @@ function learnPlanOf(plan: RunPlan, base: BaseModel, strategy: Strategy): Result
     seed,
     ...(proximalMu > 0 ? { proximalMu } : {}),
     ...(strategy.traits.needsControl ? { controlVariates: true } : {}),
+    ...(strategy.traits.needsStartLoss ? { startLoss: true } : {}),
   });
   if (!parsed.success)
     return err(failure('invalid_argument', `the plan for clients: ${parsed.error.message}`));
@@ -139,6 +140,14 @@ function obstaclesTo(plan: RunPlan, learn: LearnPlan, traits: StrategyTraits): r
   const bytes = asked * layoutSize(learn.layout) * (traits.needsControl ? 8 : 4);
   if (bytes > roundBytesMax)
     obstacles.push(`${asked} updates at once are ${bytes} bytes; at most ${roundBytesMax}`);
+  if (strategy.name === 'fednova' && strategy.localMomentum !== (work.momentum ?? 0))
+    obstacles.push(
+      `fednova reckons with a local momentum of ${strategy.localMomentum}; clients train with ${work.momentum ?? 0}`,
+    );
+  if (traits.needsStartLoss && work.localNoise !== undefined)
+    obstacles.push(
+      `${strategy.name} needs each client's loss, which a noised update does not tell`,
+    );
   if (work.examplesMin > work.examplesMax) obstacles.push('examplesMin is more than examplesMax');
   if (work.localNoise !== undefined && work.clipNorm === undefined)
     obstacles.push('localNoise needs a clipNorm');

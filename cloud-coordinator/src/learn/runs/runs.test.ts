@@ -473,6 +473,23 @@ describe('a run', () => {
     ).toMatchObject({ error: { message: expect.stringMatching(/samples as it accounts/) } });
   });
 
+  it('[RND16] whose clients would compute otherwise than its strategy reckons is not begun', async () => {
+    const fleet = createLearnFleet({ devices: 4 });
+    const runs = unwrap(await openRuns(fleet.ports));
+    const started = async (more: Parameters<typeof sampleRunPlan>[0]): Promise<string> => {
+      const run = await runs.start(sampleRunPlan(more), 'me');
+      return run.ok ? 'begun' : run.error.message;
+    };
+    const nova = { name: 'fednova', localMomentum: 0.9 } as const;
+    expect(await started({ strategy: nova })).toMatch(
+      /fednova reckons with a local momentum of 0.9/,
+    );
+    const fair = { name: 'q-fedavg', q: 1, clientLearningRate: 0.1 } as const;
+    expect(await started({ strategy: fair, work: { localNoise: 1, clipNorm: 1 } })).toMatch(
+      /q-fedavg needs each client's loss/,
+    );
+  });
+
   it('[RND16] is refused with every obstacle where it could never end', async () => {
     const fleet = createLearnFleet({ devices: 4 });
     const runs = unwrap(await openRuns(fleet.ports));

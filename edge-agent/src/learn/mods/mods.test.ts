@@ -126,6 +126,14 @@ describe('mods', () => {
     expect(seen).toHaveLength(4);
   });
 
+  it('[LEA5] the loss of the model as it came is told where the plan asks for it', async () => {
+    const { trainer, asked } = trainerOf([1, 1, 1, 1]);
+    const told = await train(trainer, { startLoss: true });
+    expect(told.reply.metrics).toEqual({ loss: 1, startLoss: 1 });
+    expect(asked).toMatchObject([{ parameters: [1, 2, 3, 4] }, { parameters: [1, 2, 3, 4] }]);
+    expect((await train(trainer, {})).reply.metrics).toEqual({ loss: 1 });
+  });
+
   it('[LEA5] a plan’s mods are those that it asks for', () => {
     expect(modsOf(message(), mods).train).toHaveLength(1);
     const all = { clipNorm: 1, localNoise: 1, controlVariates: true, personal: ['head'] };
