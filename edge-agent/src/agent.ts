@@ -282,6 +282,7 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
     },
   });
   begun = session;
+  void questions?.check(); // What a start before this one took and did not check.
   const { send, cursor } = ports.webhook ?? {};
   const webhook =
     send &&

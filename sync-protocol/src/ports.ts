@@ -122,8 +122,9 @@ export interface CoordinatorStore {
   /**
    * Accepted ops of one kind that wait for their consumer, oldest first. Telemetry is not kept: it is handed to
    * `onAccepted` alone.
+   * @param after those with a higher id alone
    */
-  openOps(kind: UpBody['kind'], opsMax: number): Promise<Result<readonly OpenOp[]>>;
+  openOps(kind: UpBody['kind'], opsMax: number, after?: number): Promise<Result<readonly OpenOp[]>>;
   /** The consumer has made the ops' consequences durable. Closing one twice is harmless. */
   closeOps(ids: readonly number[]): Promise<Result<void>>;
   /** The consumer will never take this op: it leaves the queue, with the reason. The newest are kept for an operator. */

@@ -65,7 +65,7 @@ export function createSqlCoordinatorStore(
       return commits.run((tx) => insertDown(tx, device, body, encoded.value, nowMs));
     },
 
-    openOps: (kind, opsMax) =>
+    openOps: (kind, opsMax, after = 0) =>
       readPast(
         commits,
         () =>
@@ -73,6 +73,7 @@ export function createSqlCoordinatorStore(
             .selectFrom('up_op')
             .select(['id', 'device', 'at_ms', 'body'])
             .where('kind', '=', kind)
+            .where('id', '>', after)
             .orderBy('id')
             .limit(opsMax)
             .execute(),

@@ -92,6 +92,20 @@ describe('questions that devices have passed on', () => {
     ]);
   });
 
+  it('[QUE2] that wait hold up none behind them', async () => {
+    const world = await open(async ({ model }) =>
+      model === 'big' ? completion('Here.') : err(failure('unavailable', 'no upstream')),
+    );
+    const many = Array.from({ length: 150 }, (_, i) => {
+      const body = { ...sampleQuestion(`w-${i}`), model: i === 149 ? 'big' : 'small' };
+      return { seq: i + 3, atMs: 0, body };
+    });
+    unwrap(await world.store.accept(sampleExchange({ ops: many }), 0));
+    world.start();
+    for (let i = 0; i < 10; i++) await world.settle();
+    expect(await world.said()).toMatchObject([{ requestId: 'w-149' }]);
+  });
+
   it('[QUE3] that meet a bug are put aside, and hold up no other', async () => {
     let first = true;
     const world = await open(async () => {

@@ -45,6 +45,10 @@ export interface AnswerQuestions {
 
 const atOnceMax = 4;
 const readMax = 64;
+/** In one turn; what lies behind them waits for the next. */
+const pagesMax = 64;
+/** Remembered with the times at which they may be tried again; the oldest is forgotten, and tried at once. */
+const triesMax = readMax * pagesMax;
 const retry: Backoff = { initialMs: 2_000, maxMs: 600_000 };
 /** Of a question that everybody has failed at: then its device is told so. */
 const ageMsMax = 7 * 86_400_000;
@@ -86,6 +90,8 @@ export function createAnswerQuestions(
   const later = (op: OpenOp): void => {
     const count = (tries.get(op.id)?.count ?? 0) + 1;
     tries.set(op.id, { count, atMs: clock.monotonicMs() + backoffMs(retry, count, random) });
+    const [oldest] = tries.keys();
+    if (tries.size > triesMax && oldest !== undefined) tries.delete(oldest);
   };
 
   const answer = async (op: OpenOp, { requestId, model, messages }: Question): Promise<void> => {
@@ -104,23 +110,32 @@ export function createAnswerQuestions(
     return say(op, requestId, failedAs(failed));
   };
 
+  /** All that may be tried now, whatever waits before it. */
   const turn = async (): Promise<void> => {
-    const open = await store.openOps('question', readMax);
-    if (!open.ok) {
-      log.error({ code: open.error.code }, `questions cannot be read: ${open.error.message}`);
-      return;
+    let after = 0;
+    for (let page = 0; page < pagesMax; page++) {
+      const open = await store.openOps('question', readMax, after);
+      if (!open.ok) {
+        log.error({ code: open.error.code }, `questions cannot be read: ${open.error.message}`);
+        return;
+      }
+      const isDue = ({ id }: OpenOp): boolean =>
+        (tries.get(id)?.atMs ?? Number.NEGATIVE_INFINITY) <= clock.monotonicMs();
+      await inParallel(open.value.filter(isDue), atOnceMax, attempt);
+      const last = open.value.at(-1);
+      if (last === undefined || open.value.length < readMax || closing.signal.aborted) return;
+      after = last.id;
     }
-    forgetOthers(tries, open.value);
-    const due = open.value.filter(({ id }) => (tries.get(id)?.atMs ?? 0) <= clock.monotonicMs());
-    await inParallel(due, atOnceMax, async (op) => {
-      if (closing.signal.aborted || op.body.kind !== 'question') return;
-      await answer(op, op.body).catch(async (thrown: unknown) => {
-        // [QUA4] It would meet the same bug after every restart.
-        log.error({ device: op.device, reason: messageOf(thrown) }, 'a question met a bug');
-        await store.quarantineOp(op.id, messageOf(thrown), clock.nowMs());
-      });
+    again = true;
+  };
+
+  const attempt = async (op: OpenOp): Promise<void> => {
+    if (closing.signal.aborted || op.body.kind !== 'question') return;
+    await answer(op, op.body).catch(async (thrown: unknown) => {
+      // [QUE3] It would meet the same bug after every restart.
+      log.error({ device: op.device, reason: messageOf(thrown) }, 'a question met a bug');
+      await store.quarantineOp(op.id, messageOf(thrown), clock.nowMs());
     });
-    again ||= due.length === readMax;
   };
 
   const wake = (): void => {
@@ -161,11 +176,6 @@ const failedAs = ({ code, message }: Failure): Said['outcome'] => ({
   code,
   message: message.slice(0, 1_000),
 });
-
-function forgetOthers(tries: Map<number, unknown>, open: readonly OpenOp[]): void {
-  const there = new Set(open.map(({ id }) => id));
-  for (const id of tries.keys()) if (!there.has(id)) tries.delete(id);
-}
 
 async function inParallel<T>(
   items: readonly T[],

@@ -127,12 +127,12 @@ export function createSqliteRelayStore(
       });
     },
 
-    openOps: async (kind, opsMax) =>
+    openOps: async (kind, opsMax, after = 0) =>
       inTransaction(database, () => {
         if (kind !== 'document-change') return ok([]);
         for (;;) {
           const ops: OpenOp[] = [];
-          const rows = sql.openOps.all(opsMax);
+          const rows = sql.openOps.all(after, opsMax);
           for (const { id, device, at_ms: atMs, body } of rows) {
             const decoded = decodeUpBody(body);
             if (decoded.ok) ops.push({ id, device, atMs, body: decoded.value });
@@ -224,9 +224,9 @@ function statements(database: SqliteDatabase) {
       'INSERT INTO relay_frame (device, at_ms, body) VALUES (?, ?, ?)',
     ),
     openOps: database.prepare<
-      [number],
+      [number, number],
       { id: number; device: string; at_ms: number; body: Uint8Array }
-    >('SELECT id, device, at_ms, body FROM relay_frame ORDER BY id LIMIT ?'),
+    >('SELECT id, device, at_ms, body FROM relay_frame WHERE id > ? ORDER BY id LIMIT ?'),
     close: database.prepare<[number]>('DELETE FROM relay_frame WHERE id = ?'),
     take: database.prepare<[number], { device: string; body: Uint8Array }>(
       'DELETE FROM relay_frame WHERE id = ? RETURNING device, body',

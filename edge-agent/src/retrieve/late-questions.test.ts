@@ -144,6 +144,18 @@ describe('a question that nobody could answer at once', () => {
     ]);
   });
 
+  it('[QUE5] is given out also where it comes while others are checked', async () => {
+    const world = await open();
+    const ids = [1, 2].map(() => unwrap(world.late.ask(world.question)));
+    world.late.record(said(ids[0] as string, 'The valve opens at 12 bar.'));
+    const first = world.late.check();
+    world.late.record(said(ids[1] as string, 'The valve closes at 9 bar.'));
+    void world.late.check();
+    await first;
+    expect(world.answers.lateAfter(0, 9)).toHaveLength(2);
+    expect(world.settled()).toBe(2);
+  });
+
   it('[QUE5] that was answered before a crash is checked at the next start', async () => {
     const world = await open();
     const id = unwrap(world.late.ask(world.question));

@@ -46,6 +46,7 @@ const promptCharactersMax = questionCharactersMax - 2_000;
 export function createLateQuestions(ports: LateQuestionsPorts): LateQuestions {
   const { library, store, append, clock, random, log, onSettled } = ports;
   let checking: Promise<void> | undefined;
+  let again = false;
 
   const readPassages = async (refs: readonly PassageRef[]): Promise<Result<readonly Passage[]>> => {
     const passages: Passage[] = [];
@@ -81,10 +82,16 @@ export function createLateQuestions(ports: LateQuestionsPorts): LateQuestions {
     store.settle(requestId, { said: { ...checked, model: outcome.model } });
   };
 
+  /** Until nothing is left: what comes meanwhile is looked at too. */
   const checkAll = async (): Promise<void> => {
-    const waiting = store.unchecked();
-    for (const { record, outcome } of waiting) await settle(record, outcome);
-    if (waiting.length > 0) onSettled(waiting.length);
+    for (;;) {
+      const waiting = store.unchecked();
+      if (waiting.length === 0) return;
+      for (const { record, outcome } of waiting) {
+        await settle(record, outcome);
+        onSettled(1);
+      }
+    }
   };
 
   return {
@@ -109,7 +116,13 @@ export function createLateQuestions(ports: LateQuestionsPorts): LateQuestions {
     },
     record: (said) => void store.keep(said),
     check() {
-      checking ??= checkAll()
+      again = true;
+      checking ??= (async () => {
+        while (again) {
+          again = false;
+          await checkAll();
+        }
+      })()
         .catch((thrown: unknown) =>
           log.error({ reason: String(thrown) }, 'what was said was not checked'),
         )

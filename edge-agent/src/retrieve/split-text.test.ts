@@ -63,5 +63,7 @@ describe('a text in passages', () => {
     expect(parts.join('')).toBe(text);
     expect(Math.max(...parts.map(({ length }) => length))).toBeLessThanOrEqual(atomCharactersMax);
     for (const part of parts) expect(part.length % 2).toBe(0);
+    // In proportion to its length: with a look back to its beginning at each piece this would take minutes.
+    expect(cut(`a ${'深'.repeat(8_000_000)}`).length).toBeGreaterThan(10_000);
   });
 });

@@ -90,8 +90,9 @@ function pushPieces(
 ): void {
   let from = start;
   while (end - from > atomCharactersMax) {
-    const space = text.lastIndexOf(' ', from + atomCharactersMax - 1);
-    let to = space > from ? space + 1 : from + atomCharactersMax;
+    // Looked for in the piece alone: a text without spaces would be searched to its beginning each time.
+    const space = text.slice(from, from + atomCharactersMax).lastIndexOf(' ');
+    let to = from + (space > 0 ? space + 1 : atomCharactersMax);
     if (isLowSurrogate(text.charCodeAt(to))) to -= 1;
     atoms.push({ start: from, end: to, breakAfter: breaks.word });
     from = to;

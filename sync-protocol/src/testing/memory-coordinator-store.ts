@@ -119,8 +119,10 @@ export function createMemoryCoordinatorStore(disk: MemoryCoordinatorDisk): Coord
       return encoded.ok ? ok(push(device, body, nowMs)) : encoded;
     },
 
-    async openOps(kind, opsMax) {
-      const ops = [...disk.openOps.values()].filter(({ body }) => body.kind === kind);
+    async openOps(kind, opsMax, after = 0) {
+      const ops = [...disk.openOps.values()].filter(
+        ({ id, body }) => body.kind === kind && id > after,
+      );
       return ok(ops.slice(0, opsMax));
     },
 

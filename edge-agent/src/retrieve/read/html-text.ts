@@ -56,7 +56,7 @@ const hiddenStyle =
 /** As in Markdown: what is preformatted has no headings. */
 const fence = '```';
 
-/** Open elements, at most: a page that is deeper is read as if the rest stood there. */
+/** Open elements, at most: what lies deeper is no page that a person reads, and counts as hidden. */
 const depthMax = 512;
 
 /** Never fails: any text is some page. */
@@ -65,6 +65,8 @@ export function readHtml(html: string): HtmlText {
   let title = '';
   let language: string | undefined;
   let hidden = 0;
+  /** Elements that are open below the depth. */
+  let deeper = 0;
   /** What each open element is: read, skipped, hidden, or kept as it is (`pre`). */
   const open: { readonly name: string; readonly mode: 'read' | 'skip' | 'hide' | 'keep' }[] = [];
   const mode = () => open.at(-1)?.mode ?? 'read';
@@ -77,17 +79,25 @@ export function readHtml(html: string): HtmlText {
       if (blocks.has(name)) out.push('\n\n');
       if (/^h[1-6]$/.test(name)) out.push(`\n\n${'#'.repeat(Number(name[1]))} `);
       if (name === 'td' || name === 'th') out.push(' | ');
-      if (voids.has(name) || open.length >= depthMax) return;
+      if (voids.has(name)) return;
+      if (open.length >= depthMax) {
+        deeper += 1;
+        return;
+      }
       open.push({ name, mode: modeOf(name, attributes, mode()) });
       if (name === 'pre' && mode() === 'keep') out.push(`${fence}\n`);
     },
     ontext(text) {
       if (isTitle()) title += text;
-      else if (mode() === 'hide') hidden += text.trim().length;
+      else if (mode() === 'hide' || deeper > 0) hidden += text.trim().length;
       else if (mode() === 'keep') out.push(text);
       else if (mode() === 'read') out.push(text.replace(/\s+/g, ' '));
     },
     onclosetag(name) {
+      if (deeper > 0 && !voids.has(name)) {
+        deeper -= 1;
+        return;
+      }
       if (name === 'pre' && mode() === 'keep') out.push(`\n${fence}`);
       if (blocks.has(name) || /^h[1-6]$/.test(name)) out.push('\n\n');
       const at = open.findLastIndex((element) => element.name === name);

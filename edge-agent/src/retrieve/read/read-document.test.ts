@@ -82,8 +82,8 @@ describe('a document that is brought', () => {
     expect(await refused('text/plain', Uint8Array.of(0xff, 0xfe, 65, 0))).toBe('taken');
   });
 
-  it('[LIB14] of any depth is read in the end', () => {
-    const deep = `${'<div>'.repeat(50_000)}bottom`;
-    expect(readHtml(deep).text).toBe('bottom');
+  it('[LIB14] of any depth is read in the end, and what lies deeper than a page does is hidden', () => {
+    const deep = `top ${'<div>'.repeat(50_000)}bottom${'</div>'.repeat(50_000)} end`;
+    expect(readHtml(deep)).toMatchObject({ text: 'top\n\nend', hidden: 6 });
   });
 });
