@@ -313,6 +313,7 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
       router: textRouter,
       clock,
       random: ports.random,
+      log,
       onAnswer: ({ source, degraded }) => tally.textAnswered(source, degraded),
     }),
     ...(ports.library && { collections: { ...ports.library, digestOf: sha256 } }),

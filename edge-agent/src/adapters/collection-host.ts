@@ -22,7 +22,10 @@ export interface CollectionCalls {
   engine(name: string): Result<string | undefined>;
   put(name: string, ...args: Parameters<CollectionFile['put']>): ReturnType<CollectionFile['put']>;
   find(name: string, uri: string): Result<ReturnType<CollectionFile['find']>>;
-  list(name: string): Result<ReturnType<CollectionFile['list']>>;
+  list(
+    name: string,
+    ...args: Parameters<CollectionFile['list']>
+  ): Result<ReturnType<CollectionFile['list']>>;
   vectorsBy(
     name: string,
     digests: readonly string[],
@@ -30,8 +33,11 @@ export interface CollectionCalls {
   remove(name: string, uri: string): Result<number>;
   restore(name: string, uri: string, version: number): ReturnType<CollectionFile['restore']>;
   search(name: string, request: LegsRequest): Result<Legs>;
-  countWords(name: string, words: readonly string[]): Result<WordCounts>;
-  passages(name: string, ids: readonly number[]): Result<ReturnType<CollectionFile['passages']>>;
+  countWords(name: string, ...args: Parameters<CollectionFile['countWords']>): Result<WordCounts>;
+  passages(
+    name: string,
+    ...args: Parameters<CollectionFile['passages']>
+  ): Result<ReturnType<CollectionFile['passages']>>;
   textAt(
     name: string,
     ...args: Parameters<CollectionFile['textAt']>
@@ -80,7 +86,7 @@ export function createCollectionHost(options: CollectionHostOptions): Collection
     engine: (name) => use(name, (file) => ok(file.engine)),
     put: (name, ...args) => use(name, (file) => file.put(...args)),
     find: (name, uri) => use(name, (file) => ok(file.find(uri))),
-    list: (name) => use(name, (file) => ok(file.list())),
+    list: (name, filter) => use(name, (file) => ok(file.list(filter))),
     vectorsBy: (name, digests) => use(name, (file) => ok(file.vectorsBy(digests))),
     remove: (name, uri) => use(name, (file) => file.remove(uri)),
     restore: (name, uri, version) => use(name, (file) => file.restore(uri, version)),
@@ -92,8 +98,8 @@ export function createCollectionHost(options: CollectionHostOptions): Collection
           revision: file.stats().revision,
         }),
       ),
-    countWords: (name, words) => use(name, (file) => ok(file.countWords(words))),
-    passages: (name, ids) => use(name, (file) => ok(file.passages(ids))),
+    countWords: (name, ...args) => use(name, (file) => ok(file.countWords(...args))),
+    passages: (name, ...args) => use(name, (file) => ok(file.passages(...args))),
     textAt: (name, ...args) => use(name, (file) => ok(file.textAt(...args))),
     stats: (name) => use(name, (file) => ok(file.stats())),
     names() {

@@ -207,7 +207,11 @@ function createCollection(
     engine: index?.engine,
     put: (document, nowMs) => writing(() => put(document, nowMs)),
     find: (uri) => statements.currentRecord.get(uri),
-    list: () => statements.records.all(),
+    list: (filter) => {
+      const where = conditionOf(filter);
+      const sql = `SELECT ${recordColumns} FROM document WHERE document.current = 1 ${where.sql} ORDER BY document.uri`;
+      return database.prepare(sql).all(...where.values) as DocumentRecord[];
+    },
     vectorsBy: (digests) => {
       const found = new Map<string, Float32Array<ArrayBuffer>>();
       for (const digest of hasVectors ? digests : []) {
@@ -270,13 +274,34 @@ function createCollection(
         .all(...where.values) as number[];
       return index.search(query, count, new Set(allowed));
     },
-    countWords: (words) => ({
-      counts: words.map((word) => statements.countWord.get(quoted(word))?.count ?? 0),
-      passages: defined(statements.stats.get(), 'counts').passages,
-    }),
-    passages: (ids) => {
-      const rows = ids.map((id) => statements.passage.get(id));
-      return rows.flatMap((row) => (row === undefined ? [] : [passageOf(row)]));
+    countWords: (words, filter) => {
+      const where = conditionOf(filter);
+      const count = (condition: string) =>
+        database
+          .prepare(
+            `SELECT count(*) FROM passage JOIN document ON document.id = passage.document
+             WHERE document.current = 1 ${where.sql} ${condition}`,
+          )
+          .pluck();
+      const having = count('AND passage.id IN (SELECT rowid FROM word WHERE word MATCH ?)');
+      return {
+        counts: words.map((word) => having.get(...where.values, quoted(word)) as number),
+        passages: count('').get(...where.values) as number,
+      };
+    },
+    passages: (ids, filter) => {
+      const where = conditionOf(filter);
+      const rows = database
+        .prepare(
+          `SELECT ${passageColumns} FROM passage JOIN document ON document.id = passage.document
+           WHERE document.current = 1 AND passage.id IN (SELECT value FROM json_each(?)) ${where.sql}`,
+        )
+        .all(JSON.stringify(ids), ...where.values) as PassageRow[];
+      const byId = new Map(rows.map((row) => [row.id, row]));
+      return ids.flatMap((id) => {
+        const row = byId.get(id);
+        return row === undefined ? [] : [passageOf(row)];
+      });
     },
     textAt: (uri, start, end) => {
       const rows = statements.around.all(uri, end, start);
@@ -341,9 +366,10 @@ const recordColumns = `document.uri, document.version, document.digest, document
 
 type Halves = { halves: Buffer };
 
+const passageColumns = `passage.id, passage.ordinal, passage.start, passage."end", passage.heading, passage.text,
+  document.uri, document.title, document.digest, document.version, document.trust, document.pages`;
+
 function prepareStatements(database: Database.Database) {
-  const passageColumns = `passage.id, passage.ordinal, passage.start, passage."end", passage.heading, passage.text,
-    document.uri, document.title, document.digest, document.version, document.trust, document.pages`;
   const halves = (sql: string) => {
     const statement = database.prepare<[number | string], Halves>(sql);
     return { get: (key: number | string): Buffer | undefined => statement.get(key)?.halves };
@@ -398,16 +424,9 @@ function prepareStatements(database: Database.Database) {
     bump: database.prepare('UPDATE about SET revision = revision + 1'),
     record: record('document.id = ?'),
     currentRecord: record('document.uri = ? AND document.current = 1'),
-    records: record('document.current = 1 ORDER BY document.uri'),
-    passage: database.prepare<[number], PassageRow>(
-      `SELECT ${passageColumns} FROM passage JOIN document ON document.id = passage.document WHERE passage.id = ?`,
-    ),
     around: database.prepare<[string, number, number], PassageRow>(
       `SELECT ${passageColumns} FROM passage JOIN document ON document.id = passage.document
        WHERE document.uri = ? AND document.current = 1 AND passage.start < ? AND passage."end" > ? ORDER BY ordinal`,
-    ),
-    countWord: database.prepare<[string], { count: number }>(
-      'SELECT count(*) AS count FROM word WHERE word MATCH ?',
     ),
     stats: database.prepare<[], ReturnType<CollectionFile['stats']>>(
       `SELECT (SELECT count(*) FROM document WHERE current = 1) AS documents,

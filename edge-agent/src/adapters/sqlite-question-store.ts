@@ -1,6 +1,7 @@
 // The QuestionStore over SQLite, in the agent's own database.
 
 import type { Said } from '@skerry/sync-protocol';
+import { passageKey } from '../retrieve/passage.ts';
 import type { QuestionRecord, QuestionStore } from '../retrieve/question-store.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
 
@@ -71,12 +72,10 @@ export function createSqliteQuestionStore(
     },
     lateAfter: (after, recordsMax) => late.all(after, recordsMax).map(recordOf),
     forget(passages) {
-      const quoted = new Set(passages.map(({ collection, id }) => `${collection} ${id}`));
+      const quoted = new Set(passages.map(passageKey));
       const naming = all
         .all()
-        .filter((row) =>
-          recordOf(row).passages.some(({ collection, id }) => quoted.has(`${collection} ${id}`)),
-        );
+        .filter((row) => recordOf(row).passages.some((passage) => quoted.has(passageKey(passage))));
       for (const { request_id } of naming) remove.run(request_id);
       return naming.length;
     },

@@ -24,6 +24,11 @@ export interface CollectionRoutes {
 }
 
 const principalSchema = z.string().min(1).max(128);
+/** Separated by commas. Whoever may call this API may act as any: the app on this device vouches for them. */
+const principalsSchema = z
+  .string()
+  .transform((text) => text.split(',').flatMap((name) => name.trim() || []))
+  .pipe(z.array(principalSchema).max(64));
 const metaSchema = z.record(z.string().min(1).max(64), z.string().max(256));
 
 const searchSchema = z.strictObject({
@@ -84,7 +89,10 @@ export function collectionRoutes({ library, digestOf, readInThread }: Collection
   app.get('/collections/:name/documents', async (c) => {
     const thread = await openNamed(library, c);
     if (!thread.ok) return refuse(c, thread.error);
-    const listed = await thread.value.list();
+    const principals = principalsSchema.safeParse(c.req.query('principals') ?? '');
+    if (!principals.success)
+      return refuse(c, failure('invalid_argument', describeIssues(principals.error, 'principals')));
+    const listed = await thread.value.list({ principals: principals.data });
     return listed.ok ? c.json({ documents: listed.value }) : refuse(c, listed.error);
   });
 

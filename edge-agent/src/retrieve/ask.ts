@@ -11,8 +11,8 @@ import {
   isVerified,
 } from './extract-answer.ts';
 import type { FoundPassage, Library } from './library.ts';
-import { contentWordsOf } from './match-query.ts';
-import type { Passage, Reader, SearchFilter } from './passage.ts';
+import { queryWordsOf } from './match-query.ts';
+import { type Passage, passageKey, type Reader, type SearchFilter } from './passage.ts';
 
 export interface AskRequest {
   readonly question: string;
@@ -71,7 +71,7 @@ export async function askLibrary(
     snapshots,
   };
   const candidates = shortlist(candidatesOf(found.map(({ passage }) => passage)), question);
-  const rarity = await rarityOf(library, question, collections);
+  const rarity = await rarityOf(library, request);
   if (!rarity.ok) return rarity;
   const similarities = vector && (await similaritiesOf(library, vector, candidates));
   if (similarities?.ok === false) return similarities;
@@ -79,12 +79,12 @@ export async function askLibrary(
     rarity: rarity.value,
     ...(similarities === undefined ? {} : { similarities: similarities.value }),
     passageSimilarity: new Map(
-      found.map(({ passage, similarity = 0 }) => [passage.id, similarity]),
+      found.map(({ passage, similarity = 0 }) => [passageKey(passage), similarity]),
     ),
   });
   if (extract === undefined) return ok(nothing);
   const confidence = confidenceOf(extract.features, model);
-  const checked = await checkCitations(library, extract.citations);
+  const checked = await checkCitations(library, extract.citations, reader);
   if (!checked.ok) return checked;
   const knows = confidence >= model.threshold && checked.value.every(({ verified }) => verified);
   return ok({
@@ -99,7 +99,7 @@ export async function askLibrary(
 /** Those of more than there is time for that share most words with the question, in their order. */
 function shortlist(candidates: readonly Candidate[], question: string): readonly Candidate[] {
   if (candidates.length <= candidatesMax) return candidates;
-  const words = contentWordsOf(question);
+  const words = queryWordsOf(question);
   const score = ({ text }: Candidate): number => {
     const lower = text.toLowerCase();
     return words.filter((word) => lower.includes(word.slice(0, 5))).length;
@@ -127,19 +127,18 @@ async function similaritiesOf(
   );
 }
 
-/** As BM25 weighs a word, and above 0. */
+/** As BM25 weighs a word, and above 0: among what the reader may read, or it would tell of the rest. */
 async function rarityOf(
   { collections }: Library,
-  question: string,
-  names: readonly string[],
+  { question, collections: names, reader }: AskRequest,
 ): Promise<Result<ReadonlyMap<string, number>>> {
-  const words = [...new Set(contentWordsOf(question))];
+  const words = queryWordsOf(question);
   const counts = new Map(words.map((word) => [word, 0]));
   let passages = 0;
   for (const name of names) {
     const thread = await collections.open(name);
     if (!thread.ok) return thread;
-    const counted = await thread.value.countWords(words);
+    const counted = await thread.value.countWords(words, { principals: reader.principals });
     if (!counted.ok) return counted;
     passages += counted.value.passages;
     for (const [i, word] of words.entries())
@@ -148,24 +147,25 @@ async function rarityOf(
   return ok(new Map([...counts].map(([word, n]) => [word, Math.log(1 + passages / (n + 0.5))])));
 }
 
-/** Each against what its collection holds now. */
+/** Each against what its collection holds now for this reader. */
 export async function checkCitations(
   { collections }: Pick<Library, 'collections'>,
   citations: readonly Citation[],
+  reader: Reader,
 ): Promise<Result<readonly CheckedCitation[]>> {
   const stored = new Map<string, Passage>();
   for (const name of new Set(citations.map(({ collection }) => collection))) {
     const thread = await collections.open(name);
     if (!thread.ok) return thread;
     const ids = citations.filter(({ collection }) => collection === name).map((c) => c.passage);
-    const read = await thread.value.passages(ids);
+    const read = await thread.value.passages(ids, { principals: reader.principals });
     if (!read.ok) return read;
-    for (const passage of read.value) stored.set(`${name} ${passage.id}`, passage);
+    for (const passage of read.value) stored.set(passageKey(passage), passage);
   }
   return ok(
     citations.map((citation) => ({
       ...citation,
-      verified: isVerified(citation, stored.get(`${citation.collection} ${citation.passage}`)),
+      verified: isVerified(citation, stored.get(passageKey({ ...citation, id: citation.passage }))),
     })),
   );
 }

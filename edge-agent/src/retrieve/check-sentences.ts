@@ -1,13 +1,15 @@
 // What a language model has said, sentence by sentence, against the passages that it names: mechanically, since nobody
 // here can judge meaning. A sentence whose numbers and most of whose words its passage does not have is marked, not hidden.
 
-import { ok, type Result } from '@skerry/shared';
-import type { Quote } from '@skerry/sync-protocol';
+import { err, failure, ok, type Result } from '@skerry/shared';
+import { type Quote, quoteCharactersMax, saidCharactersMax } from '@skerry/sync-protocol';
 import { type CheckedCitation, checkCitations } from './ask.ts';
+import type { TextAt } from './collection-file.ts';
+import type { CollectionThread } from './collections.ts';
 import type { Citation } from './extract-answer.ts';
 import type { Library } from './library.ts';
 import { contentWordsOf, wordsOf } from './match-query.ts';
-import type { Passage } from './passage.ts';
+import type { Passage, Reader } from './passage.ts';
 import { atomsOf } from './split-text.ts';
 
 export interface CheckedSaid {
@@ -17,69 +19,124 @@ export interface CheckedSaid {
   readonly unverified: readonly string[];
 }
 
+/** In OpenAI's API nobody says who asks: for everybody. */
+const everybody: Reader = { principals: [] };
 const mark = /\s*\[(\d{1,2})\]/g;
+/** `2.`: numbers a sentence, and claims nothing. */
+const bullet = /^\(?\d{1,2}[.)]$/;
 /** Of a sentence's content words, those that its passage must have. */
 const supportMin = 0.6;
 
-/** Fails where a collection cannot be read. */
+/**
+ * Fails where a collection cannot be read.
+ * @param passages by their numbers, from 1; undefined: one that is not there any more
+ */
 export async function checkSentences(
   library: Pick<Library, 'collections'>,
   said: string,
-  passages: readonly Passage[],
+  passages: readonly (Passage | undefined)[],
 ): Promise<Result<CheckedSaid>> {
+  const text = said.trim().slice(0, saidCharactersMax);
   const citations: Citation[] = [];
   const unverified: string[] = [];
-  for (const { start, end } of atomsOf(joinMarks(said))) {
-    const sentence = joinMarks(said).slice(start, end).trim();
-    const plain = sentence.replace(mark, '').trim();
-    if (contentWordsOf(plain).length < 2) continue;
+  for (const { sentence, plain } of claimsOf(text)) {
     const named = [...sentence.matchAll(mark)].map(([, number]) => passages[Number(number) - 1]);
     const bearing = named.filter((passage) => passage !== undefined && bearsOut(passage, plain));
     if (bearing.length === 0) unverified.push(plain);
     for (const passage of bearing)
       if (passage !== undefined) citations.push(citationIn(passage, plain));
   }
-  const checked = await checkCitations(library, citations);
-  if (!checked.ok) return checked;
-  const text = said.trim();
-  return ok({ text, citations: checked.value, unverified });
+  const checked = await checkCitations(library, citations, everybody);
+  return checked.ok ? ok({ text, citations: checked.value, unverified }) : checked;
 }
 
 /**
  * What a library elsewhere has said, by what it says that it has said it from: looked up in the documents that are here
- * too. What is not here cannot be looked up, and is marked.
+ * too. What is not here cannot be looked up. A sentence stands where what was looked up is what it says.
  */
 export async function checkQuotes(
   { collections }: Pick<Library, 'collections'>,
-  text: string,
+  said: string,
   quotes: readonly Quote[],
 ): Promise<Result<CheckedSaid>> {
   const names = await collections.list();
   if (!names.ok) return names;
+  const threads: CollectionThread[] = [];
+  for (const name of names.value) {
+    const thread = await collections.open(name);
+    if (!thread.ok) return thread;
+    threads.push(thread.value);
+  }
   const citations: CheckedCitation[] = [];
   for (const quote of quotes) {
+    const stored = await lookUp(threads, quote);
+    if (!stored.ok) return stored;
     const unknown = { ...quote, collection: '', version: 0, passage: 0, verified: false };
-    let checked: CheckedCitation = unknown;
-    for (const collection of names.value) {
-      const thread = await collections.open(collection);
-      if (!thread.ok) return thread;
-      const there = await thread.value.textAt(quote.uri, quote.start, quote.end);
-      if (!there.ok) return there;
-      if (there.value?.digest !== quote.digest || there.value.text !== quote.text) continue;
-      const { version, passage } = there.value;
-      checked = { ...quote, collection, version, passage, verified: true };
-    }
-    citations.push(checked);
+    citations.push(stored.value ?? unknown);
   }
-  const unverified = citations.filter(({ verified }) => !verified).map((citation) => citation.text);
-  return ok({ text: text.trim(), citations, unverified });
+  const text = said.trim().slice(0, saidCharactersMax);
+  const verified = citations.filter((citation) => citation.verified);
+  const whole = oneSpaced(verified.map((citation) => citation.text).join(' '));
+  const unverified = claimsOf(text)
+    .map(({ plain }) => plain)
+    .filter(
+      (plain) =>
+        !whole.includes(oneSpaced(plain)) && !verified.some((each) => bearsOut(each, plain)),
+    );
+  return ok({ text, citations, unverified });
 }
+
+/** Of what others have said: it is no answer where nothing in the library bears any of it out. */
+export function knowing(said: Result<CheckedSaid>): Result<CheckedSaid> {
+  if (!said.ok || said.value.citations.some(({ verified }) => verified)) return said;
+  return err(failure('not_found', 'nobody else knows'));
+}
+
+/** The quote as it is stored here, with the title and the heading that are its own here; undefined where it is not. */
+async function lookUp(
+  threads: readonly CollectionThread[],
+  quote: Quote,
+): Promise<Result<CheckedCitation | undefined>> {
+  const stands = (there: TextAt | undefined): there is TextAt =>
+    there?.digest === quote.digest && there.text === quote.text;
+  for (const thread of threads) {
+    const there = await thread.textAt(quote.uri, quote.start, quote.end);
+    if (!there.ok) return there;
+    if (!stands(there.value)) continue;
+    const { version, passage } = there.value;
+    const stored = await thread.passages([passage], everybody);
+    if (!stored.ok) return stored;
+    const [own] = stored.value;
+    if (own === undefined) continue;
+    const { title, heading } = own;
+    const at = { collection: thread.name, version, passage };
+    return ok({ ...quote, ...at, title, heading, verified: true });
+  }
+  return ok(undefined);
+}
+
+/** Sentences that claim something: two words of content, or a number. */
+function claimsOf(said: string): readonly { readonly sentence: string; readonly plain: string }[] {
+  const joined = joinMarks(said);
+  return atomsOf(joined).flatMap(({ start, end }) => {
+    const sentence = joined.slice(start, end).trim();
+    const plain = sentence.replace(mark, '').trim();
+    const claims =
+      contentWordsOf(plain).length >= 2 || (/\p{N}/u.test(plain) && !bullet.test(plain));
+    return claims ? [{ sentence, plain }] : [];
+  });
+}
+
+const oneSpaced = (text: string): string => text.replace(/\s+/g, ' ');
 
 /** `… done. [2]` cites with the sentence before. */
 const joinMarks = (said: string): string => said.replace(/([.!?])((?:\s*\[\d{1,2}\])+)/g, '$2$1');
 
-function bearsOut(passage: Passage, sentence: string): boolean {
-  const has = new Set(wordsOf(`${passage.title} ${passage.heading} ${passage.text}`));
+function bearsOut(
+  { title, heading, text }: Pick<Passage, 'title' | 'heading' | 'text'>,
+  sentence: string,
+): boolean {
+  const has = new Set(wordsOf(`${title} ${heading} ${text}`));
   const words = contentWordsOf(sentence);
   const numbers = words.filter((word) => /\d/.test(word));
   if (numbers.some((number) => !has.has(number))) return false;
@@ -104,7 +161,7 @@ function citationIn(passage: Passage, sentence: string): Citation {
   }
   const { collection, uri, title, heading, version, digest, id, page } = passage;
   const whole = passage.text.slice(best.start, best.end);
-  const text = whole.trim();
+  const text = whole.trim().slice(0, quoteCharactersMax);
   const start = passage.start + best.start + whole.indexOf(text);
   return {
     collection,

@@ -64,7 +64,8 @@ export interface CollectionFile {
   /** The document's new version; the one before stays, and is not found any more. */
   put(document: PreparedDocument, nowMs: number): Result<DocumentRecord>;
   find(uri: string): DocumentRecord | undefined;
-  list(): readonly DocumentRecord[];
+  /** Those that it lets through, and no others. */
+  list(filter: CollectionFilter): readonly DocumentRecord[];
   /** Vectors that are there already, by the digest of their text. */
   vectorsBy(digests: readonly string[]): ReadonlyMap<string, Float32Array<ArrayBuffer>>;
   /** All versions of it. Their bytes are gone from the file when it returns. Returns how many there were. */
@@ -75,9 +76,9 @@ export interface CollectionFile {
   searchWords(match: string, count: number, filter: CollectionFilter): readonly Ranked[];
   /** By cosine, best first. */
   searchVectors(query: Float32Array, count: number, filter: CollectionFilter): readonly Ranked[];
-  countWords(words: readonly string[]): WordCounts;
-  /** In the order of the ids; those that are gone are left out. */
-  passages(ids: readonly number[]): readonly Passage[];
+  countWords(words: readonly string[], filter: CollectionFilter): WordCounts;
+  /** In the order of the ids; those that are gone, of an earlier version, or not let through are left out. */
+  passages(ids: readonly number[], filter: CollectionFilter): readonly Passage[];
   /** What stands there in the document as it is now; undefined where it has no such place. */
   textAt(uri: string, start: number, end: number): TextAt | undefined;
   stats(): CollectionStats;

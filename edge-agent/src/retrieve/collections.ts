@@ -32,7 +32,7 @@ export interface CollectionThread {
   readonly engine: string | undefined;
   put(document: PreparedDocument, nowMs: number): Promise<Result<DocumentRecord>>;
   find(uri: string): Promise<Result<DocumentRecord | undefined>>;
-  list(): Promise<Result<readonly DocumentRecord[]>>;
+  list(filter: CollectionFilter): Promise<Result<readonly DocumentRecord[]>>;
   vectorsBy(
     digests: readonly string[],
   ): Promise<Result<ReadonlyMap<string, Float32Array<ArrayBuffer>>>>;
@@ -41,8 +41,8 @@ export interface CollectionThread {
   /** Both legs, on one state of the collection. */
   search(request: LegsRequest): Promise<Result<Legs>>;
   /** Of each word the passages that have it in some form, and how many there are. */
-  countWords(words: readonly string[]): Promise<Result<WordCounts>>;
-  passages(ids: readonly number[]): Promise<Result<readonly Passage[]>>;
+  countWords(words: readonly string[], filter: CollectionFilter): Promise<Result<WordCounts>>;
+  passages(ids: readonly number[], filter: CollectionFilter): Promise<Result<readonly Passage[]>>;
   textAt(uri: string, start: number, end: number): Promise<Result<TextAt | undefined>>;
   stats(): Promise<Result<CollectionStats>>;
 }

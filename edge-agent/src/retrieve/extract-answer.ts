@@ -1,8 +1,8 @@
 // An answer in the library's own words: the sentences that say most of what was asked, each with where it stands. Nothing
 // is made up, so nothing is cited that is not there; whether it is an answer is told by a confidence that is calibrated.
 
-import { contentWordsOf, wordsOf } from './match-query.ts';
-import type { Passage, Span } from './passage.ts';
+import { queryWordsOf, wordsOf } from './match-query.ts';
+import { type Passage, passageKey, type Span } from './passage.ts';
 import { atomsOf } from './split-text.ts';
 
 /** Where a sentence of an answer stands, and what stands there: one is checked by the other. */
@@ -34,8 +34,8 @@ export interface Weighing {
   readonly rarity: ReadonlyMap<string, number>;
   /** Cosine of the question and each candidate, in their order; absent where there is no embedder. */
   readonly similarities?: readonly number[];
-  /** Of each passage, by id: the cosine of the search. */
-  readonly passageSimilarity: ReadonlyMap<number, number>;
+  /** Of each passage, by its key: the cosine of the search. */
+  readonly passageSimilarity: ReadonlyMap<string, number>;
 }
 
 export interface Extract {
@@ -88,7 +88,7 @@ export function extractAnswer(
   candidates: readonly Candidate[],
   weighing: Weighing,
 ): Extract | undefined {
-  const words = contentWordsOf(question);
+  const words = queryWordsOf(question);
   const scores = candidates.map((candidate, i) => scoreOf(words, candidate, i, weighing));
   const best = scores.indexOf(Math.max(...scores));
   const first = candidates[best];
@@ -122,7 +122,7 @@ function chooseAround(
   let from = best;
   let to = best;
   const isNext = (a: number, b: number): boolean =>
-    candidates[a]?.passage.id === candidates[b]?.passage.id && (scores[b] ?? 0) >= enough;
+    keyAt(candidates, a) === keyAt(candidates, b) && (scores[b] ?? 0) >= enough;
   while (to - from + 1 < answerSentencesMax) {
     const before = isNext(from, from - 1) ? (scores[from - 1] as number) : -1;
     const after = isNext(to, to + 1) ? (scores[to + 1] as number) : -1;
@@ -132,6 +132,11 @@ function chooseAround(
   }
   return candidates.slice(from, to + 1);
 }
+
+const keyAt = (candidates: readonly Candidate[], i: number): string | undefined => {
+  const passage = candidates[i]?.passage;
+  return passage && passageKey(passage);
+};
 
 /** Of half: what its vector says; of the other: how many of the question's words it has. */
 function scoreOf(
@@ -145,7 +150,9 @@ function scoreOf(
   const similarity = similarities?.[i];
   const lexical = 0.7 * own + 0.3 * around;
   if (similarity === undefined) return lexical;
-  return 0.4 * lexical + 0.45 * similarity + 0.15 * (passageSimilarity.get(passage.id) ?? 0);
+  return (
+    0.4 * lexical + 0.45 * similarity + 0.15 * (passageSimilarity.get(passageKey(passage)) ?? 0)
+  );
 }
 
 /** The share of the words, by their rarity, that a text has in some form. */
@@ -157,7 +164,7 @@ function coverageOf(
   const has = [...new Set(wordsOf(text))];
   let all = 0;
   let found = 0;
-  for (const word of new Set(words)) {
+  for (const word of words) {
     const weight = rarity.get(word) ?? 1;
     all += weight;
     if (has.some((other) => isSameWord(word, other))) found += weight;

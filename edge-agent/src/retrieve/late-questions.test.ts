@@ -1,7 +1,7 @@
 import { createRandom, err, failure, ok, silentLog } from '@skerry/shared';
 import { sha256 } from '@skerry/shared/node';
 import { createVirtualClock, unwrap } from '@skerry/shared/testing';
-import type { Question, Said } from '@skerry/sync-protocol';
+import { type Question, questionSchema, type Said } from '@skerry/sync-protocol';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createDirectCollections } from '../adapters/collections-over.ts';
 import { openDatabase } from '../adapters/sqlite-database.ts';
@@ -10,8 +10,9 @@ import { createSqliteQuestionStore } from '../adapters/sqlite-question-store.ts'
 import { agentConfigSchema } from '../config.ts';
 import { describeRecord } from '../infer/describe-record.ts';
 import { createLateAnswers } from '../infer/late-answers.ts';
+import { createWordEmbedder } from '../testing/word-embedder.ts';
 import { createLateQuestions } from './late-questions.ts';
-import { createLibrary } from './library.ts';
+import { createLibrary, type Library } from './library.ts';
 
 const text = '# Valve\n\nThe relief valve of the boiler opens at 12 bar and closes at 9 bar.';
 
@@ -28,21 +29,23 @@ async function open(refuses = false) {
   const store = createSqliteQuestionStore(database, config);
   const asked: Question[] = [];
   let settled = 0;
-  const late = createLateQuestions({
-    library,
-    store,
-    append(body, effect) {
-      if (refuses) return err(failure('overloaded', 'the outbox is full'));
-      asked.push(body);
-      return outbox.append(body, 0, effect);
-    },
-    clock,
-    random: createRandom(1),
-    log: silentLog,
-    onSettled: (count) => {
-      settled += count;
-    },
-  });
+  const lateOver = (library: Library) =>
+    createLateQuestions({
+      library,
+      store,
+      append(body, effect) {
+        if (refuses) return err(failure('overloaded', 'the outbox is full'));
+        asked.push(body);
+        return outbox.append(body, 0, effect);
+      },
+      clock,
+      random: createRandom(1),
+      log: silentLog,
+      onSettled: (count) => {
+        settled += count;
+      },
+    });
+  const late = lateOver(library);
   const search = {
     collections: ['manuals'],
     text: 'relief valve',
@@ -60,6 +63,8 @@ async function open(refuses = false) {
   const none = { get: () => undefined, lateAfter: () => [], lastSettled: () => 0 };
   return {
     late,
+    lateOver,
+    search,
     store,
     asked,
     question,
@@ -130,18 +135,100 @@ describe('a question that nobody could answer at once', () => {
     });
   });
 
+  it('[LIB18] that somebody answers from nothing, or from what is not here, is not answered', async () => {
+    const world = await open();
+    const quote = { uri: 'x.md', title: '', heading: '', digest: sha256(new Uint8Array()) };
+    const quotes = [{ ...quote, start: 0, end: 1, text: 'x' }];
+    for (const outcome of [
+      { kind: 'said' as const, text: 'I do not know.', model: 'big' },
+      { kind: 'said' as const, text: 'It opens at 12 bar.', model: 'depot', quotes: [] },
+      { kind: 'said' as const, text: 'It opens at 12 bar.', model: 'depot', quotes },
+    ]) {
+      const requestId = unwrap(world.late.ask(world.question));
+      world.late.record({ kind: 'said', requestId, outcome });
+      await world.late.check();
+      const record = world.answers.get(requestId);
+      expect(record).toMatchObject({ delivery: 'late', failed: { code: 'not_found' } });
+      expect(record).not.toHaveProperty('said');
+    }
+  });
+
+  it('[QUE4] is checked against the passages it was asked with: what replaced one, or hides it, bears nothing out', async () => {
+    const second = '# Pump\n\nThe pump of the relief valve runs at 240 volts.';
+    const digestOf = (text: string) => sha256(new TextEncoder().encode(text));
+    const worldOf = async () => {
+      const world = await open();
+      const pump = {
+        uri: 'pump.md',
+        title: 'Pump',
+        text: second,
+        digest: digestOf(second),
+        trust: 1,
+      };
+      unwrap(await world.library.add('manuals', pump));
+      const { found } = unwrap(await world.library.search(world.search));
+      expect(found.map(({ passage }) => passage.uri).sort()).toEqual(['pump.md', 'valve.md']);
+      const id = unwrap(world.late.ask({ ...world.question, found }));
+      const number = (uri: string) => 1 + found.findIndex(({ passage }) => passage.uri === uri);
+      const words = `It runs at 240 volts [${number('pump.md')}]. It opens at 12 bar [${number('valve.md')}].`;
+      world.late.record(said(id, words));
+      return { world, id };
+    };
+    for (const uri of ['valve.md', 'pump.md']) {
+      const { world, id } = await worldOf();
+      const changed = `${uri === 'valve.md' ? text : second}\n`;
+      const readers = ['crew'];
+      const digest = digestOf(changed);
+      unwrap(
+        await world.library.add('manuals', {
+          uri,
+          title: uri,
+          text: changed,
+          digest,
+          readers,
+          trust: 1,
+        }),
+      );
+      await world.late.check();
+      const other = uri === 'valve.md' ? 'pump.md' : 'valve.md';
+      expect(world.answers.get(id)).toMatchObject({
+        said: {
+          citations: [{ uri: other, verified: true }],
+          unverified: [uri === 'valve.md' ? 'It opens at 12 bar.' : 'It runs at 240 volts.'],
+        },
+      });
+    }
+  });
+
+  it('[QUE4] is no longer than what the cloud takes, whatever was found', async () => {
+    const world = await open();
+    const found = world.question.found.map((each) => ({
+      ...each,
+      passage: { ...each.passage, text: ' \n'.repeat(2_000) },
+    }));
+    const library = {
+      ...world.library,
+      embedder: { ...createWordEmbedder(), countTokens: () => 1 },
+    };
+    const late = world.lateOver(library);
+    const many = Array.from({ length: 9 }, () => found).flat();
+    unwrap(late.ask({ ...world.question, question: '?'.repeat(30_000), found: many }));
+    unwrap(late.ask({ ...world.question, found: many }));
+    for (const asked of world.asked) expect(questionSchema.safeParse(asked).success).toBe(true);
+    expect(world.asked[1]?.messages[1]?.content).toContain('<passage number="3"');
+  });
+
   it('[QUE5] is answered once: what comes again, or to a stranger, changes nothing', async () => {
     const world = await open();
     const id = unwrap(world.late.ask(world.question));
-    for (const words of ['First words are these.', 'Second words are those.']) {
+    const first = 'It opens at 12 bar [1].';
+    for (const words of [first, 'It closes at 9 bar [1].']) {
       world.late.record(said(id, words));
       await world.late.check();
     }
     world.late.record(said('stranger', 'x'));
     await world.late.check();
-    expect(world.answers.lateAfter(0, 9)).toMatchObject([
-      { said: { text: 'First words are these.' } },
-    ]);
+    expect(world.answers.lateAfter(0, 9)).toMatchObject([{ said: { text: first } }]);
   });
 
   it('[QUE5] is given out also where it comes while others are checked', async () => {

@@ -2,11 +2,11 @@
 // against the library when something is said.
 
 import { type Clock, createId, type Log, ok, type Random, type Result } from '@skerry/shared';
-import { type Question, questionCharactersMax, type Said } from '@skerry/sync-protocol';
-import { type CheckedSaid, checkQuotes, checkSentences } from './check-sentences.ts';
+import type { Question, Said } from '@skerry/sync-protocol';
+import { type CheckedSaid, checkQuotes, checkSentences, knowing } from './check-sentences.ts';
 import type { FoundPassage, Library } from './library.ts';
 import type { Passage } from './passage.ts';
-import { promptFor } from './prompt.ts';
+import { askedCharactersMax, promptFor } from './prompt.ts';
 import type { PassageRef, QuestionRecord, QuestionStore } from './question-store.ts';
 
 export interface LateQuestionsPorts {
@@ -41,21 +41,24 @@ export interface LateQuestions {
 }
 
 const promptTokensMax = 1_500;
-const promptCharactersMax = questionCharactersMax - 2_000;
 
 export function createLateQuestions(ports: LateQuestionsPorts): LateQuestions {
   const { library, store, append, clock, random, log, onSettled } = ports;
   let checking: Promise<void> | undefined;
   let again = false;
 
-  const readPassages = async (refs: readonly PassageRef[]): Promise<Result<readonly Passage[]>> => {
-    const passages: Passage[] = [];
-    for (const { collection, id } of refs) {
+  /** By their numbers: one that has gone, or is not what was asked about any more, leaves its place empty. */
+  const readPassages = async (
+    refs: readonly PassageRef[],
+  ): Promise<Result<readonly (Passage | undefined)[]>> => {
+    const passages: (Passage | undefined)[] = [];
+    for (const { collection, id, digest, version } of refs) {
       const thread = await library.collections.open(collection);
       if (!thread.ok) return thread;
-      const read = await thread.value.passages([id]);
+      const read = await thread.value.passages([id], { principals: [] });
       if (!read.ok) return read;
-      passages.push(...read.value);
+      const [now] = read.value;
+      passages.push(now?.digest === digest && now.version === version ? now : undefined);
     }
     return ok(passages);
   };
@@ -64,9 +67,9 @@ export function createLateQuestions(ports: LateQuestionsPorts): LateQuestions {
     { passages }: QuestionRecord,
     { text, quotes }: Extract<Said['outcome'], { kind: 'said' }>,
   ): Promise<Result<CheckedSaid>> => {
-    if (quotes !== undefined) return checkQuotes(library, text, quotes);
+    if (quotes !== undefined) return knowing(await checkQuotes(library, text, quotes));
     const read = await readPassages(passages);
-    return read.ok ? checkSentences(library, text, read.value) : read;
+    return read.ok ? knowing(await checkSentences(library, text, read.value)) : read;
   };
 
   const settle = async (record: QuestionRecord, outcome: Said['outcome']): Promise<void> => {
@@ -76,10 +79,10 @@ export function createLateQuestions(ports: LateQuestionsPorts): LateQuestions {
       return store.settle(requestId, { failed: { code, message } });
     }
     const said = await judge(record, outcome);
-    // A collection that cannot be read bears nothing out: what was said is given all the same, and marked.
-    const nothing = { text: outcome.text, citations: [], unverified: [outcome.text] };
-    const checked = said.ok ? said.value : nothing;
-    store.settle(requestId, { said: { ...checked, model: outcome.model } });
+    if (said.ok) return store.settle(requestId, { said: { ...said.value, model: outcome.model } });
+    // What nothing bears out is no answer [LIB18], also where the collection cannot be read.
+    const { code, message } = said.error;
+    store.settle(requestId, { failed: { code, message } });
   };
 
   /** Until nothing is left: what comes meanwhile is looked at too. */
@@ -98,7 +101,7 @@ export function createLateQuestions(ports: LateQuestionsPorts): LateQuestions {
     ask({ question, model, answerModel, confidence, found }) {
       const requestId = createId(clock.nowMs(), random);
       const count = library.embedder?.countTokens;
-      const short = question.slice(0, promptCharactersMax);
+      const short = question.slice(0, askedCharactersMax);
       const { messages, passages } = promptFor(short, found, promptTokensMax, count);
       const appended = append(
         { kind: 'question', requestId, model: answerModel, messages: [...messages] },
@@ -109,7 +112,12 @@ export function createLateQuestions(ports: LateQuestionsPorts): LateQuestions {
             question: short,
             appendedMs: clock.nowMs(),
             confidence,
-            passages: passages.map(({ collection, id }) => ({ collection, id })),
+            passages: passages.map(({ collection, id, digest, version }) => ({
+              collection,
+              id,
+              digest,
+              version,
+            })),
           }),
       );
       return appended.ok ? ok(requestId) : appended;

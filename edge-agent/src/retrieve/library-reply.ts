@@ -2,6 +2,7 @@
 
 import type { ChatReply, ChatRequest, TextDecision } from '@skerry/models/openai';
 import { ok, type Result } from '@skerry/shared';
+import { quoteHeadingCharactersMax, quoteTitleCharactersMax } from '@skerry/sync-protocol';
 import type { CheckedCitation, LibraryAnswer } from './ask.ts';
 import type { CheckedSaid } from './check-sentences.ts';
 
@@ -59,10 +60,13 @@ function completionOf({ request, id, nowMs, said, answer, pending }: LibraryRepl
   };
 }
 
+/** A library elsewhere reads it as a quote, and no longer ones. */
 const describeCitation = ({ passage: _, ...citation }: CheckedCitation) => ({
   type: 'char_location',
   cited_text: citation.text,
   ...citation,
+  title: citation.title.slice(0, quoteTitleCharactersMax),
+  heading: citation.heading.slice(0, quoteHeadingCharactersMax),
 });
 
 /** One chunk with the words, and one that ends it: nothing of it is known before all is. */

@@ -1,17 +1,29 @@
-import type { ChatRequest, TextServer } from '@skerry/models/openai';
-import { createRandom, err, failure, ok, silentLog } from '@skerry/shared';
+import { type ChatRequest, citationsOf, contentOf, type TextServer } from '@skerry/models/openai';
+import { createRandom, err, failure, type Log, ok, silentLog } from '@skerry/shared';
 import { sha256 } from '@skerry/shared/node';
 import { createVirtualClock, unwrap } from '@skerry/shared/testing';
+import { readQuotes, saidCharactersMax } from '@skerry/sync-protocol';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createDirectCollections } from '../adapters/collections-over.ts';
 import { createWordEmbedder } from '../testing/word-embedder.ts';
 import { createLibrary } from './library.ts';
-import { createLibraryText } from './library-text.ts';
+import { createLibraryText, type LibraryTextPorts } from './library-text.ts';
 
 const text =
   '# Pump\n\nThe pump of the cooling circuit is bled at the brass valve above the motor. The relief valve opens at 12 bar.';
 
-async function open(says?: (request: ChatRequest) => string, more = '', sure = 0.8) {
+interface World {
+  readonly citations?: () => unknown;
+  readonly log?: Log;
+  readonly late?: LibraryTextPorts['late'];
+}
+
+async function open(
+  says?: (request: ChatRequest) => string,
+  more = '',
+  sure = 0.8,
+  { citations, log = silentLog, late }: World = {},
+) {
   const embedder = createWordEmbedder(64, sure);
   const collections = createDirectCollections({ folder: ':memory:', embedder });
   onTestFinished(() => collections.close());
@@ -34,7 +46,9 @@ async function open(says?: (request: ChatRequest) => string, more = '', sure = 0
     async chat(request) {
       asked.push(request);
       if (says === undefined) return err(failure('unavailable', 'link down'));
-      const completion = { choices: [{ message: { content: says(request) } }] };
+      const completion = {
+        choices: [{ message: { content: says(request), citations: citations?.() } }],
+      };
       return ok({
         completion,
         decision: { source: 'cloud', reason: 'not confident', degraded: false },
@@ -47,6 +61,8 @@ async function open(says?: (request: ChatRequest) => string, more = '', sure = 0
     text: server,
     clock,
     random: createRandom(1),
+    log,
+    late,
     answerModel: 'small',
   });
   const chat = async (content: string, more: Partial<ChatRequest> = {}) => {
@@ -112,18 +128,88 @@ describe('the library in OpenAI’s API', () => {
 
   it('[LIB16] marks what no passage bears out: another number, no passage named, one that is not there', async () => {
     const said =
-      'The relief valve opens at 21 bar [1]. The relief valve opens at 12 bar. The brass valve is above the motor [7].';
+      'The relief valve opens at 12 bar [1]. The relief valve opens at 21 bar [1]. The relief valve opens at 12 bar. The brass valve is above the motor [7]. It is 240.';
     const { chat } = await open(() => said);
     expect(await chat(unknown)).toMatchObject(
       message(said, {
-        citations: [],
+        citations: [{ text: 'The relief valve opens at 12 bar.', verified: true }],
         unverified: [
           'The relief valve opens at 21 bar.',
           'The relief valve opens at 12 bar.',
           'The brass valve is above the motor.',
+          'It is 240.',
         ],
       }),
     );
+  });
+
+  it('[LIB16] keeps so much of what is said, and looks at it once, however long it is', async () => {
+    const { chat } = await open(() => `It opens at 12 bar [1]. ${'It is so. '.repeat(200_000)}`);
+    const reply = unwrap(await chat(unknown));
+    const completion = 'completion' in reply ? reply.completion : {};
+    expect(contentOf(completion)?.length).toBe(saidCharactersMax);
+  });
+
+  it('[LIB18] that bears nothing out replaces nothing: the library’s own answer stands', async () => {
+    for (const words of ['I do not know.', 'The pump is bled at 99 bar [1].', 'Bled above it.']) {
+      const { chat } = await open(() => words, '', 1);
+      expect(await chat(known)).toMatchObject({
+        value: {
+          completion: { choices: [{ message: { citations: [{ verified: true }] } }] },
+          decision: { source: 'library', reason: 'not confident; nobody else knows' },
+        },
+      });
+    }
+  });
+
+  it('[QUE7] of a library elsewhere every sentence stands in what it quotes, under the heading it has here', async () => {
+    const sentence = 'The relief valve opens at 12 bar.';
+    const start = text.indexOf(sentence);
+    const { chat } = await open(() => `${sentence} Then 99 bar are safe.`, '', 0.8, {
+      citations: () => [
+        {
+          uri: 'pump.md',
+          title: '99 bar are safe then',
+          heading: '99 bar are safe then',
+          digest: sha256(new TextEncoder().encode(text)),
+          start,
+          end: start + sentence.length,
+          text: sentence,
+        },
+      ],
+    });
+    expect(await chat(unknown)).toMatchObject(
+      message(expect.stringContaining(sentence), {
+        citations: [{ title: 'Pump', heading: 'Pump', verified: true }],
+        unverified: ['Then 99 bar are safe.'],
+      }),
+    );
+  });
+
+  it('[QUE7] sends what it cites as short as a quote is', async () => {
+    const heading = `${'Long '.repeat(150)}valves`;
+    const sentence = 'The oil filter of the hydraulics is changed every 500 hours.';
+    const { chat } = await open(undefined, `# ${heading}\n\n${sentence}`);
+    const reply = unwrap(await chat('When is the oil filter of the hydraulics changed?'));
+    const cited = citationsOf('completion' in reply ? reply.completion : {});
+    expect(readQuotes(cited)).toMatchObject([{ text: sentence }]);
+  });
+
+  it('[QUE7] what others than a library call citations are none of ours', async () => {
+    const citations = () => ['https://a.example', 'https://b.example'];
+    const { chat } = await open(() => 'It opens at 12 bar [1].', '', 0.8, { citations });
+    expect(await chat(unknown)).toMatchObject(
+      message(expect.stringContaining('12 bar'), { citations: [{ verified: true }] }),
+    );
+  });
+
+  it('[LIB18] says in the log why a question cannot be asked later', async () => {
+    const warned: unknown[] = [];
+    const log = { ...silentLog, warn: (...args: unknown[]) => void warned.push(args) };
+    const ask = () => err(failure('overloaded', 'the outbox is full'));
+    const { chat } = await open(undefined, '', 1, { log, late: { ask } });
+    expect(await chat(known)).toMatchObject({ value: { decision: { degraded: true } } });
+    expect(warned).toMatchObject([[{ code: 'overloaded' }, expect.stringContaining('full')]]);
   });
 
   it('[LIB17] keeps what is asked apart from the rules, and a quote cannot end itself', async () => {

@@ -11,10 +11,19 @@ import {
   type TextServer,
   type TextTerms,
 } from '@skerry/models/openai';
-import { type Clock, createId, err, failure, ok, type Random, type Result } from '@skerry/shared';
+import {
+  type Clock,
+  createId,
+  err,
+  failure,
+  type Log,
+  ok,
+  type Random,
+  type Result,
+} from '@skerry/shared';
 import { readQuotes } from '@skerry/sync-protocol';
 import { askLibrary, type LibraryAnswer } from './ask.ts';
-import { type CheckedSaid, checkQuotes, checkSentences } from './check-sentences.ts';
+import { type CheckedSaid, checkQuotes, checkSentences, knowing } from './check-sentences.ts';
 import type { LateQuestions } from './late-questions.ts';
 import type { Library } from './library.ts';
 import { replyOf } from './library-reply.ts';
@@ -28,6 +37,7 @@ export interface LibraryTextPorts {
   readonly text: TextServer & Required<Pick<TextServer, 'embed'>>;
   readonly clock: Clock;
   readonly random: Random;
+  readonly log: Log;
   /** The model that is asked with passages. */
   readonly answerModel: string | undefined;
   /** Who takes a question that nobody can answer now. */
@@ -39,7 +49,7 @@ const promptTokensMax = 1_500;
 const idontKnow = 'I do not know: nothing in the library answers that.';
 
 export function createLibraryText(ports: LibraryTextPorts): LibraryTextPorts['text'] {
-  const { library, text, clock, random } = ports;
+  const { library, text, clock, random, log } = ports;
 
   const collectionsOf = async (model: string): Promise<Result<readonly string[]>> => {
     const named = model.slice(libraryModel.length + 1);
@@ -70,15 +80,14 @@ export function createLibraryText(ports: LibraryTextPorts): LibraryTextPorts['te
     const words = contentOf(completion);
     if (words === undefined) return err(failure('malformed_message', 'it has said nothing'));
     const quotes = readQuotes(citationsOf(completion));
-    // A library that cites nothing does not know.
-    if (quotes?.length === 0) return err(failure('not_found', 'nobody else knows'));
     const said =
       quotes === undefined
         ? await checkSentences(library, words, prompt.passages)
         : await checkQuotes(library, words, quotes);
-    if (!said.ok) return said;
+    const known = knowing(said);
+    if (!known.ok) return known;
     const { decision = { source: 'text', reason: 'asked', degraded: false } } = asked.value;
-    return ok({ said: said.value, decision });
+    return ok({ said: known.value, decision });
   };
 
   /** For later; its id, where the outbox took it. */
@@ -88,7 +97,10 @@ export function createLibraryText(ports: LibraryTextPorts): LibraryTextPorts['te
     const { found, confidence } = answer;
     const question = { question: questionOf(request), model: request.model, answerModel };
     const asked = late.ask({ ...question, confidence, found });
-    return asked.ok ? asked.value : undefined;
+    if (asked.ok) return asked.value;
+    const { code, message } = asked.error;
+    log.warn({ code }, `a question is not asked later: ${message}`);
+    return undefined;
   };
 
   const chat = async (request: ChatRequest, terms: TextTerms): Promise<Result<ChatReply>> => {

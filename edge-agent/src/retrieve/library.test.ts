@@ -1,15 +1,17 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createRandom, silentLog } from '@skerry/shared';
+import { createRandom, ok, silentLog } from '@skerry/shared';
 import { sha256 } from '@skerry/shared/node';
 import { createVirtualClock, unwrap } from '@skerry/shared/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createDirectCollections } from '../adapters/collections-over.ts';
 import { createWordEmbedder } from '../testing/word-embedder.ts';
 import { askLibrary, checkCitations } from './ask.ts';
+import { candidatesOf, extractAnswer } from './extract-answer.ts';
 import { createLibrary } from './library.ts';
-import type { SourceDocument } from './passage.ts';
+import { queryWordsMax } from './match-query.ts';
+import type { Passage, SourceDocument } from './passage.ts';
 
 const anybody = { principals: [] };
 
@@ -144,6 +146,36 @@ describe.each(['sqlite-vec', 'memory'] as const)('a library, vectors in %s', (en
     expect(await uris(['crew'], { meta: { site: 'north' } })).toEqual(new Set());
   });
 
+  it('[LIB6] neither lists, nor counts, nor cites what a reader may not read, nor what was replaced', async () => {
+    const { library } = openLibrary({ engine });
+    unwrap(await library.add('manuals', pump));
+    unwrap(await library.add('manuals', { ...winch, readers: ['crew'] }));
+    const thread = unwrap(await library.collections.open('manuals'));
+    const of = async (...principals: string[]) => {
+      const filter = { principals };
+      const listed = unwrap(await thread.list(filter));
+      const { counts, passages } = unwrap(await thread.countWords(['winch', 'pump'], filter));
+      return { uris: listed.map(({ uri }) => uri), counts, passages };
+    };
+    const guest = await of();
+    const crew = await of('crew');
+    expect(guest).toMatchObject({ uris: ['pump.md'], counts: [0, 1] });
+    expect(crew).toMatchObject({ uris: ['pump.md', 'winch.md'], counts: [1, 1] });
+    expect(guest.passages).toBeLessThan(crew.passages);
+    const reader = { principals: ['crew'] };
+    const asked = { question: 'How many tonnes does the winch pull?', reader };
+    const { citations } = unwrap(await askLibrary(library, { ...asked, collections: ['manuals'] }));
+    expect(citations).toMatchObject([{ uri: 'winch.md', verified: true }]);
+    expect(unwrap(await checkCitations(library, citations, anybody))).toMatchObject([
+      { verified: false },
+    ]);
+    const changed = document('winch.md', `${winch.text} It is new.`, { readers: ['crew'] });
+    unwrap(await library.add('manuals', changed));
+    expect(unwrap(await checkCitations(library, citations, reader))).toMatchObject([
+      { verified: false },
+    ]);
+  });
+
   it('[LIB7] answers in its own words, each of which stands where it is said to', async () => {
     const { library } = openLibrary({ engine });
     unwrap(await library.add('manuals', pump));
@@ -153,9 +185,9 @@ describe.each(['sqlite-vec', 'memory'] as const)('a library, vectors in %s', (en
     for (const { start, end, text } of answer.citations)
       expect(pump.text.slice(start, end)).toBe(text);
     const moved = answer.citations.map((citation) => ({ ...citation, start: citation.start + 1 }));
-    expect(unwrap(await checkCitations(library, moved)).every(({ verified }) => verified)).toBe(
-      false,
-    );
+    expect(
+      unwrap(await checkCitations(library, moved, anybody)).every(({ verified }) => verified),
+    ).toBe(false);
   });
 
   it('[LIB8] does not know what is not there', async () => {
@@ -270,6 +302,54 @@ describe('a library', () => {
     expect(await again.open('manuals')).toMatchObject({ error: { code: 'invalid_config' } });
     expect(await again.open('../manuals')).toMatchObject({ error: { code: 'invalid_argument' } });
   });
+});
+
+it('[LIB7] tells passages of two collections apart that have one number', () => {
+  const at = (collection: string, text: string): Passage => ({
+    collection,
+    text,
+    id: 1,
+    uri: 'a.md',
+    title: '',
+    heading: '',
+    digest: 'd',
+    version: 1,
+    ordinal: 0,
+    start: 0,
+    end: text.length,
+    trust: 1,
+  });
+  const candidates = candidatesOf([
+    at('one', 'The winch pulls four tonnes up.'),
+    at('two', 'The winch pulls nine tonnes up.'),
+  ]);
+  const extract = extractAnswer('What does the winch pull up?', candidates, {
+    rarity: new Map(),
+    similarities: [0.5, 0.5],
+    passageSimilarity: new Map([
+      ['one 1', 0.1],
+      ['two 1', 0.9],
+    ]),
+  });
+  expect(extract?.citations.map(({ collection }) => collection)).toEqual(['two']);
+});
+
+it('[LIB9] counts no more words of a question than are searched for', async () => {
+  const { library } = openLibrary({ words: true });
+  unwrap(await library.add('manuals', pump));
+  let counted: readonly string[] = [];
+  const open: typeof library.collections.open = async (name) => {
+    const thread = unwrap(await library.collections.open(name));
+    const countWords: typeof thread.countWords = (words, filter) => {
+      counted = words;
+      return thread.countWords(words, filter);
+    };
+    return ok({ ...thread, countWords });
+  };
+  const question = `pump ${Array.from({ length: 5_000 }, (_, i) => `word${i}`).join(' ')}`;
+  const spied = { ...library, collections: { ...library.collections, open } };
+  unwrap(await askLibrary(spied, { question, collections: ['manuals'], reader: anybody }));
+  expect(counted.length).toBe(queryWordsMax);
 });
 
 const contentless = (text: string): boolean => !/[\p{L}\p{N}]/u.test(text);

@@ -234,7 +234,10 @@ async function searchOne(
     { ranked: vectors, weight: 1 },
   ];
   const ranked = fuseRanks(weighed, count);
-  const passages = await thread.passages(ranked.map(({ id }) => id));
+  const passages = await thread.passages(
+    ranked.map(({ id }) => id),
+    filter,
+  );
   if (!passages.ok) return passages;
   const similarities = new Map(vectors.map(({ id, score }) => [id, score]));
   const scores = new Map(ranked.map(({ id, score }) => [id, score]));

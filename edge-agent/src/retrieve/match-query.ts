@@ -26,9 +26,13 @@ export function contentWordsOf(text: string): readonly string[] {
   return content.length === 0 ? words : content;
 }
 
+/** Those of a question, each once, and no more than are searched for. */
+export const queryWordsOf = (question: string): readonly string[] =>
+  [...new Set(contentWordsOf(question))].slice(0, queryWordsMax);
+
 /** Any of the words; undefined where there is none. */
 export function matchQuery(text: string): string | undefined {
-  const words = [...new Set(contentWordsOf(text))].slice(0, queryWordsMax);
+  const words = queryWordsOf(text);
   return words.length === 0 ? undefined : words.map(quoted).join(' OR ');
 }
 

@@ -47,6 +47,10 @@ export interface Passage extends PassageSpan {
   readonly trust: number;
 }
 
+/** Names it among the passages of all collections: each collection counts its own. */
+export const passageKey = ({ collection, id }: Pick<Passage, 'collection' | 'id'>): string =>
+  `${collection} ${id}`;
+
 /** Who asks. */
 export interface Reader {
   /** What it may act as; what is for everybody it may read without any. */

@@ -7,6 +7,9 @@ import type { CheckedSaid } from './check-sentences.ts';
 export interface PassageRef {
   readonly collection: string;
   readonly id: number;
+  /** Of the document as it was when it was asked about: what has changed since bears out nothing. */
+  readonly digest: string;
+  readonly version: number;
 }
 
 export interface QuestionRecord {
@@ -38,5 +41,5 @@ export interface QuestionStore {
   /** With `settled` > `after`, oldest first. */
   lateAfter(after: number, recordsMax: number): readonly QuestionRecord[];
   /** Those that were answered from this document, or ask about its passages: they quote it. Returns how many. */
-  forget(passages: readonly PassageRef[]): number;
+  forget(passages: readonly Pick<PassageRef, 'collection' | 'id'>[]): number;
 }

@@ -1,6 +1,7 @@
 // The device's texts as the configuration wants them, behind OpenAI's API.
 
 import { createTextHandler, type TextHandler } from '@skerry/models/openai';
+import type { Log } from '@skerry/shared';
 import type { AgentConfig } from '../config.ts';
 import type { LateQuestions } from '../retrieve/late-questions.ts';
 import type { Library } from '../retrieve/library.ts';
@@ -14,9 +15,11 @@ export function serveText(
   {
     library,
     late,
+    log,
     ...ports
   }: DeviceTextPorts & {
     readonly library?: Library;
+    readonly log: Log;
     readonly late?: Pick<LateQuestions, 'ask'> | undefined;
   },
 ): TextHandler {
@@ -31,6 +34,7 @@ export function serveText(
           random: ports.random,
           answerModel: config.libraryAnswerModel,
           late,
+          log,
         });
   return createTextHandler(
     server,

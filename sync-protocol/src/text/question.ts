@@ -30,26 +30,35 @@ export const questionSchema = z.strictObject({
 });
 export type Question = z.infer<typeof questionSchema>;
 
+/** Of a quote: whoever sends one cuts to these. */
+export const quoteTitleCharactersMax = 256;
+export const quoteHeadingCharactersMax = 512;
+export const quoteCharactersMax = 1_000;
+
 /** Where something stands in a document that whoever holds the document can look up: UTF-16 offsets, the end not included. */
 const quoteSchema = z.strictObject({
   uri: z.string().min(1).max(512),
-  title: z.string().max(256),
-  heading: z.string().max(512),
+  title: z.string().max(quoteTitleCharactersMax),
+  heading: z.string().max(quoteHeadingCharactersMax),
   /** Of the document's bytes. */
   digest: digestSchema,
   start: z.int().nonnegative(),
   end: z.int().positive(),
-  text: z.string().min(1).max(1_000),
+  text: z.string().min(1).max(quoteCharactersMax),
 });
 export type Quote = z.infer<typeof quoteSchema>;
 const quotesMax = 8;
 
-/** What a library says that it has said it from: undefined where it says nothing of it; what is no quote is left out. */
+/**
+ * What a library says that it has said it from; what is no quote is left out. Undefined where it says nothing of it, also
+ * where others than a library mean something else by the same name; empty where it says that it is from nothing.
+ */
 export function readQuotes(cited: unknown): Quote[] | undefined {
   if (!Array.isArray(cited)) return undefined;
-  return cited
+  const quotes = cited
     .slice(0, quotesMax)
     .flatMap((each) => quoteSchema.strip().safeParse(each).data ?? []);
+  return quotes.length === 0 && cited.length > 0 ? undefined : quotes;
 }
 
 /** Down: what was said, or why nothing was. */
