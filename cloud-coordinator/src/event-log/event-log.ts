@@ -1,7 +1,7 @@
 // One log and its fold, as this process knows them. What it believes is checked with each append: where another has
 // written meanwhile nothing is written, and whoever wanted to decides again.
 
-import { err, failure, ok, parseJson, type Result } from '@skerry/shared';
+import { describeIssues, err, failure, ok, parseJson, type Result } from '@skerry/shared';
 import type { z } from 'zod';
 import { type EventStore, eventsPerAppendMax } from './event-store.ts';
 
@@ -10,7 +10,12 @@ export interface EventLog<Event, State> {
   state(): State;
   /** Reads what was appended since, by whomever; returns it. */
   refresh(): Promise<Result<readonly Event[]>>;
-  /** `false`: another has written since; nothing has changed. */
+  /** Why the last `refresh` failed, where the store gave what is no event: of that log no state can be known. */
+  unreadable(): string | undefined;
+  /**
+   * `false`: another has written since; nothing has changed. Fails with `internal` for what could not be read again: a log
+   * only grows, so one such event would be its end.
+   */
   append(events: readonly Event[]): Promise<Result<boolean>>;
 }
 
@@ -25,6 +30,7 @@ export function createEventLog<Event, State>(
 ): EventLog<Event, State> {
   let length = 0;
   let state = initial;
+  let unreadable: string | undefined;
   const take = (events: readonly Event[]): void => {
     for (const event of events) state = fold(state, event);
     length += events.length;
@@ -32,13 +38,18 @@ export function createEventLog<Event, State>(
   return {
     name,
     state: () => state,
+    unreadable: () => unreadable,
     async refresh() {
+      unreadable = undefined;
       const fresh: Event[] = [];
       for (;;) {
         const texts = await store.read(name, length, eventsPerRead);
         if (!texts.ok) return texts;
         const events = readEvents(texts.value, schema);
-        if (!events.ok) return events;
+        if (!events.ok) {
+          unreadable = events.error.message;
+          return events;
+        }
         take(events.value);
         fresh.push(...events.value);
         if (events.value.length < eventsPerRead) return ok(fresh);
@@ -47,6 +58,11 @@ export function createEventLog<Event, State>(
     async append(events) {
       if (events.length > eventsPerAppendMax)
         return err(failure('too_large', `${events.length} events at once`));
+      for (const event of events) {
+        const { error } = schema.safeParse(event);
+        if (error !== undefined)
+          return err(failure('internal', `an event for ${name}: ${describeIssues(error, 'it')}`));
+      }
       const appended = await store.append(name, length, events.map(writeEvent));
       if (appended.ok && appended.value) take(events);
       return appended;

@@ -171,13 +171,23 @@ export function evaluateRound(
     }
   const report = createStrategy(state.plan.strategy).aggregateEvaluate(results);
   const { leftOut: _, cohorts, fairness, ...group } = report;
+  const cohortsBounded = Object.entries(cohorts).map(
+    ([cohort, each]) => [cohort, { ...each, metrics: bounded(each.metrics) }] as const,
+  );
   return {
     kind: 'evaluated',
     atMs,
     round: state.round,
     ...(report.clients === 0
       ? {}
-      : { federated: { ...group, cohorts: { ...cohorts }, fairness: { ...fairness } } }),
+      : {
+          federated: {
+            ...group,
+            metrics: bounded(group.metrics),
+            cohorts: Object.fromEntries(cohortsBounded),
+            fairness: bounded(fairness),
+          },
+        }),
     ...(central === undefined ? {} : { central: { ...central } }),
   };
 }
@@ -223,5 +233,5 @@ async function readMember(
   return ok({ client: device, examples, steps, completed, metrics, staleness, ...read.value });
 }
 
-const bounded = (metrics: Readonly<Record<string, number>>): Record<string, number> =>
+const bounded = <Value>(metrics: Readonly<Record<string, Value>>): Record<string, Value> =>
   Object.fromEntries(Object.entries(metrics).slice(0, metricsMax));

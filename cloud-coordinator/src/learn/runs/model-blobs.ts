@@ -94,15 +94,18 @@ function neededBy(states: readonly RunState[]): {
 export async function sweepModels(
   { references }: Pick<ModelBlobsPorts, 'references'>,
   states: readonly RunState[],
+  /** Runs whose log cannot be read: nobody knows what they still need. */
+  aside: ReadonlyMap<string, unknown>,
 ): Promise<Result<void>> {
   const { told, kept } = neededBy(states);
+  const isRunGone = (run: string, digest: string): boolean =>
+    !aside.has(run) && !kept.get(run)?.has(digest);
   for (const digest of references.digests())
     for (const owner of references.owners(digest)) {
       const isGone =
         owner === audiences.learn
           ? !told.has(digest)
-          : owner.startsWith(runOwner('')) &&
-            !kept.get(owner.slice(runOwner('').length))?.has(digest);
+          : owner.startsWith(runOwner('')) && isRunGone(owner.slice(runOwner('').length), digest);
       const dropped = isGone ? await references.drop(digest, owner) : ok(undefined);
       if (!dropped.ok) return dropped;
     }

@@ -1,6 +1,6 @@
 // All runs as this process knows them: the logs, and how an event gets into one.
 
-import { err, failure, ok, type Result } from '@skerry/shared';
+import { err, failure, type Log, ok, type Result } from '@skerry/shared';
 import { createEventLog, type EventLog } from '../../event-log/event-log.ts';
 import { type EventStore, eventsPerAppendMax } from '../../event-log/event-store.ts';
 import { type RunEvent, runEventSchema } from './run-event.ts';
@@ -21,6 +21,8 @@ export interface RunBook {
   runs(): readonly OpenRun[];
   find(id: string): OpenRun | undefined;
   states(): readonly RunState[];
+  /** By name, why a run's log cannot be read: it stands still as it is, and is none of `runs`. The others go on. */
+  aside(): ReadonlyMap<string, string>;
   /** Reads what others have written. */
   refresh(): Promise<Result<void>>;
   /** `false`: another was first, and nothing is written. */
@@ -37,8 +39,10 @@ export interface RunBook {
 export async function openRunBook(
   store: EventStore,
   change: typeof transition,
+  journal: Log,
 ): Promise<Result<RunBook>> {
   const open = new Map<string, OpenRun>();
+  const aside = new Map<string, string>();
   const openRun = (name: string): OpenRun => ({
     log: createEventLog<RunEvent, RunState | undefined>(
       store,
@@ -59,7 +63,15 @@ export async function openRunBook(
     for (const name of names.value) {
       const target = open.get(name) ?? openRun(name);
       const fresh = await target.log.refresh();
+      const unreadable = target.log.unreadable();
+      if (unreadable !== undefined) {
+        if (!aside.has(name)) journal.error({ run: name }, `the run is put aside: ${unreadable}`);
+        aside.set(name, unreadable);
+        open.delete(name);
+        continue;
+      }
       if (!fresh.ok) return fresh;
+      aside.delete(name);
       open.set(name, target);
     }
     return ok(undefined);
@@ -79,6 +91,7 @@ export async function openRunBook(
     runs: () => [...open.values()],
     find: (id) => open.get(id),
     states: () => [...open.values()].flatMap((each) => each.log.state() ?? []),
+    aside: () => aside,
     refresh,
     append,
     async begin(id, event) {
@@ -94,6 +107,8 @@ export async function openRunBook(
       for (let tries = 0; tries < triesMax; tries++) {
         const refreshed = await refresh();
         if (!refreshed.ok) return refreshed;
+        const unreadable = aside.get(id);
+        if (unreadable !== undefined) return err(failure('storage_failed', unreadable));
         const target = open.get(id);
         const state = target?.log.state();
         if (target === undefined || state === undefined)

@@ -76,10 +76,10 @@ export async function openRuns(
   { turnEveryMs }: RunsLimits = {},
 ): Promise<Result<LearnRuns>> {
   const { clock, log } = ports;
-  const opened = await openRunBook(ports.store, transition);
+  const opened = await openRunBook(ports.store, transition, log);
   if (!opened.ok) return opened;
   const book = opened.value;
-  const swept = await sweepModels(ports, book.states());
+  const swept = await sweepModels(ports, book.states(), book.aside());
   if (!swept.ok) return swept;
 
   // One after the other: an order and a turn of the same process never race.
@@ -160,7 +160,7 @@ async function turnOne(
     if (!appended.value) return ok(undefined); // Another is at work here; the next turn reads what it has decided.
     const swept =
       step.kind === 'aggregate' || step.kind === 'mask'
-        ? await sweepModels(ports, book.states())
+        ? await sweepModels(ports, book.states(), book.aside())
         : ok(undefined);
     if (!swept.ok) return swept;
   }
@@ -260,7 +260,9 @@ function fleetFor(
 function explain(ports: RunsPorts, book: RunBook, name: string): readonly string[] {
   const nowMs = ports.clock.nowMs();
   const run = book.find(name)?.log.state();
+  const unreadable = book.aside().get(name);
   return [
+    ...(unreadable === undefined ? [] : [`${name} is put aside: ${unreadable}`]),
     ...(run === undefined ? [] : explainRun(run, fleetFor(ports, book, run), nowMs)),
     ...book.states().flatMap((state) => {
       const why = explainClient(state, name, fleetFor(ports, book, state), nowMs);

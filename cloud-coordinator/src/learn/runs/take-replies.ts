@@ -1,22 +1,18 @@
 // Takes what devices reply into the logs of their runs. A reply is closed when that is durable. What cannot be used is
 // quarantined with its reason, in the run's log or, where it is about no run, in the store; it never ends a run. [RND9]
 
-import { type Clock, err, type Failure, failure, type Log, ok, type Result } from '@skerry/shared';
+import { type Clock, type Log, ok, type Result } from '@skerry/shared';
 import type { CoordinatorStore, OpenOp } from '@skerry/sync-protocol';
-import type { BlobRef } from '@skerry/sync-protocol/blobs';
 import type { LearnReply } from '@skerry/sync-protocol/learn';
-import { judgeKeys, type MaskRoundPorts, takeMaskedReplies } from './mask-round.ts';
-import { readBlob, runOwner } from './model-blobs.ts';
-import type { BlobsOf } from './ports.ts';
-import { readUpdate, updateBytesMaxOf } from './read-update.ts';
+import { type JudgePorts, judgeReply } from './judge-reply.ts';
+import { takeMaskedReplies } from './mask-round.ts';
 import type { OpenRun, RunBook } from './run-book.ts';
-import { devicesPerEventMax, type Outcome, type RunEventOf } from './run-event.ts';
+import { devicesPerEventMax, type RunEventOf } from './run-event.ts';
 import { isActive, type RunState } from './run-state.ts';
 import { endTask, type SayingPorts, sayEnd } from './say-tasks.ts';
 
-export interface RepliesPorts extends SayingPorts, MaskRoundPorts {
+export interface RepliesPorts extends SayingPorts, JudgePorts {
   readonly ops: Pick<CoordinatorStore, 'openOps' | 'closeOps' | 'quarantineOp'>;
-  readonly blobsOf: BlobsOf;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -72,7 +68,7 @@ async function takeFor(
   const replies: RunEventOf<'replied'>['replies'] = [];
   for (const op of ops) {
     if (!isAwaited(state, op)) continue;
-    const outcome = await judge(ports, state, op);
+    const outcome = await judgeReply(ports, state, op);
     if (!outcome.ok) return outcome;
     if (outcome.value.kind === 'quarantined')
       ports.log.warn({ run: state.plan.id, device: op.device }, outcome.value.reason);
@@ -113,77 +109,3 @@ async function tellStale(
   }
   return ok(undefined);
 }
-
-/** Fails where it may be tried again. */
-async function judge(
-  ports: RepliesPorts,
-  state: RunState,
-  { device, body }: ReplyOp,
-): Promise<Result<Outcome>> {
-  const { result } = body;
-  switch (result.type) {
-    case 'secure':
-      return ok(judgeKeys(ports, state, device, body));
-    case 'trained':
-      if (state.plan.masking !== undefined)
-        return ok({ kind: 'quarantined', reason: 'an update that is not masked' });
-      return judgeUpdate(ports, state, device, result);
-    case 'evaluated': {
-      const { examples, metrics } = result;
-      return ok({ kind: 'evaluated', examples, metrics });
-    }
-    case 'declined':
-      return ok({ kind: 'declined', reason: result.reason });
-    case 'failed':
-      return ok({ kind: 'failed', reason: `${result.code}: ${result.message}`.slice(0, 512) });
-    default:
-      return ok({ kind: 'quarantined', reason: `a reply of '${result.type}' to another task` });
-  }
-}
-
-async function judgeUpdate(
-  ports: RepliesPorts,
-  { plan, learn }: RunState,
-  device: string,
-  result: Extract<LearnReply['result'], { type: 'trained' }>,
-): Promise<Result<Outcome>> {
-  const { update, controlAt, examples, steps, completed, metrics } = result;
-  const quarantined = (reason: string): Result<Outcome> =>
-    ok({ kind: 'quarantined', reason: reason.slice(0, 512), update: update.digest });
-  const bytesMax = updateBytesMaxOf(learn);
-  if (update.bytes > bytesMax)
-    return quarantined(`an update of ${update.bytes} bytes; the plan’s have ${bytesMax} at most`);
-  // Before it is read: nobody evicts it between here and the aggregate.
-  const referred = await ports.references.add(update.digest, runOwner(plan.id));
-  if (!referred.ok) return referred;
-  const bytes = await readOf(ports.blobsOf, device, update);
-  if (!bytes.ok) return bytes.error.retryable ? bytes : quarantined(bytes.error.message);
-  const read = readUpdate(bytes.value, learn, controlAt);
-  if (!read.ok) return quarantined(read.error.message);
-  const norm = Math.sqrt(read.value.delta.reduce((sum, value) => sum + value * value, 0));
-  return ok({
-    kind: 'trained',
-    update,
-    ...(controlAt === undefined ? {} : { controlAt }),
-    examples,
-    steps,
-    completed,
-    metrics,
-    norm,
-  });
-}
-
-async function readOf(
-  blobsOf: BlobsOf,
-  device: string,
-  update: BlobRef,
-): Promise<Result<Uint8Array>> {
-  const blobs = blobsOf(device);
-  const held = await blobs.holding(update.digest);
-  if (!held.ok) return held;
-  if (held.value.kind !== 'whole' || held.value.bytes !== update.bytes) return err(gone(update));
-  return readBlob(blobs, update);
-}
-
-const gone = ({ digest, bytes }: BlobRef): Failure =>
-  failure('not_found', `no update ${digest} of ${bytes} bytes`);
