@@ -17,9 +17,10 @@ export interface CollectionHostOptions {
   readonly engine?: VectorIndex['engine'] | undefined;
 }
 
-/** What may be asked, each on a collection by its name. */
+/** What may be asked, each on a collection by its name; `create` alone makes one. */
 export interface CollectionCalls {
   engine(name: string): Result<string | undefined>;
+  create(name: string): Result<string | undefined>;
   put(name: string, ...args: Parameters<CollectionFile['put']>): ReturnType<CollectionFile['put']>;
   find(name: string, uri: string): Result<ReturnType<CollectionFile['find']>>;
   list(
@@ -61,7 +62,7 @@ export function createCollectionHost(options: CollectionHostOptions): Collection
     return file.ok ? action(file.value) : file;
   };
 
-  const open = (name: string): Result<CollectionFile> => {
+  const open = (name: string, mayCreate = false): Result<CollectionFile> => {
     const there = opened.get(name);
     if (there !== undefined) {
       opened.delete(name);
@@ -71,6 +72,8 @@ export function createCollectionHost(options: CollectionHostOptions): Collection
     if (!nameSchema.safeParse(name).success)
       return err(failure('invalid_argument', `no name of a collection: '${name.slice(0, 64)}'`));
     const path = inMemory ? ':memory:' : join(folder, `${name}${suffix}`);
+    if (!mayCreate && (inMemory || !existsSync(path)))
+      return err(failure('not_found', `no collection '${name}'`));
     const made = openSqliteCollection(path, { name, embedder, engine });
     if (!made.ok) return made;
     opened.set(name, made.value);
@@ -84,6 +87,10 @@ export function createCollectionHost(options: CollectionHostOptions): Collection
 
   return {
     engine: (name) => use(name, (file) => ok(file.engine)),
+    create(name) {
+      const file = open(name, true);
+      return file.ok ? ok(file.value.engine) : file;
+    },
     put: (name, ...args) => use(name, (file) => file.put(...args)),
     find: (name, uri) => use(name, (file) => ok(file.find(uri))),
     list: (name, filter) => use(name, (file) => ok(file.list(filter))),

@@ -34,6 +34,10 @@ export function collectionsOver(call: CollectionCall): Omit<Collections, 'close'
       const engine = await call('engine', name);
       return engine.ok ? ok(threadOf(name, engine.value)) : engine;
     },
+    async openOrCreate(name) {
+      const engine = await call('create', name);
+      return engine.ok ? ok(threadOf(name, engine.value)) : engine;
+    },
     list: () => call('names'),
     remove: (name) => call('removeAll', name),
   };

@@ -4,28 +4,23 @@
 
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { assert, defined, err, failure, messageOf, ok, type Result } from '@skerry/shared';
+import { defined, err, failure, messageOf, ok, type Result } from '@skerry/shared';
 import Database from 'better-sqlite3';
 import * as sqliteVec from 'sqlite-vec';
-import type {
-  CollectionFile,
-  CollectionFilter,
-  DocumentRecord,
-  PreparedDocument,
-} from '../retrieve/collection-file.ts';
-import { fromFloat16, toFloat16 } from '../retrieve/float16.ts';
-import { quoted } from '../retrieve/match-query.ts';
+import type { CollectionFile } from '../retrieve/collection-file.ts';
 import { createMemoryIndex } from '../retrieve/memory-index.ts';
-import type { Passage } from '../retrieve/passage.ts';
 import type { VectorIndex } from '../retrieve/vector-index.ts';
-import { createSqliteVecIndex } from './sqlite-vec-index.ts';
+import { createSqliteDocuments, vectorOf } from './sqlite-collection-documents.ts';
+import { createSqliteSearch } from './sqlite-collection-search.ts';
+import { createSqliteVecIndex, dropSqliteVecIndex } from './sqlite-vec-index.ts';
 
 const schemaVersion = 1;
 
+// AUTOINCREMENT: what an index or a citation has once named is never something else.
 const schema = `
   CREATE TABLE about (name TEXT NOT NULL, embedder TEXT, dimensions INTEGER, revision INTEGER NOT NULL DEFAULT 0);
   CREATE TABLE document (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     uri TEXT NOT NULL,
     version INTEGER NOT NULL,
     current INTEGER NOT NULL,
@@ -39,8 +34,10 @@ const schema = `
     added_ms REAL NOT NULL,
     UNIQUE (uri, version)
   );
+  CREATE UNIQUE INDEX document_current ON document (uri) WHERE current = 1;
+  CREATE INDEX document_restricted ON document (id) WHERE current = 1 AND readers IS NOT NULL;
   CREATE TABLE passage (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     document INTEGER NOT NULL,
     ordinal INTEGER NOT NULL,
     start INTEGER NOT NULL,
@@ -55,7 +52,15 @@ const schema = `
     heading, text, content='passage', content_rowid='id', tokenize='porter unicode61 remove_diacritics 2'
   );
   INSERT INTO word (word, rank) VALUES ('secure-delete', 1);
+  INSERT INTO word (word, rank) VALUES ('rank', 'bm25(2.0, 1.0)');
 `;
+
+/** For others who have the file open. */
+const lockWaitMs = 1_000;
+/** Vectors that are read at once where an index is filled. */
+const fillBatch = 1_000;
+/** Bits are scanned as words of 32. */
+const dimensionsStep = 32;
 
 export interface CollectionOptions {
   readonly name: string;
@@ -69,9 +74,10 @@ export function openSqliteCollection(
   path: string,
   options: CollectionOptions,
 ): Result<CollectionFile> {
+  let database: Database.Database | undefined;
   try {
     if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true });
-    const database = new Database(path);
+    database = new Database(path, { timeout: lockWaitMs });
     // A half-precision vector of 384 dimensions is 768 bytes: pages of 8 KiB leave little of themselves empty.
     database.pragma('page_size = 8192');
     database.pragma('journal_mode = WAL');
@@ -80,14 +86,23 @@ export function openSqliteCollection(
     database.pragma('mmap_size = 268435456');
     sqliteVec.load(database);
     const prepared = prepare(database, options);
-    if (!prepared.ok) database.close();
-    return prepared.ok ? ok(createCollection(path, database, options)) : prepared;
+    if (prepared.ok) return ok(createCollection(path, database, options));
+    database.close();
+    return prepared;
   } catch (thrown) {
+    database?.close();
     return err(failure('storage_failed', `${path}: ${messageOf(thrown)}`));
   }
 }
 
 function prepare(database: Database.Database, { name, embedder }: CollectionOptions): Result<void> {
+  if (embedder !== undefined && embedder.dimensions % dimensionsStep !== 0)
+    return err(
+      failure(
+        'invalid_config',
+        `${embedder.dimensions} dimensions: no multiple of ${dimensionsStep}`,
+      ),
+    );
   const version = database.pragma('user_version', { simple: true }) as number;
   if (version > schemaVersion)
     return err(failure('storage_failed', `schema ${version}; this agent knows ${schemaVersion}`));
@@ -111,92 +126,29 @@ function prepare(database: Database.Database, { name, embedder }: CollectionOpti
   return ok(undefined);
 }
 
-interface PassageRow {
-  readonly id: number;
-  readonly ordinal: number;
-  readonly start: number;
-  readonly end: number;
-  readonly heading: string;
-  readonly text: string;
-  readonly uri: string;
-  readonly title: string;
-  readonly digest: string;
-  readonly version: number;
-  readonly trust: number;
-  readonly pages: string | null;
-}
-
 function createCollection(
   path: string,
   database: Database.Database,
   { name, embedder, engine }: CollectionOptions,
 ): CollectionFile {
-  const statements = prepareStatements(database);
-  const index = embedder && openIndex(database, engine, embedder.dimensions);
-  const hasVectors = index !== undefined;
-
-  const passageOf = (row: PassageRow): Passage => {
-    const { pages, ...rest } = row;
-    const page = pages === null ? undefined : pageAt(JSON.parse(pages) as number[], row.start);
-    return { ...rest, collection: name, ...(page === undefined ? {} : { page }) };
+  const documents = createSqliteDocuments(database);
+  // What a delete before a crash has left in the log goes now.
+  truncateLog(database);
+  if (embedder === undefined || engine !== 'sqlite-vec') dropSqliteVecIndex(database);
+  let index: VectorIndex | undefined;
+  const indexNow = (): VectorIndex | undefined => {
+    index ??= embedder && openIndex(database, engine, embedder.dimensions);
+    return index;
   };
+  indexNow();
 
-  const leaveIndexes = (document: number): void => {
-    for (const { id, heading, text } of statements.passagesOf.all(document)) {
-      statements.unindexWords.run(id, heading, text);
-      index?.remove(id);
-    }
-  };
-
-  const enterIndexes = (document: number): void => {
-    for (const { id, heading, text } of statements.passagesOf.all(document)) {
-      statements.indexWords.run(id, heading, text);
-      const halves = statements.vectorOf.get(id);
-      if (halves !== undefined) index?.add(id, fromFloat16(halvesOf(halves)));
-    }
-  };
-
-  const put = (document: PreparedDocument, nowMs: number): DocumentRecord => {
-    const { source, passages } = document;
-    const before = statements.current.get(source.uri);
-    const version = (statements.lastVersion.get(source.uri) ?? 0) + 1;
-    if (before !== undefined) {
-      leaveIndexes(before.id);
-      statements.setCurrent.run(0, before.id);
-    }
-    const { lastInsertRowid } = statements.insertDocument.run({
-      uri: source.uri,
-      version,
-      digest: source.digest,
-      title: source.title,
-      language: source.language ?? null,
-      trust: source.trust,
-      readers: source.readers === undefined ? null : JSON.stringify(source.readers),
-      meta: JSON.stringify(source.meta ?? {}),
-      pages: source.pages === undefined ? null : JSON.stringify(source.pages),
-      addedMs: nowMs,
-    });
-    for (const [ordinal, span] of passages.entries()) {
-      const text = source.text.slice(span.start, span.end);
-      const at = { ordinal, start: span.start, end: span.end, heading: span.heading, text };
-      const passage = statements.insertPassage.run({ document: lastInsertRowid, ...at });
-      const vector = span.vector;
-      if (vector === undefined) continue;
-      statements.insertVector.run(
-        passage.lastInsertRowid,
-        span.textDigest,
-        bytesOf(toFloat16(vector)),
-      );
-    }
-    enterIndexes(Number(lastInsertRowid));
-    statements.bump.run();
-    return defined(statements.record.get(Number(lastInsertRowid)), source.uri);
-  };
-
-  const writing = <T>(action: () => T): Result<T> => {
+  /** One transaction. Where it fails, an index in memory is another state's: the next call builds it again. */
+  const writing = <T>(action: (index: VectorIndex | undefined) => T): Result<T> => {
     try {
-      return ok(database.transaction(action).immediate());
+      const opened = indexNow();
+      return ok(database.transaction(() => action(opened)).immediate());
     } catch (thrown) {
+      index = undefined;
       if (!(thrown instanceof Database.SqliteError)) throw thrown;
       return err(failure('storage_failed', `${path}: ${thrown.code}: ${thrown.message}`));
     }
@@ -204,250 +156,53 @@ function createCollection(
 
   return {
     name,
-    engine: index?.engine,
-    put: (document, nowMs) => writing(() => put(document, nowMs)),
-    find: (uri) => statements.currentRecord.get(uri),
-    list: (filter) => {
-      const where = conditionOf(filter);
-      const sql = `SELECT ${recordColumns} FROM document WHERE document.current = 1 ${where.sql} ORDER BY document.uri`;
-      return database.prepare(sql).all(...where.values) as DocumentRecord[];
-    },
-    vectorsBy: (digests) => {
-      const found = new Map<string, Float32Array<ArrayBuffer>>();
-      for (const digest of hasVectors ? digests : []) {
-        const halves = statements.vectorBy.get(digest);
-        if (halves !== undefined) found.set(digest, fromFloat16(halvesOf(halves)));
-      }
-      return found;
-    },
-    remove: (uri) => {
-      const removed = writing(() => {
-        const versions = statements.versions.all(uri);
-        for (const { id, current } of versions) {
-          if (current === 1) leaveIndexes(id);
-          statements.deleteVectors.run(id);
-          statements.deletePassages.run(id);
-          statements.deleteDocument.run(id);
-        }
-        if (versions.length > 0) statements.bump.run();
-        return versions.length;
-      });
-      // What the log still held of it goes with the log.
-      if (removed.ok && removed.value > 0) database.pragma('wal_checkpoint(TRUNCATE)');
+    engine: embedder && engine,
+    ...createSqliteSearch(database, name, indexNow),
+    find: (uri) => documents.find(uri),
+    list: (filter) => documents.list(filter),
+    vectorsBy: (digests) => (embedder === undefined ? new Map() : documents.vectorsBy(digests)),
+    put: (document, nowMs) => writing((index) => documents.put(index, document, nowMs)),
+    remove(uri) {
+      const removed = writing((index) => documents.remove(index, uri));
+      // What the log still holds of it goes with the log; also of one whose call before failed here.
+      if (removed.ok && !truncateLog(database))
+        return err(failure('storage_failed', `${path}: somebody reads it, and keeps its log`));
       return removed;
     },
-    restore: (uri, version) =>
-      writing(() => {
-        const wanted = statements.versionOf.get(uri, version);
-        const now = statements.current.get(uri);
-        if (wanted === undefined) return undefined;
-        if (now !== undefined && now.id !== wanted.id) {
-          leaveIndexes(now.id);
-          statements.setCurrent.run(0, now.id);
-        }
-        if (now?.id !== wanted.id) {
-          statements.setCurrent.run(1, wanted.id);
-          enterIndexes(wanted.id);
-          statements.bump.run();
-        }
-        return statements.record.get(wanted.id);
-      }),
-    searchWords: (match, count, filter) => {
-      const where = conditionOf(filter);
-      const sql = `SELECT word.rowid AS id, -bm25(word, 2.0, 1.0) AS score FROM word
-        ${where.sql === '' ? '' : 'JOIN passage ON passage.id = word.rowid JOIN document ON document.id = passage.document'}
-        WHERE word MATCH ? ${where.sql} ORDER BY rank LIMIT ?`;
-      return database.prepare(sql).all(match, ...where.values, count) as ReturnType<
-        CollectionFile['searchWords']
-      >;
-    },
-    searchVectors: (query, count, filter) => {
-      assert(index !== undefined, 'a collection with vectors');
-      const where = conditionOf(filter);
-      if (where.sql === '') return index.search(query, count);
-      const allowed = database
-        .prepare(
-          `SELECT passage.id FROM passage JOIN document ON document.id = passage.document
-           WHERE document.current = 1 ${where.sql}`,
-        )
-        .pluck()
-        .all(...where.values) as number[];
-      return index.search(query, count, new Set(allowed));
-    },
-    countWords: (words, filter) => {
-      const where = conditionOf(filter);
-      const count = (condition: string) =>
-        database
-          .prepare(
-            `SELECT count(*) FROM passage JOIN document ON document.id = passage.document
-             WHERE document.current = 1 ${where.sql} ${condition}`,
-          )
-          .pluck();
-      const having = count('AND passage.id IN (SELECT rowid FROM word WHERE word MATCH ?)');
-      return {
-        counts: words.map((word) => having.get(...where.values, quoted(word)) as number),
-        passages: count('').get(...where.values) as number,
-      };
-    },
-    passages: (ids, filter) => {
-      const where = conditionOf(filter);
-      const rows = database
-        .prepare(
-          `SELECT ${passageColumns} FROM passage JOIN document ON document.id = passage.document
-           WHERE document.current = 1 AND passage.id IN (SELECT value FROM json_each(?)) ${where.sql}`,
-        )
-        .all(JSON.stringify(ids), ...where.values) as PassageRow[];
-      const byId = new Map(rows.map((row) => [row.id, row]));
-      return ids.flatMap((id) => {
-        const row = byId.get(id);
-        return row === undefined ? [] : [passageOf(row)];
-      });
-    },
-    textAt: (uri, start, end) => {
-      const rows = statements.around.all(uri, end, start);
-      const [first] = rows;
-      if (first === undefined || first.start > start) return undefined;
-      const text = rows
-        .map((row) => row.text)
-        .join('')
-        .slice(start - first.start, end - first.start);
-      const { digest, version, id: passage } = first;
-      return text.length === end - start ? { digest, version, passage, text } : undefined;
-    },
-    stats: () => defined(statements.stats.get(), 'counts'),
+    restore: (uri, version) => writing((index) => documents.restore(index, uri, version)),
     close: () => void database.close(),
   };
 }
 
-/** What may be read and is asked for, as conditions on `document`. */
-function conditionOf({ principals, uri, language, meta }: CollectionFilter): {
-  readonly sql: string;
-  readonly values: readonly string[];
-} {
-  const parts: string[] = [];
-  const values: string[] = [];
-  if (principals !== 'all') {
-    parts.push(
-      `(document.readers IS NULL OR EXISTS (SELECT 1 FROM json_each(document.readers)
-        WHERE value IN (SELECT value FROM json_each(?))))`,
-    );
-    values.push(JSON.stringify(principals));
-  }
-  if (uri !== undefined) parts.push('document.uri = ?') && values.push(uri);
-  if (language !== undefined) parts.push('document.language = ?') && values.push(language);
-  for (const [key, value] of Object.entries(meta ?? {})) {
-    parts.push('EXISTS (SELECT 1 FROM json_each(document.meta) WHERE key = ? AND value = ?)');
-    values.push(key, value);
-  }
-  return { sql: parts.map((part) => `AND ${part}`).join(' '), values };
+/** Whether it is empty now: somebody who reads the file may keep it. */
+function truncateLog(database: Database.Database): boolean {
+  const [state] = database.pragma('wal_checkpoint(TRUNCATE)') as { readonly busy: number }[];
+  return state?.busy === 0;
 }
 
+/** Filled from the collection where it is empty: in memory, or a table that is new. */
 function openIndex(
   database: Database.Database,
   engine: VectorIndex['engine'],
   dimensions: number,
 ): VectorIndex {
-  if (engine === 'sqlite-vec') return createSqliteVecIndex(database, dimensions);
-  assert(engine === 'memory', `no engine ${engine}`);
-  const index = createMemoryIndex(dimensions);
-  const rows = database
-    .prepare(
-      `SELECT vector.passage AS id, vector.halves FROM vector JOIN passage ON passage.id = vector.passage
-       JOIN document ON document.id = passage.document WHERE document.current = 1 ORDER BY vector.passage`,
-    )
-    .iterate() as Iterable<{ id: number; halves: Buffer }>;
-  for (const { id, halves } of rows) index.add(id, fromFloat16(halvesOf(halves)));
-  return index;
-}
-
-const recordColumns = `document.uri, document.version, document.digest, document.title, document.trust,
-  document.added_ms AS addedMs, document.language,
-  (SELECT count(*) FROM passage WHERE passage.document = document.id) AS passages`;
-
-type Halves = { halves: Buffer };
-
-const passageColumns = `passage.id, passage.ordinal, passage.start, passage."end", passage.heading, passage.text,
-  document.uri, document.title, document.digest, document.version, document.trust, document.pages`;
-
-function prepareStatements(database: Database.Database) {
-  const halves = (sql: string) => {
-    const statement = database.prepare<[number | string], Halves>(sql);
-    return { get: (key: number | string): Buffer | undefined => statement.get(key)?.halves };
-  };
-  const record = (condition: string) =>
-    database.prepare<unknown[], DocumentRecord>(
-      `SELECT ${recordColumns} FROM document WHERE ${condition}`,
-    );
-  type Versioned = { id: number; current: number };
-  return {
-    current: database.prepare<[string], { id: number }>(
-      'SELECT id FROM document WHERE uri = ? AND current = 1',
-    ),
-    versions: database.prepare<[string], Versioned>(
-      'SELECT id, current FROM document WHERE uri = ?',
-    ),
-    versionOf: database.prepare<[string, number], { id: number }>(
-      'SELECT id FROM document WHERE uri = ? AND version = ?',
-    ),
-    lastVersion: {
-      get: (uri: string): number | undefined =>
-        database
-          .prepare<[string], { version: number }>(
-            'SELECT version FROM document WHERE uri = ? ORDER BY version DESC LIMIT 1',
-          )
-          .get(uri)?.version,
-    },
-    setCurrent: database.prepare('UPDATE document SET current = ? WHERE id = ?'),
-    insertDocument: database.prepare(
-      `INSERT INTO document (uri, version, current, digest, title, language, trust, readers, meta, pages, added_ms)
-       VALUES (@uri, @version, 1, @digest, @title, @language, @trust, @readers, @meta, @pages, @addedMs)`,
-    ),
-    insertPassage: database.prepare(
-      `INSERT INTO passage (document, ordinal, start, "end", heading, text)
-       VALUES (@document, @ordinal, @start, @end, @heading, @text)`,
-    ),
-    insertVector: database.prepare('INSERT INTO vector (passage, digest, halves) VALUES (?, ?, ?)'),
-    passagesOf: database.prepare<[number], { id: number; heading: string; text: string }>(
-      'SELECT id, heading, text FROM passage WHERE document = ? ORDER BY ordinal',
-    ),
-    indexWords: database.prepare('INSERT INTO word (rowid, heading, text) VALUES (?, ?, ?)'),
-    unindexWords: database.prepare(
-      `INSERT INTO word (word, rowid, heading, text) VALUES ('delete', ?, ?, ?)`,
-    ),
-    vectorOf: halves('SELECT halves FROM vector WHERE passage = ?'),
-    vectorBy: halves('SELECT halves FROM vector WHERE digest = ? LIMIT 1'),
-    deleteVectors: database.prepare(
-      'DELETE FROM vector WHERE passage IN (SELECT id FROM passage WHERE document = ?)',
-    ),
-    deletePassages: database.prepare('DELETE FROM passage WHERE document = ?'),
-    deleteDocument: database.prepare('DELETE FROM document WHERE id = ?'),
-    bump: database.prepare('UPDATE about SET revision = revision + 1'),
-    record: record('document.id = ?'),
-    currentRecord: record('document.uri = ? AND document.current = 1'),
-    around: database.prepare<[string, number, number], PassageRow>(
-      `SELECT ${passageColumns} FROM passage JOIN document ON document.id = passage.document
-       WHERE document.uri = ? AND document.current = 1 AND passage.start < ? AND passage."end" > ? ORDER BY ordinal`,
-    ),
-    stats: database.prepare<[], ReturnType<CollectionFile['stats']>>(
-      `SELECT (SELECT count(*) FROM document WHERE current = 1) AS documents,
-        (SELECT count(*) FROM passage JOIN document ON document.id = passage.document WHERE current = 1) AS passages,
-        (SELECT count(*) FROM vector) AS vectors, (SELECT revision FROM about) AS revision`,
-    ),
-  };
-}
-
-const bytesOf = ({ buffer, byteOffset, byteLength }: Uint16Array): Uint8Array =>
-  new Uint8Array(buffer, byteOffset, byteLength);
-
-/** Copies: SQLite's bytes need not be aligned. */
-const halvesOf = (bytes: Uint8Array): Uint16Array =>
-  new Uint16Array(
-    bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer,
+  const page = database.prepare<[number], { id: number; halves: Buffer }>(
+    `SELECT vector.passage AS id, vector.halves FROM vector JOIN passage ON passage.id = vector.passage
+     JOIN document ON document.id = passage.document WHERE document.current = 1 AND vector.passage > ?
+     ORDER BY vector.passage LIMIT ${fillBatch}`,
   );
-
-/** From 1. */
-function pageAt(pages: readonly number[], start: number): number {
-  let page = 0;
-  while (page < pages.length && (pages[page] as number) <= start) page++;
-  return Math.max(1, page);
+  const open = (): VectorIndex => {
+    const index =
+      engine === 'memory'
+        ? createMemoryIndex(dimensions)
+        : createSqliteVecIndex(database, dimensions);
+    if (index.size > 0) return index;
+    for (let rows = page.all(0); rows.length > 0; ) {
+      for (const { id, halves } of rows) index.add(id, vectorOf(halves));
+      rows = page.all(defined(rows.at(-1), 'the last row').id);
+    }
+    return index;
+  };
+  // A table that is made and not filled would never be.
+  return engine === 'memory' ? open() : database.transaction(open).immediate();
 }

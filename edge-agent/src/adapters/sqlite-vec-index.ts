@@ -1,6 +1,7 @@
 // The bits of a collection as a table of sqlite-vec, in the collection's own file and transaction; the halves, by which
 // the best are told apart, are the collection's table `vector`. Nothing of it has to be in memory.
 
+import { defined } from '@skerry/shared';
 import type Database from 'better-sqlite3';
 import { dotFloat16 } from '../retrieve/float16.ts';
 import type { Ranked } from '../retrieve/fuse-ranks.ts';
@@ -16,6 +17,11 @@ const chunkRows = 256;
 /** sqlite-vec's own bound. */
 const neighboursMax = 4_096;
 
+/** For whoever changes the collection without it: bits that are left behind would be another state's. */
+export const dropSqliteVecIndex = (database: Database.Database): void =>
+  void database.exec('DROP TABLE IF EXISTS bits');
+
+/** Empty where its table is not there yet. */
 export function createSqliteVecIndex(database: Database.Database, dimensions: number): VectorIndex {
   database.exec(
     `CREATE VIRTUAL TABLE IF NOT EXISTS bits USING vec0(bits bit[${dimensions}], chunk_size=${chunkRows})`,
@@ -36,7 +42,7 @@ export function createSqliteVecIndex(database: Database.Database, dimensions: nu
     .pluck();
 
   const scoreOf = (query: Float32Array, id: number): Ranked => {
-    const bytes = halvesBy.get(id) as unknown as Buffer;
+    const bytes = defined(halvesBy.get(id) as Buffer | undefined, `the vector of passage ${id}`);
     const aligned = bytes.byteOffset % 2 === 0 ? bytes : Buffer.from(bytes);
     const halves = new Uint16Array(aligned.buffer, aligned.byteOffset, dimensions);
     return { id, score: dotFloat16(query, halves, 0) };

@@ -124,14 +124,16 @@ export function collectionRoutes({ library, digestOf, readInThread }: Collection
   return app;
 }
 
-/** One that is there: to look does not make it. */
-async function openNamed({ collections }: Library, c: Context) {
-  const name = c.req.param('name') ?? '';
-  const names = await collections.list();
-  if (!names.ok) return names;
-  return names.value.includes(name)
-    ? collections.open(name)
-    : err(failure('not_found', `no collection '${name.slice(0, 64)}'`));
+const openNamed = ({ collections }: Library, c: Context) =>
+  collections.open(c.req.param('name') ?? '');
+
+/** Strictly: what a filter would not find by is refused, and not dropped. */
+function pairsOf(text: string): Record<string, string> | undefined {
+  const parts = text.split('&');
+  const isWhole = parts.every((part) => /^[^=]+=/.test(part) && !/%(?![\da-f]{2})/i.test(part));
+  const pairs = [...new URLSearchParams(text)];
+  const keys = new Set(pairs.map(([key]) => key));
+  return isWhole && keys.size === parts.length ? Object.fromEntries(pairs) : undefined;
 }
 
 const termsSchema = z.strictObject({
@@ -141,15 +143,19 @@ const termsSchema = z.strictObject({
   /** Separated by commas. */
   readers: z
     .string()
-    .transform((text) => text.split(','))
+    .transform((text) => text.split(',').map((name) => name.trim()))
     .pipe(z.array(principalSchema).max(64))
     .optional(),
+  /** As a query: `key=value&key=value`. */
   meta: z
     .string()
     .max(4_096)
-    .transform((text) =>
-      URL.canParse(`x:?${text}`) ? Object.fromEntries(new URLSearchParams(text)) : {},
-    )
+    .transform((text, context) => {
+      const meta = pairsOf(text);
+      if (meta !== undefined) return meta;
+      context.addIssue({ code: 'custom', message: 'is not key=value&key=value, each key once' });
+      return z.NEVER;
+    })
     .pipe(metaSchema)
     .optional(),
 });

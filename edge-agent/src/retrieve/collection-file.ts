@@ -26,7 +26,12 @@ export interface DocumentRecord {
   readonly trust: number;
   readonly addedMs: number;
   readonly language: string | null;
+  /** Who may read it; null: everybody. */
+  readonly readers: readonly string[] | null;
+  readonly meta: Readonly<Record<string, string>>;
   readonly passages: number;
+  /** Of its passages those that have one. */
+  readonly vectors: number;
 }
 
 export interface CollectionFilter extends SearchFilter {
@@ -61,14 +66,17 @@ export interface CollectionFile {
   readonly name: string;
   /** Undefined where it has no vectors. */
   readonly engine: VectorIndex['engine'] | undefined;
-  /** The document's new version; the one before stays, and is not found any more. */
+  /** The document's new version. The one before stays, and is not found any more; of all so many stay, the oldest go. */
   put(document: PreparedDocument, nowMs: number): Result<DocumentRecord>;
   find(uri: string): DocumentRecord | undefined;
   /** Those that it lets through, and no others. */
   list(filter: CollectionFilter): readonly DocumentRecord[];
   /** Vectors that are there already, by the digest of their text. */
   vectorsBy(digests: readonly string[]): ReadonlyMap<string, Float32Array<ArrayBuffer>>;
-  /** All versions of it. Their bytes are gone from the file when it returns. Returns how many there were. */
+  /**
+   * All versions of it; returns how many there were. Their bytes are gone from the files when it returns: it fails with
+   * `storage_failed` where somebody who reads the file keeps them in its log, and may be called again.
+   */
   remove(uri: string): Result<number>;
   /** An earlier version, found again; undefined where there is none. */
   restore(uri: string, version: number): Result<DocumentRecord | undefined>;

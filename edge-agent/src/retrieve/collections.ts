@@ -48,8 +48,10 @@ export interface CollectionThread {
 }
 
 export interface Collections {
-  /** Opened, and made where it is new. Fails with `invalid_argument` for what is no name, and with `storage_failed`. */
+  /** One that is there: to look makes none. Fails with `not_found`, `invalid_argument` for what is no name, `storage_failed`. */
   open(name: string): Promise<Result<CollectionThread>>;
+  /** Opened, and made where it is new. */
+  openOrCreate(name: string): Promise<Result<CollectionThread>>;
   /** Their names. */
   list(): Promise<Result<readonly string[]>>;
   /** Its file and all that is in it. */

@@ -108,6 +108,30 @@ describe.each(['sqlite-vec', 'memory'] as const)('a library, vectors in %s', (en
     expect(second.document.version).toBe(2);
   });
 
+  it('[LIB4] the same bytes under other terms are a new version, of which nothing is embedded again', async () => {
+    const { library, embedder } = openLibrary({ engine });
+    const given = { ...pump, readers: ['crew', 'owner'], meta: { site: 'north', kind: 'a' } };
+    unwrap(await library.add('manuals', given));
+    embedder.embedded.length = 0;
+    const reordered = { readers: ['owner', 'crew'], meta: { kind: 'a', site: 'north' } };
+    expect(unwrap(await library.add('manuals', { ...given, ...reordered })).unchanged).toBe(true);
+    const others: Partial<SourceDocument>[] = [
+      { readers: ['owner'] },
+      { readers: [] },
+      { trust: 0.5 },
+      { meta: { site: 'south' } },
+      { language: 'en' },
+    ];
+    for (const [i, terms] of others.entries()) {
+      const added = unwrap(await library.add('manuals', { ...given, ...terms }));
+      expect(added).toMatchObject({ unchanged: false, embedded: 0, document: { version: i + 2 } });
+      expect(added.document).toMatchObject(terms);
+    }
+    expect(embedder.embedded).toEqual([]);
+    const titled = unwrap(await library.add('manuals', { ...given, title: 'The pump' }));
+    expect(titled).toMatchObject({ unchanged: false, document: { title: 'The pump' } });
+  });
+
   it('[LIB5] an earlier version is found again when it is restored, and what replaced it is not', async () => {
     const { library } = openLibrary({ engine });
     unwrap(await library.add('manuals', winch));
@@ -210,6 +234,23 @@ describe('a library', () => {
     expect(await library.search({ ...asked, mode: 'vectors' })).toMatchObject({
       error: { code: 'unavailable' },
     });
+  });
+
+  it('[LIB4] has the vectors of what was taken in without an embedder once it is taken in with one', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'skerry-library-'));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    const before = openLibrary({ folder, words: true });
+    unwrap(await before.library.add('manuals', pump));
+    expect(unwrap(await before.library.add('manuals', pump)).unchanged).toBe(true);
+    await before.collections.close();
+    const { library } = openLibrary({ folder });
+    const added = unwrap(await library.add('manuals', pump));
+    expect(added).toMatchObject({ unchanged: false, document: { version: 2 } });
+    expect(added.document.vectors).toBe(added.passages);
+    const asked = { collections: ['manuals'], text: 'oil filter', count: 3, reader: anybody };
+    const outcome = unwrap(await library.search({ ...asked, mode: 'vectors' }));
+    expect(outcome.found[0]?.passage).toMatchObject({ heading: 'Filter' });
+    expect(unwrap(await library.add('manuals', pump)).unchanged).toBe(true);
   });
 
   it('[LIB9] takes any text as a question: ten thousand strings, and FTS5’s own signs', async () => {

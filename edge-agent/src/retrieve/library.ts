@@ -55,7 +55,7 @@ export interface Intake {
   readonly passages: number;
   /** Of its passages those whose vectors were not there already. */
   readonly embedded: number;
-  /** The same bytes were there: nothing was done. */
+  /** The same bytes were there under the same terms, with all their vectors: nothing was done. */
   readonly unchanged: boolean;
 }
 
@@ -145,14 +145,13 @@ export function createLibrary(ports: LibraryPorts): Library {
     collections,
     embedder,
     async add(collection, source, onProgress = () => {}) {
-      const thread = await collections.open(collection);
+      const thread = await collections.openOrCreate(collection);
       if (!thread.ok) return thread;
       const before = await thread.value.find(source.uri);
       if (!before.ok) return before;
-      if (before.value?.digest === source.digest) {
-        const { passages } = before.value;
-        return ok({ document: before.value, passages, embedded: 0, unchanged: true });
-      }
+      const there = before.value;
+      if (there !== undefined && isSame(there, source, embedder !== undefined))
+        return ok({ document: there, passages: there.passages, embedded: 0, unchanged: true });
       const prepared = await prepare(thread.value, source, onProgress);
       if (!prepared.ok) return prepared;
       const { passages, embedded } = prepared.value;
@@ -198,6 +197,21 @@ export function createLibrary(ports: LibraryPorts): Library {
       });
     },
   };
+}
+
+/** Nothing to take in: bytes and terms are the same, and no vector is missing that could be made. */
+function isSame(there: DocumentRecord, source: SourceDocument, canEmbed: boolean): boolean {
+  if (there.digest !== source.digest || (canEmbed && there.vectors < there.passages)) return false;
+  const { title, trust, language = null, readers, meta = {} } = source;
+  const setOf = (names?: readonly string[] | null) => names && [...new Set(names)].sort();
+  const pairsOf = (record: Readonly<Record<string, string>>) => Object.entries(record).sort();
+  return (
+    there.title === title &&
+    there.trust === trust &&
+    there.language === language &&
+    JSON.stringify(setOf(there.readers) ?? null) === JSON.stringify(setOf(readers) ?? null) &&
+    JSON.stringify(pairsOf(there.meta)) === JSON.stringify(pairsOf(meta))
+  );
 }
 
 /** What is embedded of a passage: alone it often does not say what it is about. */

@@ -4,7 +4,7 @@
 import type { Ranked } from './fuse-ranks.ts';
 
 export interface VectorIndex {
-  readonly engine: 'sqlite-vec' | 'memory' | 'usearch';
+  readonly engine: 'sqlite-vec' | 'memory';
   readonly size: number;
   /** In the transaction of whoever writes the passage. */
   add(id: number, vector: Float32Array): void;

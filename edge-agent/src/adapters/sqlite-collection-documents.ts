@@ -1,0 +1,232 @@
+// The documents of a collection's file: their versions, and how one enters and leaves the indexes. What changes something
+// is called inside of a transaction.
+
+import { defined } from '@skerry/shared';
+import type Database from 'better-sqlite3';
+import type {
+  CollectionFilter,
+  DocumentRecord,
+  PreparedDocument,
+  PreparedPassage,
+} from '../retrieve/collection-file.ts';
+import { fromFloat16, toFloat16 } from '../retrieve/float16.ts';
+import type { SourceDocument } from '../retrieve/passage.ts';
+import type { VectorIndex } from '../retrieve/vector-index.ts';
+import { type Conditions, conditionsOf, mayRead } from './sqlite-collection-search.ts';
+
+/** Of a document, the one that is found among them. */
+const versionsMax = 3;
+
+type Index = VectorIndex | undefined;
+
+export function createSqliteDocuments(database: Database.Database) {
+  const statements = prepareStatements(database);
+  return {
+    find: (uri: string) => recordOf(statements.currentRecord.get(uri)),
+    list: (filter: CollectionFilter) =>
+      statements.records.all(conditionsOf(filter)).map((row) => recordOf(row)),
+    vectorsBy(digests: readonly string[]) {
+      const found = new Map<string, Float32Array<ArrayBuffer>>();
+      for (const digest of digests) {
+        const halves = statements.vectorBy.get(digest);
+        if (halves !== undefined) found.set(digest, vectorOf(halves));
+      }
+      return found;
+    },
+    put: (index: Index, document: PreparedDocument, nowMs: number) =>
+      put(statements, index, document, nowMs),
+    remove(index: Index, uri: string) {
+      const versions = statements.versions.all(uri);
+      for (const { id, current } of versions) {
+        if (current === 1) leaveIndexes(statements, index, id);
+        deleteVersion(statements, id);
+      }
+      if (versions.length > 0) statements.bump.run();
+      return versions.length;
+    },
+    restore: (index: Index, uri: string, version: number) =>
+      restore(statements, index, uri, version),
+  };
+}
+
+type Statements = ReturnType<typeof prepareStatements>;
+
+function leaveIndexes(statements: Statements, index: Index, document: number): void {
+  for (const { id, heading, text } of statements.passagesOf.all(document)) {
+    statements.unindexWords.run(id, heading, text);
+    index?.remove(id);
+  }
+}
+
+function enterIndexes(statements: Statements, index: Index, document: number): void {
+  for (const { id, heading, text } of statements.passagesOf.all(document)) {
+    statements.indexWords.run(id, heading, text);
+    const halves = statements.vectorOf.get(id);
+    if (halves !== undefined) index?.add(id, vectorOf(halves));
+  }
+}
+
+function put(
+  statements: Statements,
+  index: Index,
+  { source, passages }: PreparedDocument,
+  nowMs: number,
+): DocumentRecord {
+  const before = statements.versions.all(source.uri);
+  const replaced = before.find(({ current }) => current === 1);
+  if (replaced !== undefined) {
+    leaveIndexes(statements, index, replaced.id);
+    statements.setCurrent.run(0, replaced.id);
+  }
+  const version = (before[0]?.version ?? 0) + 1;
+  const id = insertDocument(statements, source, version, nowMs);
+  insertPassages(statements, id, source.text, passages);
+  enterIndexes(statements, index, id);
+  // Beside the new one, the one that it replaces and the newest.
+  const earlier = before.toSorted((a, b) => b.current - a.current || b.version - a.version);
+  for (const old of earlier.slice(versionsMax - 1)) deleteVersion(statements, old.id);
+  statements.bump.run();
+  return recordOf(defined(statements.record.get(id), source.uri));
+}
+
+function insertDocument(
+  statements: Statements,
+  { uri, digest, title, language, trust, readers, meta, pages }: SourceDocument,
+  version: number,
+  addedMs: number,
+): number {
+  const { lastInsertRowid } = statements.insertDocument.run({
+    uri,
+    version,
+    digest,
+    title,
+    language: language ?? null,
+    trust,
+    readers: readers === undefined ? null : JSON.stringify(readers),
+    meta: JSON.stringify(meta ?? {}),
+    pages: pages === undefined ? null : JSON.stringify(pages),
+    addedMs,
+  });
+  return Number(lastInsertRowid);
+}
+
+function insertPassages(
+  statements: Statements,
+  document: number,
+  whole: string,
+  passages: readonly PreparedPassage[],
+): void {
+  for (const [ordinal, { start, end, heading, textDigest, vector }] of passages.entries()) {
+    const text = whole.slice(start, end);
+    const passage = statements.insertPassage.run({ document, ordinal, start, end, heading, text });
+    if (vector === undefined) continue;
+    statements.insertVector.run(passage.lastInsertRowid, textDigest, bytesOf(toFloat16(vector)));
+  }
+}
+
+/** Of one that is in no index. */
+function deleteVersion(statements: Statements, document: number): void {
+  statements.deleteVectors.run(document);
+  statements.deletePassages.run(document);
+  statements.deleteDocument.run(document);
+}
+
+function restore(
+  statements: Statements,
+  index: Index,
+  uri: string,
+  version: number,
+): DocumentRecord | undefined {
+  const versions = statements.versions.all(uri);
+  const wanted = versions.find((each) => each.version === version);
+  const now = versions.find(({ current }) => current === 1);
+  if (wanted === undefined) return undefined;
+  if (now !== undefined && now.id !== wanted.id) {
+    leaveIndexes(statements, index, now.id);
+    statements.setCurrent.run(0, now.id);
+  }
+  if (now?.id !== wanted.id) {
+    statements.setCurrent.run(1, wanted.id);
+    enterIndexes(statements, index, wanted.id);
+    statements.bump.run();
+  }
+  return recordOf(statements.record.get(wanted.id));
+}
+
+interface RecordRow extends Omit<DocumentRecord, 'readers' | 'meta'> {
+  readonly readers: string | null;
+  readonly meta: string;
+}
+
+function recordOf(row: RecordRow): DocumentRecord;
+function recordOf(row: RecordRow | undefined): DocumentRecord | undefined;
+function recordOf(row: RecordRow | undefined): DocumentRecord | undefined {
+  if (row === undefined) return undefined;
+  const { readers, meta, ...rest } = row;
+  return {
+    ...rest,
+    readers: readers === null ? null : (JSON.parse(readers) as string[]),
+    meta: JSON.parse(meta) as Record<string, string>,
+  };
+}
+
+const recordColumns = `document.uri, document.version, document.digest, document.title, document.trust,
+  document.added_ms AS addedMs, document.language, document.readers, document.meta,
+  (SELECT count(*) FROM passage WHERE passage.document = document.id) AS passages,
+  (SELECT count(*) FROM vector JOIN passage ON passage.id = vector.passage
+    WHERE passage.document = document.id) AS vectors`;
+
+function prepareStatements(database: Database.Database) {
+  const record = <K extends unknown[]>(condition: string) =>
+    database.prepare<K, RecordRow>(`SELECT ${recordColumns} FROM document WHERE ${condition}`);
+  type Versioned = { id: number; version: number; current: number };
+  return {
+    /** The newest first. */
+    versions: database.prepare<[string], Versioned>(
+      'SELECT id, version, current FROM document WHERE uri = ? ORDER BY version DESC',
+    ),
+    setCurrent: database.prepare('UPDATE document SET current = ? WHERE id = ?'),
+    insertDocument: database.prepare(
+      `INSERT INTO document (uri, version, current, digest, title, language, trust, readers, meta, pages, added_ms)
+       VALUES (@uri, @version, 1, @digest, @title, @language, @trust, @readers, @meta, @pages, @addedMs)`,
+    ),
+    insertPassage: database.prepare(
+      `INSERT INTO passage (document, ordinal, start, "end", heading, text)
+       VALUES (@document, @ordinal, @start, @end, @heading, @text)`,
+    ),
+    insertVector: database.prepare('INSERT INTO vector (passage, digest, halves) VALUES (?, ?, ?)'),
+    passagesOf: database.prepare<[number], { id: number; heading: string; text: string }>(
+      'SELECT id, heading, text FROM passage WHERE document = ? ORDER BY ordinal',
+    ),
+    indexWords: database.prepare('INSERT INTO word (rowid, heading, text) VALUES (?, ?, ?)'),
+    unindexWords: database.prepare(
+      `INSERT INTO word (word, rowid, heading, text) VALUES ('delete', ?, ?, ?)`,
+    ),
+    vectorOf: database
+      .prepare<[number], Buffer>('SELECT halves FROM vector WHERE passage = ?')
+      .pluck(),
+    vectorBy: database
+      .prepare<[string], Buffer>('SELECT halves FROM vector WHERE digest = ? LIMIT 1')
+      .pluck(),
+    deleteVectors: database.prepare(
+      'DELETE FROM vector WHERE passage IN (SELECT id FROM passage WHERE document = ?)',
+    ),
+    deletePassages: database.prepare('DELETE FROM passage WHERE document = ?'),
+    deleteDocument: database.prepare('DELETE FROM document WHERE id = ?'),
+    bump: database.prepare('UPDATE about SET revision = revision + 1'),
+    record: record<[number]>('document.id = ?'),
+    currentRecord: record<[string]>('document.uri = ? AND document.current = 1'),
+    records: record<[Conditions]>(`document.current = 1 AND ${mayRead} ORDER BY document.uri`),
+  };
+}
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: Uint16Array): Uint8Array =>
+  new Uint8Array(buffer, byteOffset, byteLength);
+
+/** Of halves as they are stored; copies, since SQLite's bytes need not be aligned. */
+export const vectorOf = ({
+  buffer,
+  byteOffset,
+  byteLength,
+}: Uint8Array): Float32Array<ArrayBuffer> =>
+  fromFloat16(new Uint16Array(buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer));

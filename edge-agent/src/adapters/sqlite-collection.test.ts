@@ -1,0 +1,189 @@
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { unwrap } from '@skerry/shared/testing';
+import Database from 'better-sqlite3';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import type { CollectionFile } from '../retrieve/collection-file.ts';
+import { createWordEmbedder } from '../testing/word-embedder.ts';
+import { type CollectionOptions, openSqliteCollection } from './sqlite-collection.ts';
+
+const embedder = createWordEmbedder();
+const everybody = { principals: [] };
+
+function createFile() {
+  const folder = mkdtempSync(join(tmpdir(), 'skerry-collection-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const path = join(folder, 'manuals.collection');
+  const open = (options: Partial<CollectionOptions> = {}): CollectionFile => {
+    const wanted = { name: 'manuals', embedder, engine: 'sqlite-vec' as const, ...options };
+    const file = unwrap(openSqliteCollection(path, wanted));
+    onTestFinished(() => file.close());
+    return file;
+  };
+  const holds = (word: string): boolean =>
+    readdirSync(folder).some((name) => readFileSync(join(folder, name)).includes(word));
+  return { path, open, holds };
+}
+
+/** One passage. */
+async function putText(
+  file: CollectionFile,
+  uri: string,
+  text: string,
+  { trust = 1, heading = '' } = {},
+) {
+  const vector = file.engine === undefined ? undefined : unwrap(await embedder.embed([text]));
+  const passage = { start: 0, end: text.length, heading, textDigest: text };
+  const passages = [vector === undefined ? passage : { ...passage, vector }];
+  return file.put({ source: { uri, title: uri, text, digest: text, trust }, passages }, 0);
+}
+
+async function nearest(file: CollectionFile, text: string, count = 9): Promise<string[]> {
+  const ids = file.searchVectors(unwrap(await embedder.embed([text])), count, everybody);
+  return file
+    .passages(
+      ids.map(({ id }) => id),
+      everybody,
+    )
+    .map(({ uri }) => uri);
+}
+
+describe('a collection’s vectors', () => {
+  it('[LIB25] are those of the documents, whatever engine or none has written them', async () => {
+    const { open } = createFile();
+    const settings: Partial<CollectionOptions>[] = [
+      { engine: 'memory' },
+      { engine: 'sqlite-vec' },
+      { embedder: undefined },
+      { engine: 'sqlite-vec' },
+      { engine: 'memory' },
+      { engine: 'sqlite-vec' },
+    ];
+    const withVectors = new Set<string>();
+    for (const [i, setting] of settings.entries()) {
+      const file = open(setting);
+      unwrap(await putText(file, `bilge ${i}`, `bilge pump number${i}`));
+      if (file.engine !== undefined) withVectors.add(`bilge ${i}`);
+      if (i > 0) {
+        unwrap(file.remove(`bilge ${i - 1}`));
+        withVectors.delete(`bilge ${i - 1}`);
+      }
+      unwrap(await putText(file, `kept ${i}`, `winch rope number${i}`));
+      if (file.engine !== undefined) {
+        withVectors.add(`kept ${i}`);
+        expect(new Set(await nearest(file, 'bilge winch'))).toEqual(withVectors);
+      }
+      file.close();
+    }
+  });
+
+  it.each(['memory', 'sqlite-vec'] as const)(
+    '[LIB25] in %s are as they were after a change that failed',
+    async (engine) => {
+      const file = createFile().open({ engine });
+      unwrap(await putText(file, 'winch', 'the winch pulls'));
+      const failed = await putText(file, 'winch', 'the winch lifts', { trust: Number.NaN });
+      expect(failed).toMatchObject({ error: { code: 'storage_failed' } });
+      expect(await nearest(file, 'the winch pulls')).toEqual(['winch']);
+      unwrap(await putText(file, 'winch', 'the winch lifts'));
+      expect(await nearest(file, 'the winch lifts')).toEqual(['winch']);
+    },
+  );
+
+  it('[LIB11] of a length that no index takes are refused', () => {
+    const other = { digest: 'sha256:odd', dimensions: 100 };
+    for (const engine of ['memory', 'sqlite-vec'] as const)
+      expect(
+        openSqliteCollection(':memory:', { name: 'manuals', embedder: other, engine }),
+      ).toMatchObject({ error: { code: 'invalid_config' } });
+  });
+});
+
+describe('a collection’s words', () => {
+  it('[LIB3] come in the order of their score, where a heading’s count twice', async () => {
+    const file = createFile().open({ embedder: undefined });
+    const filler = 'seven words that nobody ever asks for';
+    unwrap(await putText(file, 'text', `anchor ${filler}`));
+    unwrap(await putText(file, 'heading', `${filler} at all`, { heading: 'anchor' }));
+    for (let i = 0; i < 9; i++) unwrap(await putText(file, `${i}`, filler));
+    const found = file.searchWords('"anchor"', 9, everybody);
+    expect(found.map(({ score }) => score)).toEqual(
+      found.map(({ score }) => score).toSorted((a, b) => b - a),
+    );
+    const [best] = file.searchWords('"anchor"', 1, everybody);
+    expect(file.passages([best?.id ?? 0], everybody)).toMatchObject([{ uri: 'heading' }]);
+  });
+});
+
+describe('a collection’s file', () => {
+  it('[LIB5] keeps so many versions of a document, and the one that was replaced last', async () => {
+    const { open } = createFile();
+    const file = open();
+    for (const word of ['one', 'two', 'three', 'four', 'five'])
+      unwrap(await putText(file, 'log', `entry ${word}`));
+    const restorable = (versions: number[]): number[] =>
+      versions.filter((version) => unwrap(file.restore('log', version)) !== undefined);
+    expect(restorable([1, 2, 5, 4, 3])).toEqual([5, 4, 3]);
+    expect(file.stats()).toMatchObject({ documents: 1, passages: 1, vectors: 3 });
+    expect(unwrap(await putText(file, 'log', 'entry six'))).toMatchObject({ version: 6 });
+    expect(restorable([4, 5, 6, 3])).toEqual([5, 6, 3]);
+    expect(unwrap(file.remove('log'))).toBe(3);
+  });
+
+  it('[LIB10] fails to delete while somebody keeps its log, and has deleted when it is called again', async () => {
+    const { path, open, holds } = createFile();
+    const file = open();
+    unwrap(await putText(file, 'secret', 'the quinquagesimal safe'));
+    const reader = new Database(path);
+    onTestFinished(() => void reader.close());
+    reader.exec('BEGIN; SELECT * FROM document;');
+    expect(file.remove('secret')).toMatchObject({ error: { code: 'storage_failed' } });
+    expect(holds('quinquagesimal')).toBe(true);
+    reader.exec('COMMIT');
+    expect(unwrap(file.remove('secret'))).toBe(0);
+    expect(holds('quinquagesimal')).toBe(false);
+  });
+
+  it('[LIB10] has nothing of what was deleted before a crash once it is open again', async () => {
+    const { path, open, holds } = createFile();
+    unwrap(await putText(open(), 'secret', 'the quinquagesimal safe'));
+    // As a process that ended before it had emptied the log: somebody else has the file open, and the log stays.
+    const other = new Database(path);
+    onTestFinished(() => void other.close());
+    other.pragma('secure_delete = ON');
+    other.exec('DELETE FROM passage; DELETE FROM vector; DELETE FROM document');
+    expect(holds('quinquagesimal')).toBe(true);
+    open();
+    expect(holds('the quinquagesimal')).toBe(false);
+  });
+
+  it.runIf(existsSync('/proc/self/fd'))(
+    '[LIB11] that is none is refused, and not kept open',
+    () => {
+      const { path } = createFile();
+      writeFileSync(
+        path,
+        'this is no database, and it is long enough to be told from an empty one'.repeat(20),
+      );
+      const opened = openSqliteCollection(path, { name: 'manuals', embedder, engine: 'memory' });
+      expect(opened).toMatchObject({ error: { code: 'storage_failed' } });
+      const targets = readdirSync('/proc/self/fd').map((fd) => {
+        try {
+          return readlinkSync(`/proc/self/fd/${fd}`);
+        } catch {
+          return '';
+        }
+      });
+      expect(targets).not.toContain(path);
+    },
+  );
+});

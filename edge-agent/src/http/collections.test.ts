@@ -1,0 +1,67 @@
+import { silentLog } from '@skerry/shared';
+import { sha256 } from '@skerry/shared/node';
+import { createVirtualClock } from '@skerry/shared/testing';
+import { expect, it, onTestFinished } from 'vitest';
+import { createDirectCollections } from '../adapters/collections-over.ts';
+import { createLibrary } from '../retrieve/library.ts';
+import { collectionRoutes } from './collections.ts';
+
+function openRoutes() {
+  const collections = createDirectCollections({ folder: ':memory:' });
+  onTestFinished(() => collections.close());
+  const library = createLibrary({
+    collections,
+    digestOf: sha256,
+    clock: createVirtualClock(),
+    log: silentLog,
+  });
+  const app = collectionRoutes({
+    library,
+    digestOf: sha256,
+    readInThread: () => {
+      throw new Error('no thread reads a text');
+    },
+  });
+  const put = async (query: Record<string, string>, text = 'The winch pulls four tonnes.') =>
+    app.request(`/collections/manuals/documents?${new URLSearchParams(query)}`, {
+      method: 'PUT',
+      headers: { 'content-type': 'text/plain' },
+      body: text,
+    });
+  const search = async (body: object) =>
+    app.request('/search', { method: 'POST', body: JSON.stringify(body) });
+  return { collections, app, put, search };
+}
+
+it('[LIB6] takes readers with blanks about their names, and a narrower list of the same bytes at once', async () => {
+  const { put, search } = openRoutes();
+  const found = async (...principals: string[]): Promise<number> =>
+    ((await (await search({ query: 'winch', principals })).json()) as { found: [] }).found.length;
+  expect((await put({ uri: 'winch.txt' })).status).toBe(201);
+  expect(await found()).toBe(1);
+  expect((await put({ uri: 'winch.txt', readers: 'crew, owner' })).status).toBe(201);
+  expect([await found(), await found('owner'), await found('crew')]).toEqual([0, 1, 1]);
+  expect((await put({ uri: 'winch.txt', readers: 'owner,crew' })).status).toBe(200);
+  expect((await put({ uri: 'winch.txt', readers: 'owner,' })).status).toBe(400);
+});
+
+it('[LIB26] refuses meta that is not written as a query, and keeps none of it silently away', async () => {
+  const { put, search } = openRoutes();
+  for (const meta of ['site', '=north', 'site=north&site=south', 'site=%zz', 'site=north&', ''])
+    expect([meta, (await put({ uri: 'winch.txt', meta })).status]).toEqual([meta, 400]);
+  expect((await put({ uri: 'winch.txt', meta: 'site=north+quay&kind=a%26b' })).status).toBe(201);
+  const filter = { meta: { site: 'north quay', kind: 'a&b' } };
+  expect(await (await search({ query: 'winch', filter })).json()).toMatchObject({
+    found: [{ passage: { uri: 'winch.txt' } }],
+  });
+});
+
+it('[LIB27] looks only into collections that are there, and makes none', async () => {
+  const { collections, app, search } = openRoutes();
+  expect((await search({ query: 'winch', collections: ['nowhere'] })).status).toBe(404);
+  for (const method of ['GET', 'DELETE'])
+    expect((await app.request('/collections/nowhere/documents?uri=a', { method })).status).toBe(
+      404,
+    );
+  expect(await collections.list()).toEqual({ ok: true, value: [] });
+});
