@@ -51,7 +51,7 @@ async function identityOf(name: string) {
   };
 }
 
-it('[LEA18] a masked round’s stages reach the thread that trained, until another attempt begins', async () => {
+it('[LEA18] a masked round’s stages reach the thread that trained, until another attempt begins or its run is forgotten', async () => {
   const identity = await identityOf('device-1');
   const runner = createClientRunner({
     device: 'device-1',
@@ -83,4 +83,11 @@ it('[LEA18] a masked round’s stages reach the thread that trained, until anoth
   expect(await ask({ ...shares, attempt: 2 })).toMatchObject({ error: { code: 'expired' } });
   await ask({ ...train, attempt: 2 });
   expect(await ask(shares)).toMatchObject({ error: { code: 'expired' } });
+  // What was trained on may be used no longer.
+  runner.forget('another run');
+  expect(await ask({ ...shares, attempt: 2 })).toMatchObject({
+    error: { code: 'malformed_message' },
+  });
+  runner.forget('run');
+  expect(await ask({ ...shares, attempt: 2 })).toMatchObject({ error: { code: 'expired' } });
 });

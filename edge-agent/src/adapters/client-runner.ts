@@ -115,6 +115,9 @@ export function createClientRunner(options: ClientRunnerOptions): ClientRunner {
         end: () => end(err(failure('unavailable', 'nobody waits for it any longer'))),
       };
     },
+    forget(run) {
+      if (staying?.session.run === run) leave();
+    },
     close: leave,
   };
 }

@@ -11,7 +11,8 @@ import { createKeepExamples, rememberedMax } from './keep-examples.ts';
 const labels = ['cat', 'dog'];
 const model = { manifest: { name: 'pets', version: '1', labels } } as unknown as Model;
 
-function open(consent = { people: true, cloud: true }) {
+function open(allowed = { people: true, cloud: true }) {
+  let consent = allowed;
   const database = unwrap(openDatabase(':memory:'));
   onTestFinished(() => void database.close());
   const bounds = { examplesMax: 100, bytesMax: 10_000, retentionMs: 1_000 };
@@ -28,11 +29,12 @@ function open(consent = { people: true, cloud: true }) {
     bounds,
   );
   /** A request, and what its app is answered. */
-  const ask = (requestId: string, more: Partial<InferenceAnswer>) => {
+  const ask = (requestId: string, more: Partial<InferenceAnswer>, meanwhile = () => {}) => {
     const data = Uint8Array.of(1, 2);
     const tell = keeping.offer(model, { datatype: 'UINT8', shape: [1, 2], data });
     // A run may move what it is given.
     data.fill(0);
+    meanwhile();
     tell?.({ requestId, source: 'exit:1', label: 0, pending: false, ...more } as InferenceAnswer);
     while (clock.runNext(clock.nowMs()));
   };
@@ -48,7 +50,13 @@ function open(consent = { people: true, cloud: true }) {
       variant: `sha256:${'a'.repeat(64)}`,
     },
   });
-  return { store, keeping, ask, says };
+  const withdraw = (): void => {
+    consent = { people: false, cloud: false };
+  };
+  const consentAgain = (): void => {
+    consent = allowed;
+  };
+  return { store, keeping, ask, says, withdraw, consentAgain };
 }
 
 it('[LEA2] what the cloud says becomes an example, in time or late, over a restart', () => {
@@ -100,6 +108,17 @@ it('[LEA1] consent for people’s labels is none for the cloud’s, and the othe
   expect(cloud.keeping.correct('r', { label: 'cat' })).toMatchObject({
     error: { code: 'not_found' },
   });
+});
+
+it('[LEA1] a consent that is withdrawn while a request runs is none for what it is answered', () => {
+  const { store, keeping, ask, says, withdraw, consentAgain } = open();
+  ask('sure', { source: 'cloud', label: 1 }, withdraw);
+  consentAgain();
+  ask('late', { pending: true }, withdraw);
+  consentAgain();
+  keeping.cloudAnswered(says('late', 1));
+  expect(keeping.correct('sure', { label: 'cat' })).toMatchObject({ error: { code: 'not_found' } });
+  expect(store.list('pets')).toEqual([]);
 });
 
 it('[LEA3] inputs that wait for a person’s word are bounded', () => {

@@ -113,15 +113,18 @@ export function createKeepExamples(
       const copy = new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice();
       const kept = { model: name, version, datatype, shape: shape.slice(1), data: copy };
       return ({ requestId, source, label, pending }) => {
-        if (allowed.people) remember(requestId, kept);
-        const name = labels[label];
+        // It may have been withdrawn while the request ran.
+        if (allowed.people && consent(kept.model).people) remember(requestId, kept);
+        const answered = labels[label];
         // Not in the request's way.
-        if (allowed.cloud && source === 'cloud' && name !== undefined)
-          clock.after(0, () => void keep(kept.model, kept, { label: name }, 'cloud', requestId));
-        else if (allowed.cloud && pending)
-          clock.after(0, () => {
+        if (!allowed.cloud) return;
+        clock.after(0, () => {
+          if (!consent(kept.model).cloud) return;
+          if (source === 'cloud' && answered !== undefined)
+            keep(kept.model, kept, { label: answered }, 'cloud', requestId);
+          else if (pending)
             store.keepAsked({ ...kept, request: requestId, askedMs: clock.nowMs() });
-          });
+        });
       };
     },
 

@@ -45,6 +45,8 @@ export interface ClientRunner {
   readonly networks: readonly string[];
   /** A masked round's later stages go to who began it, and fail with `expired` where it is gone. */
   start(work: ClientWork): RunningClient;
+  /** What it keeps of a masked round of that run, between two of its stages. */
+  forget(run: string): void;
   /** Ends whoever is at work. */
   close(): void;
 }

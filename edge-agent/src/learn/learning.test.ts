@@ -286,6 +286,21 @@ describe('a device that learns', () => {
     );
   });
 
+  it('[LEA1] forgets what runs have made of its examples with any consent that is withdrawn, not with one that is repeated', async () => {
+    const world = await createWorld();
+    const agent = await world.start({ learnModels: 'digits' });
+    const consent = (people: boolean) =>
+      send(agent, '/v1/learn/digits/consent', { people, cloud: true }, 'PUT');
+    await consent(true);
+    await teach(agent, 20);
+    await world.ask(train(world.put(vectorBytes(initial)), 1, { epochs: 1 }));
+    await consent(true);
+    expect(await get(agent, '/v1/learn')).toMatchObject({ runs: [{ run: 'run-1' }] });
+    await consent(false);
+    expect(await get(agent, '/v1/learn')).toMatchObject({ runs: [] });
+    expect(await get(agent, '/v1/examples')).toEqual({ models: [] });
+  });
+
   it('[LEA1] keeps nothing of what it was asked before somebody consents, and nothing after it is withdrawn', async () => {
     const world = await createWorld();
     const agent = await world.start();

@@ -178,13 +178,18 @@ export function createLearning(
       for (const answer of answers) keeping.cloudAnswered(answer);
     },
     setConsent(model, given) {
+      const had = consent(model);
+      const isWithdrawn = (had.people && !given.people) || (had.cloud && !given.cloud);
+      if (isWithdrawn) {
+        // What a run keeps was made of all of them. Before anything else: who is told that it failed may try again.
+        const forgotten = participation.withdraw(model);
+        if (!forgotten.ok) return forgotten;
+      }
       const set = examples.setConsent(model, given);
       if (!set.ok) return set;
       consents.set(model, given);
-      if (given.people || given.cloud) return ok(undefined);
-      // What a run keeps was made of them.
-      keeping.forget(model);
-      return rounds.forget({ model });
+      if (!given.people) keeping.forget(model);
+      return ok(undefined);
     },
     examples,
     status() {

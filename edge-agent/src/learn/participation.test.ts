@@ -282,6 +282,60 @@ describe('training', () => {
       expect(life.replies()).toMatchObject([{ result: { type: 'trained', completed: 0.5 } }]);
     }
   });
+
+  it('[LEA12] that does not hear that it shall end is ended past its deadline', async () => {
+    const { world, set, start, task, pass } = createWorld();
+    set.trainMs = 1e6;
+    set.isDeaf = true;
+    const life = start();
+    life.receive(task());
+    await pass(60_000);
+    expect(life.participation.view()).toMatchObject({ doing: { kind: 'running' } });
+    await pass(10_000);
+    expect(life.replies()).toMatchObject([{ result: { type: 'declined', reason: 'too-late' } }]);
+    expect(world.trained).toBe(0);
+  });
+});
+
+describe('a withdrawn consent', () => {
+  const none = { people: false, cloud: false };
+
+  it('[LEA1] ends a training under way, and the coordinator is told', async () => {
+    const { world, start, task, pass } = createWorld();
+    const life = start();
+    life.receive(task());
+    await pass(500);
+    unwrap(life.participation.withdraw('other'));
+    expect(life.replies()).toEqual([]);
+    unwrap(life.participation.withdraw('m'));
+    await pass(5_000);
+    expect(life.replies()).toMatchObject([{ result: { type: 'declined', reason: 'no-consent' } }]);
+    expect(world.trained).toBe(0);
+    expect(life.participation.view()).toEqual({ doing: { kind: 'nothing' } });
+  });
+
+  it('[LEA1] is heard while parameters come and while an update is kept', async () => {
+    const coming = createWorld();
+    coming.set.linkMs = 1_000;
+    const first = coming.start();
+    first.receive(coming.task());
+    await coming.pass(500);
+    coming.set.consent = none;
+    await coming.pass(5_000);
+    expect(first.replies()).toMatchObject([{ result: { reason: 'no-consent' } }]);
+    expect(coming.world.trained).toBe(0);
+
+    const going = createWorld();
+    going.set.linkMs = 1_000;
+    const second = going.start();
+    second.receive(going.task());
+    await going.pass(2_500);
+    expect(going.world.trained).toBe(1);
+    unwrap(second.participation.withdraw('m'));
+    await going.pass(5_000);
+    expect(second.replies()).toMatchObject([{ result: { reason: 'no-consent' } }]);
+    expect([...going.world.cloud.keys()]).toEqual([going.ref.digest]);
+  });
 });
 
 describe('a device’s own terms', () => {

@@ -15,7 +15,7 @@ import { type Conditions, judgeConditions, type LearnTerms, passes } from './eli
 import { judgePrivacy, type PrivacyTerms } from './judge-privacy.ts';
 import type { LearningPorts } from './learn-ports.ts';
 import { type PreparedTask, prepareTask, type TaskWorld } from './prepare-task.ts';
-import { createReplies } from './reply-task.ts';
+import { createReplies, type Replies } from './reply-task.ts';
 import type { Answered, HeldTask } from './round-store.ts';
 import type { ClientDone } from './run-client.ts';
 
@@ -39,6 +39,8 @@ export interface Participation {
   receive(task: LearnTask): void;
   /** After it, and when what held a task up may be gone. */
   wake(): void;
+  /** Whose consent is taken back: what runs have made of that model's examples goes, and whoever waits is told. */
+  withdraw(model: string): Result<void>;
   view(): ParticipationView;
   close(): Promise<void>;
 }
@@ -57,6 +59,8 @@ export interface ParticipationPorts
 const patienceShare = 0.25;
 /** Of the round's time, for the way up: no step is taken in it. */
 const uploadShare = 0.1;
+/** Past its deadline: whoever is still at work then has not heard that it should stop, or cannot, and is ended. */
+const graceMs = 5_000;
 /** A task that never ends, however often it is begun, has a bug that a further try does not mend. */
 const triesMax = 3;
 const steerEveryMs = 50;
@@ -72,7 +76,8 @@ export function createParticipation(ports: ParticipationPorts): Participation {
   let again = false;
   /** What it waits for may be dropped. */
   let drop = (): void => {};
-  const takeTask = createTakeTask(ports, {
+  const replies = createReplies(ports, log);
+  const takeTask = createTakeTask(ports, replies, {
     signal: closing.signal,
     doing(what) {
       doing = what;
@@ -116,6 +121,19 @@ export function createParticipation(ports: ParticipationPorts): Participation {
   return {
     receive: (task) => rounds.receive(task, clock.nowMs()),
     wake,
+    withdraw(model) {
+      const runs = new Set(
+        rounds.runs().flatMap(({ run, model: of }) => (of === model ? [run] : [])),
+      );
+      const held = rounds.held().filter(({ task }) => runs.has(task.run));
+      const forgotten = rounds.forget({ model });
+      if (!forgotten.ok) return forgotten;
+      for (const run of runs) ports.runner.forget(run);
+      // Where there is no room for it, its round goes on without this device all the same.
+      for (const { task } of held) replies.decline(task, 'no-consent');
+      wake();
+      return ok(undefined);
+    },
     view() {
       if (current === undefined) return { doing };
       const { run, round, attempt, work } = current.task;
@@ -142,11 +160,12 @@ const deadlineOf = ({ task, receivedMs }: HeldTask): number => receivedMs + task
 
 function createTakeTask(
   ports: ParticipationPorts,
+  replies: Replies,
   { signal, doing, droppable }: Teller,
 ): (held: HeldTask) => Promise<Result<void>> {
   const { rounds, clock, terms } = ports;
-  const replies = createReplies(ports, ports.log);
   const leftMs = (held: HeldTask): number => deadlineOf(held) - clock.nowMs();
+  const isOverdue = (held: HeldTask): boolean => leftMs(held) <= -graceMs;
   const isWanted = ({ task }: HeldTask): boolean => !signal.aborted && rounds.isHeld(task);
 
   /** Undefined: it may, or nobody waits for it any longer. */
@@ -180,7 +199,7 @@ function createTakeTask(
     const running = ports.runner.start(work);
     const endsMs = deadlineOf(held) - held.task.deadlineLeftMs * uploadShare;
     const steer = (): void => {
-      if (!isWanted(held)) {
+      if (!isWanted(held) || isOverdue(held)) {
         running.end();
         return;
       }
@@ -198,12 +217,14 @@ function createTakeTask(
   };
 
   const answer = async (
-    { task }: HeldTask,
+    held: HeldTask,
     done: Result<ClientDone>,
     spent: Answered['spent'],
   ): Promise<Result<void>> => {
+    const { task } = held;
     doing({ kind: 'replying' });
     if (done.ok) return replies.send(task, done.value, spent);
+    if (isOverdue(held)) return replies.decline(task, 'too-late');
     const { code, message } = done.error;
     if (code === 'not_found') return replies.decline(task, 'network-unknown');
     if (code === 'overloaded') return replies.decline(task, 'no-room');

@@ -78,14 +78,18 @@ async function prepare(
   world: TaskWorld,
 ): Promise<Result<PreparedTask, Unprepared>> {
   const model = plan && world.model(plan.model);
-  const drawn = plan ? judge(task, plan, model, world) : ok(nothingDrawn);
-  if (!drawn.ok) return declined(drawn.error);
+  const draw = () => (plan ? judge(task, plan, model, world) : ok(nothingDrawn));
+  const may = draw();
+  if (!may.ok) return declined(may.error);
   const came: Uint8Array[] = [];
   for (const ref of refs) {
     const bytes = await world.blobs.fetch(ref);
     if (!bytes.ok) return failed(bytes.error);
     came.push(bytes.value);
   }
+  // While they came a consent may have been withdrawn, and its examples with it.
+  const drawn = draw();
+  if (!drawn.ok) return declined(drawn.error);
   const message = messageOf(task, plan, came);
   if (!message.ok) return failed(message.error);
   const read = (ids: readonly string[]): Examples => gather(ids, model, world.examples);

@@ -61,6 +61,8 @@ export function createReplies(
     const { bytes, controlAt } = defined(packed, 'an update that is packed');
     const update = await blobs.put(bytes);
     if (!update.ok) return update;
+    // Meanwhile its round is over, or what it was made of may be used no longer.
+    if (!rounds.isHeld(task)) return blobs.remove(update.value.digest);
     const told = { examples, steps, completed, metrics, update: update.value };
     const at = controlAt === undefined ? {} : { controlAt };
     return say(task, { type: 'trained', ...told, ...at }, changed, update.value);

@@ -36,6 +36,10 @@ export interface LearnWorld {
     dies?: boolean;
     /** How long training takes; it hears a stop at once, with half done. */
     trainMs: number;
+    /** It does not hear a stop. */
+    isDeaf?: boolean;
+    /** How long parameters and updates are on their way. */
+    linkMs?: number;
   };
   readonly terms: LearnTerms;
   readonly privacy: PrivacyTerms;
@@ -78,6 +82,7 @@ export function startLearnLife(world: LearnWorld): LearnLife {
   /** Of a life that is over nothing comes any more. */
   const living = <T>(value: T): T | Promise<never> =>
     alive ? value : new Promise<never>(() => {});
+  const onTheWay = () => new Promise<void>((resolve) => clock.after(set.linkMs ?? 0, resolve));
   const reply = (body: LearnReply, effect: () => void): Result<void> => {
     if (set.isFull) return err(failure('overloaded', 'the outbox is full'));
     const appended = store.append(body, clock.nowMs(), effect);
@@ -95,6 +100,7 @@ export function startLearnLife(world: LearnWorld): LearnLife {
     blobs: {
       async fetch(ref: BlobRef) {
         if (set.isCut) return living(err(failure('unavailable', 'no link')));
+        await onTheWay();
         const bytes = cloud.get(ref.digest);
         return living(bytes ? ok(bytes) : err(failure('not_found', 'no such blob')));
       },
@@ -102,9 +108,13 @@ export function startLearnLife(world: LearnWorld): LearnLife {
       async put(bytes) {
         const ref = { digest: sha256(bytes), bytes: bytes.length };
         cloud.set(ref.digest, bytes);
+        await onTheWay();
         return living(ok(ref));
       },
-      remove: async () => ok(undefined),
+      async remove(digest) {
+        cloud.delete(digest);
+        return ok(undefined);
+      },
     },
     runner: {
       networks: ['2nn'],
@@ -136,11 +146,12 @@ export function startLearnLife(world: LearnWorld): LearnLife {
           done,
           steer(command) {
             if (steered.at(-1) !== command) steered.push(command);
-            if (command === 'stop') stop();
+            if (command === 'stop' && !set.isDeaf) stop();
           },
           end: () => end(),
         };
       },
+      forget() {},
       close() {},
     },
     reply,

@@ -1,5 +1,6 @@
-// Local differential privacy: noise in multiples of the norm that the update is clipped to, before it leaves the device. What
-// is sent beside it would tell of the same examples without noise, so it is not sent.
+// Local differential privacy: noise in multiples of the norm that the update is clipped to, before it leaves the device. A
+// metric would tell of the same examples without noise, so none is sent, and a control variate is refused. How many examples
+// and steps there were is sent as it is: the noise does not hide it.
 
 import { err, failure, ok } from '@skerry/shared';
 import { addLocalNoise, type RandomBytes } from '@skerry/shared/privacy';
