@@ -1,7 +1,7 @@
 // A question to the library: found passages, the sentences of them that answer, and how sure that is. Every citation is
 // read again from the collection before it is given.
 
-import { ok, type Result } from '@skerry/shared';
+import { err, failure, ok, type Result } from '@skerry/shared';
 import { confidenceOf, wordsConfidence } from './answer-confidence.ts';
 import {
   type Candidate,
@@ -19,6 +19,8 @@ export interface AskRequest {
   readonly collections: readonly string[];
   readonly reader: Reader;
   readonly filter?: SearchFilter;
+  /** Nobody waits any more: what is not begun is left. */
+  readonly signal?: AbortSignal;
 }
 
 export type CheckedCitation = Citation & {
@@ -59,6 +61,7 @@ export async function askLibrary(
     ...(filter === undefined ? {} : { filter }),
   });
   if (!searched.ok) return searched;
+  if (request.signal?.aborted) return err(failure('deadline_exceeded', 'nobody waits any more'));
   const { found, mode, snapshots, vector } = searched.value;
   const model = (vector && library.embedder?.answers) ?? wordsConfidence;
   const nothing = {

@@ -1,11 +1,18 @@
-import { type ChatRequest, citationsOf, contentOf, type TextServer } from '@skerry/models/openai';
+import {
+  type ChatRequest,
+  citationsOf,
+  contentOf,
+  type TextServer,
+  type TextTerms,
+} from '@skerry/models/openai';
 import { createRandom, err, failure, type Log, ok, silentLog } from '@skerry/shared';
 import { sha256 } from '@skerry/shared/node';
 import { createVirtualClock, unwrap } from '@skerry/shared/testing';
 import { readQuotes, saidCharactersMax } from '@skerry/sync-protocol';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createDirectCollections } from '../adapters/collections-over.ts';
 import { createWordEmbedder } from '../testing/word-embedder.ts';
+import type { Collections } from './collections.ts';
 import { createLibrary } from './library.ts';
 import { createLibraryText, type LibraryTextPorts } from './library-text.ts';
 
@@ -16,13 +23,16 @@ interface World {
   readonly citations?: () => unknown;
   readonly log?: Log;
   readonly late?: LibraryTextPorts['late'];
+  /** Before who is asked answers. */
+  readonly takes?: () => Promise<void>;
+  readonly slow?: (open: Collections['open']) => Collections['open'];
 }
 
 async function open(
   says?: (request: ChatRequest) => string,
   more = '',
   sure = 0.8,
-  { citations, log = silentLog, late }: World = {},
+  { citations, log = silentLog, late, takes, slow }: World = {},
 ) {
   const embedder = createWordEmbedder(64, sure);
   const collections = createDirectCollections({ folder: ':memory:', embedder });
@@ -40,11 +50,14 @@ async function open(
     }),
   );
   const asked: ChatRequest[] = [];
+  const left: TextTerms[] = [];
   const server: TextServer & Required<Pick<TextServer, 'embed'>> = {
     name: 'device',
     list: async () => ok(['small']),
-    async chat(request) {
+    async chat(request, terms) {
       asked.push(request);
+      left.push(terms);
+      await takes?.();
       if (says === undefined) return err(failure('unavailable', 'link down'));
       const completion = {
         choices: [{ message: { content: says(request), citations: citations?.() } }],
@@ -56,20 +69,22 @@ async function open(
     },
     embed: async () => err(failure('model_not_found', 'none')),
   };
+  const open = slow?.(collections.open) ?? collections.open;
   const answers = createLibraryText({
-    library,
+    library: { ...library, collections: { ...collections, open } },
     text: server,
     clock,
     random: createRandom(1),
     log,
     late,
     answerModel: 'small',
+    requestsMax: 2,
   });
   const chat = async (content: string, more: Partial<ChatRequest> = {}) => {
     const messages = [{ role: 'user', content }];
     return answers.chat({ model: 'library', messages, ...more }, { leftMs: 1_000 });
   };
-  return { answers, chat, asked };
+  return { answers, chat, asked, left, clock };
 }
 
 const known = 'Where is the pump of the cooling circuit bled?';
@@ -141,6 +156,52 @@ describe('the library in OpenAI’s API', () => {
         ],
       }),
     );
+  });
+
+  it('[LIB30] answers so many at once and in the time there is, of which it gives others what is left', async () => {
+    let release = (): void => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    let opened = 0;
+    const slow = (open: Collections['open']) => async (name: string) => {
+      opened += 1;
+      await held;
+      return open(name);
+    };
+    const stuck = await open(undefined, '', 0.8, { slow });
+    const waiting = [stuck.chat(known), stuck.chat(known)];
+    expect(await stuck.chat(known)).toMatchObject({ error: { code: 'overloaded' } });
+    await vi.waitFor(() => expect(opened).toBe(2));
+    stuck.clock.runNext(1_000);
+    stuck.clock.runNext(1_000);
+    for (const reply of await Promise.all(waiting))
+      expect(reply).toMatchObject({ error: { code: 'deadline_exceeded' } });
+    // What they had begun is still under way.
+    expect(await stuck.chat(known)).toMatchObject({ error: { code: 'overloaded' } });
+    release();
+    await vi.waitFor(async () => expect(await stuck.chat(known)).toMatchObject({ ok: true }));
+  });
+
+  it('[LIB30] gives its own answer where others are not done in time, and tells them that nobody waits', async () => {
+    const { chat, clock, left } = await open(() => 'late', '', 1, {
+      slow: (open) => async (name) => {
+        clock.runNext(clock.nowMs() + 200);
+        return open(name);
+      },
+      takes: () => new Promise(() => {}),
+    });
+    const asked = chat(known);
+    await vi.waitFor(() => expect(left).toHaveLength(1));
+    expect(left[0]?.leftMs).toBeLessThan(1_000);
+    clock.runNext(1_000);
+    expect(await asked).toMatchObject({
+      value: {
+        completion: { choices: [{ message: { citations: [{ verified: true }] } }] },
+        decision: { reason: 'not confident; no result in time', degraded: true },
+      },
+    });
+    expect(left[0]?.signal?.aborted).toBe(true);
   });
 
   it('[LIB16] keeps so much of what is said, and looks at it once, however long it is', async () => {

@@ -22,6 +22,7 @@ import {
   type Result,
 } from '@skerry/shared';
 import { readQuotes } from '@skerry/sync-protocol';
+import { createAdmission, type Within } from './admission.ts';
 import { askLibrary, type LibraryAnswer } from './ask.ts';
 import { type CheckedSaid, checkQuotes, checkSentences, knowing } from './check-sentences.ts';
 import type { LateQuestions } from './late-questions.ts';
@@ -40,6 +41,8 @@ export interface LibraryTextPorts {
   readonly log: Log;
   /** The model that is asked with passages. */
   readonly answerModel: string | undefined;
+  /** Questions under way at once. */
+  readonly requestsMax: number;
   /** Who takes a question that nobody can answer now. */
   readonly late?: Pick<LateQuestions, 'ask'> | undefined;
 }
@@ -48,18 +51,25 @@ export interface LibraryTextPorts {
 const promptTokensMax = 1_500;
 const idontKnow = 'I do not know: nothing in the library answers that.';
 
+const isLibrary = (model: string): boolean =>
+  model === libraryModel || model.startsWith(`${libraryModel}/`);
+
+/** Those that the model's name means. */
+async function collectionsOf(
+  { collections }: Library,
+  model: string,
+): Promise<Result<readonly string[]>> {
+  const named = model.slice(libraryModel.length + 1);
+  const names = await collections.list();
+  if (!names.ok || named === '') return names;
+  return names.value.includes(named)
+    ? ok([named])
+    : err(failure('model_not_found', `no collection '${named}'`));
+}
+
 export function createLibraryText(ports: LibraryTextPorts): LibraryTextPorts['text'] {
   const { library, text, clock, random, log } = ports;
-
-  const collectionsOf = async (model: string): Promise<Result<readonly string[]>> => {
-    const named = model.slice(libraryModel.length + 1);
-    const names = await library.collections.list();
-    if (!names.ok) return names;
-    if (named === '') return names;
-    return names.value.includes(named)
-      ? ok([named])
-      : err(failure('model_not_found', `no collection '${named}'`));
-  };
+  const admit = createAdmission(ports.requestsMax, clock);
 
   const askOthers = async (
     request: ChatRequest,
@@ -103,15 +113,24 @@ export function createLibraryText(ports: LibraryTextPorts): LibraryTextPorts['te
     return undefined;
   };
 
-  const chat = async (request: ChatRequest, terms: TextTerms): Promise<Result<ChatReply>> => {
-    const collections = await collectionsOf(request.model);
+  /** By its own passages alone. */
+  const askOwn = async (request: ChatRequest, signal: AbortSignal) => {
+    const collections = await collectionsOf(library, request.model);
     if (!collections.ok) return collections;
-    const asked = {
+    return askLibrary(library, {
       question: questionOf(request),
       collections: collections.value,
       reader: { principals: [] },
-    };
-    const answered = await askLibrary(library, asked);
+      signal,
+    });
+  };
+
+  const chat = async (
+    request: ChatRequest,
+    terms: TextTerms,
+    within: Within,
+  ): Promise<Result<ChatReply>> => {
+    const answered = await within((_, signal) => askOwn(request, signal));
     if (!answered.ok) return answered;
     const answer = answered.value;
     const { text: known, citations, confidence, isSure } = answer;
@@ -126,14 +145,13 @@ export function createLibraryText(ports: LibraryTextPorts): LibraryTextPorts['te
         : { text: known, citations, unverified: [] };
     const source = { source: libraryModel, confidence };
     if (isSure) return reply(own, { ...source, reason: 'confident', degraded: false });
-    const other = await askOthers(request, answer, terms);
+    const other = await within((leftMs, signal) =>
+      askOthers(request, answer, { ...terms, leftMs, signal }),
+    );
     if (other.ok) return reply(other.value.said, other.value.decision);
     const reason = `not confident; ${other.error.message}`;
     return reply(own, { ...source, reason, degraded: true }, askLater(request, answer));
   };
-
-  const isLibrary = (model: string): boolean =>
-    model === libraryModel || model.startsWith(`${libraryModel}/`);
 
   return {
     name: text.name,
@@ -145,7 +163,9 @@ export function createLibraryText(ports: LibraryTextPorts): LibraryTextPorts['te
       return ok([...others.value, ...own].sort());
     },
     chat: (request, terms) =>
-      isLibrary(request.model) ? chat(request, terms) : text.chat(request, terms),
+      isLibrary(request.model)
+        ? admit(terms, (within) => chat(request, terms, within))
+        : text.chat(request, terms),
     embed: text.embed,
   };
 }

@@ -224,6 +224,40 @@ describe.each(['sqlite-vec', 'memory'] as const)('a library, vectors in %s', (en
 });
 
 describe('a library', () => {
+  it('[LIB31] ranks the passages of several collections as those of one', async () => {
+    const { library } = openLibrary();
+    for (const [i, what] of ['oil', 'air', 'fuel'].entries())
+      unwrap(
+        await library.add(
+          'strong',
+          document(`${i}.md`, `The relief valve of the ${what} circuit opens at 12 bar.`),
+        ),
+      );
+    unwrap(await library.add('weak', document('weak.md', 'The harbour opens at nine for boats.')));
+    const asked = { text: 'When does the relief valve of the circuit open?', reader: anybody };
+    const collections = ['weak', 'strong'];
+    for (const mode of ['hybrid', 'words', 'vectors'] as const) {
+      const { found } = unwrap(await library.search({ ...asked, collections, mode, count: 4 }));
+      expect(found.slice(0, 3).map(({ passage }) => passage.collection)).toEqual(
+        Array(3).fill('strong'),
+      );
+    }
+    const twice = { ...asked, collections: ['strong', 'strong'], count: 9 };
+    expect(unwrap(await library.search(twice)).found).toHaveLength(3);
+  });
+
+  it('[LIB31] weighs by trust before it cuts', async () => {
+    const { library } = openLibrary();
+    const words = 'The relief valve opens at 12 bar.';
+    for (let i = 0; i < 5; i++)
+      unwrap(await library.add('manuals', document(`forum${i}.md`, words, { trust: 0.1 })));
+    const maker = document('maker.md', `${words} It is made of brass and weighs two pounds.`);
+    unwrap(await library.add('manuals', maker));
+    const asked = { collections: ['manuals'], text: 'relief valve opens', reader: anybody };
+    const { found } = unwrap(await library.search({ ...asked, count: 1 }));
+    expect(found.map(({ passage }) => passage.uri)).toEqual(['maker.md']);
+  });
+
   it('[LIB3] without an embedder is searched by words, and says so', async () => {
     const { library } = openLibrary({ words: true });
     unwrap(await library.add('manuals', pump));

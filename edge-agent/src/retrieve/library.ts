@@ -4,8 +4,8 @@
 import { type Clock, err, failure, type Log, ok, type Result } from '@skerry/shared';
 import type { AnswerConfidence } from './answer-confidence.ts';
 import type { CollectionFilter, DocumentRecord, PreparedPassage } from './collection-file.ts';
-import type { Collections, CollectionThread } from './collections.ts';
-import { fuseRanks, type Leg } from './fuse-ranks.ts';
+import type { Collections, CollectionThread, LegsRequest } from './collections.ts';
+import { fuseRanks, type Leg, type Ranked } from './fuse-ranks.ts';
 import { matchQuery } from './match-query.ts';
 import type { Passage, Reader, SearchFilter, SourceDocument } from './passage.ts';
 import { splitRows } from './split-text.ts';
@@ -161,7 +161,7 @@ export function createLibrary(ports: LibraryPorts): Library {
       return ok({ document: put.value, passages: passages.length, embedded, unchanged: false });
     },
 
-    async search({ collections: names, text, count, reader, mode = 'hybrid', filter }) {
+    async search({ collections: names, text, count, reader, mode = 'hybrid', filter: narrowing }) {
       const match = matchQuery(text);
       if (match === undefined) return err(failure('invalid_argument', 'a question without words'));
       let vector: Float32Array<ArrayBuffer> | undefined;
@@ -174,22 +174,15 @@ export function createLibrary(ports: LibraryPorts): Library {
       }
       if (mode === 'vectors' && vector === undefined)
         return err(failure('unavailable', 'this device has no embedder'));
-      const found: FoundPassage[] = [];
-      const snapshots: string[] = [];
-      let engine: string | undefined;
-      const asked = { principals: reader.principals, ...filter };
-      for (const name of names) {
-        const thread = await collections.open(name);
-        if (!thread.ok) return thread;
-        const one = await searchOne(thread.value, { match, vector, mode, count }, asked);
-        if (!one.ok) return one;
-        found.push(...one.value.found);
-        snapshots.push(`${name}@${one.value.revision}`);
-        engine = thread.value.engine ?? engine;
-      }
-      found.sort((a, b) => b.score - a.score || a.passage.id - b.passage.id);
+      const filter: CollectionFilter = { principals: reader.principals, ...narrowing };
+      const asked = { match: mode === 'vectors' ? undefined : match, vector, filter };
+      const legs = await gatherLegs(collections, names, { ...asked, count: legCount });
+      if (!legs.ok) return legs;
+      const ranked = await rankPassages(legs.value, count, filter);
+      if (!ranked.ok) return ranked;
+      const { snapshots, engine } = legs.value;
       return ok({
-        found: found.slice(0, count),
+        found: ranked.value,
         mode: vector === undefined ? 'words' : mode,
         snapshots,
         ...(engine === undefined || vector === undefined ? {} : { engine }),
@@ -227,41 +220,100 @@ const vectorAt = (
   dimensions: number,
 ): Float32Array<ArrayBuffer> => vectors.slice(i * dimensions, (i + 1) * dimensions);
 
-interface Question {
-  readonly match: string;
-  readonly vector: Float32Array | undefined;
-  readonly mode: SearchMode;
-  readonly count: number;
+/** Where a passage is, among all that were found. */
+interface Place {
+  readonly thread: CollectionThread;
+  readonly passage: number;
 }
 
-async function searchOne(
-  thread: CollectionThread,
-  { match, vector, mode, count }: Question,
+interface GatheredLegs {
+  /** Its index is what the legs rank. */
+  readonly places: readonly Place[];
+  readonly words: readonly Ranked[];
+  readonly vectors: readonly Ranked[];
+  readonly snapshots: readonly string[];
+  readonly engine: string | undefined;
+}
+
+/** Each leg over all collections: a rank in one says nothing of a rank in another, a score does. */
+async function gatherLegs(
+  { open }: Collections,
+  names: readonly string[],
+  request: LegsRequest,
+): Promise<Result<GatheredLegs>> {
+  const places: Place[] = [];
+  const words: Ranked[] = [];
+  const vectors: Ranked[] = [];
+  const snapshots: string[] = [];
+  let engine: string | undefined;
+  for (const name of new Set(names)) {
+    const thread = await open(name);
+    if (!thread.ok) return thread;
+    const legs = await thread.value.search(request);
+    if (!legs.ok) return legs;
+    const placeOf = new Map<number, number>();
+    const place = ({ id, score }: Ranked): Ranked => {
+      const known = placeOf.get(id);
+      if (known !== undefined) return { id: known, score };
+      placeOf.set(id, places.length);
+      return { id: places.push({ thread: thread.value, passage: id }) - 1, score };
+    };
+    words.push(...legs.value.words.map(place));
+    vectors.push(...legs.value.vectors.map(place));
+    snapshots.push(`${name}@${legs.value.revision}`);
+    engine = thread.value.engine ?? engine;
+  }
+  return ok({ places, words: best(words), vectors: best(vectors), snapshots, engine });
+}
+
+const best = (ranked: readonly Ranked[]): readonly Ranked[] =>
+  ranked.toSorted((a, b) => b.score - a.score || a.id - b.id).slice(0, legCount);
+
+/** Both legs as one ranking, weighed by trust. Passages are read until what is left could not be among the best. */
+async function rankPassages(
+  { places, words, vectors }: GatheredLegs,
+  count: number,
   filter: CollectionFilter,
-): Promise<Result<{ readonly found: readonly FoundPassage[]; readonly revision: number }>> {
-  const asked = { match: mode === 'vectors' ? undefined : match, vector, count: legCount, filter };
-  const legs = await thread.search(asked);
-  if (!legs.ok) return legs;
-  const { words, vectors, revision } = legs.value;
-  const weighed: Leg[] = [
+): Promise<Result<readonly FoundPassage[]>> {
+  const legs: Leg[] = [
     { ranked: words, weight: 1 },
     { ranked: vectors, weight: 1 },
   ];
-  const ranked = fuseRanks(weighed, count);
-  const passages = await thread.passages(
-    ranked.map(({ id }) => id),
-    filter,
-  );
-  if (!passages.ok) return passages;
+  const fused = fuseRanks(legs, 2 * legCount);
   const similarities = new Map(vectors.map(({ id, score }) => [id, score]));
-  const scores = new Map(ranked.map(({ id, score }) => [id, score]));
-  const found = passages.value.map((passage) => {
-    const similarity = similarities.get(passage.id);
-    return {
-      passage,
-      score: (scores.get(passage.id) ?? 0) * passage.trust,
-      ...(similarity === undefined ? {} : { similarity }),
-    };
-  });
-  return ok({ found, revision });
+  let found: FoundPassage[] = [];
+  for (let at = 0; at < fused.length; at += count) {
+    // Trust is 1 at most.
+    if ((found[count - 1]?.score ?? 0) >= (fused[at] as Ranked).score) break;
+    const batch = fused.slice(at, at + count);
+    const read = await readPlaces(places, batch, filter);
+    if (!read.ok) return read;
+    const weighed = batch.flatMap(({ id, score }) => {
+      const passage = read.value.get(id);
+      if (passage === undefined) return [];
+      const similarity = similarities.get(id);
+      const weight = score * passage.trust;
+      return [{ passage, score: weight, ...(similarity === undefined ? {} : { similarity }) }];
+    });
+    // Of equals those that came first stay first.
+    found = [...found, ...weighed].toSorted((a, b) => b.score - a.score).slice(0, count);
+  }
+  return ok(found);
+}
+
+async function readPlaces(
+  places: readonly Place[],
+  ranked: readonly Ranked[],
+  filter: CollectionFilter,
+): Promise<Result<ReadonlyMap<number, Passage>>> {
+  const found = new Map<number, Passage>();
+  const wanted = ranked.map(({ id }) => ({ id, ...(places[id] as Place) }));
+  for (const thread of new Set(wanted.map((each) => each.thread))) {
+    const there = wanted.filter((each) => each.thread === thread);
+    const ids = new Map(there.map(({ id, passage }) => [passage, id]));
+    const read = await thread.passages([...ids.keys()], filter);
+    if (!read.ok) return read;
+    for (const passage of read.value) found.set(ids.get(passage.id) as number, passage);
+  }
+  return ok(found);
 }

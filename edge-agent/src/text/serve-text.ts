@@ -33,6 +33,7 @@ export function serveText(
           clock: ports.clock,
           random: ports.random,
           answerModel: config.libraryAnswerModel,
+          requestsMax: config.textRequestsMax,
           late,
           log,
         });
