@@ -126,4 +126,31 @@ describe('screening', () => {
     const long = honest(1).map((row) => times(row, 1_000));
     expect(reasonsOf(long, { normMax: 1 })).toEqual(['norm-above-bound']);
   });
+
+  it('[AGG13] holds what moves a control variate to a bound of its own, and to the cohort', () => {
+    const rows = honest(8);
+    const withControls = (lengths: readonly number[]) =>
+      rows.map((row, i) =>
+        updateOf(`c${i}`, row, {
+          control: Float32Array.from({ length: size }, (_, k) => (k === i ? (lengths[i] ?? 1) : 0)),
+        }),
+      );
+    const reasons = (lengths: readonly number[], more = {}) =>
+      screenUpdates(withControls(lengths), size, screenLimitsSchema.parse(more)).map(
+        ({ reason }) => reason ?? 'sound',
+      );
+    expect(new Set(reasons([1, 2, 3, 4]))).toEqual(new Set(['sound']));
+    expect(reasons([1e6]).slice(0, 2)).toEqual(['control-above-cohort', 'sound']);
+    expect(reasons([4], { controlNormMax: 3 }).slice(0, 2)).toEqual([
+      'control-above-bound',
+      'sound',
+    ]);
+    expect(reasons([Number.NaN])[0]).toBe('not-finite');
+    const short = screenUpdates(
+      [updateOf('c', rows[0] ?? [], { control: Float32Array.of(1) })],
+      size,
+      limits,
+    );
+    expect(short[0]?.reason).toBe('wrong-size');
+  });
 });

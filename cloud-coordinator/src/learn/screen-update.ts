@@ -10,7 +10,9 @@ import { isFiniteVector, medianOf, norm } from './strategies/vectors.ts';
 export const screenLimitsSchema = z.strictObject({
   /** L2 norm that no update may exceed: what the plan clips to, where it clips. */
   normMax: z.number().gt(0).max(1e9).optional(),
-  /** Times the cohort's median norm. */
+  /** The same of what moves a control variate (SCAFFOLD), which is a gradient and not an update. */
+  controlNormMax: z.number().gt(0).max(1e9).optional(),
+  /** Times the cohort's median norm, of an update and of what moves its control variate. */
   normRatioMax: z.number().gt(1).max(1e6).default(5),
   /**
    * Cosine to the mean direction of the others. −1: it is told, and quarantines nobody. Among ten clients with digits of two
@@ -30,6 +32,8 @@ export type QuarantineReason =
   | 'not-finite'
   | 'norm-above-bound'
   | 'norm-above-cohort'
+  | 'control-above-bound'
+  | 'control-above-cohort'
   | 'against-cohort'
   | 'loss-above-cohort';
 
@@ -38,6 +42,8 @@ export interface Screening {
   readonly norm: number;
   /** Against the cohort, where there is one. */
   readonly normRatio?: number;
+  readonly controlNorm?: number;
+  readonly controlRatio?: number;
   readonly cosine?: number;
   readonly lossRatio?: number;
   /** How near it is to the nearest limit: 0 is the cohort's own direction and size, above 1 is quarantined. */
@@ -66,14 +72,20 @@ export function checkUpdate(
 /** What clipping to a norm in float32 may miss it by. */
 const normSlack = 1e-4;
 
+type Screened = Pick<ClientUpdate, 'client' | 'delta' | 'metrics' | 'control'>;
+
 /** Of a round's updates, one for each in their order. */
 export function screenUpdates(
-  updates: readonly Pick<ClientUpdate, 'client' | 'delta' | 'metrics'>[],
+  updates: readonly Screened[],
   size: number,
   limits: ScreenLimits,
 ): readonly Screening[] {
-  const broken = updates.map(({ delta }): QuarantineReason | undefined =>
-    delta.length !== size ? 'wrong-size' : isFiniteVector(delta) ? undefined : 'not-finite',
+  const broken = updates.map(({ delta, control = delta }): QuarantineReason | undefined =>
+    delta.length !== size || control.length !== size
+      ? 'wrong-size'
+      : isFiniteVector(delta) && isFiniteVector(control)
+        ? undefined
+        : 'not-finite',
   );
   const sound = updates.filter((_, i) => broken[i] === undefined);
   const cohort = sound.length >= limits.cohortMin ? describeCohort(sound, size) : undefined;
@@ -88,15 +100,13 @@ export function screenUpdates(
 
 interface Cohort {
   readonly medianNorm: number;
+  readonly medianControl: number | undefined;
   readonly medianLoss: number | undefined;
   /** The sum of all updates, each of length 1: no length counts, and one is easily taken out again. */
   readonly direction: Float64Array;
 }
 
-function describeCohort(
-  updates: readonly Pick<ClientUpdate, 'delta' | 'metrics'>[],
-  size: number,
-): Cohort {
+function describeCohort(updates: readonly Screened[], size: number): Cohort {
   const norms = updates.map(({ delta }) => norm(delta));
   const direction = new Float64Array(size);
   for (const [u, { delta }] of updates.entries()) {
@@ -105,9 +115,11 @@ function describeCohort(
     for (let i = 0; i < size; i++)
       direction[i] = (direction[i] as number) + (delta[i] as number) / length;
   }
+  const controls = updates.flatMap(({ control }) => (control === undefined ? [] : [norm(control)]));
   const losses = updates.flatMap(({ metrics }) => finiteLoss(metrics) ?? []);
   return {
     medianNorm: medianOf(norms),
+    medianControl: 2 * controls.length > updates.length ? medianOf(controls) : undefined,
     medianLoss: 2 * losses.length > updates.length ? medianOf(losses) : undefined,
     direction,
   };
@@ -119,23 +131,23 @@ const finiteLoss = (metrics: Readonly<Record<string, number>>): number | undefin
 };
 
 function scoreUpdate(
-  { client, delta, metrics }: Pick<ClientUpdate, 'client' | 'delta' | 'metrics'>,
+  { client, delta, metrics, control }: Screened,
   cohort: Cohort | undefined,
-  { normMax, normRatioMax, cosineMin, lossRatioMax }: ScreenLimits,
+  { normMax, controlNormMax, normRatioMax, cosineMin, lossRatioMax }: ScreenLimits,
 ): Screening {
   const length = norm(delta);
-  const normRatio =
-    cohort === undefined || cohort.medianNorm === 0 ? undefined : length / cohort.medianNorm;
+  const normRatio = ratioTo(length, cohort?.medianNorm);
+  const controlNorm = control === undefined ? undefined : norm(control);
+  const controlRatio = ratioTo(controlNorm, cohort?.medianControl);
   const cosine = cohort === undefined ? undefined : cosineToOthers(delta, length, cohort.direction);
   const loss = finiteLoss(metrics);
-  const lossRatio =
-    cohort?.medianLoss === undefined || cohort.medianLoss <= 0 || loss === undefined
-      ? undefined
-      : loss / cohort.medianLoss;
+  const lossRatio = ratioTo(loss, cohort?.medianLoss);
   // Each as a share of its limit.
   const shares: readonly (readonly [QuarantineReason, number])[] = [
     ['norm-above-bound', normMax === undefined ? 0 : length / (normMax * (1 + normSlack))],
     ['norm-above-cohort', (normRatio ?? 0) / normRatioMax],
+    ['control-above-bound', (controlNorm ?? 0) / ((controlNormMax ?? Infinity) * (1 + normSlack))],
+    ['control-above-cohort', (controlRatio ?? 0) / normRatioMax],
     ['against-cohort', cosine === undefined ? 0 : (1 - cosine) / (1 - cosineMin)],
     ['loss-above-cohort', (lossRatio ?? 0) / lossRatioMax],
   ];
@@ -144,12 +156,17 @@ function scoreUpdate(
     client,
     norm: length,
     ...(normRatio === undefined ? {} : { normRatio }),
+    ...(controlNorm === undefined ? {} : { controlNorm }),
+    ...(controlRatio === undefined ? {} : { controlRatio }),
     ...(cosine === undefined ? {} : { cosine }),
     ...(lossRatio === undefined ? {} : { lossRatio }),
     anomaly,
     ...(anomaly > 1 ? { reason } : {}),
   };
 }
+
+const ratioTo = (value: number | undefined, median: number | undefined): number | undefined =>
+  value === undefined || median === undefined || median <= 0 ? undefined : value / median;
 
 /** An update has no part in what it is held against; one of length 0, or against nothing, is at a right angle. */
 function cosineToOthers(delta: Float32Array, length: number, direction: Float64Array): number {

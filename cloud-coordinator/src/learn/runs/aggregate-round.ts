@@ -11,7 +11,7 @@ import {
   mechanismOf,
   type PrivatelyAggregated,
 } from '../privacy/index.ts';
-import { type Screening, screenUpdates } from '../screen-update.ts';
+import { type Screening, type ScreenLimits, screenUpdates } from '../screen-update.ts';
 import {
   type Aggregated,
   type ClientUpdate,
@@ -21,9 +21,11 @@ import {
   type Strategy,
   type StrategyState,
 } from '../strategies/index.ts';
+import { norm } from '../strategies/vectors.ts';
 import { type ModelBlobsPorts, readBlob, storeModel } from './model-blobs.ts';
 import { readUpdate } from './read-update.ts';
 import type { Contribution, RunEvent, RunEventOf } from './run-event.ts';
+import type { RunPlan } from './run-plan.ts';
 import { isOfRound, type Member, type RunState } from './run-state.ts';
 import { strategyOf } from './strategy-of.ts';
 
@@ -57,9 +59,11 @@ export async function aggregateRound(
     if (!update.ok) return update;
     updates.push(update.value);
   }
-  const screened = screen(state, updates, before.value.parameters.length);
+  const screened = screen(state, updates, before.value);
   const sound = updates.filter((_, i) => screened[i]?.reason === undefined);
   const aggregated = combine(ports, state, strategy.value, before.value, sound);
+  if (!aggregated.ok && state.asynchronous)
+    return ok([dropped(state, trained, screened, aggregated.error.message, nowMs())]);
   if (!aggregated.ok)
     return ok([{ kind: 'closed', atMs: nowMs(), reason: aggregated.error.message.slice(0, 512) }]);
   const { state: after, report, clip, noiseSigma } = aggregated.value;
@@ -107,6 +111,38 @@ export async function aggregateRound(
   return released.ok ? ok([released.value, aggregate]) : released;
 }
 
+/** Nothing of this buffer can be added. Its clients make room for others; the model, and who is at work, stay. [RND9] */
+function dropped(
+  state: RunState,
+  trained: readonly Trained[],
+  screened: readonly Screening[],
+  message: string,
+  atMs: number,
+): RunEvent {
+  const contributions = trained.map(
+    ({ device, member, progress }, i): Contribution => ({
+      device,
+      round: member.round,
+      attempt: member.attempt,
+      update: progress.update.digest,
+      examples: progress.examples,
+      used: false,
+      reason: screened[i]?.reason ?? message.slice(0, 128),
+    }),
+  );
+  return {
+    kind: 'aggregated',
+    atMs,
+    ...placeOf(state),
+    model: state.model,
+    changed: false,
+    contributions,
+    deltaNorm: 0,
+    stepNorm: 0,
+    metrics: {},
+  };
+}
+
 const placeOf = ({ phase, round }: RunState) => ({
   round,
   attempt: isOfRound(phase) ? phase.attempt : 1,
@@ -142,19 +178,33 @@ function combine(
  * says so: close to the end honest updates of unlike devices cancel each other, and each is against the rest.
  */
 function screen(
-  { plan: { screen: asked, work, privacy } }: RunState,
+  { plan, privacy }: RunState,
   updates: readonly ClientUpdate[],
-  size: number,
+  { parameters, slots }: StrategyState,
 ): readonly Screening[] {
   // A private sum's sensitivity is its clip only where no client decides whether another counts. [PRV16]
-  const limits = privacy === undefined ? asked : { ...asked, cohortMin: updates.length + 1 };
-  const normMax = limits.normMax ?? work.clipNorm;
-  const bounded = normMax === undefined ? limits : { ...limits, normMax };
-  return screenUpdates(updates, size, bounded).map(({ reason, ...screening }) =>
+  const cohortMin = privacy === undefined ? plan.screen.cohortMin : updates.length + 1;
+  const limits = { ...plan.screen, cohortMin, ...boundsOf(plan, slots['control']) };
+  return screenUpdates(updates, parameters.length, limits).map(({ reason, ...screening }) =>
     reason === undefined || (reason === 'against-cohort' && limits.cosineMin === -1)
       ? screening
       : { ...screening, reason },
   );
+}
+
+/**
+ * A client's control variate moves by −c − Δ/(Kη), of the Δ before it is clipped: no longer than ‖c‖ and what one step of an
+ * update would be that has no business being so long.
+ */
+function boundsOf(
+  { screen: limits, work }: RunPlan,
+  control: Float64Array | undefined,
+): Pick<ScreenLimits, 'normMax' | 'controlNormMax'> {
+  const normMax = limits.normMax ?? work.clipNorm;
+  if (control === undefined || normMax === undefined || limits.controlNormMax !== undefined)
+    return { normMax };
+  const steps = (limits.normRatioMax * normMax) / work.learningRate;
+  return { normMax, controlNormMax: norm(control) + steps };
 }
 
 /** What the devices that were asked say of the model. */

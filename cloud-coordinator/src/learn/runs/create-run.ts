@@ -3,11 +3,11 @@
 import { type Clock, err, failure, ok, type Result } from '@skerry/shared';
 import {
   type LearnPlan,
-  layoutSize,
   learnPlanBytes,
   learnPlanBytesMax,
   learnPlanSchema,
 } from '@skerry/sync-protocol/learn';
+import { selects } from '../../fleet/selection.ts';
 import {
   checkPrivateStrategy as checkPrivate,
   mechanismOf,
@@ -17,20 +17,19 @@ import {
 import type { Strategy, StrategyTraits } from '../strategies/index.ts';
 import { type MaskingPorts, obstaclesToMasking } from './mask-round.ts';
 import { type ModelBlobsPorts, runOwner, storeModel } from './model-blobs.ts';
-import type { BaseModel, BaseModels } from './ports.ts';
+import type { BaseModel, BaseModels, LearnDevices } from './ports.ts';
 import type { RunBook } from './run-book.ts';
 import type { RunPlan } from './run-plan.ts';
 import type { RunState } from './run-state.ts';
 import { strategyOf } from './strategy-of.ts';
+import { roundBytesMax, sampleMayExceed, updateSizeOf, updatesMaxOf } from './updates-max.ts';
 
 export interface CreateRunPorts extends ModelBlobsPorts {
   readonly masking?: MaskingPorts;
   readonly bases: BaseModels;
+  readonly devices: LearnDevices;
   readonly clock: Clock;
 }
-
-/** Of a round's updates, which lie in memory while they are put together. */
-export const roundBytesMax = 4 * 1_073_741_824;
 
 export async function createRun(
   ports: CreateRunPorts,
@@ -51,6 +50,7 @@ export async function createRun(
   if (!learn.ok) return learn;
   const obstacles = [
     ...obstaclesTo(plan, learn.value, strategy.traits),
+    ...obstaclesToSampling(ports, plan, learn.value),
     ...obstaclesToMasking(ports, plan, learn.value, strategy.traits),
   ];
   if (obstacles.length > 0) return err(failure('invalid_argument', obstacles.join('; ')));
@@ -125,6 +125,11 @@ function obstaclesTo(plan: RunPlan, learn: LearnPlan, traits: StrategyTraits): r
     obstacles.push(
       `${strategy.name} needs ${traits.clientsMin} clients; a round may begin with ${clients.min}`,
     );
+  const { byzantine = 0 } = 'byzantine' in strategy ? strategy : {};
+  if (byzantine > 0 && clients.min < traits.clientsMin + byzantine)
+    obstacles.push(
+      `whoever lies may be left out: beside ${byzantine} liars ${strategy.name} needs ${traits.clientsMin}, and clients.min is ${clients.min}`,
+    );
   const { privacy, sampling } = plan;
   if (privacy !== undefined) {
     const { samplingRate } = privacy.central;
@@ -137,7 +142,7 @@ function obstaclesTo(plan: RunPlan, learn: LearnPlan, traits: StrategyTraits): r
       obstacles.push('the privacy budget has not one round');
   }
   const asked = Math.ceil(clients.target * clients.overSelect);
-  const bytes = asked * layoutSize(learn.layout) * (traits.needsControl ? 8 : 4);
+  const bytes = asked * updateSizeOf(learn);
   if (bytes > roundBytesMax)
     obstacles.push(`${asked} updates at once are ${bytes} bytes; at most ${roundBytesMax}`);
   if (strategy.name === 'fednova' && strategy.localMomentum !== (work.momentum ?? 0))
@@ -157,11 +162,27 @@ function obstaclesTo(plan: RunPlan, learn: LearnPlan, traits: StrategyTraits): r
     obstacles.push('nobody measures: evaluate.clients is 0 and nothing is held out');
   if (plan.candidate !== undefined && plan.heldOut === undefined)
     obstacles.push('a candidate is calibrated and judged on held-out examples: there are none');
-  if (traits.asynchronous && strategy.name === 'fedbuff' && clients.target > strategy.bufferSize)
+  if (strategy.name === 'fedbuff' && clients.target > strategy.bufferSize)
     obstacles.push('clients.target is more than bufferSize: one look would make several models');
+  if (strategy.name === 'fedbuff' && clients.target < strategy.bufferSize)
+    obstacles.push('clients.target is less than bufferSize: one look would make no model');
   if (plan.evaluate !== undefined && plan.evaluate.everyRounds > rounds)
     obstacles.push(`evaluate.everyRounds is more than the run’s ${rounds} rounds`);
   return obstacles;
+}
+
+/** The fleet of today: one that has grown since is told at the attempt that draws too many. */
+function obstaclesToSampling(
+  { devices }: CreateRunPorts,
+  { sampling, select }: RunPlan,
+  learn: LearnPlan,
+): readonly string[] {
+  if (sampling.kind !== 'poisson') return [];
+  const fleet = devices.list().filter((device) => selects(select, device)).length;
+  const max = updatesMaxOf(learn);
+  return sampleMayExceed(fleet, sampling.share, max)
+    ? [`chance may choose more than ${max} of ${fleet} devices with share ${sampling.share}`]
+    : [];
 }
 
 function checkPrivateStrategy(strategy: Result<Strategy>): string | undefined {

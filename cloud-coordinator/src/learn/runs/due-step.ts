@@ -14,6 +14,7 @@ import {
   sampleUniform,
   survey,
 } from './select-clients.ts';
+import { updatesMaxOf } from './updates-max.ts';
 
 export interface Fleet {
   /** Asked for only where somebody is to be chosen: it is long. */
@@ -123,6 +124,9 @@ function dueSelection(
       plan.privacy === undefined || fleet.chance === undefined
         ? samplePoisson(eligible, share, randomOf(state, phase))
         : samplePrivately(eligible, share, fleet.chance);
+    const max = updatesMaxOf(state.learn);
+    if (chosen.length > max)
+      return close(nowMs, `chance has chosen ${chosen.length}, ${max} are the most`);
     return chosen.length < min
       ? close(nowMs, `chance has chosen ${chosen.length}, ${min} are needed`)
       : ask(state, phase, chosen, eligible.length, nowMs);

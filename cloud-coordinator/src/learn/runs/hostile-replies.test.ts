@@ -97,6 +97,113 @@ describe('a device that lies', () => {
   });
 });
 
+describe('an update that would be left out', () => {
+  it('[RND9] counts for no minimum: others are asked in its place', async () => {
+    const fleet = createLearnFleet({
+      devices: 6,
+      answer: (device, _, own) => {
+        const result = own();
+        if (result.type !== 'trained') return result;
+        if (device === 'device-1') return { ...result, completed: 0.5 };
+        return device === 'device-2' ? { ...result, update: long } : result;
+      },
+    });
+    const long = await fleet.putUpdate(new Float32Array(8).fill(1e3));
+    const runs = unwrap(await openRuns(fleet.ports));
+    const plan = sampleRunPlan({
+      strategy: { name: 'fedavg', partialWork: 'drop' },
+      work: { learningRate: 0.5, clipNorm: 100 },
+      clients: { target: 4, min: 4, overSelect: 1 },
+      rounds: 3,
+    });
+    unwrap(await runs.start(plan, 'me'));
+    expect(await turnRuns(fleet, runs)).toBe(true);
+    const { phase, history = [] } = runs.get('run-1') ?? {};
+    expect(phase).toMatchObject({ kind: 'completed' });
+    expect(history.map(({ used, attempts }) => [used, attempts])).toEqual(Array(3).fill([4, 1]));
+    const told = unwrap(await runs.history('run-1')).flatMap((event) =>
+      event.kind === 'replied' ? event.replies : [],
+    );
+    const reasons = told.flatMap(({ outcome }) =>
+      outcome.kind === 'quarantined' ? [outcome.reason] : [],
+    );
+    expect(reasons).toContain('fedavg would leave it out: partial');
+    expect(reasons).toContainEqual(expect.stringMatching(/^an update of norm 28\d\d.*; 100 is/));
+  });
+
+  it('[RND9] makes room for others in an asynchronous run, which goes on', async () => {
+    let answers = 0;
+    const fleet = createLearnFleet({
+      devices: 6,
+      answer: (_, __, own) => {
+        const result = own();
+        return result.type === 'trained' && ++answers <= 3 ? { ...result, update: huge } : result;
+      },
+    });
+    // Each is finite, and their sum times the server's rate is not.
+    const huge = await fleet.putUpdate(new Float32Array(8).fill(3e38));
+    const runs = unwrap(await openRuns(fleet.ports));
+    const plan = sampleRunPlan({
+      strategy: { name: 'fedbuff', bufferSize: 3, server: { kind: 'sgd', learningRate: 2 } },
+      clients: { target: 3, min: 3, overSelect: 2 },
+      rounds: 1,
+      attemptsMax: 1,
+    });
+    unwrap(await runs.start(plan, 'me'));
+    expect(await turnRuns(fleet, runs)).toBe(true);
+    expect(runs.get('run-1')).toMatchObject({
+      phase: { kind: 'completed' },
+      history: [{ attempts: 1, clients: 3, used: 3 }],
+    });
+    const made = unwrap(await runs.history('run-1')).filter(({ kind }) => kind === 'aggregated');
+    const reason = 'fedbuff: the model of round 1 is not finite';
+    expect(made[0]).toMatchObject({
+      changed: false,
+      contributions: Array(3).fill({ used: false, reason }),
+    });
+  });
+
+  it('[AGG13] does not move the control variate of all by more than a step can', async () => {
+    const fleet = createLearnFleet({
+      devices: 3,
+      answer: (device, _, own) => {
+        const result = own();
+        const update = controls.get(device);
+        return result.type === 'trained' && update !== undefined
+          ? { ...result, update, controlAt: 32 }
+          : result;
+      },
+    });
+    const put = (value: number) => {
+      const numbers = new Float32Array(16).fill(0.01);
+      return fleet.putBlob(new Uint8Array(numbers.fill(value, 8).buffer));
+    };
+    const controls = new Map([
+      ['device-1', await put(1e6)],
+      ['device-2', await put(3.5)],
+      ['device-3', await put(0.1)],
+    ]);
+    const runs = unwrap(await openRuns(fleet.ports));
+    const plan = sampleRunPlan({
+      strategy: { name: 'scaffold', clients: 3 },
+      // 5 · 1 / 0.5: of norm 10, and 3.5 · √8 is 9.9.
+      work: { learningRate: 0.5, clipNorm: 1 },
+      clients: { target: 3, min: 2, overSelect: 1 },
+      rounds: 1,
+    });
+    unwrap(await runs.start(plan, 'me'));
+    expect(await turnRuns(fleet, runs)).toBe(true);
+    const made = unwrap(await runs.history('run-1')).find(({ kind }) => kind === 'aggregated');
+    expect(made).toMatchObject({
+      contributions: [
+        { used: false, reason: 'control-above-bound' },
+        { used: true },
+        { used: true },
+      ],
+    });
+  });
+});
+
 describe('a log that cannot be read', () => {
   it('[RND22] puts its run aside, and the others go on', async () => {
     const { fleet, disk, ports, runs } = await ended((_, __, own) => own(), {});

@@ -3,13 +3,15 @@
 
 import { err, type Failure, failure, ok, type Result } from '@skerry/shared';
 import type { BlobRef } from '@skerry/sync-protocol/blobs';
-import type { LearnPlan, LearnReply } from '@skerry/sync-protocol/learn';
+import { type LearnPlan, type LearnReply, layoutSize } from '@skerry/sync-protocol/learn';
+import { checkUpdate } from '../screen-update.ts';
 import { judgeKeys, type MaskRoundPorts } from './mask-round.ts';
 import { readBlob, runOwner } from './model-blobs.ts';
 import type { BlobsOf } from './ports.ts';
 import { readUpdate, updateBytesMaxOf } from './read-update.ts';
 import type { Outcome } from './run-event.ts';
 import type { RunState } from './run-state.ts';
+import { strategyOf } from './strategy-of.ts';
 
 export interface JudgePorts extends MaskRoundPorts {
   readonly blobsOf: BlobsOf;
@@ -33,7 +35,7 @@ export async function judgeReply(
     case 'trained':
       if (state.plan.masking !== undefined)
         return ok({ kind: 'quarantined', reason: 'an update that is not masked' });
-      return judgeUpdate(ports, state, device, result);
+      return judgeUpdate(ports, state, device, body.round, result);
     case 'evaluated': {
       const { examples, metrics } = result;
       return ok({ kind: 'evaluated', examples, metrics });
@@ -72,8 +74,9 @@ const updateOf = (result: LearnReply['result']): { update?: string } =>
 
 async function judgeUpdate(
   ports: JudgePorts,
-  { plan, learn }: RunState,
+  { plan, learn, round }: RunState,
   device: string,
+  from: number,
   result: Extract<LearnReply['result'], { type: 'trained' }>,
 ): Promise<Result<Outcome>> {
   const { update, controlAt, examples, steps, completed, metrics } = result;
@@ -89,16 +92,25 @@ async function judgeUpdate(
   if (!bytes.ok) return bytes.error.retryable ? bytes : quarantined(bytes.error.message);
   const read = readUpdate(bytes.value, learn, controlAt);
   if (!read.ok) return quarantined(read.error.message);
-  const norm = Math.sqrt(read.value.delta.reduce((sum, value) => sum + value * value, 0));
+  const { delta } = read.value;
+  const size = layoutSize(learn.layout);
+  const checked = checkUpdate(delta, { size, normMax: plan.screen.normMax ?? plan.work.clipNorm });
+  if (!checked.ok) return quarantined(checked.error.message);
+  const strategy = strategyOf(plan, learn.layout);
+  if (!strategy.ok) return strategy;
+  const claims = { examples, steps, completed, metrics };
+  // Later it would be left out, and have counted for a minimum that is not there.
+  const why = strategy.value.whyLeftOut(
+    { client: device, ...claims, staleness: round - from, ...read.value },
+    size,
+  );
+  if (why !== undefined) return quarantined(`${plan.strategy.name} would leave it out: ${why}`);
   return ok({
     kind: 'trained',
     update,
     ...(controlAt === undefined ? {} : { controlAt }),
-    examples,
-    steps,
-    completed,
-    metrics,
-    norm,
+    ...claims,
+    norm: checked.value.norm,
   });
 }
 

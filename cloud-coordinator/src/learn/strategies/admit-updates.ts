@@ -34,7 +34,7 @@ export function admitUpdates(all: readonly ClientUpdate[], admission: Admission)
   for (const update of inClientOrder(all)) {
     const { client } = update;
     const isAgain = seen.has(client) && admission.repeats !== true;
-    const reason = isAgain ? 'repeated' : refusalOf(update, admission);
+    const reason = isAgain ? 'repeated' : whyNotAdmitted(update, admission);
     if (reason !== undefined) {
       leftOut.push({ client, reason });
       continue;
@@ -50,7 +50,11 @@ function inClientOrder(updates: readonly ClientUpdate[]): readonly ClientUpdate[
   return [...updates].sort((a, b) => (a.client < b.client ? -1 : a.client > b.client ? 1 : 0));
 }
 
-function refusalOf(update: ClientUpdate, admission: Admission): LeftOutReason | undefined {
+/** Of one update by itself, whoever else comes. */
+export function whyNotAdmitted(
+  update: ClientUpdate,
+  admission: Admission,
+): LeftOutReason | undefined {
   const { size } = admission;
   if (update.delta.length !== size) return 'wrong-size';
   if (!isFiniteVector(update.delta)) return 'not-finite';

@@ -2,7 +2,7 @@
 // step, the check that the model stays finite and the report are the same for all.
 
 import { err, failure, ok, type Result } from '@skerry/shared';
-import { type Admission, type Admitted, admitUpdates } from './admit-updates.ts';
+import { type Admission, type Admitted, admitUpdates, whyNotAdmitted } from './admit-updates.ts';
 import { aggregateEvaluate, weightedMetrics } from './aggregate-evaluate.ts';
 import type { ServerOptimizer } from './server-optimizers.ts';
 import type {
@@ -56,6 +56,7 @@ export function combinedStrategy(name: string, rule: Rule, optimizer: ServerOpti
       personal: [],
       ...rule.configure?.(slots),
     }),
+    whyLeftOut: (update, size) => whyNotAdmitted(update, { ...rule.admission, size }),
     aggregateTrain(state, all) {
       const size = state.parameters.length;
       const admitted = admitUpdates(all, { ...rule.admission, size });

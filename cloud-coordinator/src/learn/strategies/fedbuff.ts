@@ -3,7 +3,7 @@
 // not Σ s, so that a buffer of old updates makes a small step. The buffer is part of the state: a journal replays it.
 
 import { err, failure, ok, type Result } from '@skerry/shared';
-import { admitUpdates } from './admit-updates.ts';
+import { admitUpdates, whyNotAdmitted } from './admit-updates.ts';
 import { aggregateEvaluate, weightedMetrics } from './aggregate-evaluate.ts';
 import { notUsed, tooFew } from './combined-strategy.ts';
 import type { ServerOptimizer } from './server-optimizers.ts';
@@ -28,6 +28,7 @@ export function bufferedStrategy(
   options: BufferOptions,
   optimizer: ServerOptimizer,
 ): Strategy {
+  const { partialWork, stalenessMax } = options;
   return {
     name,
     traits: {
@@ -47,6 +48,7 @@ export function bufferedStrategy(
       },
     }),
     configureTrain: () => ({ proximalMu: 0, personal: [] }),
+    whyLeftOut: (update, size) => whyNotAdmitted(update, { size, partialWork, stalenessMax }),
     aggregateTrain: (state, all) => takeUpdates(name, options, optimizer, state, all),
     configureEvaluate: () => ({ personal: [] }),
     aggregateEvaluate: (results) => aggregateEvaluate(results),

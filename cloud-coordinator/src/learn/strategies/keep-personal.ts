@@ -28,6 +28,8 @@ export function keepPersonal(
     ...strategy,
     configureTrain: (state) => ({ ...strategy.configureTrain(state), personal }),
     configureEvaluate: (state) => ({ ...strategy.configureEvaluate(state), personal }),
+    whyLeftOut: (update, size) =>
+      keeps(update) ? strategy.whyLeftOut(update, size) : 'personal-told',
     aggregateTrain(state, updates) {
       const told = updates.filter((update) => !keeps(update));
       const aggregated = strategy.aggregateTrain(state, updates.filter(keeps));

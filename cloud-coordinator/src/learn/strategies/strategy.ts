@@ -114,6 +114,8 @@ export interface Strategy {
   readonly traits: StrategyTraits;
   initialize(parameters: Float32Array): StrategyState;
   configureTrain(state: StrategyState): TrainConfig;
+  /** Why `aggregateTrain` would leave this update out, whoever else comes: known as soon as it is there. */
+  whyLeftOut(update: ClientUpdate, size: number): LeftOutReason | undefined;
   /**
    * Fails with `unavailable` where too few updates can be used, and with `runtime_failed` where the model would not be
    * finite; the state stays what it was.
