@@ -136,6 +136,32 @@ describe('the gradient through nodes whose weights stay', () => {
     expect(told).toBeCloseTo(seen, 2);
   });
 
+  it.each<[string, number[], Parameters<typeof build>[0]]>([
+    ['Relu', [0, 3, 3, 0], (g, x) => g.add('Relu', [x])],
+    ['Clip', [0, 3, 0, 0], (g, x) => g.add('Clip', [x, number(g, 0), number(g, 6)])],
+  ])('is nought at a bound of %s, as where weights are trained', async (_, expected, emit) => {
+    const x: Tensor = { datatype: 'FP32', shape: [1, 4], data: Float32Array.of(0, 3, 6, -1) };
+    const model = build(emit, [4]);
+    const graph = extendGraph(model);
+    graph.input('x', 'FP32', x.shape);
+    const backward = emitFrozen(graph, await frozenOf(model, x));
+    const gradient = graph.constant({ ...x, data: new Float32Array(4).fill(3) });
+    const slope = defined(backward(new Map([['y', gradient]])).get('x'), 'x');
+    graph.add('Identity', [slope], {}, 'slope');
+    graph.output('slope', 'FP32', x.shape);
+    expect([...((await run(graph.build(), { x }))['slope']?.data ?? [])]).toEqual(expected);
+  });
+
+  it('stops at an operator of another domain, and at what only looks like one', () => {
+    const stopsAt = (opType: string, domain: string) => {
+      const node = { opType, domain, input: ['x'], output: ['y'], attribute: [] };
+      return gradientStopsAt({ nodes: [node], shapeOf: () => [1, 3], isMoved: () => true });
+    };
+    expect(stopsAt('Relu', 'ai.onnx')).toBeUndefined();
+    expect(stopsAt('Relu', 'com.example')).toBe('Relu');
+    expect(stopsAt('constructor', '')).toBe('constructor');
+  });
+
   it.each<[string, Parameters<typeof build>[0]]>([
     ['Elu', (g, x) => g.add('Elu', [x])],
     // Tiles that overlap.
@@ -152,5 +178,7 @@ describe('the gradient through nodes whose weights stay', () => {
   });
 });
 
+const number = (graph: GraphBuilder, value: number): string =>
+  graph.constant({ datatype: 'FP32', shape: [], data: Float32Array.of(value) });
 const positive = (graph: GraphBuilder): string =>
   graph.constant({ datatype: 'FP32', shape: [3], data: Float32Array.of(0.5, 1, 2) });

@@ -3,9 +3,9 @@
 
 import { defined } from '@skerry/shared';
 import type { ExtendedGraph } from '../onnx/extend-graph.ts';
-import { attributeOf, floatAttribute, intAttribute } from '../onnx/graph-index.ts';
+import { attributeOf, intAttribute } from '../onnx/graph-index.ts';
 import type { NodeProto } from '../onnx/model-proto.ts';
-import { int64s, scalar } from './constants.ts';
+import { derivatives, ofOperator } from './operator-derivatives.ts';
 
 export interface FrozenNodes {
   /** Each depends on the value that the gradient is by, in order of computation. */
@@ -39,7 +39,7 @@ interface Pass {
 /** The first operator that no gradient passes; undefined where it passes all. */
 export function gradientStopsAt(at: FrozenNodes): string | undefined {
   return at.nodes.find((node) => {
-    const rule = rules[node.opType];
+    const rule = ofOperator(rules, node);
     return rule === undefined || (rule.fits !== undefined && !rule.fits(node, at));
   })?.opType;
 }
@@ -53,7 +53,7 @@ export function emitFrozen(
   at: FrozenNodes,
 ): (gradients: ReadonlyMap<string, string>) => ReadonlyMap<string, string> {
   const kept = at.nodes.map((node) => {
-    const { forward } = defined(rules[node.opType], node.opType);
+    const { forward } = defined(ofOperator(rules, node), node.opType);
     if (forward !== undefined) return forward(graph, node);
     graph.keep(node);
     return '';
@@ -67,7 +67,7 @@ export function emitFrozen(
       for (const [place, input] of node.input.entries()) {
         if (!at.isMoved(input)) continue;
         const pass = { node, at, place, input, output, gradient, kept: kept[i] ?? '' };
-        const own = defined(rules[node.opType], node.opType).backward(graph, pass);
+        const own = defined(ofOperator(rules, node), node.opType).backward(graph, pass);
         const had = gradients.get(input);
         gradients.set(input, had === undefined ? own : graph.add('Add', [had, own]));
       }
@@ -87,30 +87,19 @@ const isNotRepeated = ({ input, output }: NodeProto, at: FrozenNodes): boolean =
 
 const passes: Rule = { fits: onlyFirstMoves, backward: (_, { gradient }) => gradient };
 
-const reshapes: Rule = {
+/** Of those that whoever trains the weights has, too. */
+const shared = (derivative: (typeof derivatives)[keyof typeof derivatives]): Rule => ({
   fits: onlyFirstMoves,
-  backward: (graph, { gradient, input }) =>
-    graph.add('Reshape', [gradient, graph.add('Shape', [input])]),
-};
-
-/** Of Relu and Clip: what they have left as it was passes. */
-const clips: Rule = {
-  fits: onlyFirstMoves,
-  backward: (graph, { gradient, input, output }) =>
-    graph.add('Where', [graph.add('Equal', [input, output]), gradient, scalar(graph, 0)]),
-};
-
-const averages: Rule = {
-  fits: onlyFirstMoves,
-  backward(graph, { gradient, input, output, at }) {
-    const size = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
-    const share = size(at.shapeOf(output)) / size(at.shapeOf(input));
-    const [, channels = 1, ...places] = at.shapeOf(input);
-    const apart = int64s(graph, [-1, channels, ...places.map(() => 1)]);
-    const even = graph.add('Mul', [graph.add('Reshape', [gradient, apart]), scalar(graph, share)]);
-    return graph.add('Expand', [even, graph.add('Shape', [input])]);
-  },
-};
+  backward: (graph, { node, at, output, gradient }) =>
+    derivative(graph, {
+      node,
+      inputs: node.input,
+      output,
+      shapes: node.input.map((value) => (value === '' ? [] : at.shapeOf(value))),
+      outputShape: at.shapeOf(output),
+      gradient,
+    }),
+});
 
 /** Of an average over all places of a channel, and nothing else. */
 const isOverPlaces = ({ input, output }: NodeProto, at: FrozenNodes): boolean => {
@@ -174,49 +163,25 @@ const maxPool: Rule = {
     }),
 };
 
-const gemm: Rule = {
-  fits: (node, at) => onlyFirstMoves(node, at) && intAttribute(node, 'transA', 0) === 0,
-  backward: (graph, { node, gradient }) =>
-    graph.add('Gemm', [gradient, defined(node.input[1], 'weights')], {
-      transB: 1 - intAttribute(node, 'transB', 0),
-      alpha: { float: floatAttribute(node, 'alpha', 1) },
-    }),
-};
-
-const matMul: Rule = {
-  fits: (node, at) => onlyFirstMoves(node, at) && at.shapeOf(node.input[1] ?? '').length === 2,
-  backward: (graph, { node, gradient }) => {
-    const weights = defined(node.input[1], 'weights');
-    return graph.add('MatMul', [gradient, graph.add('Transpose', [weights], { perm: [1, 0] })]);
-  },
-};
-
-const normalisation: Rule = {
-  fits: onlyFirstMoves,
-  backward(graph, { node, gradient, input, at }) {
-    const [, scale = '', , , variance = ''] = node.input;
-    const epsilon = scalar(graph, floatAttribute(node, 'epsilon', 1e-5));
-    const deviation = graph.add('Sqrt', [graph.add('Add', [variance, epsilon])]);
-    const places = at.shapeOf(input).slice(2);
-    const apart = int64s(graph, [-1, ...places.map(() => 1)]);
-    const slope = graph.add('Reshape', [graph.add('Div', [scale, deviation]), apart]);
-    return graph.add('Mul', [gradient, slope]);
-  },
-};
-
 const rules: Readonly<Record<string, Rule>> = {
   Add: { fits: isNotRepeated, backward: (_, { gradient }) => gradient },
-  BatchNormalization: normalisation,
-  Clip: clips,
+  BatchNormalization: shared(derivatives.normalized),
+  Clip: shared(derivatives.clipped),
   Conv: conv,
   // Straight through a rounding (arXiv 1308.3432).
   DequantizeLinear: passes,
   Dropout: passes,
-  Flatten: reshapes,
-  Gemm: gemm,
-  GlobalAveragePool: averages,
+  Flatten: shared(derivatives.reshaped),
+  Gemm: {
+    ...shared(derivatives.gemm),
+    fits: (node, at) => onlyFirstMoves(node, at) && intAttribute(node, 'transA', 0) === 0,
+  },
+  GlobalAveragePool: shared(derivatives.averaged),
   Identity: passes,
-  MatMul: matMul,
+  MatMul: {
+    ...shared(derivatives.matMul),
+    fits: (node, at) => onlyFirstMoves(node, at) && at.shapeOf(node.input[1] ?? '').length === 2,
+  },
   MaxPool: maxPool,
   Mul: {
     fits: isNotRepeated,
@@ -225,16 +190,16 @@ const rules: Readonly<Record<string, Rule>> = {
   },
   QuantizeLinear: passes,
   ReduceMean: {
-    ...averages,
+    ...shared(derivatives.averaged),
     fits: (node, at) => onlyFirstMoves(node, at) && isOverPlaces(node, at),
   },
-  Relu: clips,
-  Reshape: reshapes,
-  Squeeze: reshapes,
+  Relu: shared(derivatives.relu),
+  Reshape: shared(derivatives.reshaped),
+  Squeeze: shared(derivatives.reshaped),
   Sub: {
     fits: isNotRepeated,
     backward: (graph, { gradient, place }) =>
       place === 0 ? gradient : graph.add('Neg', [gradient]),
   },
-  Unsqueeze: reshapes,
+  Unsqueeze: shared(derivatives.reshaped),
 };

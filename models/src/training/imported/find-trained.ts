@@ -5,7 +5,7 @@ import { type GraphIndex, valuesRead } from '../../onnx/graph-index.ts';
 import type { NodeProto } from '../../onnx/model-proto.ts';
 import { nodesBefore } from '../../onnx/prune-graph.ts';
 import { elementTypes } from '../../onnx/tensor-proto.ts';
-import { trainableInputs } from './operator-rules.ts';
+import { ruleOf } from './operator-rules.ts';
 
 export const trainScopes = ['all', 'head'] as const;
 /** `head`: what the logits alone depend on; of a graph with no other output, its last product of matrices. */
@@ -63,7 +63,7 @@ function parametersOf(index: GraphIndex, nodes: readonly NodeProto[]): string[] 
     index.initializerOf(value)?.dataType === elementTypes.FP32 &&
     (index.initializerOf(value)?.dims.length ?? 0) > 0;
   const read = nodes.flatMap((node) =>
-    trainableInputs(node.opType).map((place) => node.input[place] ?? ''),
+    (ruleOf(node)?.weights ?? []).map((place) => node.input[place] ?? ''),
   );
   return [...new Set(read.filter(isWeight))];
 }

@@ -131,6 +131,20 @@ describe('an imported graph', () => {
       },
     ],
     [
+      'BatchNormalization of features',
+      [4],
+      (g, x, w) => {
+        const spread = g.constant({
+          datatype: 'FP32',
+          shape: [5],
+          data: new Float32Array(5).fill(2),
+        });
+        const first = g.add('Gemm', [x, w([4, 5]), w([5])]);
+        const normalized = g.add('BatchNormalization', [first, w([5]), w([5]), w([5]), spread]);
+        return g.add('Gemm', [normalized, w([5, 3]), w([3])]);
+      },
+    ],
+    [
       'weights that are read twice, before a Softmax',
       [4],
       (g, x, w) => {

@@ -5,8 +5,9 @@ import type { GraphBuilder } from '../../onnx/graph-builder.ts';
 import { attributeOf, floatAttribute, intAttribute } from '../../onnx/graph-index.ts';
 import type { NodeProto } from '../../onnx/model-proto.ts';
 import type { Tensor } from '../../tensor.ts';
-import { int64s, scalar, sumOver } from '../constants.ts';
+import { int64s, sumOver } from '../constants.ts';
 import { addTo, type Gradient, type Shape } from '../layers/layer.ts';
+import { derivatives, ofOperator } from '../operator-derivatives.ts';
 import { convRule } from './conv-rule.ts';
 import { maxPoolRule } from './max-pool-rule.ts';
 
@@ -41,12 +42,16 @@ const reshaped: OperatorRule = {
   weights: [],
   refusal: ({ shapes, outputShape }) =>
     shapes[0]?.[0] === outputShape[0] ? undefined : 'moves the batch',
-  emit(graph, { inputs: [input = ''], outputShape }) {
+  emit(graph, placed) {
+    const {
+      inputs: [input = ''],
+      outputShape,
+    } = placed;
     // 0 keeps the batch, whatever it is.
     const output = graph.add('Reshape', [input, int64s(graph, [0, ...outputShape.slice(1)])]);
     return {
       output,
-      backward: (gradient) => [() => graph.add('Reshape', [gradient, graph.add('Shape', [input])])],
+      backward: (gradient) => [() => derivatives.reshaped(graph, { ...placed, output, gradient })],
     };
   },
 };
@@ -67,13 +72,15 @@ const gemm: OperatorRule = {
     floatAttribute(node, 'beta', 1) !== 1
       ? 'is transposed or scaled'
       : undefined,
-  emit(graph, { node, inputs, shapes }) {
-    const [input = '', weight = ''] = inputs;
+  emit(graph, placed) {
+    const { node, inputs, shapes } = placed;
+    const [input = ''] = inputs;
     const transB = intAttribute(node, 'transB', 0);
+    const output = graph.add('Gemm', inputs, { transB });
     return {
-      output: graph.add('Gemm', inputs, { transB }),
+      output,
       backward: (gradient) => [
-        () => graph.add('Gemm', [gradient, weight], { transB: 1 - transB }),
+        () => derivatives.gemm(graph, { ...placed, output, gradient }),
         (plus) => {
           const factors = transB === 1 ? [gradient, input] : [input, gradient];
           return graph.add('Gemm', [...factors, ...(plus ? [plus] : [])], { transA: 1 });
@@ -87,14 +94,17 @@ const gemm: OperatorRule = {
 const matMul: OperatorRule = {
   weights: [1],
   refusal: ({ shapes }) => (shapes[1]?.length === 2 ? undefined : 'has no matrix on its right'),
-  emit(graph, { inputs: [input = '', weight = ''], shapes }) {
+  emit(graph, placed) {
+    const { inputs, shapes } = placed;
+    const [input = ''] = inputs;
     const [rows = 0, columns = 0] = shapes[1] ?? [];
     const flat = (value: string, width: number): string =>
       graph.add('Reshape', [value, int64s(graph, [-1, width])]);
+    const output = graph.add('MatMul', inputs);
     return {
-      output: graph.add('MatMul', [input, weight]),
+      output,
       backward: (gradient) => [
-        () => graph.add('MatMul', [gradient, graph.add('Transpose', [weight], { perm: [1, 0] })]),
+        () => derivatives.matMul(graph, { ...placed, output, gradient }),
         (plus) => {
           const factors = [flat(input, rows), flat(gradient, columns)];
           return graph.add('Gemm', [...factors, ...(plus ? [plus] : [])], { transA: 1 });
@@ -124,60 +134,19 @@ const add: OperatorRule = {
   },
 };
 
-const relu: OperatorRule = {
+/** Without weights: emitted as it is, and differentiated as everywhere. */
+const plain = (derivative: (typeof derivatives)[keyof typeof derivatives]): OperatorRule => ({
   weights: [],
-  emit(graph, { inputs }) {
-    const output = graph.add('Relu', inputs);
+  emit(graph, placed) {
+    const { node, inputs } = placed;
+    const output = graph.add(node.opType, inputs);
     return {
       output,
-      backward: (gradient) => [
-        () => {
-          const passes = graph.add('Greater', [output, scalar(graph, 0)]);
-          return graph.add('Where', [passes, gradient, scalar(graph, 0)]);
-        },
-      ],
+      backward: (gradient) => [() => derivative(graph, { ...placed, output, gradient })],
     };
   },
-};
+});
 
-const clip: OperatorRule = {
-  weights: [],
-  emit(graph, { inputs }) {
-    const [input = '', low = '', high = ''] = inputs;
-    return {
-      output: graph.add('Clip', inputs),
-      backward: (gradient) => [
-        () => {
-          const inside = [
-            ...(low ? [graph.add('Greater', [input, low])] : []),
-            ...(high ? [graph.add('Less', [input, high])] : []),
-          ];
-          const passes = inside.length === 2 ? graph.add('And', inside) : (inside[0] ?? '');
-          return passes ? graph.add('Where', [passes, gradient, scalar(graph, 0)]) : gradient;
-        },
-      ],
-    };
-  },
-};
-
-const globalAveragePool: OperatorRule = {
-  weights: [],
-  emit(graph, { inputs, shapes }) {
-    const [input = ''] = inputs;
-    const places = (shapes[0] ?? []).slice(2).reduce((product, size) => product * size, 1);
-    return {
-      output: graph.add('GlobalAveragePool', inputs),
-      backward: (gradient) => [
-        () => {
-          const each = graph.add('Mul', [gradient, scalar(graph, 1 / places)]);
-          return graph.add('Expand', [each, graph.add('Shape', [input])]);
-        },
-      ],
-    };
-  },
-};
-
-/** As it is when it runs: its statistics, scale and shift stay as they are. */
 const batchNormalization: OperatorRule = {
   weights: [],
   refusal: (placed) =>
@@ -187,21 +156,11 @@ const batchNormalization: OperatorRule = {
   emit(graph, placed) {
     const { node, inputs } = placed;
     const epsilon = { float: floatAttribute(node, 'epsilon', 1e-5) };
-    const [scale, , , variance] = [1, 2, 3, 4].map((i) => placed.constantOf(i)?.data);
+    const output = graph.add('BatchNormalization', inputs, { epsilon });
     return {
-      output: graph.add('BatchNormalization', inputs, { epsilon }),
+      output,
       backward: (gradient) => [
-        () => {
-          const factor = Float32Array.from(scale as Float32Array, (s, i) => {
-            const v = (variance as Float32Array)[i] as number;
-            return s / Math.sqrt(v + epsilon.float);
-          });
-          const shape = [factor.length, 1, 1];
-          return graph.add('Mul', [
-            gradient,
-            graph.constant({ datatype: 'FP32', shape, data: factor }),
-          ]);
-        },
+        () => derivatives.normalized(graph, { ...placed, output, gradient }),
       ],
     };
   },
@@ -224,29 +183,23 @@ const transpose: OperatorRule = {
 const rules: Readonly<Record<string, OperatorRule>> = {
   Add: add,
   BatchNormalization: batchNormalization,
-  Clip: clip,
+  Clip: plain(derivatives.clipped),
   Conv: convRule,
   Dropout: same,
   Flatten: reshaped,
   Gemm: gemm,
-  GlobalAveragePool: globalAveragePool,
+  GlobalAveragePool: plain(derivatives.averaged),
   Identity: same,
   MatMul: matMul,
   MaxPool: maxPoolRule,
-  Relu: relu,
+  Relu: plain(derivatives.relu),
   Reshape: reshaped,
   Squeeze: reshaped,
   Transpose: transpose,
   Unsqueeze: reshaped,
 };
 
-const standardDomains: ReadonlySet<string> = new Set(['', 'ai.onnx']);
-
-export const ruleOf = ({ opType, domain = '' }: NodeProto): OperatorRule | undefined =>
-  standardDomains.has(domain) && Object.hasOwn(rules, opType) ? rules[opType] : undefined;
-
-export const trainableInputs = (opType: string): readonly number[] =>
-  (Object.hasOwn(rules, opType) ? rules[opType]?.weights : undefined) ?? [];
+export const ruleOf = (node: NodeProto): OperatorRule | undefined => ofOperator(rules, node);
 
 export const differentiable = Object.keys(rules);
 
