@@ -316,7 +316,9 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
       log,
       onAnswer: ({ source, degraded }) => tally.textAnswered(source, degraded),
     }),
-    ...(ports.library && { collections: { ...ports.library, digestOf: sha256 } }),
+    ...(ports.library && {
+      collections: { ...ports.library, digestOf: sha256, nowMs: clock.nowMs },
+    }),
     bundles: live.bundles,
     labelsOf: live.labelsOf,
     models,

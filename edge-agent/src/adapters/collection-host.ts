@@ -31,6 +31,7 @@ export interface CollectionCalls {
     name: string,
     digests: readonly string[],
   ): Result<ReturnType<CollectionFile['vectorsBy']>>;
+  digestsOf(name: string, uri: string): Result<readonly string[]>;
   remove(name: string, uri: string): Result<number>;
   restore(name: string, uri: string, version: number): ReturnType<CollectionFile['restore']>;
   search(name: string, request: LegsRequest): Result<Legs>;
@@ -95,6 +96,7 @@ export function createCollectionHost(options: CollectionHostOptions): Collection
     find: (name, uri) => use(name, (file) => ok(file.find(uri))),
     list: (name, filter) => use(name, (file) => ok(file.list(filter))),
     vectorsBy: (name, digests) => use(name, (file) => ok(file.vectorsBy(digests))),
+    digestsOf: (name, uri) => use(name, (file) => ok(file.digestsOf(uri))),
     remove: (name, uri) => use(name, (file) => file.remove(uri)),
     restore: (name, uri, version) => use(name, (file) => file.restore(uri, version)),
     search: (name, { match, vector, count, filter }) =>

@@ -21,6 +21,7 @@ export function collectionsOver(call: CollectionCall): Omit<Collections, 'close'
     find: (uri) => call('find', name, uri),
     list: (filter) => call('list', name, filter),
     vectorsBy: (digests) => call('vectorsBy', name, digests),
+    digestsOf: (uri) => call('digestsOf', name, uri),
     remove: (uri) => call('remove', name, uri),
     restore: (uri, version) => call('restore', name, uri, version),
     search: (request) => call('search', name, request),

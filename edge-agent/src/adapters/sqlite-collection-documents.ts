@@ -23,6 +23,7 @@ export function createSqliteDocuments(database: Database.Database) {
   const statements = prepareStatements(database);
   return {
     find: (uri: string) => recordOf(statements.currentRecord.get(uri)),
+    digestsOf: (uri: string): readonly string[] => statements.digestsOf.all(uri),
     list: (filter: CollectionFilter) =>
       statements.records.all(conditionsOf(filter)).map((row) => recordOf(row)),
     vectorsBy(digests: readonly string[]) {
@@ -215,6 +216,9 @@ function prepareStatements(database: Database.Database) {
     deleteDocument: database.prepare('DELETE FROM document WHERE id = ?'),
     bump: database.prepare('UPDATE about SET revision = revision + 1'),
     record: record<[number]>('document.id = ?'),
+    digestsOf: database
+      .prepare<[string], string>('SELECT digest FROM document WHERE uri = ?')
+      .pluck(),
     currentRecord: record<[string]>('document.uri = ? AND document.current = 1'),
     records: record<[Conditions]>(`document.current = 1 AND ${mayRead} ORDER BY document.uri`),
   };

@@ -159,6 +159,7 @@ function createCollection(
     engine: embedder && engine,
     ...createSqliteSearch(database, name, indexNow),
     find: (uri) => documents.find(uri),
+    digestsOf: (uri) => documents.digestsOf(uri),
     list: (filter) => documents.list(filter),
     vectorsBy: (digests) => (embedder === undefined ? new Map() : documents.vectorsBy(digests)),
     put: (document, nowMs) => writing((index) => documents.put(index, document, nowMs)),

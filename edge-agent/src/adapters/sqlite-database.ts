@@ -253,6 +253,8 @@ export function openDatabase(path: string): Result<SqliteDatabase> {
     const database = new Database(path);
     database.pragma('journal_mode = WAL');
     database.pragma('synchronous = FULL');
+    // What is deleted is overwritten: questions quote documents that may have to go.
+    database.pragma('secure_delete = ON');
     const version = database.pragma('user_version', { simple: true }) as number;
     if (version > migrations.length) {
       database.close();

@@ -1,7 +1,6 @@
 // The QuestionStore over SQLite, in the agent's own database.
 
 import type { Said } from '@skerry/sync-protocol';
-import { passageKey } from '../retrieve/passage.ts';
 import type { QuestionRecord, QuestionStore } from '../retrieve/question-store.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
 
@@ -71,13 +70,16 @@ export function createSqliteQuestionStore(
       return row && recordOf(row);
     },
     lateAfter: (after, recordsMax) => late.all(after, recordsMax).map(recordOf),
-    forget(passages) {
-      const quoted = new Set(passages.map(passageKey));
-      const naming = all
-        .all()
-        .filter((row) => recordOf(row).passages.some((passage) => quoted.has(passageKey(passage))));
-      for (const { request_id } of naming) remove.run(request_id);
-      return naming.length;
+    forget({ collection, uri, digests }) {
+      const quotes = ({ passages, said }: QuestionRecord): boolean =>
+        passages.some((each) => each.collection === collection && digests.includes(each.digest)) ||
+        (said?.citations ?? []).some((each) => each.collection === collection && each.uri === uri);
+      const naming = all.all().map(recordOf).filter(quotes);
+      for (const { requestId } of naming) remove.run(requestId);
+      // What the log still held of them goes with the log.
+      if (naming.length > 0) database.pragma('wal_checkpoint(TRUNCATE)');
+      const open = naming.filter(({ delivery }) => delivery === 'open').length;
+      return { questions: naming.length, open };
     },
   };
 }

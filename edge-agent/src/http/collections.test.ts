@@ -21,6 +21,8 @@ function openRoutes() {
     readInThread: () => {
       throw new Error('no thread reads a text');
     },
+    questions: { forget: () => ({ questions: 0, open: 0 }) },
+    nowMs: () => 0,
   });
   const put = async (query: Record<string, string>, text = 'The winch pulls four tonnes.') =>
     app.request(`/collections/manuals/documents?${new URLSearchParams(query)}`, {

@@ -11,7 +11,9 @@ import {
 } from '@skerry/shared';
 import { type Context, Hono } from 'hono';
 import { z } from 'zod';
+import { eraseDocument } from '../retrieve/erase-document.ts';
 import type { Library } from '../retrieve/library.ts';
+import type { QuestionStore } from '../retrieve/question-store.ts';
 import { readDocument } from '../retrieve/read/read-document.ts';
 import { documentBytesMax, type ReadInThread } from '../retrieve/read/reading.ts';
 import { boundBody } from './bound-body.ts';
@@ -21,6 +23,9 @@ export interface CollectionRoutes {
   readonly library: Library;
   readonly digestOf: (bytes: Uint8Array) => string;
   readonly readInThread: ReadInThread;
+  /** What quotes documents, and goes with them. */
+  readonly questions: Pick<QuestionStore, 'forget'>;
+  readonly nowMs: () => number;
 }
 
 const principalSchema = z.string().min(1).max(128);
@@ -48,7 +53,13 @@ const searchSchema = z.strictObject({
 });
 
 /** Before what bounds other bodies: a manual is larger than a request. */
-export function collectionRoutes({ library, digestOf, readInThread }: CollectionRoutes): Hono {
+export function collectionRoutes({
+  library,
+  digestOf,
+  readInThread,
+  questions,
+  nowMs,
+}: CollectionRoutes): Hono {
   const app = new Hono();
   const { collections } = library;
 
@@ -115,11 +126,11 @@ export function collectionRoutes({ library, digestOf, readInThread }: Collection
   app.delete('/collections/:name/documents', async (c) => {
     const thread = await openNamed(library, c);
     if (!thread.ok) return refuse(c, thread.error);
-    const uri = c.req.query('uri') ?? '';
-    const removed = await thread.value.remove(uri);
-    if (!removed.ok) return refuse(c, removed.error);
-    if (removed.value === 0) return refuse(c, failure('not_found', 'no such document'));
-    return c.json({ uri, versions: removed.value });
+    const ports = { collections, questions, nowMs };
+    const erased = await eraseDocument(ports, thread.value.name, c.req.query('uri') ?? '');
+    if (!erased.ok) return refuse(c, erased.error);
+    if (erased.value === undefined) return refuse(c, failure('not_found', 'no such document'));
+    return c.json(erased.value);
   });
   return app;
 }

@@ -73,6 +73,8 @@ export interface CollectionFile {
   list(filter: CollectionFilter): readonly DocumentRecord[];
   /** Vectors that are there already, by the digest of their text. */
   vectorsBy(digests: readonly string[]): ReadonlyMap<string, Float32Array<ArrayBuffer>>;
+  /** Of the document's bytes, of every version. */
+  digestsOf(uri: string): readonly string[];
   /**
    * All versions of it; returns how many there were. Their bytes are gone from the files when it returns: it fails with
    * `storage_failed` where somebody who reads the file keeps them in its log, and may be called again.

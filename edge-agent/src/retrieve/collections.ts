@@ -36,6 +36,7 @@ export interface CollectionThread {
   vectorsBy(
     digests: readonly string[],
   ): Promise<Result<ReadonlyMap<string, Float32Array<ArrayBuffer>>>>;
+  digestsOf(uri: string): Promise<Result<readonly string[]>>;
   remove(uri: string): Promise<Result<number>>;
   restore(uri: string, version: number): Promise<Result<DocumentRecord | undefined>>;
   /** Both legs, on one state of the collection. */

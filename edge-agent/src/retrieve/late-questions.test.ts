@@ -277,8 +277,11 @@ describe('a question that nobody could answer at once', () => {
     expect(record && describeRecord(record, () => undefined)).toMatchObject({
       failed: { code: 'model_not_found' },
     });
-    const [passage] = world.question.found;
-    expect(world.store.forget([{ collection: 'manuals', id: passage?.passage.id ?? 0 }])).toBe(3);
+    const document = { collection: 'manuals', uri: 'valve.md' };
+    const other = { ...document, digests: [`sha256:${'0'.repeat(64)}`] };
+    expect(world.store.forget(other)).toEqual({ questions: 0, open: 0 });
+    const digests = [sha256(new TextEncoder().encode(text))];
+    expect(world.store.forget({ ...document, digests })).toEqual({ questions: 3, open: 2 });
     expect(ids.some((id) => world.answers.get(id) !== undefined)).toBe(false);
   });
 

@@ -29,6 +29,19 @@ export interface QuestionRecord {
   readonly settled?: number;
 }
 
+export interface QuotedDocument {
+  readonly collection: string;
+  readonly uri: string;
+  /** Of all its versions. */
+  readonly digests: readonly string[];
+}
+
+export interface Forgotten {
+  readonly questions: number;
+  /** Of them those that nobody has answered: they may still be on their way up. */
+  readonly open: number;
+}
+
 export interface QuestionStore {
   open(record: Omit<QuestionRecord, 'delivery' | 'said' | 'failed' | 'settled'>): void;
   /** Keeps what was said until it is checked; false where nobody waits for it, or it is there already. */
@@ -40,6 +53,6 @@ export interface QuestionStore {
   get(requestId: string): QuestionRecord | undefined;
   /** With `settled` > `after`, oldest first. */
   lateAfter(after: number, recordsMax: number): readonly QuestionRecord[];
-  /** Those that were answered from this document, or ask about its passages: they quote it. Returns how many. */
-  forget(passages: readonly Pick<PassageRef, 'collection' | 'id'>[]): number;
+  /** Those that were asked with this document's passages, or answered from it: they quote it. Their bytes go with them. */
+  forget(document: QuotedDocument): Forgotten;
 }
