@@ -20,7 +20,7 @@ import { sampleRollOut, sampleRunPlan } from '../testing/run-turns.ts';
 import { createRegistry } from '../update/registry/index.ts';
 import type { RolloutState } from '../update/rollouts/index.ts';
 import { createBaseModels } from './base-models.ts';
-import { createCandidates, nextVersion } from './candidates.ts';
+import { createCandidates, nextVersion, rolloutName } from './candidates.ts';
 import { begin } from './runs/run-state.ts';
 
 function idx(shape: readonly number[], data: Uint8Array): Uint8Array {
@@ -99,6 +99,7 @@ async function world() {
     asynchronous: false,
   });
   const begun: string[] = [];
+  const plans = new Map<string, { model: string; version: string }>();
   let answer: Result<void> = err(failure('invalid_argument', 'digits/1.1.0 is not signed'));
   const candidates = createCandidates({
     registry,
@@ -106,15 +107,16 @@ async function world() {
     references,
     clock: systemClock,
     rollouts: {
-      get: (id) => (begun.includes(id) ? ({} as RolloutState) : undefined),
-      async create({ id, version }) {
+      get: (id) => (plans.has(id) ? ({ plan: plans.get(id) } as RolloutState) : undefined),
+      async create({ id, model, version }) {
         if (!answer.ok) return answer;
-        begun.push(`${id} ${version}`, id);
+        begun.push(`${id} ${version}`);
+        plans.set(id, { model, version });
         return ok({} as RolloutState);
       },
     },
   });
-  return { candidates, state, registry, begun, sign: () => (answer = ok(undefined)) };
+  return { candidates, state, registry, begun, plans, sign: () => (answer = ok(undefined)) };
 }
 
 describe('a candidate', () => {
@@ -142,7 +144,20 @@ describe('a candidate', () => {
     sign();
     expect(await candidates.rollOut(state, '1.1.0')).toEqual({ ok: true, value: 'learn-run-1' });
     expect(await candidates.rollOut(state, '1.1.0')).toEqual({ ok: true, value: 'learn-run-1' });
-    expect(begun.filter((each) => each.includes(' '))).toEqual(['learn-run-1 1.1.0']);
+    expect(begun).toEqual(['learn-run-1 1.1.0']);
+  });
+
+  it('[RND20] is not taken for another rollout of its name', async () => {
+    const { candidates, state, plans, sign } = await world();
+    sign();
+    plans.set('learn-run-1', { model: 'digits', version: '0.9.0' });
+    expect(await candidates.rollOut(state, '1.1.0')).toMatchObject({
+      error: { message: 'learn-run-1 rolls out digits 0.9.0' },
+    });
+    const long = 'r'.repeat(63);
+    const names = ['a', 'b'].map((end) => rolloutName(`${long}${end}`));
+    expect(new Set(names).size).toBe(2);
+    expect(names.map(({ length }) => length)).toEqual([64, 64]);
   });
 
   it('is the next minor version', () => {

@@ -86,8 +86,12 @@ export function createCandidates(ports: CandidatesPorts): Candidates {
       const { rollouts } = ports;
       const { plan, by } = state;
       const id = rolloutName(plan.id);
-      // Begun by a start before this one, and not written down.
-      if (rollouts?.get(id) !== undefined) return ok(id);
+      const begun = rollouts?.get(id)?.plan;
+      // Begun by a start before this one, and not written down; or an operator's, which has only the name.
+      if (begun !== undefined)
+        return begun.model === plan.model && begun.version === version
+          ? ok(id)
+          : err(failure('invalid_argument', `${id} rolls out ${begun.model} ${begun.version}`));
       const wanted = plan.candidate?.rollOut;
       if (rollouts === undefined || wanted === undefined)
         return err(failure('invalid_argument', 'nothing is rolled out here'));
@@ -97,8 +101,12 @@ export function createCandidates(ports: CandidatesPorts): Candidates {
   };
 }
 
-/** Names are 64 characters at most. */
-const rolloutName = (run: string): string => `learn-${run}`.slice(0, 64);
+/** Names are 64 characters at most: of a longer one the end is told by its digest, for runs may differ in it alone. */
+export function rolloutName(run: string): string {
+  const name = `learn-${run}`;
+  const digest = sha256(new TextEncoder().encode(run)).slice('sha256:'.length);
+  return name.length <= 64 ? name : `${name.slice(0, 64 - 17)}-${digest.slice(0, 16)}`;
+}
 
 /** The next minor version, where the plan does not say another. */
 export function nextVersion(base: string): string {

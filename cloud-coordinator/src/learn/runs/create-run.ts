@@ -1,6 +1,7 @@
 // Begins a run, after everything that speaks against it: what could never end is refused here, with every obstacle.
 
 import { type Clock, err, failure, ok, type Result } from '@skerry/shared';
+import { noiseMultiplierMax } from '@skerry/shared/privacy';
 import {
   type LearnPlan,
   learnPlanBytes,
@@ -49,6 +50,7 @@ export async function createRun(
   const learn = learnPlanOf(plan, base.value, strategy);
   if (!learn.ok) return learn;
   const obstacles = [
+    ...obstaclesToWork(plan, strategy.traits),
     ...obstaclesTo(plan, learn.value, strategy.traits),
     ...obstaclesToSampling(ports, plan, learn.value),
     ...obstaclesToMasking(ports, plan, learn.value, strategy.traits),
@@ -119,7 +121,7 @@ function learnPlanOf(plan: RunPlan, base: BaseModel, strategy: Strategy): Result
 }
 
 function obstaclesTo(plan: RunPlan, learn: LearnPlan, traits: StrategyTraits): readonly string[] {
-  const { clients, strategy, work, timeouts, rounds } = plan;
+  const { clients, strategy, timeouts, rounds } = plan;
   const obstacles: string[] = [];
   if (clients.min < traits.clientsMin)
     obstacles.push(
@@ -135,6 +137,14 @@ function obstaclesTo(plan: RunPlan, learn: LearnPlan, traits: StrategyTraits): r
     const { samplingRate } = privacy.central;
     if (sampling.kind !== 'poisson' || sampling.share !== samplingRate)
       obstacles.push(`a private run samples as it accounts: poisson, with share ${samplingRate}`);
+    if (plan.eligibility.separationMs > 0)
+      obstacles.push(
+        'a private run draws each device in each round: separationMs would keep some of them out',
+      );
+    if (clients.min > 1)
+      obstacles.push(
+        `a private round is what chance has chosen; clients.min of ${clients.min} would drop the small ones`,
+      );
     const fits = checkPrivateStrategy(strategyOf(plan, learn.layout));
     if (fits !== undefined) obstacles.push(fits);
     const ledger = openLedger(privacy.budget);
@@ -145,17 +155,6 @@ function obstaclesTo(plan: RunPlan, learn: LearnPlan, traits: StrategyTraits): r
   const bytes = asked * updateSizeOf(learn);
   if (bytes > roundBytesMax)
     obstacles.push(`${asked} updates at once are ${bytes} bytes; at most ${roundBytesMax}`);
-  if (strategy.name === 'fednova' && strategy.localMomentum !== (work.momentum ?? 0))
-    obstacles.push(
-      `fednova reckons with a local momentum of ${strategy.localMomentum}; clients train with ${work.momentum ?? 0}`,
-    );
-  if (traits.needsStartLoss && work.localNoise !== undefined)
-    obstacles.push(
-      `${strategy.name} needs each client's loss, which a noised update does not tell`,
-    );
-  if (work.examplesMin > work.examplesMax) obstacles.push('examplesMin is more than examplesMax');
-  if (work.localNoise !== undefined && work.clipNorm === undefined)
-    obstacles.push('localNoise needs a clipNorm');
   if (timeouts.gatherMs > timeouts.selectMs)
     obstacles.push('gatherMs is more than selectMs: no round would begin with fewer than all');
   if (plan.evaluate?.clients === 0 && plan.heldOut === undefined)
@@ -183,6 +182,37 @@ function obstaclesToSampling(
   return sampleMayExceed(fleet, sampling.share, max)
     ? [`chance may choose more than ${max} of ${fleet} devices with share ${sampling.share}`]
     : [];
+}
+
+/** What no client would do, or would do otherwise than the strategy reckons. */
+function obstaclesToWork(
+  { strategy, work, trains }: RunPlan,
+  { needsStartLoss, needsControl }: StrategyTraits,
+): readonly string[] {
+  const { momentum = 0, localNoise, clipNorm, learningRate, examplesMin, examplesMax } = work;
+  const { name } = strategy;
+  const obstacles: string[] = [];
+  if (trains !== 'all') obstacles.push(`devices train all of a model, not its ${trains} alone yet`);
+  if (name === 'fednova' && strategy.localMomentum !== momentum)
+    obstacles.push(
+      `fednova reckons with a local momentum of ${strategy.localMomentum}; clients train with ${momentum}`,
+    );
+  if (name === 'q-fedavg' && strategy.clientLearningRate !== learningRate)
+    obstacles.push(
+      `q-fedavg reckons with a learning rate of ${strategy.clientLearningRate}; clients train with ${learningRate}`,
+    );
+  if (needsControl && momentum > 0)
+    obstacles.push(`${name} reckons its control variates without momentum`);
+  if (needsControl && localNoise !== undefined)
+    obstacles.push(`${name} sends a control variate, which has no noise of its own`);
+  if (needsStartLoss && localNoise !== undefined)
+    obstacles.push(`${name} needs each client's loss, which a noised update does not tell`);
+  if (examplesMin > examplesMax) obstacles.push('examplesMin is more than examplesMax');
+  if (localNoise !== undefined && clipNorm === undefined)
+    obstacles.push('localNoise needs a clipNorm');
+  if (localNoise !== undefined && localNoise > noiseMultiplierMax)
+    obstacles.push(`localNoise is ${localNoise}; devices add ${noiseMultiplierMax} at most`);
+  return obstacles;
 }
 
 function checkPrivateStrategy(strategy: Result<Strategy>): string | undefined {

@@ -6,7 +6,14 @@ import type { RandomBytes } from '@skerry/shared/privacy';
 import { isDue, type MaskedStage } from '../masking/index.ts';
 import { mechanismOf, roundsLeft, samplePoisson as samplePrivately } from '../privacy/index.ts';
 import { devicesPerEventMax, type RunEvent, type WorkKind } from './run-event.ts';
-import { answered, goalOf, isActive, type RoundPhase, type RunState } from './run-state.ts';
+import {
+  answered,
+  goalOf,
+  isActive,
+  type Member,
+  type RoundPhase,
+  type RunState,
+} from './run-state.ts';
 import {
   type LearnDevice,
   type Survey,
@@ -177,10 +184,13 @@ function dueAsynchronous(
 ): Step | undefined {
   const { target } = state.plan.clients;
   if (answered(state, 'train') >= target) return { kind: 'aggregate' };
+  // What came within the time of a round counts, if it is enough. [RND4]
   if (nowMs >= phase.untilMs)
-    return close(nowMs, `fewer than ${target} updates in the time of a round`);
+    return answered(state, 'train') >= state.plan.clients.min
+      ? { kind: 'aggregate' }
+      : close(nowMs, `fewer than ${target} updates in the time of a round`);
   const late = [...state.members]
-    .filter(([, { progress, untilMs }]) => progress.kind !== 'trained' && untilMs <= nowMs)
+    .filter(([, member]) => isOver(member, state.round, nowMs))
     .map(([device]) => device);
   if (late.length > 0)
     return {
@@ -195,6 +205,10 @@ function dueAsynchronous(
   return chosen.length === 0 ? undefined : ask(state, phase, chosen, eligible.length, nowMs);
 }
 
+/** Nobody waits for it any more: it is late, or it could not, and there is another model now that it may be asked for. */
+const isOver = ({ progress, untilMs, round }: Member, now: number, nowMs: number): boolean =>
+  progress.kind !== 'trained' && (untilMs <= nowMs || (progress.kind !== 'asked' && round < now));
+
 const close = (atMs: number, reason: string): Step => ({
   kind: 'append',
   events: [{ kind: 'closed', atMs, reason }],
@@ -203,12 +217,13 @@ const close = (atMs: number, reason: string): Step => ({
 /** Each is told at a moment of its own, below the plan's pace: they fetch the model then. [RND7] */
 function ask(
   state: RunState,
-  { work, round, attempt }: RoundPhase,
+  phase: RoundPhase,
   chosen: readonly LearnDevice[],
   eligible: number,
   nowMs: number,
 ): Step {
   const { plan } = state;
+  const { work, round, attempt } = phase;
   const apartMs = minuteMs / plan.tellsPerMinute;
   const firstMs = Math.max(nowMs, Math.min(state.nextTellMs + apartMs, nowMs + minuteMs));
   const members = chosen.map((device, i) => ({
@@ -217,7 +232,10 @@ function ask(
     tellAtMs: Math.round(firstMs + i * apartMs),
   }));
   const { roundMs, evaluateMs } = plan.timeouts;
-  const untilMs = (members.at(-1)?.tellAtMs ?? nowMs) + (work === 'train' ? roundMs : evaluateMs);
+  const ownMs = (members.at(-1)?.tellAtMs ?? nowMs) + (work === 'train' ? roundMs : evaluateMs);
+  // Who takes another's place has what is left of the round: it ends for all at once. [RND12]
+  const isJoining = phase.kind !== 'selecting' && !state.asynchronous;
+  const untilMs = isJoining ? Math.min(ownMs, phase.untilMs) : ownMs;
   return {
     kind: 'append',
     events: inParts(members).map((part) => ({

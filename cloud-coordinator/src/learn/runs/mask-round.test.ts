@@ -207,4 +207,18 @@ describe('a masked run', () => {
     expect(await start({ masking: { adversary: 'curious' } })).toContain('a range or a clip norm');
     expect(await start({ masking: { ...masking, ringBits: 8 } })).toContain('too small');
   });
+
+  it('[RND2] has at work for it whoever masks: another run asks them not', async () => {
+    let why: readonly string[] = [];
+    await play({}, () => false, {
+      async onTurn(fleet, { phase }) {
+        if (why.length > 0 || phase.kind !== 'aggregating') return;
+        const runs = unwrap(await openRuns(fleet.ports));
+        unwrap(await runs.start(sampleRunPlan({ id: 'run-2' }), 'me'));
+        why = runs.why('device-1');
+        unwrap(await runs.stop('run-2', { by: 'me', reason: 'it has been looked at' }));
+      },
+    });
+    expect(why).toEqual(['run-1: has trained, and masks', 'run-2: is not asked: busy']);
+  });
 });

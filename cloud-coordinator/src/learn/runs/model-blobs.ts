@@ -72,12 +72,17 @@ function neededBy(states: readonly RunState[]): {
   const told = new Set<string>();
   const kept = new Map<string, Set<string>>();
   for (const { plan, model, members, phase } of states) {
-    const own = new Set([model.state.digest]);
+    // Nothing is added any more to a run that has ended.
+    const own = new Set(isActive(phase) ? [model.state.digest] : []);
     const { heldOut } = plan;
     if (isActive(phase) && heldOut !== undefined)
       for (const { digest } of [heldOut.images, heldOut.labels]) own.add(digest);
-    for (const { progress } of members.values())
+    for (const { progress, given } of members.values()) {
       if (progress.kind === 'trained') own.add(progress.update.digest);
+      // There may be a newer model, and it is about to fetch this one.
+      if (progress.kind === 'asked')
+        for (const ref of [given.parameters, given.control]) if (ref) told.add(ref.digest);
+    }
     if (phase.kind === 'aggregating' && phase.masked !== undefined) {
       own.add(phase.masked.state.digest);
       for (const { input } of phase.masked.inputs) own.add(input.digest);

@@ -19,7 +19,7 @@ async function contributionsOf(more: Partial<RunPlanInput>) {
   });
   far = await fleet.putUpdate(new Float32Array(8).fill(1_000));
   const runs = unwrap(await openRuns(fleet.ports));
-  const clients = { target: 10, min: 10, overSelect: 1 };
+  const clients = { target: 10, min: 1, overSelect: 1 };
   unwrap(await runs.start(sampleRunPlan({ rounds: 1, clients, ...more }), 'me'));
   expect(await turnRuns(fleet, runs)).toBe(true);
   const events = unwrap(await runs.history('run-1'));

@@ -258,6 +258,37 @@ describe('a run’s phases', () => {
     expect(transition(training, replied(trained('device-0', 1, 1)))).toBe(training);
   });
 
+  it('[RND4] asks whoever trained in an attempt that was none, and rests those alone whose work came', () => {
+    const apart = begin(
+      created({
+        clients: { target: 4, min: 3, overSelect: 1 },
+        eligibility: { separationMs: 1e9 },
+      }),
+    );
+    const asked = apply(apart, dueStep(apart, fleetOf(4), 1));
+    const [a = '', b = '', c = '', d = ''] = asked.members.keys();
+    const declined = { ...trained(d, 0, 4), outcome: { kind: 'declined', reason: 'hot' } as const };
+    const two = transition(asked, replied(trained(a, 0, 1), trained(b, 0, 2), declined));
+    expect([...two.askedMs.keys()]).toEqual([a, b]);
+    const none = apply(two, dueStep(two, fleetOf(4), 1e8));
+    expect(none.phase).toMatchObject({ kind: 'selecting', attempt: 2 });
+    expect(dueStep(none, fleetOf(4), 1e8)).toMatchObject({ events: [{ kind: 'chosen' }] });
+    const enough = transition(two, replied(trained(c, 0, 3)));
+    const closed = apply(enough, dueStep(enough, fleetOf(4), 1e8));
+    const next = transition(closed, aggregated(closed, [a, b, c]));
+    expect([...next.askedMs.keys()]).toEqual([a, b, c]);
+  });
+
+  it('[RND12] gives who takes another’s place what is left of the round', () => {
+    const [a = ''] = training.members.keys();
+    const declined = { ...trained(a, 0, 4), outcome: { kind: 'declined', reason: 'hot' } as const };
+    const lacking = transition(training, replied(declined));
+    const phase = training.phase as Extract<Phase, { kind: 'training' }>;
+    const others: Fleet = { devices: () => [deviceOf(9)], isBusy: () => false };
+    const joined = apply(lacking, dueStep(lacking, others, 60_000));
+    expect(joined.members.get('device-9')?.untilMs).toBe(phase.untilMs);
+  });
+
   it('is the same from its log', () => {
     const step = dueStep(selecting, fleetOf(4), 1);
     const log = [
@@ -310,6 +341,13 @@ describe('an asynchronous run', () => {
     expect([...lapsed.members.keys()]).toEqual([first]);
     const again = apply(one, dueStep(one, fleetOf(0), roundMs + 1_000));
     expect(again.phase).toMatchObject({ kind: 'selecting', attempt: 2 });
+    // What has come is there for the next attempt.
+    expect([...again.members.keys()]).toEqual([first]);
+    const refused = transition(
+      transition(atWork, replied(...[...atWork.members.keys()].map((d, op) => trained(d, 0, op)))),
+      events.closed,
+    );
+    expect(refused).toMatchObject({ phase: { kind: 'selecting' }, members: new Map() });
     expect(again.setback).toMatch(/fewer than 2 updates/);
   });
 
@@ -319,5 +357,54 @@ describe('an asynchronous run', () => {
     const same = transition(two, aggregated(two, [a, b], false));
     expect(same).toMatchObject({ round: 0, history: [], model: model('c') });
     expect(same.members.has(a)).toBe(false);
+    // By another name, or it would be told nothing.
+    const others: Fleet = {
+      devices: () =>
+        fleetOf(9)
+          .devices()
+          .filter(({ device }) => device === a),
+      isBusy: () => false,
+    };
+    const again = apply(same, dueStep(same, others, 6));
+    expect(again.members.get(a)).toMatchObject({ round: 0, attempt: 2 });
+  });
+
+  it('[RND11] takes at its deadline what has come, if it is enough, and lets the others go on', () => {
+    const plan = { clients: { target: 3, min: 2, overSelect: 2 }, rounds: 3 };
+    const begun = begin(created(plan, true));
+    const asked = apply(begun, dueStep(begun, fleetOf(9), 1));
+    const [a = '', b = '', c = ''] = asked.members.keys();
+    const two = transition(asked, replied(trained(a, 0, 1), trained(b, 0, 2)));
+    const { untilMs } = two.phase as Extract<Phase, { kind: 'training' }>;
+    expect(dueStep(two, fleetOf(0), untilMs - 1)).toBeUndefined();
+    expect(dueStep(two, fleetOf(0), untilMs)).toEqual({ kind: 'aggregate' });
+    const taken: RunEvent = { ...aggregated(two, [a, b], false), atMs: untilMs };
+    const more = transition(two, taken);
+    expect(more).toMatchObject({ phase: { kind: 'training' } });
+    expect((more.phase as { untilMs: number }).untilMs).toBeGreaterThan(untilMs);
+    expect(more.members.has(c)).toBe(true);
+    // Without any that was used it is not longer: it would never end.
+    const bad = aggregated(two, [], false);
+    expect(transition(two, { ...bad, atMs: untilMs } as RunEvent).phase).toMatchObject({ untilMs });
+  });
+
+  it('[RND11] asks who declined again when there is another model', () => {
+    const [a = '', b = '', c = ''] = atWork.members.keys();
+    const hot = { ...trained(c, 0, 3), outcome: { kind: 'declined', reason: 'hot' } as const };
+    const two = transition(atWork, replied(hot, trained(a, 0, 1), trained(b, 0, 2)));
+    const next = transition(two, aggregated(two, [a, b]));
+    expect(dueStep(next, fleetOf(0), 10)).toMatchObject({
+      events: [{ kind: 'lapsed', devices: [c] }],
+    });
+    const one = transition(atWork, replied(hot));
+    expect(dueStep(one, fleetOf(0), 10)).toBeUndefined();
+  });
+
+  it('[RND11] gives each the model that there was when it was chosen', () => {
+    const [a = '', b = '', c = ''] = atWork.members.keys();
+    const two = transition(atWork, replied(trained(a, 0, 1), trained(b, 0, 2)));
+    const next = transition(two, aggregated(two, [a, b]));
+    expect(next.model.parameters).toEqual(blob('c'));
+    expect(next.members.get(c)?.given).toEqual({ parameters: blob('0') });
   });
 });

@@ -58,6 +58,9 @@ export type Phase =
       readonly reason: string;
       readonly by?: string;
     };
+/** So many times a round's buffer is added to under a name of its own; the numbers of attempts are bounded. */
+const refillsMax = 500;
+
 export type ActivePhase = Extract<Phase, Wait>;
 /** Of a round. */
 export type RoundPhase = Extract<Phase, Step>;
@@ -77,6 +80,8 @@ export interface Member {
   readonly cohort: string;
   readonly tellAtMs: number;
   readonly untilMs: number;
+  /** What it is given, whatever model there is when it fetches. */
+  readonly given: Omit<RoundModel, 'state'>;
   readonly progress: Progress;
 }
 
@@ -127,7 +132,7 @@ export interface RunState {
   readonly round: number;
   readonly phase: Phase;
   readonly members: ReadonlyMap<string, Member>;
-  /** When each device was last asked. */
+  /** When each was asked whose work came, of rounds that have ended and of this attempt. */
   readonly askedMs: ReadonlyMap<string, number>;
   /** Up to when the moments of telling are given away. */
   readonly nextTellMs: number;
@@ -199,7 +204,7 @@ function inRound(state: RunState, phase: RoundPhase, event: RunEvent): RunState 
     case 'chosen':
       return choose(state, phase, event);
     case 'replied':
-      return event.replies.reduce(reply, state);
+      return event.replies.reduce((held, each) => reply(held, each, event.atMs), state);
     case 'lapsed':
       return { ...state, members: without(state.members, event.devices) };
     case 'closed':
@@ -293,7 +298,8 @@ function choose(state: RunState, phase: RoundPhase, event: RunEventOf<'chosen'>)
   if (!begins && phase.kind !== 'training' && phase.kind !== 'evaluating') return state;
   // An asynchronous run begins once; whom a round before has asked is still at work.
   const members = new Map(begins && !state.asynchronous ? [] : state.members);
-  const askedMs = new Map(state.askedMs);
+  const { parameters, control } = state.model;
+  const given = { parameters, ...(control === undefined ? {} : { control }) };
   let { nextTellMs } = state;
   for (const { device, cohort, tellAtMs } of event.members) {
     members.set(device, {
@@ -303,15 +309,14 @@ function choose(state: RunState, phase: RoundPhase, event: RunEventOf<'chosen'>)
       cohort,
       tellAtMs,
       untilMs,
+      given,
       progress: { kind: 'asked' },
     });
-    if (work === 'train') askedMs.set(device, atMs);
     nextTellMs = Math.max(nextTellMs, tellAtMs);
   }
   return {
     ...state,
     members,
-    askedMs,
     nextTellMs,
     phase: begins
       ? {
@@ -329,7 +334,11 @@ function choose(state: RunState, phase: RoundPhase, event: RunEventOf<'chosen'>)
 type Reply = RunEventOf<'replied'>['replies'][number];
 
 /** Named by (round, client, attempt): what comes twice changes nothing. [RND5] */
-function reply(state: RunState, { device, op, round, attempt, outcome }: Reply): RunState {
+function reply(
+  state: RunState,
+  { device, op, round, attempt, outcome }: Reply,
+  atMs: number,
+): RunState {
   const { phase } = state;
   const member = state.members.get(device);
   if (member === undefined || member.progress.kind !== 'asked') return state;
@@ -340,9 +349,12 @@ function reply(state: RunState, { device, op, round, attempt, outcome }: Reply):
   const isSurplus =
     isDone && !state.asynchronous && answered(state, member.work) >= goalOf(state, member.work);
   const progress: Progress = isSurplus ? { kind: 'surplus', op } : { ...outcome, op };
+  const hasTrained = isDone && member.work === 'train';
   return {
     ...state,
     members: new Map(state.members).set(device, { ...member, progress }),
+    // Who could not has done nothing that it should rest from.
+    askedMs: hasTrained ? new Map(state.askedMs).set(device, atMs) : state.askedMs,
     quarantined: state.quarantined + (outcome.kind === 'quarantined' ? 1 : 0),
   };
 }
@@ -362,10 +374,19 @@ function close(state: RunState, phase: RoundPhase, event: RunEventOf<'closed'>):
   switch (phase.kind) {
     case 'evaluating':
       return { ...state, phase: aggregating };
-    case 'training':
-      return answered(state, 'train') >= plan.clients.min && !state.asynchronous
-        ? { ...state, phase: aggregating }
-        : retry(state, phase, reason, atMs);
+    case 'training': {
+      if (answered(state, 'train') < plan.clients.min) {
+        const tried = retry(state, phase, reason, atMs);
+        // What came to an asynchronous run is not lost for being too little.
+        return state.asynchronous && isActive(tried.phase)
+          ? { ...tried, members: trainedOf(state), askedMs: state.askedMs }
+          : tried;
+      }
+      // An asynchronous run is closed with enough only where its strategy refuses them.
+      return state.asynchronous
+        ? retry(state, phase, reason, atMs)
+        : { ...state, phase: aggregating };
+    }
     case 'selecting':
     case 'aggregating':
       // Nobody to evaluate with, or it cannot be put together: the run goes on without.
@@ -384,9 +405,13 @@ function retry(state: RunState, phase: RoundPhase, reason: string, atMs: number)
       sinceMs: atMs,
       reason: `round ${round}, attempt ${attempt} of ${plan.attemptsMax}: ${reason}`,
     });
+  const askedMs = new Map(state.askedMs);
+  // Nothing came of their work: the round is still before them. [RND4]
+  for (const device of state.members.keys()) askedMs.delete(device);
   return {
     ...state,
     members: new Map(),
+    askedMs,
     attempts: attempts + 1,
     setback: reason,
     phase: selecting(plan, 'train', round, attempt + 1, atMs),
@@ -409,7 +434,26 @@ function aggregate(state: RunState, phase: RoundPhase, event: RunEventOf<'aggreg
   const taken = contributions.map(({ device }) => device);
   const members = state.asynchronous ? without(state.members, taken) : new Map<string, Member>();
   // A buffer that is not full yet: the same round goes on.
-  if (!changed) return { ...state, model, members };
+  if (!changed) {
+    // It has more time where more has come: at its deadline it would begin anew.
+    const { untilMs } = phase;
+    const isLate = atMs >= untilMs;
+    const attempt = Math.min(phase.attempt + 1, refillsMax);
+    return {
+      ...state,
+      model,
+      members,
+      phase: {
+        ...phase,
+        // Who is asked again is asked by another name, or it would be told nothing. [RND15]
+        attempt: Math.max(phase.attempt, attempt),
+        untilMs:
+          isLate && contributions.some(({ used }) => used)
+            ? atMs + state.plan.timeouts.roundMs
+            : untilMs,
+      },
+    };
+  }
   const round = state.round + 1;
   const summary: RoundSummary = {
     round,
@@ -505,6 +549,9 @@ const finish = (state: RunState, atMs: number): RunState =>
   );
 
 const end = (state: RunState, phase: Phase): RunState => ({ ...state, members: new Map(), phase });
+
+const trainedOf = ({ members }: RunState): ReadonlyMap<string, Member> =>
+  new Map([...members].filter(([, { progress }]) => progress.kind === 'trained'));
 
 function without(
   members: ReadonlyMap<string, Member>,

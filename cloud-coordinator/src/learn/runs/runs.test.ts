@@ -314,11 +314,34 @@ describe('a run', () => {
     const owned = (owner: string) =>
       references.digests().filter((digest) => references.owners(digest).includes(owner));
     expect(owned(audiences.learn)).toEqual([state().model.parameters.digest]);
-    expect(owned(runOwner('run-1'))).toEqual([state().model.state.digest]);
+    expect(owned(runOwner('run-1'))).toEqual([]);
     await references.add(`sha256:${'e'.repeat(64)}`, runOwner('run-1'));
     await runs.close();
-    await openRuns(fleet.ports);
-    expect(owned(runOwner('run-1'))).toEqual([state().model.state.digest]);
+    const again = unwrap(await openRuns(fleet.ports));
+    expect(owned(runOwner('run-1'))).toEqual([]);
+    unwrap(await again.start(sampleRunPlan({ id: 'run-2' }), 'me'));
+    expect(owned(runOwner('run-2'))).toHaveLength(1);
+    unwrap(await again.stop('run-2', { by: 'me', reason: 'enough' }));
+    expect(owned(runOwner('run-2'))).toEqual([]);
+  });
+
+  it('[RND14] keeps the model that a device is about to fetch, though there is a newer one', async () => {
+    const { fleet, runs, state } = await begun(
+      // One alone takes its time.
+      { devices: 9, answer: (device, _, own) => (device === 'device-1' ? undefined : own()) },
+      {
+        strategy: { name: 'fedbuff', bufferSize: 3 },
+        clients: { target: 3, min: 3, overSelect: 3 },
+        rounds: 50,
+      },
+    );
+    while (state().round < 2 && state().members.get('device-1')?.round !== 0)
+      await turnRuns(fleet, runs, 1_000);
+    await turnRuns(fleet, runs, 3_000);
+    const given = state().members.get('device-1')?.given.parameters;
+    expect(state().round).toBeGreaterThan(0);
+    expect(given).not.toEqual(state().model.parameters);
+    expect(fleet.ports.references.owners(given?.digest ?? '')).toContain(audiences.learn);
   });
 
   it('[RND11] of FedBuff makes a model of each buffer, whatever its updates began from', async () => {
@@ -466,7 +489,15 @@ describe('a run', () => {
     expect(state().round).toBeLessThan(500);
     expect(state().setback).toMatch(/the privacy budget is spent/);
     expect(
-      await runs.start(sampleRunPlan({ id: 'run-2', privacy: privacy(0.01), sampling }), 'me'),
+      await runs.start(
+        sampleRunPlan({
+          id: 'run-2',
+          privacy: privacy(0.01),
+          sampling,
+          clients: { target: 4, min: 1, overSelect: 1 },
+        }),
+        'me',
+      ),
     ).toMatchObject({ error: { message: 'the privacy budget has not one round' } });
     expect(
       await runs.start(sampleRunPlan({ id: 'run-2', privacy: privacy(5) }), 'me'),
@@ -487,6 +518,26 @@ describe('a run', () => {
     const fair = { name: 'q-fedavg', q: 1, clientLearningRate: 0.1 } as const;
     expect(await started({ strategy: fair, work: { localNoise: 1, clipNorm: 1 } })).toMatch(
       /q-fedavg needs each client's loss/,
+    );
+    expect(await started({ strategy: fair, work: { learningRate: 0.2 } })).toMatch(
+      /q-fedavg reckons with a learning rate of 0.1; clients train with 0.2/,
+    );
+    const controlled = { name: 'scaffold', clients: 4 } as const;
+    expect(await started({ strategy: controlled, work: { momentum: 0.9 } })).toMatch(
+      /scaffold reckons its control variates without momentum/,
+    );
+    expect(await started({ strategy: controlled, work: { localNoise: 1, clipNorm: 1 } })).toMatch(
+      /scaffold sends a control variate, which has no noise/,
+    );
+    expect(await started({ work: { localNoise: 999, clipNorm: 1 } })).toMatch(/devices add/);
+    expect(await started({ trains: 'head' })).toMatch(/devices train all of a model/);
+    for (const bufferSize of [2, 5])
+      expect(await started({ strategy: { name: 'fedbuff', bufferSize } })).toMatch(
+        /clients.target is (more|less) than bufferSize/,
+      );
+    const private_ = { privacy: privacy(50), sampling };
+    expect(await started({ ...private_, eligibility: { separationMs: 1_000 } })).toBe(
+      'a private run draws each device in each round: separationMs would keep some of them out; a private round is what chance has chosen; clients.min of 2 would drop the small ones',
     );
   });
 

@@ -112,7 +112,10 @@ export async function openRuns(
   return ok({
     start: (plan, by) => inTurn(() => createRun(ports, book, plan, by)),
     stop: (id, order) =>
-      inTurn(() => book.order(id, { kind: 'stopped', atMs: clock.nowMs(), ...order })),
+      inTurn(async () => {
+        const stopped = await book.order(id, { kind: 'stopped', atMs: clock.nowMs(), ...order });
+        return stopped.ok ? sweepModels(ports, book.states(), book.aside()) : stopped;
+      }),
     get: (id) => book.find(id)?.log.state(),
     list: book.states,
     why: (name) => explain(ports, book, name),
@@ -158,8 +161,10 @@ async function turnOne(
     const appended = await book.append(target, events.value);
     if (!appended.ok) return appended;
     if (!appended.value) return ok(undefined); // Another is at work here; the next turn reads what it has decided.
+    const phase = target.log.state()?.phase;
+    const hasEnded = phase !== undefined && !isActive(phase);
     const swept =
-      step.kind === 'aggregate' || step.kind === 'mask'
+      hasEnded || step.kind === 'aggregate' || step.kind === 'mask'
         ? await sweepModels(ports, book.states(), book.aside())
         : ok(undefined);
     if (!swept.ok) return swept;
@@ -251,8 +256,9 @@ function fleetFor(
   const busy = new Set<string>();
   for (const other of book.states())
     if (other.plan.id !== state.plan.id && isActive(other.phase))
+      // Who has shown keys masks: it is at work until the sum is there.
       for (const [device, { progress }] of other.members)
-        if (progress.kind === 'asked') busy.add(device);
+        if (progress.kind === 'asked' || progress.kind === 'keyed') busy.add(device);
   const { devices, chance } = ports;
   return { devices: devices.list, isBusy: (device) => busy.has(device), chance };
 }

@@ -134,9 +134,10 @@ function whereItIs({ phase, round, plan }: RunState): Whereabouts {
 }
 
 function taskOf(state: RunState, member: Member, nowMs: number): LearnTask {
-  const { plan, learn, model } = state;
+  const { plan, learn } = state;
   const { round, attempt, untilMs } = member;
-  const { parameters, control } = model;
+  // Of when it was chosen: by that its update will be old.
+  const { parameters, control } = member.given;
   const told = { plan: learnPlanBytes(learn), parameters };
   return {
     kind: 'learn-task',
