@@ -37,5 +37,10 @@ export function createSqlTaskStore(commits: GroupCommit): TaskStore {
         return true;
       });
     },
+
+    forget: (run) =>
+      commits.run(async (tx) => {
+        await tx.deleteFrom('learn_task').where('run', '=', run).execute();
+      }),
   };
 }

@@ -64,5 +64,6 @@ function announcing(tasks: TaskStore, news: (device: string) => void): TaskStore
       if (said.ok && said.value) news(device);
       return said;
     },
+    forget: tasks.forget,
   };
 }

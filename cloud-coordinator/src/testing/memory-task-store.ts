@@ -24,5 +24,10 @@ export function createMemoryTaskStore(
       else disk.set(key, before);
       return appended;
     },
+
+    async forget(run) {
+      for (const key of disk.keys()) if (key.endsWith(`/${run}`)) disk.delete(key);
+      return ok(undefined);
+    },
   };
 }

@@ -43,6 +43,18 @@ export function taskStoreContract(name: string, createDatabase: () => Promise<Ta
         expect(ops.map(({ body }) => body)).toEqual([task('one', 0), task('two', 0)]);
       }));
 
+    it('[RND15] forgets a run that has ended, and no other', () =>
+      opened(async (database) => {
+        const { tasks } = await database.open();
+        for (const run of ['one', 'two'])
+          unwrap(await tasks.say('device-1', run, 'end 0.1', task(run, 0), 5));
+        unwrap(await tasks.forget('one'));
+        const said = ['one', 'two'].map((run) =>
+          tasks.say('device-1', run, 'end 0.1', task(run, 0), 6),
+        );
+        expect((await Promise.all(said)).map(unwrap)).toEqual([true, false]);
+      }));
+
     it('[RND15] lets one alone of many at once say it', () =>
       opened(async (database) => {
         const [one, two] = [await database.open(), await database.open()];

@@ -28,6 +28,8 @@ export interface TaskStore {
     body: DownBody,
     nowMs: number,
   ): Promise<Result<boolean>>;
+  /** Of a run that has ended: what is said of it after this is said anew. */
+  forget(run: string): Promise<Result<void>>;
 }
 
 /** The model that a run begins from. */

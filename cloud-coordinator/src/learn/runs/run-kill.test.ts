@@ -41,7 +41,7 @@ function mortal(ports: RunsPorts, at: number, when: 'before' | 'after'): RunsPor
     },
     blobs: { ...blobs, write: alive(blobs.write), finish: alive(blobs.finish) },
     references: { ...references, add: alive(references.add), drop: alive(references.drop) },
-    tasks: { say: alive(tasks.say) },
+    tasks: { say: alive(tasks.say), forget: alive(tasks.forget) },
   };
 }
 

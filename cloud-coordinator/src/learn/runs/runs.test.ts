@@ -174,6 +174,25 @@ describe('a run', () => {
     ]);
   });
 
+  it('[RND15] keeps little of what a device says of runs that there are not', async () => {
+    const fleet = createLearnFleet({ devices: 1 });
+    const places = new Set<string>();
+    const { say, forget } = fleet.ports.tasks;
+    const tasks: typeof fleet.ports.tasks = {
+      say(device, place, ...rest) {
+        places.add(place);
+        return say(device, place, ...rest);
+      },
+      forget,
+    };
+    const runs = unwrap(await openRuns({ ...fleet.ports, tasks }));
+    const result = { type: 'declined' as const, reason: 'busy' as const };
+    for (let i = 0; i < 40; i++)
+      await fleet.reply('device-1', { run: `nothing-${i}`, round: 0, attempt: 1, result });
+    unwrap(await runs.turn());
+    expect(places.size).toBe(8);
+  });
+
   it('[RND7] tells devices one after the other', async () => {
     const { fleet, runs } = await begun(
       { devices: 4 },

@@ -81,6 +81,11 @@ export async function openRuns(
   const book = opened.value;
   const swept = await sweepModels(ports, book.states(), book.aside());
   if (!swept.ok) return swept;
+  // Who is late for one of these is told once more that it is over.
+  for (const { plan, phase } of book.states()) {
+    const forgotten = isActive(phase) ? ok(undefined) : await ports.tasks.forget(plan.id);
+    if (!forgotten.ok) return forgotten;
+  }
 
   // One after the other: an order and a turn of the same process never race.
   let tail: Promise<unknown> = Promise.resolve();

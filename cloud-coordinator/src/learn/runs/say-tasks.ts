@@ -2,6 +2,7 @@
 // killed in between and however many coordinators try.
 
 import { type Clock, collect, ok, type Result } from '@skerry/shared';
+import { sha256 } from '@skerry/shared/node';
 import { type LearnTask, learnPlanBytes } from '@skerry/sync-protocol/learn';
 import { type MaskRoundPorts, maskedOf, maskedQuestions, securePart } from './mask-round.ts';
 import type { TaskStore } from './ports.ts';
@@ -103,23 +104,42 @@ interface Whereabouts {
   readonly goesOn?: true;
 }
 
-/** Of a run that is over, that nobody knows, or that has gone on. */
-export function endTask(
+/** Of a device: it may name as many runs as it likes, and what is kept of them is no more than this. */
+const unknownRunsMax = 8;
+
+/** That there is no such run. In its place among those of the device the newest alone waits. */
+export function endUnknown(
   ports: SayingPorts,
   device: string,
   run: string,
-  { round, attempt, reason, goesOn }: Whereabouts,
+  { round, attempt }: Pick<LearnTask, 'round' | 'attempt'>,
 ): Promise<Result<void>> {
-  const name = `${goesOn ? 'late' : 'end'} ${round}.${attempt}`;
-  return sayTask(ports, device, name, {
-    kind: 'learn-task',
-    run,
-    round,
-    attempt,
-    deadlineLeftMs: 0,
-    work: { type: 'end', reason: reason.slice(0, 256), ...(goesOn && { goesOn }) },
-  });
+  const place = Number.parseInt(sha256(new TextEncoder().encode(run)).slice(-4), 16);
+  const told = endOf(run, { round, attempt, reason: `no run ${run}` });
+  const name = `end ${run} ${round}.${attempt}`;
+  // No run is called so.
+  return sayTask(ports, device, name, told, `?${place % unknownRunsMax}`);
 }
+
+/** Of a run that is over, or that has gone on. */
+function endTask(
+  ports: SayingPorts,
+  device: string,
+  run: string,
+  where: Whereabouts,
+): Promise<Result<void>> {
+  const name = `${where.goesOn ? 'late' : 'end'} ${where.round}.${where.attempt}`;
+  return sayTask(ports, device, name, endOf(run, where));
+}
+
+const endOf = (run: string, { round, attempt, reason, goesOn }: Whereabouts): LearnTask => ({
+  kind: 'learn-task',
+  run,
+  round,
+  attempt,
+  deadlineLeftMs: 0,
+  work: { type: 'end', reason: reason.slice(0, 256), ...(goesOn && { goesOn }) },
+});
 
 function whereItIs({ phase, round, plan }: RunState): Whereabouts {
   if (isOfRound(phase))
@@ -162,7 +182,8 @@ async function sayTask(
   device: string,
   name: string,
   task: LearnTask,
+  place: string = task.run,
 ): Promise<Result<void>> {
-  const said = await tasks.say(device, task.run, name, task, clock.nowMs());
+  const said = await tasks.say(device, place, name, task, clock.nowMs());
   return said.ok ? ok(undefined) : said;
 }

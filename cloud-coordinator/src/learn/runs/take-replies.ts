@@ -9,7 +9,7 @@ import { takeMaskedReplies } from './mask-round.ts';
 import type { OpenRun, RunBook } from './run-book.ts';
 import { devicesPerEventMax, type RunEventOf } from './run-event.ts';
 import { isActive, type RunState } from './run-state.ts';
-import { endTask, type SayingPorts, sayEnd } from './say-tasks.ts';
+import { endUnknown, type SayingPorts, sayEnd } from './say-tasks.ts';
 
 export interface RepliesPorts extends SayingPorts, JudgePorts {
   readonly ops: Pick<CoordinatorStore, 'openOps' | 'closeOps' | 'quarantineOp'>;
@@ -103,7 +103,7 @@ async function tellStale(
     if (member?.round === round && member.attempt === attempt) continue;
     const told =
       state === undefined
-        ? await endTask(ports, device, run, { round, attempt, reason: `no run ${run}` })
+        ? await endUnknown(ports, device, run, body)
         : await sayEnd(ports, state, device);
     if (!told.ok) return told;
   }
