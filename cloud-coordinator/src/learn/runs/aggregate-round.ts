@@ -23,6 +23,7 @@ import {
 } from '../strategies/index.ts';
 import { norm } from '../strategies/vectors.ts';
 import { type ModelBlobsPorts, readBlob, storeModel } from './model-blobs.ts';
+import { normMaxOf } from './norm-max.ts';
 import { readUpdate } from './read-update.ts';
 import type { Contribution, RunEvent, RunEventOf } from './run-event.ts';
 import type { RunPlan } from './run-plan.ts';
@@ -174,7 +175,7 @@ function combine(
 }
 
 /**
- * No longer than the plan has it clipped. That one points away from the others is told, and keeps it out only where the plan
+ * No longer than an update of the plan can be. That one points away from the others is told, and keeps it out only where the plan
  * says so: close to the end honest updates of unlike devices cancel each other, and each is against the rest.
  */
 function screen(
@@ -184,7 +185,11 @@ function screen(
 ): readonly Screening[] {
   // A private sum's sensitivity is its clip only where no client decides whether another counts. [PRV16]
   const cohortMin = privacy === undefined ? plan.screen.cohortMin : updates.length + 1;
-  const limits = { ...plan.screen, cohortMin, ...boundsOf(plan, slots['control']) };
+  const limits = {
+    ...plan.screen,
+    cohortMin,
+    ...boundsOf(plan, parameters.length, slots['control']),
+  };
   return screenUpdates(updates, parameters.length, limits).map(({ reason, ...screening }) =>
     reason === undefined || (reason === 'against-cohort' && limits.cosineMin === -1)
       ? screening
@@ -197,10 +202,12 @@ function screen(
  * update would be that has no business being so long.
  */
 function boundsOf(
-  { screen: limits, work }: RunPlan,
+  plan: RunPlan,
+  size: number,
   control: Float64Array | undefined,
 ): Pick<ScreenLimits, 'normMax' | 'controlNormMax'> {
-  const normMax = limits.normMax ?? work.clipNorm;
+  const { screen: limits, work } = plan;
+  const normMax = normMaxOf(plan, size);
   if (control === undefined || normMax === undefined || limits.controlNormMax !== undefined)
     return { normMax };
   const steps = (limits.normRatioMax * normMax) / work.learningRate;

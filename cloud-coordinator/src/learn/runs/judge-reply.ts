@@ -7,6 +7,7 @@ import { type LearnPlan, type LearnReply, layoutSize } from '@skerry/sync-protoc
 import { checkUpdate } from '../screen-update.ts';
 import { judgeKeys, type MaskRoundPorts } from './mask-round.ts';
 import { readBlob, runOwner } from './model-blobs.ts';
+import { normMaxOf } from './norm-max.ts';
 import type { BlobsOf } from './ports.ts';
 import { readUpdate, updateBytesMaxOf } from './read-update.ts';
 import type { Outcome } from './run-event.ts';
@@ -94,7 +95,7 @@ async function judgeUpdate(
   if (!read.ok) return quarantined(read.error.message);
   const { delta } = read.value;
   const size = layoutSize(learn.layout);
-  const checked = checkUpdate(delta, { size, normMax: plan.screen.normMax ?? plan.work.clipNorm });
+  const checked = checkUpdate(delta, { size, normMax: normMaxOf(plan, size) });
   if (!checked.ok) return quarantined(checked.error.message);
   const strategy = strategyOf(plan, learn.layout);
   if (!strategy.ok) return strategy;
