@@ -122,10 +122,11 @@ describe.each(['sqlite-vec', 'memory'] as const)('a library, vectors in %s', (en
       { meta: { site: 'south' } },
       { language: 'en' },
     ];
-    for (const [i, terms] of others.entries()) {
+    for (const terms of others) {
+      const first = unwrap(await library.add('manuals', given)).document;
       const added = unwrap(await library.add('manuals', { ...given, ...terms }));
-      expect(added).toMatchObject({ unchanged: false, embedded: 0, document: { version: i + 2 } });
-      expect(added.document).toMatchObject(terms);
+      expect(added).toMatchObject({ unchanged: false, embedded: 0 });
+      expect(added.document).toMatchObject({ ...terms, version: first.version + 1 });
     }
     expect(embedder.embedded).toEqual([]);
     const titled = unwrap(await library.add('manuals', { ...given, title: 'The pump' }));

@@ -22,7 +22,7 @@ export async function vectorsSection({
   workload,
 }: Bench): Promise<string> {
   const { vectors, queries, rounds } = effort.vectors;
-  const file = join(workload.folder, 'vectors.db');
+  const file = join(workload.folder, 'vectors.collection');
   const measured = await inRounds<Record<EngineName, VectorEngineFigures>>(
     rounds,
     Object.fromEntries(

@@ -1,9 +1,13 @@
 // One engine over many vectors: how fast they go in, how fast the ten nearest are found, how many of them are the right
-// ten, and what it weighs. Vectors are synthetic and clustered, as texts are: every engine is given the same.
+// ten, and what it weighs. Vectors are synthetic and clustered, as texts are: every engine is given the same. Ours are
+// asked as an app asks, through the library's own search, by a reader without principals.
 
 import { rmSync, statSync } from 'node:fs';
-import { openSqliteCollection } from '@skerry/edge-agent/retrieve';
-import { createRandom } from '@skerry/shared';
+import { basename, dirname } from 'node:path';
+import { createDirectCollections, createLibrary } from '@skerry/edge-agent/retrieve';
+import { createRandom, ok, silentLog } from '@skerry/shared';
+import { sha256, systemClock } from '@skerry/shared/node';
+import { unwrap } from '@skerry/shared/testing';
 import Database from 'better-sqlite3';
 import * as sqliteVec from 'sqlite-vec';
 import { type Latencies, latenciesOf } from '../statistics.ts';
@@ -21,7 +25,7 @@ export interface VectorEngineOptions {
   readonly vectors: number;
   readonly dimensions: number;
   readonly queries: number;
-  /** Where its file goes. */
+  /** Where its file goes; its name ends as a collection's. */
   readonly file: string;
 }
 
@@ -36,9 +40,9 @@ export interface VectorEngineFigures {
 }
 
 interface Engine {
-  search(query: Float32Array, count: number): readonly number[];
-  hybrid?(query: Float32Array, words: string, count: number): void;
-  close(): void;
+  search(query: Float32Array, count: number): readonly number[] | Promise<readonly number[]>;
+  hybrid?(query: Float32Array, words: string, count: number): Promise<unknown>;
+  close(): unknown;
 }
 
 const clusters = 2_000;
@@ -59,31 +63,30 @@ export async function vectorEngine(options: VectorEngineOptions): Promise<Vector
   const startedMs = performance.now();
   const engine = await build(options, vectors);
   const insertsPerSecond = (options.vectors / (performance.now() - startedMs)) * 1_000;
-  for (const query of asked.slice(0, 10)) engine.search(query, nearest);
+  for (const query of asked.slice(0, 10)) await engine.search(query, nearest);
   let right = 0;
-  const dense = asked.map((query) => {
+  const dense: number[] = [];
+  for (const query of asked) {
     const begunMs = performance.now();
-    const found = engine.search(query, nearest);
-    const tookMs = performance.now() - begunMs;
+    const found = await engine.search(query, nearest);
+    dense.push(performance.now() - begunMs);
     const exact = exactly(vectors, query);
     right += found.filter((id) => exact.has(id)).length;
-    return tookMs;
-  });
+  }
   const random = createRandom(3);
-  const hybrid =
-    engine.hybrid &&
-    asked.map((query) => {
-      const words = Array.from({ length: 5 }, () => wordOf(random.next())).join(' ');
-      const begunMs = performance.now();
-      engine.hybrid?.(query, words, nearest);
-      return performance.now() - begunMs;
-    });
+  const hybrid: number[] = [];
+  for (const query of engine.hybrid === undefined ? [] : asked) {
+    const words = Array.from({ length: 5 }, () => wordOf(random.next())).join(' ');
+    const begunMs = performance.now();
+    await engine.hybrid?.(query, words, nearest);
+    hybrid.push(performance.now() - begunMs);
+  }
   const residentMiB = (process.memoryUsage().rss - residentBefore) / 2 ** 20;
-  engine.close();
+  await engine.close();
   return {
     insertsPerSecond,
     dense: latenciesOf(dense),
-    ...(hybrid === undefined ? {} : { hybrid: latenciesOf(hybrid) }),
+    ...(hybrid.length === 0 ? {} : { hybrid: latenciesOf(hybrid) }),
     recall: right / (queries * nearest),
     fileMiB: sizeOf(file) / 2 ** 20,
     residentMiB,
@@ -137,16 +140,30 @@ async function build(options: VectorEngineOptions, vectors: Float32Array): Promi
   }
 }
 
-/** The product's own collection, with words: ids rise from 1. */
-function buildCollection(
+/** The product's own library, with words: ids rise from 1. */
+async function buildCollection(
   { dimensions, file }: VectorEngineOptions,
   vectors: Float32Array,
   engine: 'sqlite-vec' | 'memory',
-): Engine {
-  const embedder = { digest: 'sha256:bench', dimensions };
-  const opened = openSqliteCollection(file, { name: 'bench', embedder, engine });
-  if (!opened.ok) throw new Error(opened.error.message);
-  const collection = opened.value;
+): Promise<Engine> {
+  let question = new Float32Array(dimensions);
+  const embedder = {
+    digest: 'sha256:bench',
+    dimensions,
+    tokensMax: 256,
+    countTokens: (text: string) => text.length,
+    embed: async () => ok(question),
+  };
+  const collections = createDirectCollections({ folder: dirname(file), embedder, engine });
+  const library = createLibrary({
+    collections,
+    embedder,
+    digestOf: sha256,
+    clock: systemClock,
+    log: silentLog,
+  });
+  const name = basename(file, '.collection');
+  const collection = unwrap(await collections.openOrCreate(name));
   const random = createRandom(2);
   const count = vectors.length / dimensions;
   for (let at = 0; at < count; at += batch) {
@@ -161,24 +178,22 @@ function buildCollection(
       return { ...span, textDigest: `${at + i}`, vector };
     });
     const source = { uri: `${at}`, title: '', text: texts.join(''), digest: `${at}`, trust: 1 };
-    const put = collection.put({ source, passages }, 0);
-    if (!put.ok) throw new Error(put.error.message);
+    unwrap(await collection.put({ source, passages }, 0));
   }
-  const filter = { principals: 'all' as const };
+  const found = async (
+    query: Float32Array,
+    text: string,
+    k: number,
+    mode: 'vectors' | 'hybrid',
+  ): Promise<readonly number[]> => {
+    question = new Float32Array(query);
+    const asked = { collections: [name], text, count: k, mode, reader: { principals: [] } };
+    return unwrap(await library.search(asked)).found.map(({ passage }) => passage.id - 1);
+  };
   return {
-    search: (query, k) => collection.searchVectors(query, k, filter).map(({ id }) => id - 1),
-    hybrid(query, words, k) {
-      collection.searchWords(
-        words
-          .split(' ')
-          .map((word) => `"${word}"`)
-          .join(' OR '),
-        100,
-        filter,
-      );
-      collection.searchVectors(query, Math.max(k, 100), filter);
-    },
-    close: () => collection.close(),
+    search: (query, k) => found(query, 'anything', k, 'vectors'),
+    hybrid: (query, words, k) => found(query, words, k, 'hybrid'),
+    close: () => collections.close(),
   };
 }
 
