@@ -47,6 +47,21 @@ it('[LIB6] takes readers with blanks about their names, and a narrower list of t
   expect((await put({ uri: 'winch.txt', readers: 'owner,' })).status).toBe(400);
 });
 
+it('[LIB6] lists what the principals that are named may read, and else what everybody may', async () => {
+  const { app, put } = openRoutes();
+  await put({ uri: 'winch.txt' });
+  await put({ uri: 'safe.txt', readers: 'crew,owner' });
+  const list = (query: string) => app.request(`/collections/manuals/documents${query}`);
+  const listed = async (query: string) => {
+    const { documents } = (await (await list(query)).json()) as { documents: { uri: string }[] };
+    return documents.map(({ uri }) => uri);
+  };
+  expect(await listed('')).toEqual(['winch.txt']);
+  expect(await listed('?principals=guest')).toEqual(['winch.txt']);
+  expect(await listed('?principals=guest,%20owner')).toEqual(['safe.txt', 'winch.txt']);
+  expect((await list(`?principals=${'x'.repeat(129)}`)).status).toBe(400);
+});
+
 it('[LIB26] refuses meta that is not written as a query, and keeps none of it silently away', async () => {
   const { put, search } = openRoutes();
   for (const meta of ['site', '=north', 'site=north&site=south', 'site=%zz', 'site=north&', ''])

@@ -1,7 +1,12 @@
 import { createRandom, err, failure, ok, silentLog } from '@skerry/shared';
 import { sha256 } from '@skerry/shared/node';
 import { createVirtualClock, unwrap } from '@skerry/shared/testing';
-import { type Question, questionSchema, type Said } from '@skerry/sync-protocol';
+import {
+  type Question,
+  questionCharactersMax,
+  questionSchema,
+  type Said,
+} from '@skerry/sync-protocol';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createDirectCollections } from '../adapters/collections-over.ts';
 import { openDatabase } from '../adapters/sqlite-database.ts';
@@ -13,6 +18,7 @@ import { createLateAnswers } from '../infer/late-answers.ts';
 import { createWordEmbedder } from '../testing/word-embedder.ts';
 import { createLateQuestions } from './late-questions.ts';
 import { createLibrary, type Library } from './library.ts';
+import { promptFor } from './prompt.ts';
 
 const text = '# Valve\n\nThe relief valve of the boiler opens at 12 bar and closes at 9 bar.';
 
@@ -200,6 +206,20 @@ describe('a question that nobody could answer at once', () => {
     }
   });
 
+  it('[QUE4] is not checked against another version that has the number of a passage', async () => {
+    const world = await open();
+    for (const changed of [{ version: 7 }, { digest: sha256(new Uint8Array()) }]) {
+      const found = world.question.found.map((each) => ({
+        ...each,
+        passage: { ...each.passage, ...changed },
+      }));
+      const id = unwrap(world.late.ask({ ...world.question, found }));
+      world.late.record(said(id, 'It opens at 12 bar [1].'));
+      await world.late.check();
+      expect(world.answers.get(id)).toMatchObject({ failed: { code: 'not_found' } });
+    }
+  });
+
   it('[QUE4] is no longer than what the cloud takes, whatever was found', async () => {
     const world = await open();
     const found = world.question.found.map((each) => ({
@@ -214,6 +234,9 @@ describe('a question that nobody could answer at once', () => {
     const many = Array.from({ length: 9 }, () => found).flat();
     unwrap(late.ask({ ...world.question, question: '?'.repeat(30_000), found: many }));
     unwrap(late.ask({ ...world.question, found: many }));
+    const alone = promptFor('?'.repeat(30_000), [], 1).messages;
+    const characters = alone.reduce((sum, { content }) => sum + content.length, 0);
+    expect(characters).toBeLessThanOrEqual(questionCharactersMax);
     for (const asked of world.asked) expect(questionSchema.safeParse(asked).success).toBe(true);
     expect(world.asked[1]?.messages[1]?.content).toContain('<passage number="3"');
   });

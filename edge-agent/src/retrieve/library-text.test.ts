@@ -14,6 +14,7 @@ import { createDirectCollections } from '../adapters/collections-over.ts';
 import { createWordEmbedder } from '../testing/word-embedder.ts';
 import type { Collections } from './collections.ts';
 import { createLibrary } from './library.ts';
+import { replyOf } from './library-reply.ts';
 import { createLibraryText, type LibraryTextPorts } from './library-text.ts';
 
 const text =
@@ -247,13 +248,24 @@ describe('the library in OpenAI’s API', () => {
     );
   });
 
-  it('[QUE7] sends what it cites as short as a quote is', async () => {
-    const heading = `${'Long '.repeat(150)}valves`;
-    const sentence = 'The oil filter of the hydraulics is changed every 500 hours.';
-    const { chat } = await open(undefined, `# ${heading}\n\n${sentence}`);
-    const reply = unwrap(await chat('When is the oil filter of the hydraulics changed?'));
-    const cited = citationsOf('completion' in reply ? reply.completion : {});
-    expect(readQuotes(cited)).toMatchObject([{ text: sentence }]);
+  it('[QUE7] sends what it cites as short as a quote is', () => {
+    const at = { collection: 'manuals', uri: 'a.md', version: 1, passage: 1, start: 0, end: 2 };
+    const cited = { ...at, text: 'It', digest: sha256(new Uint8Array()), verified: true };
+    const citations = [{ ...cited, title: 'x'.repeat(300), heading: 'x'.repeat(900) }];
+    const answer = { citations, found: [], snapshots: [], mode: 'words' as const };
+    const reply = unwrap(
+      replyOf({
+        request: { model: 'library', messages: [{ role: 'user', content: known }] },
+        id: '1',
+        nowMs: 0,
+        said: { text: 'It', citations, unverified: [] },
+        answer: { ...answer, confidence: 1, threshold: 0, isSure: true },
+        decision: { source: 'library', reason: 'confident', degraded: false },
+        pending: undefined,
+      }),
+    );
+    const sent = citationsOf('completion' in reply ? reply.completion : {});
+    expect(readQuotes(sent)).toMatchObject([{ text: 'It' }]);
   });
 
   it('[QUE7] what others than a library call citations are none of ours', async () => {

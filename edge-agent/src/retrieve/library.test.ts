@@ -380,6 +380,24 @@ describe('a library', () => {
   });
 });
 
+it('[LIB6] is as confident as if what the reader may not read were not there', async () => {
+  const confidence = async (more: readonly SourceDocument[]): Promise<number> => {
+    const { library } = openLibrary();
+    unwrap(await library.add('manuals', pump));
+    for (const each of more) unwrap(await library.add('manuals', each));
+    const question = 'Is the pump of the xylophone bled?';
+    const asked = { question, collections: ['manuals'], reader: anybody };
+    return unwrap(await askLibrary(library, asked)).confidence;
+  };
+  const hidden = (readers: readonly string[]) =>
+    Array.from({ length: 9 }, (_, i) =>
+      document(`${i}.md`, `The xylophone has ${i} bars.`, { readers }),
+    );
+  const alone = await confidence([]);
+  expect(alone).toBeGreaterThan(0);
+  expect(await confidence(hidden(['crew']))).toBe(alone);
+});
+
 it('[LIB7] tells passages of two collections apart that have one number', () => {
   const at = (collection: string, text: string): Passage => ({
     collection,
