@@ -217,6 +217,11 @@ describe('a log that cannot be read', () => {
     expect(await again.start(sampleRunPlan({ rounds: 1 }), 'me')).toMatchObject({
       error: { code: 'invalid_argument', message: 'run-1 exists already' },
     });
+    const result = { type: 'declined', reason: 'busy' } as const;
+    await fleet.reply('device-1', { run: 'run-1', round: 0, attempt: 7, result });
+    unwrap(await again.turn());
+    const said = JSON.stringify(await fleet.waiting('device-1'));
+    expect(said).not.toContain('no run run-1');
     unwrap(await again.start(sampleRunPlan({ id: 'run-2', rounds: 1 }), 'me'));
     expect(await turnRuns(fleet, again)).toBe(true);
     expect(again.get('run-2')?.phase).toMatchObject({ kind: 'completed' });

@@ -31,6 +31,8 @@ export async function takeReplies(ports: RepliesPorts, book: RunBook): Promise<R
       if (!taken.ok) return taken;
       // They stay open: whoever was first takes them, or the next turn does.
       if (!taken.value) return ok(undefined);
+      // That there is no such run nobody says of one whose log cannot be read: devices would forget it. [RND22]
+      if (book.aside().has(run)) continue;
       const told = await tellStale(ports, run, target, ops);
       if (!told.ok) return told;
     }
