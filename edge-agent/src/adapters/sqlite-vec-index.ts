@@ -5,12 +5,7 @@ import { defined } from '@skerry/shared';
 import type Database from 'better-sqlite3';
 import { dotFloat16 } from '../retrieve/float16.ts';
 import type { Ranked } from '../retrieve/fuse-ranks.ts';
-import {
-  candidatesEach,
-  candidatesMin,
-  signBits,
-  type VectorIndex,
-} from '../retrieve/vector-index.ts';
+import { candidatesFor, signBits, type VectorIndex } from '../retrieve/vector-index.ts';
 
 /** Each chunk's room is taken whole: small ones fit small collections, and are given back sooner. */
 const chunkRows = 256;
@@ -57,7 +52,7 @@ export function createSqliteVecIndex(database: Database.Database, dimensions: nu
     remove: (id) => void remove.run(BigInt(id)),
     search(query, wanted, allowed) {
       const bits = signBits(query);
-      const k = Math.min(neighboursMax, Math.max(candidatesMin, wanted * candidatesEach));
+      const k = Math.min(neighboursMax, candidatesFor(wanted));
       const ids = (
         allowed === undefined
           ? nearest.all(bits, k)

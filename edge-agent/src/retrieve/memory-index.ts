@@ -4,7 +4,7 @@
 import { assert } from '@skerry/shared';
 import { dotFloat16, toFloat16 } from './float16.ts';
 import type { Ranked } from './fuse-ranks.ts';
-import { candidatesEach, candidatesMin, signBits, type VectorIndex } from './vector-index.ts';
+import { candidatesFor, signBits, type VectorIndex } from './vector-index.ts';
 
 const growth = 1.5;
 const capacityMin = 1_024;
@@ -58,7 +58,7 @@ export function createMemoryIndex(dimensions: number): VectorIndex {
       halves.fill(0, size * dimensions, (size + 1) * dimensions);
     },
     search(query, count, allowed) {
-      const wanted = Math.max(candidatesMin, count * candidatesEach);
+      const wanted = candidatesFor(count);
       const queryBits = new Uint32Array(signBits(query).buffer);
       const limit =
         allowed === undefined

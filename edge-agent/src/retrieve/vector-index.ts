@@ -16,9 +16,12 @@ export interface VectorIndex {
   search(query: Float32Array, count: number, allowed?: ReadonlySet<number>): readonly Ranked[];
 }
 
-/** So many are looked at by their halves for each that is asked for, and at least so many: recall@10 is above .99. */
-export const candidatesEach = 4;
-export const candidatesMin = 80;
+const candidatesMin = 80;
+const candidatesEach = 1.25;
+
+/** How many are looked at by their halves where `count` are asked for: of ten the right ten are among eighty. */
+export const candidatesFor = (count: number): number =>
+  Math.max(candidatesMin, Math.ceil(count * candidatesEach));
 
 /** One bit a dimension: whether it is above 0; the first dimension is the lowest bit of the first byte. */
 export function signBits(vector: Float32Array): Uint8Array<ArrayBuffer> {
