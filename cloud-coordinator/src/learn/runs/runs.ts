@@ -2,17 +2,9 @@
 // asked. All that it knows is in the logs and in blobs that these name, so it may be killed at any moment, and several may
 // run on one database.
 
-import {
-  type Clock,
-  err,
-  failure,
-  type Log,
-  messageOf,
-  ok,
-  type Result,
-  type Timer,
-} from '@skerry/shared';
+import { type Clock, type Log, ok, type Result } from '@skerry/shared';
 import type { RandomBytes } from '@skerry/shared/privacy';
+import { alone, startClockwork } from '../../event-log/clockwork.ts';
 import type { EventStore } from '../../event-log/event-store.ts';
 import { aggregateRound, evaluateRound } from './aggregate-round.ts';
 import { type CreateRunPorts, createRun } from './create-run.ts';
@@ -87,32 +79,13 @@ export async function openRuns(
     if (!forgotten.ok) return forgotten;
   }
 
-  // One after the other: an order and a turn of the same process never race.
-  let tail: Promise<unknown> = Promise.resolve();
-  const inTurn = <Value>(work: () => Promise<Value>): Promise<Value> => {
-    const next = tail.then(work);
-    tail = next.catch(() => {});
-    return next;
-  };
   const jobs = createJobs(clock);
-  const turn = (): Promise<Result<void>> => turnAll(ports, book, jobs);
-  let timer: Timer | undefined;
-  const schedule = (afterMs: number): void => {
-    timer = clock.after(afterMs, () => {
-      void inTurn(turn)
-        // A bug in one turn must not end the process, nor the clockwork.
-        .catch((thrown: unknown) => err(failure('internal', messageOf(thrown))))
-        .then((turned) => {
-          if (!turned.ok)
-            log.error(
-              { code: turned.error.code },
-              `learning cannot go on: ${turned.error.message}`,
-            );
-          if (timer !== undefined) schedule(afterMs);
-        });
-    });
-  };
-  if (turnEveryMs !== undefined) schedule(turnEveryMs);
+  const { inTurn, turn, close } = startClockwork(
+    'learning',
+    () => turnAll(ports, book, jobs),
+    turnEveryMs,
+    ports,
+  );
 
   return ok({
     start: (plan, by) => inTurn(() => createRun(ports, book, plan, by)),
@@ -125,12 +98,8 @@ export async function openRuns(
     list: book.states,
     why: (name) => explain(ports, book, name),
     history: book.read,
-    turn: () => inTurn(turn),
-    async close() {
-      timer?.cancel();
-      timer = undefined;
-      await tail;
-    },
+    turn,
+    close,
   });
 }
 
@@ -139,12 +108,7 @@ async function turnAll(ports: RunsPorts, book: RunBook, jobs: Jobs): Promise<Res
   if (!refreshed.ok) return refreshed;
   const turned = [await takeReplies(ports, book)];
   for (const target of book.runs())
-    turned.push(
-      // A bug in one run is no other's.
-      await turnOne(ports, book, jobs, target).catch((thrown: unknown) =>
-        err(failure('internal', messageOf(thrown))),
-      ),
-    );
+    turned.push(await alone(() => turnOne(ports, book, jobs, target)));
   return turned.find(({ ok }) => !ok) ?? ok(undefined);
 }
 

@@ -2,16 +2,8 @@
 // devices what to run. All that it knows is in the logs, so it may be killed at any moment, and several may run on one
 // database.
 
-import {
-  type Clock,
-  err,
-  failure,
-  type Log,
-  messageOf,
-  ok,
-  type Result,
-  type Timer,
-} from '@skerry/shared';
+import { type Clock, type Log, ok, type Result } from '@skerry/shared';
+import { alone, startClockwork } from '../../event-log/clockwork.ts';
 import type { EventStore } from '../../event-log/event-store.ts';
 import { claimsOver, isSuperseded } from './claims-over.ts';
 import { createRollout, listAll } from './create-rollout.ts';
@@ -107,32 +99,13 @@ export async function openRollouts(
   for (const target of book.rollouts())
     for (const [device, { issues }] of target.log.state()?.members ?? [])
       if (issues > 0) target.unsaid.add(device);
-  const turn = createTurn(ports, decide, book);
 
-  // One after the other: a command and a turn of the same process never race.
-  let tail: Promise<unknown> = Promise.resolve();
-  const inTurn = <Value>(work: () => Promise<Value>): Promise<Value> => {
-    const next = tail.then(work);
-    tail = next.catch(() => {});
-    return next;
-  };
-  let timer: Timer | undefined;
-  const schedule = (afterMs: number): void => {
-    timer = clock.after(afterMs, () => {
-      void inTurn(turn)
-        // A bug in one turn must not end the process, nor the clockwork.
-        .catch((thrown: unknown) => err(failure('internal', messageOf(thrown))))
-        .then((turned) => {
-          if (!turned.ok)
-            log.error(
-              { code: turned.error.code },
-              `rollouts cannot go on: ${turned.error.message}`,
-            );
-          if (timer !== undefined) schedule(afterMs);
-        });
-    });
-  };
-  if (turnEveryMs !== undefined) schedule(turnEveryMs);
+  const { inTurn, turn, close } = startClockwork(
+    'rollouts',
+    createTurn(ports, decide, book),
+    turnEveryMs,
+    ports,
+  );
 
   type Ordered = 'paused' | 'resumed' | 'aborted' | 'rollback-ordered';
   const order = (kind: Ordered) => (id: string, given: Order) =>
@@ -157,12 +130,8 @@ export async function openRollouts(
     list: book.states,
     fleet: book.fleet,
     why: (name) => explain(book, name, clock.nowMs()),
-    turn: () => inTurn(turn),
-    async close() {
-      timer?.cancel();
-      timer = undefined;
-      await tail;
-    },
+    turn,
+    close,
   });
 }
 
@@ -199,10 +168,6 @@ function createTurn(
     return turned.find(({ ok }) => !ok) ?? ok(undefined);
   };
 }
-
-/** A bug in one rollout is no other's. */
-const alone = (turn: () => Promise<Result<void>>): Promise<Result<void>> =>
-  turn().catch((thrown: unknown) => err(failure('internal', messageOf(thrown))));
 
 async function turnOne(
   ports: RolloutsPorts,
