@@ -6,7 +6,7 @@ import { type Quote, quoteCharactersMax, saidCharactersMax } from '@skerry/sync-
 import { type CheckedCitation, checkCitations } from './ask.ts';
 import type { TextAt } from './collection-file.ts';
 import type { CollectionThread } from './collections.ts';
-import type { Citation } from './extract-answer.ts';
+import { type Citation, citationAt } from './extract-answer.ts';
 import type { Library } from './library.ts';
 import { contentWordsOf, wordsOf } from './match-query.ts';
 import type { Passage, Reader } from './passage.ts';
@@ -159,21 +159,7 @@ function citationIn(passage: Passage, sentence: string): Citation {
       best = { start, end };
     }
   }
-  const { collection, uri, title, heading, version, digest, id, page } = passage;
   const whole = passage.text.slice(best.start, best.end);
   const text = whole.trim().slice(0, quoteCharactersMax);
-  const start = passage.start + best.start + whole.indexOf(text);
-  return {
-    collection,
-    uri,
-    title,
-    heading,
-    version,
-    digest,
-    passage: id,
-    start,
-    end: start + text.length,
-    ...(page === undefined ? {} : { page }),
-    text,
-  };
+  return citationAt(passage, best.start + whole.indexOf(text), text);
 }

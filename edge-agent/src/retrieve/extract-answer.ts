@@ -97,7 +97,7 @@ export function extractAnswer(
   const { passageSimilarity, similarities } = weighing;
   return {
     text: chosen.map(({ text }) => text.replace(/\s+/g, ' ')).join(' '),
-    citations: chosen.map(citationOf),
+    citations: chosen.map(({ passage, at, text }) => citationAt(passage, at.start, text)),
     features: {
       sentence: clamp(Math.max(...chosen.map((c) => similarities?.[candidates.indexOf(c)] ?? 0))),
       passage: clamp(Math.max(0, ...passageSimilarity.values())),
@@ -183,9 +183,10 @@ function isSameWord(a: string, b: string): boolean {
   return same >= stemMin && a.length - same <= endingMax - 1 && b.length - same <= endingMax - 1;
 }
 
-function citationOf({ passage, at, text }: Candidate): Citation {
+/** What stands in a passage from there on, in the passage's own text. */
+export function citationAt(passage: Passage, at: number, text: string): Citation {
   const { collection, uri, title, heading, version, digest, id, page } = passage;
-  const end = at.start + text.length;
+  const start = passage.start + at;
   return {
     collection,
     uri,
@@ -194,8 +195,8 @@ function citationOf({ passage, at, text }: Candidate): Citation {
     version,
     digest,
     passage: id,
-    start: passage.start + at.start,
-    end: passage.start + end,
+    start,
+    end: start + text.length,
     ...(page === undefined ? {} : { page }),
     text,
   };

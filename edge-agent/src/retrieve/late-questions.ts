@@ -1,7 +1,15 @@
 // Questions that nobody could answer at once: made durable with what was found, asked when there is a link, and checked
 // against the library when something is said.
 
-import { type Clock, createId, type Log, ok, type Random, type Result } from '@skerry/shared';
+import {
+  type Clock,
+  createId,
+  type Log,
+  messageOf,
+  ok,
+  type Random,
+  type Result,
+} from '@skerry/shared';
 import type { Question, Said } from '@skerry/sync-protocol';
 import { type CheckedSaid, checkQuotes, checkSentences, knowing } from './check-sentences.ts';
 import type { FoundPassage, Library } from './library.ts';
@@ -40,12 +48,9 @@ export interface LateQuestions {
   check(): Promise<void>;
 }
 
-const promptTokensMax = 1_500;
-
 export function createLateQuestions(ports: LateQuestionsPorts): LateQuestions {
   const { library, store, append, clock, random, log, onSettled } = ports;
   let checking: Promise<void> | undefined;
-  let again = false;
 
   /** By their numbers: one that has gone, or is not what was asked about any more, leaves its place empty. */
   const readPassages = async (
@@ -87,14 +92,17 @@ export function createLateQuestions(ports: LateQuestionsPorts): LateQuestions {
 
   /** Until nothing is left: what comes meanwhile is looked at too. */
   const checkAll = async (): Promise<void> => {
-    for (;;) {
-      const waiting = store.unchecked();
-      if (waiting.length === 0) return;
-      for (const { record, outcome } of waiting) {
-        await settle(record, outcome);
-        onSettled(1);
-      }
+    try {
+      for (let waiting = store.unchecked(); waiting.length > 0; waiting = store.unchecked())
+        for (const { record, outcome } of waiting) {
+          await settle(record, outcome);
+          onSettled(1);
+        }
+    } catch (thrown) {
+      log.error({ reason: messageOf(thrown) }, 'what was said was not checked');
     }
+    // Not in a turn of its own: whoever asks from here on begins anew.
+    checking = undefined;
   };
 
   return {
@@ -102,7 +110,7 @@ export function createLateQuestions(ports: LateQuestionsPorts): LateQuestions {
       const requestId = createId(clock.nowMs(), random);
       const count = library.embedder?.countTokens;
       const short = question.slice(0, askedCharactersMax);
-      const { messages, passages } = promptFor(short, found, promptTokensMax, count);
+      const { messages, passages } = promptFor(short, found, count);
       const appended = append(
         { kind: 'question', requestId, model: answerModel, messages: [...messages] },
         () =>
@@ -124,19 +132,7 @@ export function createLateQuestions(ports: LateQuestionsPorts): LateQuestions {
     },
     record: (said) => void store.keep(said),
     check() {
-      again = true;
-      checking ??= (async () => {
-        while (again) {
-          again = false;
-          await checkAll();
-        }
-      })()
-        .catch((thrown: unknown) =>
-          log.error({ reason: String(thrown) }, 'what was said was not checked'),
-        )
-        .finally(() => {
-          checking = undefined;
-        });
+      checking ??= Promise.resolve().then(checkAll);
       return checking;
     },
   };

@@ -47,8 +47,6 @@ export interface LibraryTextPorts {
   readonly late?: Pick<LateQuestions, 'ask'> | undefined;
 }
 
-/** Of what is given to whoever answers. */
-const promptTokensMax = 1_500;
 const idontKnow = 'I do not know: nothing in the library answers that.';
 
 const isLibrary = (model: string): boolean =>
@@ -78,12 +76,7 @@ export function createLibraryText(ports: LibraryTextPorts): LibraryTextPorts['te
   ): Promise<Result<{ said: CheckedSaid; decision: TextDecision }>> => {
     const { answerModel } = ports;
     if (answerModel === undefined) return err(failure('unavailable', 'nobody else answers'));
-    const prompt = promptFor(
-      questionOf(request),
-      answer.found,
-      promptTokensMax,
-      library.embedder?.countTokens,
-    );
+    const prompt = promptFor(questionOf(request), answer.found, library.embedder?.countTokens);
     const asked = await text.chat({ model: answerModel, messages: [...prompt.messages] }, terms);
     if (!asked.ok) return asked;
     const completion = 'completion' in asked.value ? asked.value.completion : {};

@@ -1,7 +1,7 @@
 // Rules that average: FedAvg, with FedProx's word to the clients, FedNova and q-FedAvg.
 
 import { ok } from '@skerry/shared';
-import type { Rule } from './combined-strategy.ts';
+import type { Combined, Rule } from './combined-strategy.ts';
 import { type ClientUpdate, type StrategyTraits, startLossMetric } from './strategy.ts';
 import { squaredNorm, weightedSum } from './vectors.ts';
 
@@ -33,6 +33,26 @@ export function shareOut(
   return weights.map((weight) => weight / total);
 }
 
+/** Σ wᵢ·Δᵢ, and what each counted for; `scores` are the rule's own word on each. */
+function summed(
+  updates: readonly ClientUpdate[],
+  weights: readonly number[],
+  scores?: readonly number[],
+): Combined {
+  return {
+    delta: weightedSum(
+      updates.map(({ delta }) => delta),
+      weights,
+    ),
+    shares: updates.map(({ client }, i) => ({
+      client,
+      used: true,
+      weight: weights[i] as number,
+      ...(scores === undefined ? {} : { score: scores[i] as number }),
+    })),
+  };
+}
+
 /** Δ = Σ nᵢ·Δᵢ / Σ nᵢ (McMahan et al., arXiv 1602.05629); with μ, what FedProx asks of clients (arXiv 1812.06127). */
 export function weightedMeanRule(options: MeanOptions, proximalMu = 0): Rule {
   return {
@@ -41,17 +61,7 @@ export function weightedMeanRule(options: MeanOptions, proximalMu = 0): Rule {
     configure: () => ({ proximalMu }),
     combine(updates) {
       const weights = shareOut(updates, options);
-      return ok({
-        delta: weightedSum(
-          updates.map(({ delta }) => delta),
-          weights,
-        ),
-        shares: updates.map(({ client }, i) => ({
-          client,
-          used: true,
-          weight: weights[i] as number,
-        })),
-      });
+      return ok(summed(updates, weights));
     },
   };
 }
@@ -77,18 +87,7 @@ export function fedNovaRule(options: NovaOptions): Rule {
       const worths = updates.map(({ steps }) => worth(steps));
       const effective = shares.reduce((sum, share, i) => sum + share * (worths[i] as number), 0);
       const weights = shares.map((share, i) => (effective * share) / (worths[i] as number));
-      return ok({
-        delta: weightedSum(
-          updates.map(({ delta }) => delta),
-          weights,
-        ),
-        shares: updates.map(({ client }, i) => ({
-          client,
-          used: true,
-          weight: weights[i] as number,
-          score: worths[i] as number,
-        })),
-      });
+      return ok(summed(updates, weights, worths));
     },
   };
 }
@@ -121,18 +120,7 @@ export function fairRule({ q, clientLearningRate, partialWork }: FairOptions): R
         0,
       );
       const weights = pulls.map((pull) => pull / divisor);
-      return ok({
-        delta: weightedSum(
-          updates.map(({ delta }) => delta),
-          weights,
-        ),
-        shares: updates.map(({ client }, i) => ({
-          client,
-          used: true,
-          weight: weights[i] as number,
-          score: losses[i] as number,
-        })),
-      });
+      return ok(summed(updates, weights, losses));
     },
   };
 }
