@@ -30,7 +30,7 @@ import {
   type TrainingExamples,
   type TrainTask,
 } from './trainer.ts';
-import { type ExampleRows, readExamples } from './training-batches.ts';
+import { type ExampleRows, passesOf, readExamples, rowsPerPass } from './training-batches.ts';
 
 export interface OnnxTrainerOptions {
   /** Threads inside one operator; 1 where it is not said. */
@@ -50,8 +50,6 @@ export interface FrozenPart {
 const stepsPerRunMax = 32;
 /** A run's examples are copied. */
 const rowsPerRunMax = 1024;
-/** Activations of all of a pass's rows are held at once. */
-const rowsPerPass = 256;
 
 export function createOnnxTrainer(
   trainable: Trainable,
@@ -217,17 +215,9 @@ async function tallyUp(
     });
     if (!ran.ok) return ran;
     const logits = exits.map((_, i) => floatsOf(ran.value[logitsName(i + 1)]));
-    for (let i = 0; i < part.length; i++) {
-      const row = (of: Float32Array) => of.subarray(i * rows.classes, (i + 1) * rows.classes);
-      tally.add(logits.map(row), row(targets));
-    }
+    tally.add(logits, targets);
   }
   return ok(tally.total());
-}
-
-function* passesOf(count: number): Generator<Uint32Array> {
-  for (let at = 0; at < count; at += rowsPerPass)
-    yield Uint32Array.from({ length: Math.min(rowsPerPass, count - at) }, (_, i) => at + i);
 }
 
 interface Sessions {

@@ -4,8 +4,8 @@ import type { Evaluation } from './trainer.ts';
 import { indexOfMax } from './training-batches.ts';
 
 export interface Tally {
-  /** A row's logits at each exit, and its target distribution. */
-  add(logits: readonly ArrayLike<number>[], target: ArrayLike<number>): void;
+  /** Rows one after the other: their logits at each exit, and their target distributions. */
+  add(logits: readonly Float32Array[], targets: Float32Array): void;
   total(): Evaluation;
 }
 
@@ -13,14 +13,19 @@ export function createTally(classes: number, lossWeights: readonly number[]): Ta
   const examples = new Uint32Array(classes);
   const correct = new Uint32Array(classes);
   let loss = 0;
+  const addRow = (logits: readonly Float32Array[], target: Float32Array): void => {
+    for (const [i, row] of logits.entries())
+      loss += (lossWeights[i] ?? 1) * crossEntropy(row, target);
+    const label = indexOfMax(target);
+    examples[label] = (examples[label] as number) + 1;
+    if (indexOfMax(logits.at(-1) ?? []) === label) correct[label] = (correct[label] as number) + 1;
+  };
   return {
-    add(logits, target) {
-      for (const [i, row] of logits.entries())
-        loss += (lossWeights[i] ?? 1) * crossEntropy(row, target);
-      const label = indexOfMax(target);
-      examples[label] = (examples[label] as number) + 1;
-      if (indexOfMax(logits.at(-1) ?? []) === label)
-        correct[label] = (correct[label] as number) + 1;
+    add(logits, targets) {
+      for (let at = 0; at < targets.length; at += classes) {
+        const row = (of: Float32Array) => of.subarray(at, at + classes);
+        addRow(logits.map(row), row(targets));
+      }
     },
     total() {
       const sum = (of: Uint32Array): number => of.reduce((total, n) => total + n, 0);

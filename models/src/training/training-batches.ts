@@ -64,6 +64,15 @@ export function readExamples(
   });
 }
 
+/** Activations of all of a pass's rows are held at once. */
+export const rowsPerPass = 256;
+
+/** All rows, in their order. */
+export function* passesOf(count: number): Generator<Uint32Array> {
+  for (let at = 0; at < count; at += rowsPerPass)
+    yield Uint32Array.from({ length: Math.min(rowsPerPass, count - at) }, (_, i) => at + i);
+}
+
 interface ReadLabels {
   labelOf(row: number): number;
   writeTarget(row: number, target: Float32Array): void;

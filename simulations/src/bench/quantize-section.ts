@@ -3,11 +3,12 @@
 
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { dot, intentsFile, nearestIntent, readIntents, rowsOf, type Sentence } from './intents.ts';
 import { modelsCommand } from './models-command.ts';
 import { inRounds } from './rounds.ts';
 import type { Bench } from './sections.ts';
 import { writeSentenceSamples } from './sentence-samples.ts';
-import { pulledModel, sharedData } from './shared-data.ts';
+import { pulledModel } from './shared-data.ts';
 import { mean, median, medianRatio } from './statistics.ts';
 import { number, ratio, renderTable } from './table.ts';
 
@@ -31,10 +32,10 @@ const sentencesOfIntent = { train: 10, test: 4 };
 
 export async function quantizeSection(bench: Bench): Promise<string> {
   const [exact, published, tokenizer] = Object.keys(files).map(pulledModel);
-  const intents = sharedData('intents/clinc150.json');
   if (!exact || !published || !tokenizer)
     return `${title}\nskipped (1 case): needs\n${pullCommands()}`;
-  if (!intents) return `${title}\nskipped (1 case): needs ../shared/data/intents/clinc150.json`;
+  if (intentsFile() === undefined)
+    return `${title}\nskipped (1 case): needs ../shared/data/intents/clinc150.json`;
   const { folder } = bench.workload;
   const madeFrom = async (from: string, name: string, ...flags: string[]): Promise<string> => {
     bench.onCase(`quantize MiniLM ${name}`);
@@ -44,7 +45,14 @@ export async function quantizeSection(bench: Bench): Promise<string> {
     return out;
   };
   const made = (name: string, ...flags: string[]) => madeFrom(exact, name, ...flags);
-  const sentences = await readIntents(intents);
+  const { some } = await readIntents();
+  const { train, test } = sentencesOfIntent;
+  const sentences = {
+    // Of each intent the next after those for its mean.
+    calibration: some('train', train, train + 1),
+    train: some('train', 0, train),
+    test: some('test', 0, test),
+  };
   const samples = join(folder, 'sentence-samples.jsonl');
   await writeSentenceSamples(
     sentences.calibration.map(([text]) => text),
@@ -72,12 +80,9 @@ export async function quantizeSection(bench: Bench): Promise<string> {
 }
 
 interface Sentences {
-  /** Of each intent the next after those for its mean. */
-  readonly calibration: readonly Sentence[];
   readonly train: readonly Sentence[];
   readonly test: readonly Sentence[];
 }
-type Sentence = readonly [text: string, intent: string];
 
 async function table(
   { workload, effort, measure, onCase }: Bench,
@@ -125,31 +130,10 @@ async function table(
   ].join('\n');
 }
 
-async function readIntents(file: string): Promise<Sentences> {
-  const data: Record<'train' | 'test', Sentence[]> = JSON.parse(await readFile(file, 'utf8'));
-  /** Of each intent those at `from` up to `to`. */
-  const some = (part: 'train' | 'test', from: number, to: number): Sentence[] => {
-    const counts = new Map<string, number>();
-    return data[part].filter(([, intent]) => {
-      const place = counts.get(intent) ?? 0;
-      counts.set(intent, place + 1);
-      return place >= from && place < to;
-    });
-  };
-  const { train, test } = sentencesOfIntent;
-  return {
-    calibration: some('train', train, train + 1),
-    train: some('train', 0, train),
-    test: some('test', 0, test),
-  };
-}
-
-async function readVectors(file: string, dimensions: number): Promise<Float32Array[]> {
+async function readVectors(file: string, dimensions: number): Promise<readonly Float32Array[]> {
   const bytes = new Uint8Array(await readFile(file));
   const all = new Float32Array(bytes.buffer);
-  return Array.from({ length: all.length / dimensions }, (_, i) =>
-    all.subarray(i * dimensions, (i + 1) * dimensions),
-  );
+  return rowsOf(all, dimensions);
 }
 
 /** The share of the test sentences whose nearest mean is that of their own intent. */
@@ -158,28 +142,13 @@ function intentAccuracy(
   train: readonly Sentence[],
   test: readonly Sentence[],
 ): number {
-  const means = new Map<string, Float32Array>();
-  for (const [i, [, intent]] of train.entries()) {
-    const vector = vectors[i] as Float32Array;
-    const sum = means.get(intent) ?? new Float32Array(vector.length);
-    means.set(
-      intent,
-      sum.map((value, d) => value + (vector[d] as number)),
-    );
-  }
-  const unit = [...means].map(
-    ([intent, sum]) => [intent, sum.map((v) => v / Math.hypot(...sum))] as const,
+  const known = train.map(([, intent], i) => ({ intent, vector: vectors[i] as Float32Array }));
+  const nearest = nearestIntent(known);
+  const right = test.filter(
+    ([, intent], i) => nearest(vectors[train.length + i] as Float32Array).intent === intent,
   );
-  const right = test.filter(([, intent], i) => {
-    const vector = vectors[train.length + i] as Float32Array;
-    const scores = unit.map(([name, centre]) => ({ name, score: dot(vector, centre) }));
-    return scores.reduce((a, b) => (b.score > a.score ? b : a)).name === intent;
-  });
   return right.length / test.length;
 }
-
-const dot = (a: Float32Array, b: Float32Array): number =>
-  a.reduce((sum, value, d) => sum + value * (b[d] as number), 0);
 
 const pullCommands = (): string =>
   Object.entries(files)

@@ -18,7 +18,12 @@ import {
   type TrainingExamples,
   type TrainTask,
 } from '../trainer.ts';
-import { type ExampleRows, type GatheredRows, readExamples } from '../training-batches.ts';
+import {
+  type ExampleRows,
+  type GatheredRows,
+  passesOf,
+  readExamples,
+} from '../training-batches.ts';
 import { createLayersModel, type LayersModel } from './layers-model.ts';
 import type { Tfjs } from './open-tfjs.ts';
 
@@ -29,8 +34,6 @@ export interface TfjsTrainerOptions {
 
 /** Steps between two looks at the signal, and at whatever else waits for the thread. */
 const stepsPerTurn = 8;
-/** Activations of all of a pass's rows are held at once. */
-const rowsPerPass = 256;
 
 export function createTfjsTrainer(
   tfjs: Tfjs,
@@ -212,15 +215,7 @@ function tallyUp({ tfjs, network, model, rows, lossWeights }: Run): Result<Evalu
         .logits(tf.tensor(examples, [part.length, ...network.input]))
         .map((each) => each.dataSync() as Float32Array),
     );
-    for (let i = 0; i < part.length; i++) {
-      const row = (of: Float32Array) => of.subarray(i * rows.classes, (i + 1) * rows.classes);
-      tally.add(logits.map(row), row(targets));
-    }
+    tally.add(logits, targets);
   }
   return ok(tally.total());
-}
-
-function* passesOf(count: number): Generator<Uint32Array> {
-  for (let at = 0; at < count; at += rowsPerPass)
-    yield Uint32Array.from({ length: Math.min(rowsPerPass, count - at) }, (_, i) => at + i);
 }

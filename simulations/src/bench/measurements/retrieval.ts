@@ -1,12 +1,17 @@
 // Questions whose answers are known, over a library with a real embedder: how well it finds, and how fast it takes in.
 
-import { createDirectCollections, createLibrary, type Library } from '@skerry/edge-agent/retrieve';
+import {
+  createDirectCollections,
+  createLibrary,
+  fuseRanks,
+  type Library,
+} from '@skerry/edge-agent/retrieve';
 import { openEmbedder } from '@skerry/models/embedding';
 import { createOnnxDirectRuntime, readEmbedder } from '@skerry/models/node';
 import { silentLog } from '@skerry/shared';
 import { sha256, systemClock } from '@skerry/shared/node';
 import { ndcgAt, readCranfield } from '../cranfield.ts';
-import { readIntents } from '../intents.ts';
+import { dot, nearestIntent, readIntents, rowsOf } from '../intents.ts';
 
 export interface RetrievalOptions {
   /** Folder of the device's embedder. */
@@ -118,19 +123,20 @@ async function rerank(
   const best = passages.slice(0, reranked);
   const embedded = await embedder.embed([text, ...best.map((passage) => passage.text)]);
   if (!embedded.ok) throw new Error(embedded.error.message);
-  const { dimensions } = embedder;
-  const cosine = (i: number): number => {
-    let sum = 0;
-    for (let d = 0; d < dimensions; d++)
-      sum += (embedded.value[d] as number) * (embedded.value[(i + 1) * dimensions + d] as number);
-    return sum;
-  };
-  const order = best.map((_, i) => i).sort((a, b) => cosine(b) - cosine(a));
-  const rank = new Map(order.map((i, place) => [i, place]));
-  const score = (i: number): number => 1 / (60 + i) + 1 / (60 + (rank.get(i) ?? 0));
-  const again = best.map((_, i) => i).sort((a, b) => score(b) - score(a));
+  const [question, ...vectors] = rowsOf(embedded.value, embedder.dimensions);
+  const cosines = vectors.map((vector, id) => {
+    return { id, score: dot(question as Float32Array, vector) };
+  });
+  const byCosine = cosines.toSorted((a, b) => b.score - a.score);
+  const again = fuseRanks(
+    [
+      { ranked: cosines, weight: 1 },
+      { ranked: byCosine, weight: 1 },
+    ],
+    best.length,
+  );
   return [
-    ...again.flatMap((i) => best[i]?.uri ?? []),
+    ...again.flatMap(({ id }) => best[id]?.uri ?? []),
     ...passages.slice(reranked).map(({ uri }) => uri),
   ];
 }
@@ -150,36 +156,19 @@ export interface IntentFigures {
 /** CLINC150: an intent is the nearest mean of a few of its sentences. */
 export async function intents({ embedder: folder, shots }: IntentOptions): Promise<IntentFigures> {
   const embedder = await open(folder);
-  const { train, test, outOfScope } = await readIntents(shots);
-  const centres = new Map<string, Float32Array>();
+  const { some, test, outOfScope } = await readIntents();
   const embed = async (texts: readonly string[]) => {
     const embedded = await embedder.embed(texts);
     if (!embedded.ok) throw new Error(embedded.error.message);
-    const { dimensions } = embedder;
-    return texts.map((_, i) => embedded.value.subarray(i * dimensions, (i + 1) * dimensions));
+    return rowsOf(embedded.value, embedder.dimensions);
   };
-  for (const [intent, texts] of train) {
-    const sum = new Float32Array(embedder.dimensions);
-    for (const vector of await embed(texts))
-      for (const [d, value] of vector.entries()) sum[d] = (sum[d] as number) + value;
-    const length = Math.hypot(...sum);
-    centres.set(
-      intent,
-      sum.map((value) => value / length),
-    );
-  }
-  const nearest = (vector: Float32Array): { readonly intent: string; readonly cosine: number } => {
-    let best = { intent: '', cosine: Number.NEGATIVE_INFINITY };
-    for (const [intent, centre] of centres) {
-      let cosine = 0;
-      for (const [d, value] of vector.entries()) cosine += value * (centre[d] as number);
-      if (cosine > best.cosine) best = { intent, cosine };
-    }
-    return best;
-  };
-  const inScope = (await embed(test.map(({ text }) => text))).map(nearest);
+  const train = some('train', 0, shots);
+  const vectors = await embed(train.map(([text]) => text));
+  const known = train.map(([, intent], i) => ({ intent, vector: vectors[i] as Float32Array }));
+  const nearest = nearestIntent(known);
+  const inScope = (await embed(test.map(([text]) => text))).map(nearest);
   const outside = (await embed(outOfScope)).map(nearest);
-  const right = inScope.filter(({ intent }, i) => intent === test[i]?.intent).length;
+  const right = inScope.filter(({ intent }, i) => intent === test[i]?.[1]).length;
   return {
     accuracy: right / test.length,
     outOfScopeAuroc: auroc(
