@@ -3,30 +3,19 @@
 import * as x509 from '@peculiar/x509';
 import { knownNetworks, layoutOf, trainableOf } from '@skerry/models/training';
 import { systemClock } from '@skerry/shared/node';
-import { type LearnPlan, layoutSize, parameterLayoutSchema } from '@skerry/sync-protocol/learn';
+import { layoutSize, parameterLayoutSchema } from '@skerry/sync-protocol/learn';
 import { encodeSecurePlan } from '@skerry/sync-protocol/secure-aggregation';
-import { sampleSecurePlan } from '@skerry/sync-protocol/testing';
+import { sampleLearnPlan, sampleSecurePlan } from '@skerry/sync-protocol/testing';
 import { expect, it, onTestFinished } from 'vitest';
 import type { Examples } from '../learn/examples.ts';
 import { createClientRunner } from './client-runner.ts';
 
 const layout = parameterLayoutSchema.parse(layoutOf(trainableOf(knownNetworks['2nn'].network)));
-const plan: LearnPlan = {
-  version: 1,
-  model: 'digits',
-  base: `sha256:${'a'.repeat(64)}`,
-  network: { kind: 'named', name: '2nn' },
-  trains: 'all',
+const plan = sampleLearnPlan({
   layout,
-  epochs: 1,
   batch: 1,
   learningRate: 0.1,
-  compression: { kind: 'none' },
-  examplesMin: 1,
-  examplesMax: 10,
-  holdOut: 0,
-  seed: 1,
-};
+});
 const examples: Examples = {
   datatype: 'UINT8',
   shape: [1, 28, 28],

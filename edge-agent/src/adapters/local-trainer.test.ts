@@ -1,5 +1,6 @@
 import { knownNetworks, parametersOf } from '@skerry/models/training';
 import { type LearnPlan, layoutSize } from '@skerry/sync-protocol/learn';
+import { sampleLearnPlan } from '@skerry/sync-protocol/testing';
 import { expect, it, onTestFinished } from 'vitest';
 import type { Examples } from '../learn/examples.ts';
 import { createLocalTrainer, localNetworks } from './local-trainer.ts';
@@ -10,22 +11,11 @@ const layout = {
     shape: [...shape],
   })),
 };
-const plan: LearnPlan = {
-  version: 1,
-  model: 'digits',
-  base: `sha256:${'a'.repeat(64)}`,
-  network: { kind: 'named', name: '2nn' },
-  trains: 'all',
+const plan = sampleLearnPlan({
   layout,
-  epochs: 1,
   batch: 1,
   learningRate: 0.1,
-  compression: { kind: 'none' },
-  examplesMin: 1,
-  examplesMax: 10,
-  holdOut: 0,
-  seed: 1,
-};
+});
 const examples: Examples = {
   datatype: 'UINT8',
   shape: [1, 28, 28],

@@ -28,6 +28,7 @@ import {
   createMemoryCoordinatorDisk,
   createMemoryCoordinatorStore,
   createMemoryPipe,
+  sampleLearnPlan,
 } from '@skerry/sync-protocol/testing';
 import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createClientRunner } from '../adapters/client-runner.ts';
@@ -50,22 +51,15 @@ const layout = parameterLayoutSchema.parse({
 });
 const initial = unwrap(vectorOf(layout, drawWeights(parameters, createRandom(1))));
 
-const plan: LearnPlan = {
-  version: 1,
-  model: 'digits',
-  base: `sha256:${'a'.repeat(64)}`,
-  network: { kind: 'named', name: '2nn' },
-  trains: 'all',
+const plan = sampleLearnPlan({
   layout,
   epochs: 5,
   batch: 10,
   learningRate: 0.1,
-  compression: { kind: 'none' },
   examplesMin: 5,
   examplesMax: 600,
   holdOut: 0.2,
-  seed: 1,
-};
+});
 
 let digits: Awaited<ReturnType<typeof readMnist>>;
 beforeAll(async () => {

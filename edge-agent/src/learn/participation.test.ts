@@ -8,28 +8,19 @@ import {
   learnPlanBytes,
   vectorBytes,
 } from '@skerry/sync-protocol/learn';
-import { sampleLearnTask } from '@skerry/sync-protocol/testing';
+import { sampleLearnPlan, sampleLearnTask } from '@skerry/sync-protocol/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openDatabase } from '../adapters/sqlite-database.ts';
 import { createSqliteExampleStore } from '../adapters/sqlite-example-store.ts';
 import { type LearnLife, type LearnWorld, startLearnLife } from '../testing/learn-life.ts';
 
-const plan: LearnPlan = {
-  version: 1,
+const plan = sampleLearnPlan({
   model: 'm',
-  base: `sha256:${'a'.repeat(64)}`,
-  network: { kind: 'named', name: '2nn' },
-  trains: 'all',
   layout: { tensors: [{ name: 'w', shape: [3] }] },
-  epochs: 1,
   batch: 5,
-  learningRate: 0.5,
-  compression: { kind: 'none' },
   examplesMin: 5,
   examplesMax: 100,
-  holdOut: 0,
-  seed: 1,
-};
+});
 
 function createWorld(examples = 10) {
   const database = unwrap(openDatabase(':memory:'));

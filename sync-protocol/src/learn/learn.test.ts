@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { decodeMessage, encodeMessage } from '../codec.ts';
 import {
   sampleExchange,
+  sampleLearnPlan,
   sampleLearnReply,
   sampleLearnTask,
   sampleReply,
@@ -27,22 +28,15 @@ const layout: ParameterLayout = {
   ],
 };
 
-const plan: LearnPlan = {
-  version: 1,
-  model: 'digits',
-  base: `sha256:${'a'.repeat(64)}`,
+const plan = sampleLearnPlan({
   network: { kind: 'named', name: 'digits' },
-  trains: 'all',
   layout,
-  epochs: 1,
   batch: 10,
   learningRate: 0.1,
-  compression: { kind: 'none' },
   examplesMin: 10,
   examplesMax: 600,
   holdOut: 0.2,
-  seed: 1,
-};
+});
 
 describe('a parameter layout', () => {
   it('[LRN1] is one vector and its tensors, in order', () => {

@@ -41,6 +41,7 @@ export {
   sampleDocumentChange,
   sampleEscalation,
   sampleExchange,
+  sampleLearnPlan,
   sampleLearnReply,
   sampleLearnTask,
   sampleModelAssignment,

@@ -1,6 +1,7 @@
 // Messages for tests: valid, small, and told apart by a number.
 
 import type { LearnReply, LearnTask } from '../learn/messages.ts';
+import type { LearnPlan } from '../learn/plan.ts';
 import type {
   Ack,
   Answer,
@@ -81,6 +82,26 @@ export function sampleQuestion(requestId = 'q-1'): Question {
     requestId,
     model: 'small',
     messages: [{ role: 'user', content: 'How deep?' }],
+  };
+}
+
+export function sampleLearnPlan(more: Partial<LearnPlan> = {}): LearnPlan {
+  return {
+    version: 1,
+    model: 'digits',
+    base: `sha256:${'a'.repeat(64)}`,
+    network: { kind: 'named', name: '2nn' },
+    trains: 'all',
+    layout: { tensors: [{ name: 'w', shape: [3] }] },
+    epochs: 1,
+    batch: 2,
+    learningRate: 0.5,
+    compression: { kind: 'none' },
+    examplesMin: 1,
+    examplesMax: 10,
+    holdOut: 0,
+    seed: 1,
+    ...more,
   };
 }
 

@@ -2,7 +2,6 @@
 
 import { assert, defined, ok } from '@skerry/shared';
 import { unwrap } from '@skerry/shared/testing';
-import type { LearnPlan } from '@skerry/sync-protocol/learn';
 import {
   awaitedClients,
   closeStage,
@@ -13,7 +12,11 @@ import {
   takeFromClient,
   wordsFor,
 } from '@skerry/sync-protocol/secure-aggregation';
-import { createSecureCohort, sampleSecurePlan } from '@skerry/sync-protocol/testing';
+import {
+  createSecureCohort,
+  sampleLearnPlan,
+  sampleSecurePlan,
+} from '@skerry/sync-protocol/testing';
 import { expect, it } from 'vitest';
 import type { ClientMessage, SecureReply } from '../client-app.ts';
 import type { Examples } from '../examples.ts';
@@ -21,22 +24,11 @@ import { runClient } from '../run-client.ts';
 import type { LocalTrainer } from '../trainer.ts';
 import { createMask } from './mask.ts';
 
-const plan: LearnPlan = {
-  version: 1,
+const plan = sampleLearnPlan({
   model: 'm',
-  base: `sha256:${'a'.repeat(64)}`,
-  network: { kind: 'named', name: '2nn' },
-  trains: 'all',
   layout: { tensors: [{ name: 'w', shape: [8] }] },
-  epochs: 1,
-  batch: 2,
-  learningRate: 0.5,
-  compression: { kind: 'none' },
-  examplesMin: 1,
   examplesMax: 1_000,
-  holdOut: 0,
-  seed: 1,
-};
+});
 const none: Examples = {
   datatype: 'UINT8',
   shape: [1],

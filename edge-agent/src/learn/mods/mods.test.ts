@@ -3,6 +3,7 @@ import { createRandom, ok, type Result } from '@skerry/shared';
 import { l2Norm } from '@skerry/shared/privacy';
 import { unwrap } from '@skerry/shared/testing';
 import { decodeUpdate, type LearnPlan, readVector } from '@skerry/sync-protocol/learn';
+import { sampleLearnPlan } from '@skerry/sync-protocol/testing';
 import { describe, expect, it } from 'vitest';
 import {
   type ClientContext,
@@ -18,27 +19,15 @@ import type { LocalTrainer } from '../trainer.ts';
 import { clip } from './clip.ts';
 import { modsOf } from './mods-of.ts';
 
-const plan: LearnPlan = {
-  version: 1,
+const plan = sampleLearnPlan({
   model: 'm',
-  base: `sha256:${'a'.repeat(64)}`,
-  network: { kind: 'named', name: '2nn' },
-  trains: 'all',
   layout: {
     tensors: [
       { name: 'body', shape: [2] },
       { name: 'head', shape: [2] },
     ],
   },
-  epochs: 1,
-  batch: 2,
-  learningRate: 0.5,
-  compression: { kind: 'none' },
-  examplesMin: 1,
-  examplesMax: 10,
-  holdOut: 0,
-  seed: 1,
-};
+});
 const mods = { secretBytes: { fill: (into: Uint8Array) => void randomFillSync(into) } };
 const norm = (vector: Float32Array): number => unwrap(l2Norm(vector));
 const none: Examples = {
