@@ -92,6 +92,13 @@ export const coordinatorConfigSchema = z.object({
   bundles: listSchema
     .prefault(join(zooDirectory, 'digits'))
     .describe('folders of the bundles to serve, separated by commas'),
+  embedder: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'folder of an embedder (npm run models -- embedder), for devices that have none; absent: none is served',
+    ),
   holdMs: countSchema(0, 10_000)
     .default(exchangeHandlerDefaults.holdMs)
     .describe('how long a reply may wait for its answers'),

@@ -3,7 +3,13 @@
 
 import { availableParallelism } from 'node:os';
 import { createResidency } from '@skerry/models';
-import { createOnnxNativePool, makeDelta, openGrpc, readVariants } from '@skerry/models/node';
+import {
+  createOnnxNativePool,
+  makeDelta,
+  openGrpc,
+  readEmbedder,
+  readVariants,
+} from '@skerry/models/node';
 import { textPaths } from '@skerry/models/openai';
 import { collect, type Log, ok, type Result, sleep } from '@skerry/shared';
 import {
@@ -161,6 +167,9 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
   opened.push(() => documentEngine.close());
   const upstreams = await openUpstreams(config.upstreams);
   if (!upstreams.ok) return upstreams;
+  const embedder =
+    config.embedder === undefined ? ok(undefined) : await readEmbedder(config.embedder);
+  if (!embedder.ok) return embedder;
   const coordinator = await createCoordinator(config, {
     clock,
     random,
@@ -204,6 +213,7 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
     },
     createRuntime: createOnnxNativePool(workersOf(config)).createRuntime,
     residency: createResidency(config.memoryBytesMax ?? memoryLimitBytes() * modelsMemoryShare),
+    embedder: embedder.value,
     upstreams: upstreams.value,
     transport: {
       ...joinTransports([transport, http.transport], config.devicesMax),

@@ -2,10 +2,12 @@
 // that only upstreams have.
 
 import type { Residency, Runtime } from '@skerry/models';
+import { type Embedder, type EmbedderFiles, openEmbedder } from '@skerry/models/embedding';
 import type { Bundle } from '@skerry/models/node';
 import type { OpenInferenceServer } from '@skerry/models/open-inference';
 import {
   type Clock,
+  collect,
   err,
   failure,
   type Log,
@@ -33,6 +35,7 @@ import {
   upstreamPoolDefaults,
 } from './infer/upstreams/upstream-pool.ts';
 import type { Metrics } from './observe/metrics.ts';
+import { createHostedEmbedder, type HostedEmbedder } from './text/hosted-embedder.ts';
 
 export interface ModelAdapters {
   readonly clock: Clock;
@@ -43,6 +46,8 @@ export interface ModelAdapters {
   /** What devices may run besides; without it nothing. */
   readonly readRegistered?: ReadRegistered | undefined;
   readonly createRuntime: () => Runtime;
+  /** Makes vectors for devices that have no embedder. */
+  readonly embedder?: EmbedderFiles | undefined;
   /** The memory that all models share. */
   readonly residency: Residency;
   /** Who else computes; without any, this coordinator does all itself. */
@@ -70,13 +75,16 @@ export async function openModels(
   ready: () => boolean,
 ): Promise<Result<OpenModels>> {
   const { clock, log, upstreams = [] } = adapters;
+  const embedding = await openHostedEmbedder(config, adapters);
+  if (!embedding.ok) return embedding;
+  const embedder = embedding.value;
   let host: ModelHost | undefined;
   const embedded = embeddedMember(
     async (model, feeds) => host?.runHere(model, feeds) ?? err(notYet),
     (model) => host?.has(model) ?? false,
   );
   const pool = createUpstreamPool(
-    [...upstreams, embedded],
+    [...upstreams, embedded, ...(embedder === undefined ? [] : [embedder.member])],
     { ...upstreamPoolDefaults, balancing: config.balancing, hedgeShareMax: config.hedgeShareMax },
     adapters,
   );
@@ -84,10 +92,11 @@ export async function openModels(
   const hosting = await openHost(config, adapters, ready, upstreams.length > 0 ? route : undefined);
   if (!hosting.ok) {
     pool.close();
+    await embedder?.close();
     return hosting;
   }
   host = hosting.value;
-  const { has, server, close } = host;
+  const { has, server, close, waiting } = host;
   const { healthEveryMs, healthTimeoutMs } = upstreamPoolDefaults;
   const remote = createRemoteModels(
     upstreams,
@@ -110,13 +119,19 @@ export async function openModels(
         });
   const remoteModels = () => remote.models().filter(({ description }) => !has(description.name));
   return ok({
-    host,
+    host: {
+      ...host,
+      waiting: () =>
+        embedder === undefined
+          ? waiting()
+          : new Map([...waiting(), [embedder.name, embedder.waiting()]]),
+    },
     registered,
     pool,
     server: { ...server, models: () => [...server.models(), ...remoteModels()] },
     async close() {
       remote.close();
-      await Promise.all([close(), registered?.close()]);
+      await Promise.all([close(), registered?.close(), embedder?.close()]);
       pool.close();
     },
   });
@@ -124,9 +139,41 @@ export async function openModels(
 
 const notYet = failure('unavailable', 'no model is loaded yet');
 
+/** As many instances as other models have, each on a thread of the pool. */
+async function openHostedEmbedder(
+  config: CoordinatorConfig,
+  { embedder: files, createRuntime, clock, metrics }: ModelAdapters,
+): Promise<Result<HostedEmbedder | undefined>> {
+  if (files === undefined) return ok(undefined);
+  const limits = limitsOf(config, files.description.name);
+  const opened = await Promise.all(
+    Array.from({ length: limits.slots }, async () => {
+      const runtime = createRuntime();
+      const instance = await openEmbedder(files, runtime, limits);
+      if (!instance.ok) await runtime.close();
+      return instance.ok ? ok(withRuntime(instance.value, runtime)) : instance;
+    }),
+  );
+  const instances = collect(opened);
+  if (instances.ok)
+    return ok(
+      createHostedEmbedder(instances.value, limits, { clock, onBatch: onBatchOf(metrics) }),
+    );
+  for (const instance of opened) if (instance.ok) await instance.value.close();
+  return instances;
+}
+
+const withRuntime = (embedder: Embedder, runtime: Runtime): Embedder => ({
+  ...embedder,
+  async close() {
+    await embedder.close();
+    await runtime.close();
+  },
+});
+
 async function openHost(
   config: CoordinatorConfig,
-  { readBundles, createRuntime, residency, clock, log, metrics }: ModelAdapters,
+  { readBundles, createRuntime, residency, embedder, clock, log, metrics }: ModelAdapters,
   ready: () => boolean,
   route: TensorRoute | undefined,
 ): Promise<Result<ModelHost>> {
@@ -138,7 +185,7 @@ async function openHost(
       version: coordinatorVersion,
       modelControl: config.modelControl,
       limitsOf: (model) => limitsOf(config, model),
-      named: Object.keys(config.modelServing),
+      named: Object.keys(config.modelServing).filter((name) => name !== embedder?.description.name),
     },
     {
       readBundles,

@@ -6,3 +6,8 @@ export {
   embedderDescriptionSchema,
 } from './embedder-files.ts';
 export { type KnownEmbedder, knownEmbedders } from './known-embedders.ts';
+export {
+  type ServedEmbedder,
+  servedEmbedderModel,
+  servedEmbedderSchema,
+} from './served-embedder.ts';
