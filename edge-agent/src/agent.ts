@@ -33,6 +33,7 @@ import { startWebhook, type WebhookCursor } from './infer/webhook.ts';
 import type { LearningPorts } from './learn/learn-ports.ts';
 import { openLearningOf } from './learn/open-learning.ts';
 import { createTally } from './observe/tally.ts';
+import { forgetQuestions } from './retrieve/forget-questions.ts';
 import { createLateQuestions } from './retrieve/late-questions.ts';
 import type { Library } from './retrieve/library.ts';
 import type { QuestionStore } from './retrieve/question-store.ts';
@@ -317,7 +318,12 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
       onAnswer: ({ source, degraded }) => tally.textAnswered(source, degraded),
     }),
     ...(ports.library && {
-      collections: { ...ports.library, digestOf: sha256, nowMs: clock.nowMs },
+      collections: {
+        ...ports.library,
+        quoting: [forgetQuestions(ports.library.questions)],
+        digestOf: sha256,
+        nowMs: clock.nowMs,
+      },
     }),
     bundles: live.bundles,
     labelsOf: live.labelsOf,

@@ -12,6 +12,7 @@ import { createMemoryIndex } from '../retrieve/memory-index.ts';
 import type { VectorIndex } from '../retrieve/vector-index.ts';
 import { createSqliteDocuments, vectorOf } from './sqlite-collection-documents.ts';
 import { createSqliteSearch } from './sqlite-collection-search.ts';
+import { truncateLog } from './sqlite-database.ts';
 import { createSqliteVecIndex, dropSqliteVecIndex } from './sqlite-vec-index.ts';
 
 const schemaVersion = 1;
@@ -173,12 +174,6 @@ function createCollection(
     restore: (uri, version) => writing((index) => documents.restore(index, uri, version)),
     close: () => void database.close(),
   };
-}
-
-/** Whether it is empty now: somebody who reads the file may keep it. */
-function truncateLog(database: Database.Database): boolean {
-  const [state] = database.pragma('wal_checkpoint(TRUNCATE)') as { readonly busy: number }[];
-  return state?.busy === 0;
 }
 
 /** Filled from the collection where it is empty: in memory, or a table that is new. */

@@ -275,6 +275,12 @@ export function openDatabase(path: string): Result<SqliteDatabase> {
   }
 }
 
+/** Whether it is empty now, and with it what was deleted: somebody who reads the file may keep it. */
+export function truncateLog(database: SqliteDatabase): boolean {
+  const [state] = database.pragma('wal_checkpoint(TRUNCATE)') as { readonly busy: number }[];
+  return state?.busy === 0;
+}
+
 /** Leaves a transaction whose result is a failure: better-sqlite3 rolls back for a throw alone. */
 class Rollback extends Error {
   readonly failure: Failure;

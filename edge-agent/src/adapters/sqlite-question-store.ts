@@ -1,8 +1,9 @@
 // The QuestionStore over SQLite, in the agent's own database.
 
+import { err, failure, ok } from '@skerry/shared';
 import type { Said } from '@skerry/sync-protocol';
 import type { QuestionRecord, QuestionStore } from '../retrieve/question-store.ts';
-import type { SqliteDatabase } from './sqlite-database.ts';
+import { type SqliteDatabase, truncateLog } from './sqlite-database.ts';
 
 interface Row {
   readonly request_id: string;
@@ -76,10 +77,13 @@ export function createSqliteQuestionStore(
         (said?.citations ?? []).some((each) => each.collection === collection && each.uri === uri);
       const naming = all.all().map(recordOf).filter(quotes);
       for (const { requestId } of naming) remove.run(requestId);
-      // What the log still held of them goes with the log.
-      if (naming.length > 0) database.pragma('wal_checkpoint(TRUNCATE)');
+      // What the log still held of them goes with the log; also of those whose call before failed here.
+      if (!truncateLog(database))
+        return err(
+          failure('storage_failed', 'somebody reads the device’s store, and keeps its log'),
+        );
       const open = naming.filter(({ delivery }) => delivery === 'open').length;
-      return { questions: naming.length, open };
+      return ok({ questions: naming.length, open });
     },
   };
 }

@@ -21,7 +21,7 @@ function openRoutes() {
     readInThread: () => {
       throw new Error('no thread reads a text');
     },
-    questions: { forget: () => ({ questions: 0, open: 0 }) },
+    quoting: [],
     nowMs: () => 0,
   });
   const put = async (query: Record<string, string>, text = 'The winch pulls four tonnes.') =>

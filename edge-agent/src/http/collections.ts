@@ -11,9 +11,8 @@ import {
 } from '@skerry/shared';
 import { type Context, Hono } from 'hono';
 import { z } from 'zod';
-import { eraseDocument } from '../retrieve/erase-document.ts';
+import { eraseDocument, type QuotingStore } from '../retrieve/erase-document.ts';
 import type { Library } from '../retrieve/library.ts';
-import type { QuestionStore } from '../retrieve/question-store.ts';
 import { readDocument } from '../retrieve/read/read-document.ts';
 import { documentBytesMax, type ReadInThread } from '../retrieve/read/reading.ts';
 import { boundBody } from './bound-body.ts';
@@ -24,7 +23,7 @@ export interface CollectionRoutes {
   readonly digestOf: (bytes: Uint8Array) => string;
   readonly readInThread: ReadInThread;
   /** What quotes documents, and goes with them. */
-  readonly questions: Pick<QuestionStore, 'forget'>;
+  readonly quoting: readonly QuotingStore[];
   readonly nowMs: () => number;
 }
 
@@ -57,7 +56,7 @@ export function collectionRoutes({
   library,
   digestOf,
   readInThread,
-  questions,
+  quoting,
   nowMs,
 }: CollectionRoutes): Hono {
   const app = new Hono();
@@ -126,7 +125,7 @@ export function collectionRoutes({
   app.delete('/collections/:name/documents', async (c) => {
     const thread = await openNamed(library, c);
     if (!thread.ok) return refuse(c, thread.error);
-    const ports = { collections, questions, nowMs };
+    const ports = { collections, quoting, nowMs };
     const erased = await eraseDocument(ports, thread.value.name, c.req.query('uri') ?? '');
     if (!erased.ok) return refuse(c, erased.error);
     if (erased.value === undefined) return refuse(c, failure('not_found', 'no such document'));

@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createRandom, ok, silentLog } from '@skerry/shared';
+import { createRandom, err, failure, ok, silentLog } from '@skerry/shared';
 import { sha256 } from '@skerry/shared/node';
 import { createVirtualClock, unwrap } from '@skerry/shared/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -9,7 +9,8 @@ import { createDirectCollections } from '../adapters/collections-over.ts';
 import { openDatabase } from '../adapters/sqlite-database.ts';
 import { createSqliteQuestionStore } from '../adapters/sqlite-question-store.ts';
 import { createWordEmbedder } from '../testing/word-embedder.ts';
-import { eraseDocument } from './erase-document.ts';
+import { eraseDocument, type QuotedDocument, type QuotingStore } from './erase-document.ts';
+import { forgetQuestions } from './forget-questions.ts';
 import { createLateQuestions } from './late-questions.ts';
 import { createLibrary } from './library.ts';
 
@@ -67,7 +68,7 @@ describe('a document that has to go', () => {
         .some((entry) => readFileSync(join(entry.parentPath, entry.name)).includes(word));
     expect(holds('quinquagesimal')).toBe(true);
 
-    const erasing = { collections, questions: store, nowMs: clock.nowMs };
+    const erasing = { collections, quoting: [forgetQuestions(store)], nowMs: clock.nowMs };
     const certificate = unwrap(await eraseDocument(erasing, 'manuals', 'safe.md'));
     expect(certificate).toMatchObject({
       collection: 'manuals',
@@ -83,5 +84,40 @@ describe('a document that has to go', () => {
     for (const word of ['quinquagesim', 'xylophon', 'safe.md']) expect(holds(word)).toBe(false);
     expect(holds('brass valve')).toBe(true);
     expect(unwrap(await eraseDocument(erasing, 'manuals', 'safe.md'))).toBeUndefined();
+  });
+
+  it('[ERA2] stays where a store cannot forget it, and goes with all that each store says when it is asked for again', async () => {
+    const collections = createDirectCollections({ folder: ':memory:' });
+    onTestFinished(() => collections.close());
+    const clock = createVirtualClock();
+    const library = createLibrary({ collections, digestOf: sha256, clock, log: silentLog });
+    const digest = sha256(new TextEncoder().encode(secret));
+    const document = { uri: 'safe.md', title: 'Safe', text: secret, digest, trust: 1 };
+    unwrap(await library.add('manuals', document));
+    const asked: QuotedDocument[] = [];
+    const row = { store: 'talk', state: 'erased' as const, count: 2 };
+    const store = (fails: () => boolean): QuotingStore => ({
+      async forget(quoted) {
+        asked.push(quoted);
+        return fails() ? err(failure('storage_failed', 'its disk is gone')) : ok([row]);
+      },
+    });
+    let broken = true;
+    const ports = { collections, quoting: [store(() => false), store(() => broken)] };
+    const erase = () => eraseDocument({ ...ports, nowMs: clock.nowMs }, 'manuals', 'safe.md');
+    expect(await erase()).toMatchObject({ ok: false, error: { code: 'storage_failed' } });
+    const thread = unwrap(await collections.open('manuals'));
+    expect(unwrap(await thread.find('safe.md'))).toBeDefined();
+
+    broken = false;
+    const certificate = unwrap(await erase());
+    expect(certificate?.stores.map((each) => each.store)).toEqual([
+      'passages, words and vectors',
+      'talk',
+      'talk',
+    ]);
+    expect(asked).toEqual(
+      Array(4).fill({ collection: 'manuals', uri: 'safe.md', digests: [digest] }),
+    );
   });
 });

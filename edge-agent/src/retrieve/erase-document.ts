@@ -3,7 +3,6 @@
 
 import { ok, type Result } from '@skerry/shared';
 import type { Collections } from './collections.ts';
-import type { Forgotten, QuestionStore } from './question-store.ts';
 
 /** `pending`: on its way to where this device cannot take it back. `unknown`: nobody here can tell. */
 export type ErasureState = 'erased' | 'pending' | 'unknown';
@@ -15,24 +14,36 @@ export interface StoreErasure {
   readonly note?: string;
 }
 
-export interface ErasureCertificate {
+export interface QuotedDocument {
   readonly collection: string;
   readonly uri: string;
   /** sha256 of the bytes of each version. */
   readonly digests: readonly string[];
+}
+
+/** What quotes documents, and has to forget them. Whatever keeps text of a library is one. */
+export interface QuotingStore {
+  /**
+   * What quotes the document, or was made from it: its bytes are in no file when this returns. Says of each place what
+   * became of it. May be called again; fails with `storage_failed`.
+   */
+  forget(document: QuotedDocument): Promise<Result<readonly StoreErasure[]>>;
+}
+
+export interface ErasureCertificate extends QuotedDocument {
   readonly atMs: number;
   readonly stores: readonly StoreErasure[];
 }
 
 export interface EraseDocumentPorts {
   readonly collections: Collections;
-  readonly questions: Pick<QuestionStore, 'forget'> | undefined;
+  readonly quoting: readonly QuotingStore[];
   readonly nowMs: () => number;
 }
 
 /** Undefined where there is no such document. Fails with `storage_failed`, and then it may be asked for again. */
 export async function eraseDocument(
-  { collections, questions, nowMs }: EraseDocumentPorts,
+  { collections, quoting, nowMs }: EraseDocumentPorts,
   collection: string,
   uri: string,
 ): Promise<Result<ErasureCertificate | undefined>> {
@@ -40,35 +51,17 @@ export async function eraseDocument(
   if (!thread.ok) return thread;
   const digests = await thread.value.digestsOf(uri);
   if (!digests.ok) return digests;
+  const document = { collection, uri, digests: digests.value };
   // Who quotes it first: after a crash in between, the document is still there to be asked for.
-  const quoting = questions?.forget({ collection, uri, digests: digests.value });
+  const stores: StoreErasure[] = [];
+  for (const store of quoting) {
+    const forgotten = await store.forget(document);
+    if (!forgotten.ok) return forgotten;
+    stores.push(...forgotten.value);
+  }
   const removed = await thread.value.remove(uri);
   if (!removed.ok) return removed;
   if (removed.value === 0) return ok(undefined);
-  const stores = [
-    { store: 'passages, words and vectors', state: 'erased' as const, count: removed.value },
-    ...(quoting === undefined ? [] : storesOf(quoting)),
-  ];
-  return ok({ collection, uri, digests: digests.value, atMs: nowMs(), stores });
-}
-
-function storesOf({ questions, open }: Forgotten): readonly StoreErasure[] {
-  const asked: StoreErasure = {
-    store: 'questions and their answers',
-    state: 'erased',
-    count: questions,
-  };
-  const outbox: StoreErasure = {
-    store: 'questions on their way up',
-    state: 'pending',
-    count: open,
-    note: 'they quote passages; each leaves this device when the coordinator has taken it',
-  };
-  const cloud: StoreErasure = {
-    store: 'coordinator, and whoever it asked',
-    state: 'unknown',
-    count: questions,
-    note: 'questions that went up quoted passages; what is kept of them there this device cannot tell',
-  };
-  return [asked, ...(open === 0 ? [] : [outbox]), ...(questions === 0 ? [] : [cloud])];
+  const own = { store: 'passages, words and vectors', state: 'erased' as const };
+  return ok({ ...document, atMs: nowMs(), stores: [{ ...own, count: removed.value }, ...stores] });
 }

@@ -1,8 +1,10 @@
 // What became of questions in words that were passed on. Port; its adapter shares the outbox's transactions, as the
 // escalations' does, and their count of what was settled: one stream has both.
 
+import type { Result } from '@skerry/shared';
 import type { Said } from '@skerry/sync-protocol';
 import type { CheckedSaid } from './check-sentences.ts';
+import type { QuotedDocument } from './erase-document.ts';
 
 export interface PassageRef {
   readonly collection: string;
@@ -29,13 +31,6 @@ export interface QuestionRecord {
   readonly settled?: number;
 }
 
-export interface QuotedDocument {
-  readonly collection: string;
-  readonly uri: string;
-  /** Of all its versions. */
-  readonly digests: readonly string[];
-}
-
 export interface Forgotten {
   readonly questions: number;
   /** Of them those that nobody has answered: they may still be on their way up. */
@@ -53,6 +48,6 @@ export interface QuestionStore {
   get(requestId: string): QuestionRecord | undefined;
   /** With `settled` > `after`, oldest first. */
   lateAfter(after: number, recordsMax: number): readonly QuestionRecord[];
-  /** Those that were asked with this document's passages, or answered from it: they quote it. Their bytes go with them. */
-  forget(document: QuotedDocument): Forgotten;
+  /** Those that were asked with this document's passages, or answered from it: they quote it. Their bytes go with them; as QuotingStore. */
+  forget(document: QuotedDocument): Result<Forgotten>;
 }
