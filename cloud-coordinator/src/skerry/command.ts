@@ -40,7 +40,7 @@ export interface Call<Flags> extends Surroundings {
 
 export interface CommandDefinition<S extends z.ZodObject> {
   readonly about: string;
-  /** As they are written: `MODEL VERSION`; in brackets what may be left out. */
+  /** As they are written: `MODEL VERSION`; in brackets what may be left out; the last with `…` where there may be more. */
   readonly operands: string;
   /** A boolean is a switch, anything else takes a text. */
   readonly flags: S;

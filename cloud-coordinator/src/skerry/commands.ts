@@ -3,6 +3,7 @@
 import type { Command } from './command.ts';
 import { fleetCommands } from './fleet-commands.ts';
 import { learnCommands } from './learn-commands.ts';
+import { libraryCommands } from './library-commands.ts';
 import { modelCommands } from './model-commands.ts';
 import { rolloutCommands } from './rollout-commands.ts';
 
@@ -11,4 +12,5 @@ export const commands: Readonly<Record<string, Command>> = {
   ...rolloutCommands,
   ...learnCommands,
   ...fleetCommands,
+  ...libraryCommands,
 };

@@ -1,5 +1,5 @@
-// The coordinator's API as this process calls it: JSON in and out, every wait with an end, and each failure with what
-// to do about it.
+// An API as this process calls it, a coordinator's or an agent's: JSON in and out, every wait with an end, and each failure
+// with what to do about it.
 
 import {
   type Clock,
@@ -20,6 +20,8 @@ import type { z } from 'zod';
 export interface CoordinatorAddress {
   readonly url: string;
   readonly token?: string | undefined;
+  /** What to do where nobody answers. */
+  readonly hint?: string;
 }
 
 export interface CoordinatorPorts {
@@ -54,9 +56,11 @@ export interface CoordinatorClient {
 }
 
 const answerWithinMs = 30_000;
+const coordinatorHint =
+  'Is the coordinator running there? --coordinator or SKERRY_COORDINATOR says where.';
 
 export function createCoordinatorClient(
-  { url, token }: CoordinatorAddress,
+  { url, token, hint = coordinatorHint }: CoordinatorAddress,
   { fetch, clock }: CoordinatorPorts,
 ): CoordinatorClient {
   const { hostname, protocol } = new URL(url);
@@ -92,27 +96,10 @@ export function createCoordinatorClient(
       const empty = bytes === null || bytes.byteLength === 0;
       return ok(new Response(empty ? null : bytes, { status, headers: response.headers }));
     } catch (thrown) {
-      return err(unreachable(url, thrown));
+      return err(unreachable(url, thrown, hint));
     } finally {
       timer.cancel();
     }
-  };
-
-  const read = async <S extends z.ZodType>(
-    response: Response,
-    schema: S,
-  ): Promise<Result<z.output<S>>> => {
-    if (!response.ok) return err(await failureOf(response));
-    const json = parseJson(new Uint8Array(await response.arrayBuffer()), 'the answer');
-    const parsed = schema.safeParse(json.ok ? json.value : undefined);
-    return parsed.success
-      ? ok(parsed.data)
-      : err(
-          failure(
-            'unsupported_version',
-            `${url} gives another answer than this skerry knows: ${describeIssues(parsed.error)}`,
-          ),
-        );
   };
 
   return {
@@ -120,7 +107,7 @@ export function createCoordinatorClient(
     ask,
     async get(path, schema) {
       const response = await ask('GET', path);
-      return response.ok ? read(response.value, schema) : response;
+      return response.ok ? readAnswer(base, response.value, schema) : response;
     },
     async send(method, path, body, schema, withinMs) {
       const response = await ask(method, path, {
@@ -128,9 +115,28 @@ export function createCoordinatorClient(
         body: JSON.stringify(body),
         ...(withinMs === undefined ? {} : { withinMs }),
       });
-      return response.ok ? read(response.value, schema) : response;
+      return response.ok ? readAnswer(base, response.value, schema) : response;
     },
   };
+}
+
+/** Fails with what it says where it is no success, and with `unsupported_version` where it is not what was asked for. */
+export async function readAnswer<S extends z.ZodType>(
+  url: string,
+  response: Response,
+  schema: S,
+): Promise<Result<z.output<S>>> {
+  if (!response.ok) return err(await failureOf(response));
+  const json = parseJson(new Uint8Array(await response.arrayBuffer()), 'the answer');
+  const parsed = schema.safeParse(json.ok ? json.value : undefined);
+  return parsed.success
+    ? ok(parsed.data)
+    : err(
+        failure(
+          'unsupported_version',
+          `${url} gives another answer than this skerry knows: ${describeIssues(parsed.error)}`,
+        ),
+      );
 }
 
 /** What a response that is no success says, and what to do where that is known. */
@@ -156,17 +162,20 @@ function byStatus({ status }: Response): FailureCode {
 
 function shapeOf(text: string): { readonly code: string; readonly error: string } {
   const json = parseJson(new TextEncoder().encode(text), 'the answer');
-  const { code, error } = ((json.ok ? json.value : undefined) ?? {}) as Record<string, unknown>;
+  const whole = ((json.ok ? json.value : undefined) ?? {}) as Record<string, unknown>;
+  // OpenAI's API has both in an object.
+  const inner = typeof whole['error'] === 'object' ? (whole['error'] as typeof whole) : undefined;
+  const { code, error } = inner ? { code: inner['code'], error: inner['message'] } : whole;
   return { code: String(code), error: typeof error === 'string' ? error : '' };
 }
 
 /** fetch says what went wrong in its error's cause. */
-function unreachable(url: string, thrown: unknown): Failure {
+function unreachable(url: string, thrown: unknown, otherwise: string): Failure {
   const cause = thrown instanceof Error && thrown.cause !== undefined ? thrown.cause : thrown;
   const { code = '' } = (cause ?? {}) as { code?: unknown };
   const untrusted = /CERT|SELF_SIGNED|LEAF_SIGNATURE/.test(String(code));
   const hint = untrusted
     ? 'Give the fleet’s authority by --ca: authority.crt of the coordinator’s data folder.'
-    : 'Is the coordinator running there? --coordinator or SKERRY_COORDINATOR says where.';
+    : otherwise;
   return failure('unavailable', `${url}: ${messageOf(cause) || String(code)}\n${hint}`);
 }

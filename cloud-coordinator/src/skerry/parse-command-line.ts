@@ -42,7 +42,10 @@ export function parseCommandLine(
   const split = splitFlags(rest, { ...command.flags.shape, ...commonFlags.shape });
   if (!split.ok) return usage(`${name}: ${split.error.message}`);
   const { values, positionals } = split.value;
-  const own = pick(values, Object.keys(command.flags.shape));
+  const own = {
+    ...('agent' in command.flags.shape ? present('agent', environment['SKERRY_AGENT']) : {}),
+    ...pick(values, Object.keys(command.flags.shape)),
+  };
   const shared = {
     ...present('coordinator', environment['SKERRY_COORDINATOR']),
     ...present('ca', environment['SKERRY_CA']),
@@ -55,7 +58,8 @@ export function parseCommandLine(
   if (!flags.success) return usage(`${name}: ${describeIssues(flags.error)}`);
   const words = command.operands.split(' ').filter((word) => word !== '');
   const needed = words.filter((word) => !word.startsWith('[')).length;
-  if (positionals.length < needed || positionals.length > words.length)
+  const most = words.at(-1)?.endsWith('…') === true ? Number.POSITIVE_INFINITY : words.length;
+  if (positionals.length < needed || positionals.length > most)
     return usage(`expected: skerry ${name} ${command.operands}`);
   return ok({ name, command, operands: positionals, flags: flags.data, common: common.data });
 }

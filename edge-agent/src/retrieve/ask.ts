@@ -26,6 +26,8 @@ export interface AskRequest {
 export type CheckedCitation = Citation & {
   /** Stands in the collection, letter by letter, now. */
   readonly verified: boolean;
+  /** By which a language model names its passage in what it has said. */
+  readonly number?: number;
 };
 
 export interface LibraryAnswer {
@@ -153,7 +155,7 @@ async function rarityOf(
 /** Each against what its collection holds now for this reader. */
 export async function checkCitations(
   { collections }: Pick<Library, 'collections'>,
-  citations: readonly Citation[],
+  citations: readonly (Citation & Pick<CheckedCitation, 'number'>)[],
   reader: Reader,
 ): Promise<Result<readonly CheckedCitation[]>> {
   const stored = new Map<string, Passage>();

@@ -37,14 +37,18 @@ export async function checkSentences(
   passages: readonly (Passage | undefined)[],
 ): Promise<Result<CheckedSaid>> {
   const text = said.trim().slice(0, saidCharactersMax);
-  const citations: Citation[] = [];
+  const citations: (Citation & Pick<CheckedCitation, 'number'>)[] = [];
   const unverified: string[] = [];
   for (const { sentence, plain } of claimsOf(text)) {
-    const named = [...sentence.matchAll(mark)].map(([, number]) => passages[Number(number) - 1]);
-    const bearing = named.filter((passage) => passage !== undefined && bearsOut(passage, plain));
+    const bearing = [...sentence.matchAll(mark)].flatMap(([, named]) => {
+      const number = Number(named);
+      const passage = passages[number - 1];
+      return passage !== undefined && bearsOut(passage, plain)
+        ? [{ ...citationIn(passage, plain), number }]
+        : [];
+    });
     if (bearing.length === 0) unverified.push(plain);
-    for (const passage of bearing)
-      if (passage !== undefined) citations.push(citationIn(passage, plain));
+    citations.push(...bearing);
   }
   const checked = await checkCitations(library, citations, everybody);
   return checked.ok ? ok({ text, citations: checked.value, unverified }) : checked;

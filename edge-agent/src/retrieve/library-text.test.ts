@@ -148,7 +148,7 @@ describe('the library in OpenAI’s API', () => {
     const { chat } = await open(() => said);
     expect(await chat(unknown)).toMatchObject(
       message(said, {
-        citations: [{ text: 'The relief valve opens at 12 bar.', verified: true }],
+        citations: [{ text: 'The relief valve opens at 12 bar.', verified: true, number: 1 }],
         unverified: [
           'The relief valve opens at 21 bar.',
           'The relief valve opens at 12 bar.',
