@@ -5,6 +5,7 @@ export {
 } from './bundle/bundle-target.ts';
 export type { Calibration, ExitCalibration } from './bundle/calibration.ts';
 export { checkManifest } from './bundle/check-manifest.ts';
+export { deviceExitOf } from './bundle/device-graph.ts';
 export {
   type Exit,
   type Manifest,

@@ -29,7 +29,10 @@ export const createLearnDevices = (devices: Pick<DeviceRegistry, 'list'>): Learn
     devices.list(Number.POSITIVE_INFINITY).map((view) => {
       const { device, online, site, target, labels, running } = fleetDevice(view);
       const learn = view.status?.learn;
-      const known = { device, online, site, target, labels, running };
+      const variants = Object.fromEntries(
+        (view.status?.models ?? []).map(({ name, variant }) => [name, variant]),
+      );
+      const known = { device, online, site, target, labels, running, variants };
       return learn === undefined ? known : { ...known, learn };
     }),
 });

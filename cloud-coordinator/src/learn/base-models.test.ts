@@ -52,9 +52,27 @@ describe('the base of a run', () => {
     expect(base.parameters).toHaveLength(layoutSize(base.layout));
     for (const tensor of unwrap(tensorsOf(base.layout, base.parameters)).values())
       expect(Math.hypot(...tensor)).toBeGreaterThan(0);
-    const head = unwrap(await bases.open({ ...plan, trains: 'head' }));
-    expect(head.layout.tensors.length).toBeLessThan(base.layout.tensors.length);
-    expect(head.layout.tensors.every(({ name }) => name.startsWith('cloud.head.'))).toBe(true);
+  });
+
+  it('[RND18] is, without a network, the graph that devices run, whole or its head, as the file has it', async () => {
+    const { bases } = await registered();
+    const { network: _, ...ofGraph } = plan;
+    const whole = unwrap(await bases.open(ofGraph));
+    const head = unwrap(await bases.open({ ...ofGraph, trains: 'head' }));
+    expect(head.network).toMatchObject({ kind: 'bundle', variant: 'fp32' });
+    const names = head.layout.tensors.map(({ name }) => name);
+    expect(names.length).toBe(4);
+    expect(names.every((name) => name.startsWith('edge.head.'))).toBe(true);
+    // All but what makes the cut, on which no answer of a device depends.
+    expect(whole.layout.tensors.map(({ name }) => name)).toEqual(
+      parametersOf(knownNetworks.digits.network).flatMap(({ name }) =>
+        /^edge\.(trunk|head)/.test(name) ? [name] : [],
+      ),
+    );
+    const [weight] = names;
+    const of = (base: typeof head) => unwrap(tensorsOf(base.layout, base.parameters));
+    const network = unwrap(await bases.open(plan));
+    expect(of(head).get(weight ?? '')).toEqual(of(network).get(weight ?? ''));
   });
 
   it('[RND18] is refused where it is not there, or is another network', async () => {
@@ -66,5 +84,11 @@ describe('the base of a run', () => {
       expect(await bases.open({ ...plan, network })).toMatchObject({
         error: { code: 'invalid_argument' },
       });
+    expect(await bases.open({ ...plan, trains: 'head' })).toMatchObject({
+      error: {
+        code: 'invalid_argument',
+        message: expect.stringContaining('leave out the network'),
+      },
+    });
   });
 });

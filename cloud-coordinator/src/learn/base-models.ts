@@ -1,20 +1,24 @@
-// The model that a run begins from: a version of the registry, whose weights are read out of its ONNX files, by name. What is
-// read was signed or not as the version is; a device trains only what the plan names.
+// The model that a run begins from: a version of the registry, whose weights are read out of its ONNX files, by name: of a
+// network that devices know, or of the very graph that they run. What is read was signed or not as the version is.
 
-import type { Manifest, Variant } from '@skerry/models';
+import { deviceExitOf, type Manifest, type Variant } from '@skerry/models';
+import { importApart } from '@skerry/models/node';
 import { decodeModel, floatInitializers } from '@skerry/models/onnx';
 import { knownNetworks, layoutOf, type NetworkName, parametersOf } from '@skerry/models/training';
 import { err, failure, ok, type Result } from '@skerry/shared';
 import { sha256 } from '@skerry/shared/node';
 import type { BlobStore } from '@skerry/sync-protocol/blobs';
-import { type ParameterLayout, vectorOf } from '@skerry/sync-protocol/learn';
+import { layoutSizeMax, type ParameterLayout, vectorOf } from '@skerry/sync-protocol/learn';
 import type { Registry } from '../update/registry/index.ts';
-import type { BaseModel, BaseModels } from './runs/index.ts';
+import type { BaseModel, BaseModels, RunPlan } from './runs/index.ts';
 
 export interface BaseModelsPorts {
   readonly registry: Pick<Registry, 'version' | 'manifest'>;
   readonly blobs: Pick<BlobStore, 'read'>;
 }
+
+/** Of reading a graph; whoever starts a run waits a little longer. */
+const importMsMax = 45_000;
 
 export function createBaseModels({ registry, blobs }: BaseModelsPorts): BaseModels {
   return {
@@ -24,56 +28,75 @@ export function createBaseModels({ registry, blobs }: BaseModelsPorts): BaseMode
       const { version, manifest: ref } = found.value;
       const manifest = await registry.manifest(ref);
       if (!manifest.ok) return manifest;
-      const layout = layoutFor(network, trains);
-      if (!layout.ok) return layout;
-      const weights = await weightsOf(blobs, manifest.value);
-      if (!weights.ok) return weights;
-      const parameters = vectorOf(layout.value, weights.value);
-      if (!parameters.ok)
-        return err(
-          failure(
-            'invalid_argument',
-            `${model} ${version} is no ${network ?? 'network'}: ${parameters.error.message}`,
-          ),
-        );
-      return ok({
-        version,
-        bundle: ref.digest,
-        network: networkOf(network, manifest.value),
-        layout: layout.value,
-        parameters: parameters.value,
-      });
+      const trained =
+        network === undefined
+          ? await graphOf(blobs, manifest.value, trains)
+          : await networkOf(blobs, manifest.value, network, trains);
+      return trained.ok ? ok({ version, bundle: ref.digest, ...trained.value }) : trained;
     },
   };
 }
 
-const networkOf = (
-  network: string | undefined,
-  { variants: [first] }: Manifest,
-): BaseModel['network'] =>
-  network === undefined
-    ? { kind: 'bundle', variant: first?.name ?? '' }
-    : { kind: 'named', name: network };
+type Trained = Pick<BaseModel, 'network' | 'layout' | 'parameters'>;
 
-function layoutFor(network: string | undefined, trains: 'all' | 'head'): Result<ParameterLayout> {
-  if (network === undefined)
+/** Of the first variant's stage on devices. */
+async function graphOf(
+  blobs: Pick<BlobStore, 'read'>,
+  manifest: Manifest,
+  trains: RunPlan['trains'],
+): Promise<Result<Trained>> {
+  const [variant] = manifest.variants;
+  const exit = deviceExitOf(manifest);
+  if (!exit.ok) return exit;
+  const bytes = await readStage(blobs, variant, exit.value.stage);
+  if (!bytes.ok) return bytes;
+  const imported = await importApart(
+    bytes.value,
+    { trains, output: exit.value.logits },
+    importMsMax,
+  );
+  if (!imported.ok) {
+    const { code, message } = imported.error;
+    const name = `the graph of ${manifest.name} ${manifest.version}`;
     return err(
-      failure('invalid_argument', 'name a network: graphs of bundles are not trained yet'),
+      failure(code === 'invalid_bundle' ? 'invalid_argument' : code, `${name}: ${message}`),
     );
-  if (!Object.hasOwn(knownNetworks, network))
-    return err(
-      failure(
-        'invalid_argument',
-        `no network ${network}; there are ${Object.keys(knownNetworks).join(', ')}`,
-      ),
-    );
-  const known = knownNetworks[network as NetworkName];
-  const { tensors } = layoutOf({ parameters: parametersOf(known.network) });
-  // As `headOf` has it: the last segment’s.
-  const head = `${known.network.segments.at(-1)?.name}.head.`;
-  const trained = trains === 'all' ? tensors : tensors.filter(({ name }) => name.startsWith(head));
-  return ok({ tensors: trained.map(({ name, shape }) => ({ name, shape: [...shape] })) });
+  }
+  const { layout, weights } = imported.value;
+  if (weights.length > layoutSizeMax)
+    return err(failure('too_large', `${weights.length} weights; at most ${layoutSizeMax} learn`));
+  return ok({
+    network: { kind: 'bundle', variant: variant?.name ?? '', digest: variant?.digest ?? '' },
+    layout: mutable(layout),
+    parameters: weights,
+  });
 }
+
+/** All stages together: a network goes through the cut. */
+async function networkOf(
+  blobs: Pick<BlobStore, 'read'>,
+  manifest: Manifest,
+  name: string,
+  trains: RunPlan['trains'],
+): Promise<Result<Trained>> {
+  const refuse = (message: string) => err(failure('invalid_argument', message));
+  if (trains === 'head')
+    return refuse(`a head is the base’s own: leave out the network, ${name}, to train it`);
+  if (!Object.hasOwn(knownNetworks, name))
+    return refuse(`no network ${name}; there are ${Object.keys(knownNetworks).join(', ')}`);
+  const { network } = knownNetworks[name as NetworkName];
+  const layout = mutable(layoutOf({ parameters: parametersOf(network) }));
+  const weights = await weightsOf(blobs, manifest);
+  if (!weights.ok) return weights;
+  const parameters = vectorOf(layout, weights.value);
+  return parameters.ok
+    ? ok({ network: { kind: 'named', name }, layout, parameters: parameters.value })
+    : refuse(`${manifest.name} ${manifest.version} is no ${name}: ${parameters.error.message}`);
+}
+
+const mutable = ({ tensors }: ReturnType<typeof layoutOf>): ParameterLayout => ({
+  tensors: tensors.map(({ name, shape }) => ({ name, shape: [...shape] })),
+});
 
 /** Of the first variant, all stages together. */
 async function weightsOf(

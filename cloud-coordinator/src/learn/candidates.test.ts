@@ -21,6 +21,7 @@ import { createRegistry } from '../update/registry/index.ts';
 import type { RolloutState } from '../update/rollouts/index.ts';
 import { createBaseModels } from './base-models.ts';
 import { createCandidates, nextVersion, rolloutName } from './candidates.ts';
+import type { RunPlan } from './runs/run-plan.ts';
 import { begin } from './runs/run-state.ts';
 
 function idx(shape: readonly number[], data: Uint8Array): Uint8Array {
@@ -32,7 +33,9 @@ function idx(shape: readonly number[], data: Uint8Array): Uint8Array {
   return bytes;
 }
 
-async function world() {
+const ofNetwork = { network: 'digits', trains: 'all' } as const;
+
+async function world(trained: Pick<RunPlan, 'network' | 'trains'> = ofNetwork) {
   const folder = join(zooDirectory, 'digits');
   const manifest = readFileSync(join(folder, 'manifest.json'));
   const blobs = createMemoryBlobStore();
@@ -56,7 +59,7 @@ async function world() {
   for (const { files } of variants)
     for (const { path } of Object.values(files)) await put(readFileSync(join(folder, path)));
   unwrap(await registry.publish(manifest, 'me'));
-  const order = { model: 'digits', base: '1.0.0', network: 'digits', trains: 'all' as const };
+  const order = { model: 'digits', base: '1.0.0', ...trained };
   const base = unwrap(await createBaseModels({ registry, blobs }).open(order));
   const { test } = await readMnist();
   const { pixels, labels } = selectImages(
@@ -65,7 +68,8 @@ async function world() {
   );
   const images = await put(idx([600, 28, 28], pixels));
   const plan = sampleRunPlan({
-    ...order,
+    model: order.model,
+    base: order.base,
     heldOut: { images, labels: await put(idx([600], labels)) },
     candidate: {
       variants: [],
@@ -80,11 +84,11 @@ async function world() {
     plan,
     base: { version: '1.0.0', bundle: base.bundle },
     learn: {
-      version: 1,
+      version: 2,
       model: 'digits',
       base: base.bundle,
       network: base.network,
-      trains: 'all',
+      trains: order.trains,
       layout: base.layout,
       compression: { kind: 'none' },
       seed: 1,
@@ -136,6 +140,19 @@ describe('a candidate', () => {
     expect(unwrap(await candidates.publish(state)).manifest).toEqual(made.manifest);
     const bundle = unwrap(await registry.resolve('digits', '1.1.0'));
     assert(bundle.bundle.digest === made.manifest.digest, 'it may be rolled out');
+  });
+
+  it('[RND19] of a head has what was learned there, and the rest of its base to the byte', async () => {
+    const { candidates, state, registry } = await world({ trains: 'head' });
+    const measured = unwrap(await candidates.evaluate(state));
+    expect(measured['accuracy']).toBe(measured['accuracyAtExit1']);
+    const made = unwrap(await candidates.publish(state));
+    const { lineage, variants } = unwrap(await registry.manifest(made.manifest));
+    expect(lineage.recipe).toMatch(/, the head alone of its graph on devices$/);
+    const base = unwrap(await registry.version('digits', '1.0.0'));
+    const before = unwrap(await registry.manifest(base.manifest)).variants[0]?.files;
+    expect(variants[0]?.files['cloud']).toEqual(before?.['cloud']);
+    expect(variants[0]?.files['edge']?.sha256).not.toBe(before?.['edge']?.sha256);
   });
 
   it('[RND20] is rolled out once somebody has signed it, and once', async () => {

@@ -1,11 +1,12 @@
 // What a run was for: a version of its model with what it has learned, in the registry, and rolled out if the plan says so. It is
 // made and measured apart; the same log gives the same bytes, so that who was cut off makes it again and finds it there.
 
-import type { Manifest } from '@skerry/models';
+import { deviceExitOf, type Manifest } from '@skerry/models';
 import {
   type Bundle,
   evaluateApart,
   type HeldOutFiles,
+  type NewWeights,
   type Reweighting,
   reweightApart,
 } from '@skerry/models/node';
@@ -48,19 +49,19 @@ export function createCandidates(ports: CandidatesPorts): Candidates {
   return {
     async evaluate(state) {
       const ground = await groundOf(state);
-      const weights = await weightsOf(blobs, state);
       if (!ground.ok) return ground;
-      if (!weights.ok) return weights;
-      return evaluateApart(ground.value, weights.value, state.plan.timeouts.finishMs);
+      const learned = await learnedOf(blobs, state, ground.value.base.manifest);
+      if (!learned.ok) return learned;
+      return evaluateApart(ground.value, learned.value, state.plan.timeouts.finishMs);
     },
 
     async publish(state) {
       const ground = await groundOf(state);
-      const weights = await weightsOf(blobs, state);
       if (!ground.ok) return ground;
-      if (!weights.ok) return weights;
       const { manifest } = ground.value.base;
-      const how = reweightingOf(state, manifest, weights.value);
+      const learned = await learnedOf(blobs, state, manifest);
+      if (!learned.ok) return learned;
+      const how = reweightingOf(state, manifest, learned.value);
       const made = await reweightApart(ground.value, how, state.plan.timeouts.finishMs);
       if (!made.ok) return made;
       for (const bytes of made.value.files.values()) {
@@ -114,22 +115,18 @@ export function nextVersion(base: string): string {
   return `${major}.${Number(minor) + 1}.0`;
 }
 
-function reweightingOf(
-  state: RunState,
-  { variants }: Manifest,
-  weights: Reweighting['weights'],
-): Reweighting {
-  const { plan, base, round, history } = state;
+function reweightingOf(state: RunState, { variants }: Manifest, learned: NewWeights): Reweighting {
+  const { plan, base, round, history, learn } = state;
   const { candidate } = plan;
   const [first, ...others] = variants.map(({ name }) => name);
   const used = history.reduce((sum, each) => sum + each.used, 0);
   return {
-    weights,
+    ...learned,
     version: candidate?.version ?? nextVersion(base.version),
     variants: (candidate?.variants ?? others).filter((name) => name !== first),
     accuracyDropMax: candidate?.accuracyDropMax ?? 0,
     lineage: {
-      recipe: `federated run ${plan.id}: ${round} rounds of ${plan.strategy.name} from ${base.version} (${base.bundle})`,
+      recipe: `federated run ${plan.id}: ${round} rounds of ${plan.strategy.name} from ${base.version} (${base.bundle})${partOf(learn)}`,
       data: [{ name: `examples on devices, ${used} updates; run ${plan.id}` }],
     },
     card: {
@@ -138,6 +135,12 @@ function reweightingOf(
     },
   };
 }
+
+/** Of a network all is trained. */
+const partOf = ({ network, trains }: RunState['learn']): string =>
+  network.kind === 'named'
+    ? ''
+    : `, ${trains === 'head' ? 'the head alone' : 'all'} of its graph on devices`;
 
 function limitationsOf({ plan, privacy }: RunState): string {
   const learned = `Learned on devices in run ${plan.id}, whose examples nobody else has seen.`;
@@ -181,14 +184,19 @@ async function readFiles(
   return read[1].ok ? ok({ images: read[0].value, labels: read[1].value }) : read[1];
 }
 
-async function weightsOf(
+async function learnedOf(
   blobs: Pick<BlobStore, 'read'>,
   { learn, model }: RunState,
-): Promise<Result<Reweighting['weights']>> {
+  manifest: Manifest,
+): Promise<Result<NewWeights>> {
   const bytes = await readBlob(blobs, model.parameters);
   if (!bytes.ok) return bytes;
   const vector = readVector(bytes.value, layoutSize(learn.layout));
-  return vector.ok ? tensorsOf(learn.layout, vector.value) : vector;
+  const weights = vector.ok ? tensorsOf(learn.layout, vector.value) : vector;
+  if (!weights.ok) return weights;
+  if (learn.network.kind === 'named') return ok({ weights: weights.value });
+  const exit = deviceExitOf(manifest);
+  return exit.ok ? ok({ weights: weights.value, stage: exit.value.stage }) : exit;
 }
 
 /** Until the registry has it. */

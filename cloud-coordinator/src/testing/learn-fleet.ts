@@ -96,6 +96,7 @@ export function createLearnFleet(options: LearnFleetOptions): LearnFleet {
         target: 'linux-x64',
         labels: [],
         running: { [learnModel]: base.bundle },
+        variants: {},
         learn: {
           plans: [1],
           networks: ['point'],

@@ -46,7 +46,7 @@ async function runSteered(work: ClientWork): Promise<Result<ClientDone>> {
       Atomics.wait(control, 0, clientCommands.pause, 1_000);
     if (Atomics.load(control, 0) === clientCommands.stop) stopping.abort();
   }, checkEveryMs);
-  const trainer = createLocalTrainer();
+  const trainer = createLocalTrainer(work.graph);
   try {
     return await runClient(work, { trainer, mods }, stopping.signal);
   } catch (thrown) {

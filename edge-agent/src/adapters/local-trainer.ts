@@ -1,51 +1,71 @@
-// The LocalTrainer over models' trainers: which network a plan means, and examples as they take them.
+// The LocalTrainer over models' trainers: which network a plan means, or what of the model that runs here, and examples as
+// they take them.
 
 import { type Tensor, tensorFromBytes } from '@skerry/models';
 import {
   createOnnxTrainer,
   type KnownNetwork,
   knownNetworks,
-  layoutOf,
+  openGraphTrainer,
   type Trainer,
   trainableOf,
 } from '@skerry/models/training';
 import { err, failure, ok, type Result } from '@skerry/shared';
 import { type LearnPlan, sameLayout } from '@skerry/sync-protocol/learn';
 import type { Examples } from '../learn/examples.ts';
-import type { LocalTrainer } from '../learn/trainer.ts';
+import type { DeviceGraph, LocalTrainer } from '../learn/trainer.ts';
 
 const networks: Readonly<Record<string, KnownNetwork>> = knownNetworks;
 export const localNetworks: readonly string[] = Object.keys(networks);
 
-/** One session of each network, for as long as it is open; one thread. */
-export function createLocalTrainer(): LocalTrainer & { close(): Promise<void> } {
+/**
+ * One session of each network, for as long as it is open; one thread.
+ * @param graph what plans of the base's own graph train, if there is one
+ */
+export function createLocalTrainer(graph?: DeviceGraph): LocalTrainer & { close(): Promise<void> } {
   const open = new Map<string, Trainer>();
 
-  const trainerOf = ({ network, layout, trains }: LearnPlan): Result<Trainer> => {
-    if (network.kind === 'bundle')
-      return err(failure('not_found', 'the graph of a bundle is not trained here'));
-    const known = networks[network.name];
-    if (known === undefined || trains === 'head')
-      return err(failure('not_found', `no network '${network.name}' whose '${trains}' is trained`));
-    const trainable = trainableOf(known.network);
-    const trainer =
-      open.get(network.name) ??
-      createOnnxTrainer(trainable, { threads: 1, inputScale: known.inputScale });
-    open.set(network.name, trainer);
+  const openNetwork = (name: string): Result<Trainer> => {
+    const known = networks[name];
+    if (known === undefined) return err(failure('not_found', `no network '${name}'`));
+    const { network, inputScale } = known;
+    return ok(createOnnxTrainer(trainableOf(network), { threads: 1, inputScale }));
+  };
+
+  const openGraph = async (digest: string, trains: LearnPlan['trains']) => {
+    if (graph?.digest !== digest)
+      return err(failure('not_found', `no variant ${digest} runs here`));
+    const how = { trains, output: graph.logits, threads: 1 };
+    const opened = await openGraphTrainer(graph.model, how);
+    return opened.ok ? ok(opened.value.trainer) : opened;
+  };
+
+  const trainerOf = async ({ network, layout, trains }: LearnPlan): Promise<Result<Trainer>> => {
+    if (network.kind === 'named' && trains === 'head')
+      return err(failure('not_found', 'a head alone is trained of the base’s graph'));
+    const name = network.kind === 'named' ? network.name : `${network.digest} ${trains}`;
+    const had = open.get(name);
+    const opened = had
+      ? ok(had)
+      : network.kind === 'named'
+        ? openNetwork(network.name)
+        : await openGraph(network.digest, trains);
+    if (!opened.ok) return opened;
+    open.set(name, opened.value);
     // Its tensors in another order would be other weights.
-    const own = layoutOf(trainable);
+    const { tensors } = opened.value.layout;
     const same = sameLayout(
-      { tensors: own.tensors.map(({ name, shape }) => ({ name, shape: [...shape] })) },
+      { tensors: tensors.map(({ name, shape }) => ({ name, shape: [...shape] })) },
       layout,
     );
     return same
-      ? ok(trainer)
-      : err(failure('not_found', `the plan's layout is not that of network '${network.name}'`));
+      ? opened
+      : err(failure('not_found', `the plan's layout is not that of what it trains, ${name}`));
   };
 
   return {
     async train({ plan, parameters, correction, seed }, examples, signal) {
-      const trainer = trainerOf(plan);
+      const trainer = await trainerOf(plan);
       if (!trainer.ok) return trainer;
       const input = inputOf(examples);
       if (!input.ok) return input;
@@ -66,7 +86,7 @@ export function createLocalTrainer(): LocalTrainer & { close(): Promise<void> } 
       );
     },
     async evaluate({ plan, parameters }, examples) {
-      const trainer = trainerOf(plan);
+      const trainer = await trainerOf(plan);
       if (!trainer.ok) return trainer;
       const input = inputOf(examples);
       if (!input.ok) return input;

@@ -7,6 +7,7 @@ import type { LearnReply } from '@skerry/sync-protocol/learn';
 import type { ExampleStore } from './example-store.ts';
 import type { RoundStore } from './round-store.ts';
 import type { ClientDone, ClientWork } from './run-client.ts';
+import type { DeviceGraph } from './trainer.ts';
 
 export interface LearnBlobs {
   /** All its bytes. Fails for what waiting cannot mend, and with `unavailable` when it is dropped. */
@@ -26,8 +27,8 @@ export interface LearningModel {
   readonly datatype: Datatype;
   /** Of one input, without the batch. */
   readonly shape: readonly number[];
-  /** The graph of its edge stages by the variant's name: what a plan may train of the base bundle. */
-  readonly graphOf?: (variant: string) => Uint8Array | undefined;
+  /** What plans may train of it: the graph that answers here. */
+  readonly graph?: DeviceGraph;
 }
 
 /** A task that runs elsewhere. */

@@ -4,10 +4,16 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createResidency } from '@skerry/models';
+import { createResidency, deviceExitOf } from '@skerry/models';
 import { createOnnxNativeRuntime, readBundle, zooDirectory } from '@skerry/models/node';
-import { drawWeights, knownNetworks, parametersOf, readMnist } from '@skerry/models/training';
-import { assert, createRandom, failure, silentLog } from '@skerry/shared';
+import {
+  drawWeights,
+  knownNetworks,
+  openGraphTrainer,
+  parametersOf,
+  readMnist,
+} from '@skerry/models/training';
+import { assert, createRandom, defined, failure, silentLog } from '@skerry/shared';
 import { createSystemRandom, sha256, systemClock } from '@skerry/shared/node';
 import { unwrap } from '@skerry/shared/testing';
 import { createExchangeHandler, type DeviceStatus, serveExchanges } from '@skerry/sync-protocol';
@@ -18,6 +24,7 @@ import {
   type LearnPlan,
   type LearnReply,
   type LearnTask,
+  layoutSize,
   learnPlanBytes,
   parameterLayoutSchema,
   vectorBytes,
@@ -270,7 +277,7 @@ describe('a device that learns', () => {
     });
     await vi.waitFor(() =>
       expect(world.status()?.learn).toMatchObject({
-        plans: [1],
+        plans: [1, 2],
         networks: expect.arrayContaining(['2nn']),
         examples: [{ model: 'digits', count: 100 }],
         idle: true,
@@ -278,6 +285,47 @@ describe('a device that learns', () => {
         unmetered: true,
       }),
     );
+  });
+
+  it('[LEA15] trains the head of the model that it runs, and sends that alone', async () => {
+    const world = await createWorld();
+    const agent = await world.start({ learnModels: 'digits' });
+    await teach(agent, 40);
+    const { digest, variant, stages, manifest } = unwrap(
+      await readBundle(`${zooDirectory}/digits`, ['edge']),
+    );
+    const { stage, logits } = unwrap(deviceExitOf(manifest));
+    const known = unwrap(
+      await openGraphTrainer(defined(stages.get(stage), stage), { trains: 'head', output: logits }),
+    );
+    onTestFinished(() => known.trainer.close());
+    const head = parameterLayoutSchema.parse(known.trainer.layout);
+    const ofHead: Partial<LearnPlan> = {
+      version: 2,
+      base: digest,
+      network: { kind: 'bundle', variant: variant.name, digest: variant.digest },
+      trains: 'head',
+      layout: head,
+      learningRate: 0.01,
+    };
+    const base = world.put(vectorBytes(known.weights));
+    const trained = await world.ask(train(base, 1, ofHead));
+    assert(trained.type === 'trained', JSON.stringify(trained));
+    const sent = world.blobs.get(trained.update.digest) ?? new Uint8Array();
+    const delta = unwrap(decodeUpdate(head, plan.compression, sent));
+    expect(delta.length).toBe(layoutSize(head));
+    expect(Math.hypot(...delta)).toBeGreaterThan(0);
+    const another = `sha256:${'a'.repeat(64)}`;
+    expect(await world.ask(train(base, 2, { ...ofHead, base: another }))).toEqual({
+      type: 'declined',
+      reason: 'network-unknown',
+    });
+    // Its head, of its own name, in another order of its tensors.
+    const turned = { tensors: head.tensors.toReversed() };
+    expect(await world.ask(train(base, 3, { ...ofHead, layout: turned }))).toEqual({
+      type: 'declined',
+      reason: 'network-unknown',
+    });
   });
 
   it('[LEA1] forgets what runs have made of its examples with any consent that is withdrawn, not with one that is repeated', async () => {

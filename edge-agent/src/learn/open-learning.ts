@@ -1,5 +1,6 @@
 // Learning as the configuration wants it.
 
+import { deviceExitOf } from '@skerry/models';
 import type { Clock, Log, Random } from '@skerry/shared';
 import type { AgentConfig } from '../config.ts';
 import type { LiveModels } from '../infer/live-models.ts';
@@ -70,5 +71,16 @@ function learningModelOf(name: string, live: LiveModels): LearningModel | undefi
     labels: model.manifest.labels,
     datatype: input.datatype,
     shape: input.shape.slice(1),
+    ...graphOf(model.bundle, live),
   };
+}
+
+/** Its bytes were held against the manifest when they were read. */
+function graphOf(digest: string, live: LiveModels): Pick<LearningModel, 'graph'> {
+  const bundle = live.bundles().find((each) => each.digest === digest);
+  const exit = bundle && deviceExitOf(bundle.manifest);
+  if (bundle === undefined || !exit?.ok) return {};
+  const model = bundle.stages.get(exit.value.stage);
+  const { logits } = exit.value;
+  return model === undefined ? {} : { graph: { digest: bundle.variant.digest, model, logits } };
 }

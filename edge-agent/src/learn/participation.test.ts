@@ -224,8 +224,9 @@ describe('a device declines', () => {
       return undefined;
     });
     await declined('network-unknown', () => ({ network: { kind: 'named', name: 'other' } }));
-    await declined('network-unknown', () => ({ network: { kind: 'bundle', variant: 'fp32' } }));
-    await declined('plan-unknown', () => ({ version: 2 }) as unknown as Partial<LearnPlan>);
+    const graph = { kind: 'bundle', variant: 'fp32', digest: `sha256:${'b'.repeat(64)}` } as const;
+    await declined('network-unknown', () => ({ version: 2, network: graph }));
+    await declined('plan-unknown', () => ({ version: 3 }) as unknown as Partial<LearnPlan>);
     await declined('too-late', ({ set }) => {
       set.isCut = true;
       return undefined;

@@ -16,6 +16,7 @@ import type { Examples } from './examples.ts';
 import type { ClientRunner, LearnBlobs, LearningModel } from './learn-ports.ts';
 import type { RoundStore } from './round-store.ts';
 import type { ClientWork } from './run-client.ts';
+import type { DeviceGraph } from './trainer.ts';
 
 export interface TaskWorld {
   readonly device: string;
@@ -94,6 +95,7 @@ async function prepare(
   if (!message.ok) return failed(message.error);
   const read = (ids: readonly string[]): Examples => gather(ids, model, world.examples);
   const examples = { train: read(drawn.value.train), heldOut: read(drawn.value.heldOut) };
+  const graph = plan && model && graphFor(plan, model);
   const used = task.work.type === 'evaluate' ? examples.heldOut : examples.train;
   return ok({
     examples: used.labels.length,
@@ -104,6 +106,7 @@ async function prepare(
       state: world.rounds.state(task),
       lastOpened: world.rounds.lastOpened(task.run),
       seed: seedFor(task, plan, world.device),
+      ...(graph && { graph }),
     },
   });
 }
@@ -122,8 +125,7 @@ function judge(
   const { network, examplesMin } = plan;
   if (network.kind === 'named' && !runner.networks.includes(network.name))
     return err('network-unknown');
-  // The graph is that of the base: who runs another bundle has not got its bytes.
-  if (network.kind === 'bundle' && model.graphOf?.(network.variant) === undefined)
+  if (network.kind === 'bundle' && graphFor(plan, model) === undefined)
     return err('network-unknown');
   const seed = seedFor(task, plan, device);
   const drawn = drawExamples(fitting(examples, model), model.labels, plan, seed);
@@ -132,6 +134,15 @@ function judge(
   if (type === 'evaluate' && drawn.heldOut.length === 0) return err('too-few-examples');
   return ok(drawn);
 }
+
+/** That of the base, in the plan's variant: who runs another has not its bytes. */
+const graphFor = (
+  { network, base }: LearnPlan,
+  { bundle, graph }: LearningModel,
+): DeviceGraph | undefined =>
+  network.kind === 'bundle' && bundle === base && graph?.digest === network.digest
+    ? graph
+    : undefined;
 
 /** Another version of the model may have taken other inputs. */
 const fitting = (examples: TaskWorld['examples'], { name, datatype, shape }: LearningModel) =>

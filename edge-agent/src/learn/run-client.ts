@@ -11,7 +11,7 @@ import {
 import type { Examples } from './examples.ts';
 import { localApp } from './local-app.ts';
 import { type ModPorts, modsOf } from './mods/mods-of.ts';
-import type { LocalTrainer } from './trainer.ts';
+import type { DeviceGraph, LocalTrainer } from './trainer.ts';
 
 export interface ClientWork {
   readonly message: ClientMessage;
@@ -20,6 +20,8 @@ export interface ClientWork {
   readonly state: ReadonlyMap<string, Uint8Array>;
   readonly lastOpened?: number;
   readonly seed: number;
+  /** For whoever opens the trainer: what the plan trains where it names no network. */
+  readonly graph?: DeviceGraph;
 }
 
 export interface ClientDone {

@@ -4,6 +4,16 @@ import type { Result } from '@skerry/shared';
 import type { LearnPlan } from '@skerry/sync-protocol/learn';
 import type { Examples } from './examples.ts';
 
+/** The model that this device runs, as far as it may be trained. */
+export interface DeviceGraph {
+  /** Of the variant that it is of. */
+  readonly digest: string;
+  /** ONNX. */
+  readonly model: Uint8Array;
+  /** The output that holds the logits. */
+  readonly logits: string;
+}
+
 export interface TrainWork {
   readonly plan: LearnPlan;
   /** What it begins with. */
@@ -33,7 +43,7 @@ export interface Evaluated {
 
 export interface LocalTrainer {
   /**
-   * An aborted one ends with what is done. Fails with `not_found` for a network that it does not know, with
+   * An aborted one ends with what is done. Fails with `not_found` for a network or a graph that it has not, with
    * `invalid_argument` where plan, parameters or examples do not fit it, and as a runtime does.
    */
   train(work: TrainWork, examples: Examples, signal: AbortSignal): Promise<Result<Trained>>;

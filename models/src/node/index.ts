@@ -21,6 +21,6 @@ export {
 } from './read-bundle.ts';
 export { readEmbedder } from './read-embedder.ts';
 export type { HeldOutFiles } from './reweight/held-out-images.ts';
-export { evaluateApart, reweightApart } from './reweight/reweight-apart.ts';
-export type { ReweightedBundle, Reweighting } from './reweight/reweight-bundle.ts';
+export { evaluateApart, importApart, reweightApart } from './reweight/reweight-apart.ts';
+export type { NewWeights, ReweightedBundle, Reweighting } from './reweight/reweight-bundle.ts';
 export { variantDigest } from './variant-digest.ts';

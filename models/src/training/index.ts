@@ -6,6 +6,7 @@ export type { ImageModel } from './image-model.ts';
 export { imageModels } from './image-models.ts';
 export { type TrainScope, trainScopes } from './imported/find-trained.ts';
 export { type ImportedTrainable, importTrainable } from './imported/import-trainable.ts';
+export { openGraphTrainer } from './imported/open-graph-trainer.ts';
 export { type LabelledImages, selectImages } from './labelled-images.ts';
 export { conv } from './layers/conv.ts';
 export { dense } from './layers/dense.ts';

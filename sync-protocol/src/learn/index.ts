@@ -29,6 +29,7 @@ export {
   learnPlanBytes,
   learnPlanBytesMax,
   learnPlanSchema,
+  learnPlanVersionOf,
   learnPlanVersions,
   readLearnPlan,
 } from './plan.ts';

@@ -18,7 +18,7 @@ import {
   vectorBytes,
   vectorOf,
 } from './parameter-layout.ts';
-import { type LearnPlan, learnPlanBytes, readLearnPlan } from './plan.ts';
+import { type LearnPlan, learnPlanBytes, learnPlanVersionOf, readLearnPlan } from './plan.ts';
 
 const layout: ParameterLayout = {
   tensors: [
@@ -77,8 +77,18 @@ describe('a learning plan', () => {
     expect(readLearnPlan(learnPlanBytes(plan))).toEqual({ ok: true, value: plan });
   });
 
+  it('[LRN2] is of the oldest version that can say it', () => {
+    const digest = `sha256:${'b'.repeat(64)}`;
+    const graph: LearnPlan['network'] = { kind: 'bundle', variant: 'fp32', digest };
+    expect(learnPlanVersionOf(plan)).toBe(1);
+    expect(learnPlanVersionOf({ network: graph, trains: 'all' })).toBe(2);
+    expect(learnPlanVersionOf({ ...plan, trains: 'head' })).toBe(2);
+    const ofGraph: LearnPlan = { ...plan, version: 2, network: graph, trains: 'head' };
+    expect(readLearnPlan(learnPlanBytes(ofGraph))).toEqual({ ok: true, value: ofGraph });
+  });
+
   it('[LRN2] of a later version is told apart from one that is broken', () => {
-    const later = learnPlanBytes({ ...plan, version: 2, words: 'new' } as unknown as LearnPlan);
+    const later = learnPlanBytes({ ...plan, version: 3, words: 'new' } as unknown as LearnPlan);
     expect(readLearnPlan(later)).toMatchObject({ error: { code: 'unsupported_version' } });
     for (const broken of [
       { ...plan, epochs: 0 },

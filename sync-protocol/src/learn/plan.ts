@@ -14,8 +14,11 @@ import {
 import { z } from 'zod';
 import { parameterLayoutSchema } from './parameter-layout.ts';
 
-/** The plans that this build understands; a device says them in its status. */
-export const learnPlanVersions = [1] as const;
+/**
+ * The plans that this build understands; a device says them in its status. 1: a network by its name, whole. 2: also the graph
+ * of the base, whole or its head alone.
+ */
+export const learnPlanVersions = [1, 2] as const;
 export const learnPlanBytesMax = 48 * 1024;
 
 export const compressionSchema = z.discriminatedUnion('kind', [
@@ -37,19 +40,27 @@ export type Compression = z.infer<typeof compressionSchema>;
 const rateSchema = z.number().gt(0).max(1e3);
 
 export const learnPlanSchema = z.strictObject({
-  version: z.literal(1),
+  version: z.literal(learnPlanVersions),
   model: nameSchema,
-  /** The bundle that the run began from: whoever runs another one trains all the same, on what the task brings. */
+  /**
+   * The bundle that the run began from. Where the plan names a network, whoever runs another one trains all the same, on what
+   * the task brings.
+   */
   base: digestSchema,
   /**
-   * What is trained: a network that the runtime knows by name, or the graph of the base bundle, whose bytes are signed. A
-   * graph of the coordinator's own is never run.
+   * What is trained: a network that the runtime knows by name, or the graph of the base bundle's one stage on the device,
+   * whose bytes are signed. A graph of the coordinator's own is never run.
    */
   network: z.discriminatedUnion('kind', [
     z.strictObject({ kind: z.literal('named'), name: nameSchema }),
-    z.strictObject({ kind: z.literal('bundle'), variant: nameSchema }),
+    z.strictObject({
+      kind: z.literal('bundle'),
+      variant: nameSchema,
+      /** Of that variant: who runs any other has not its bytes. */
+      digest: digestSchema,
+    }),
   ]),
-  /** `head`: the rest stays as it is in the base. */
+  /** `head`: of the base's graph; the rest stays as it is there, and no update has it. */
   trains: z.enum(['all', 'head']),
   layout: parameterLayoutSchema,
   /** Tensors that never leave the device: each keeps its own. */
@@ -77,6 +88,13 @@ export const learnPlanSchema = z.strictObject({
   seed: z.int().nonnegative(),
 });
 export type LearnPlan = z.infer<typeof learnPlanSchema>;
+
+/** The oldest that can say this, so that devices of older builds take part where they can. */
+export const learnPlanVersionOf = ({
+  network,
+  trains,
+}: Pick<LearnPlan, 'network' | 'trains'>): LearnPlan['version'] =>
+  network.kind === 'bundle' || trains === 'head' ? 2 : 1;
 
 export const learnPlanBytes = (plan: LearnPlan): Uint8Array =>
   new TextEncoder().encode(JSON.stringify(plan));

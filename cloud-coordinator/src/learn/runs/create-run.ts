@@ -7,6 +7,7 @@ import {
   learnPlanBytes,
   learnPlanBytesMax,
   learnPlanSchema,
+  learnPlanVersionOf,
 } from '@skerry/sync-protocol/learn';
 import { selects } from '../../fleet/selection.ts';
 import {
@@ -50,7 +51,7 @@ export async function createRun(
   const learn = learnPlanOf(plan, base.value, strategy);
   if (!learn.ok) return learn;
   const obstacles = [
-    ...obstaclesToWork(plan, strategy.traits),
+    ...obstaclesToWork(plan, learn.value, strategy.traits),
     ...obstaclesTo(plan, learn.value, strategy.traits),
     ...obstaclesToSampling(ports, plan, learn.value),
     ...obstaclesToMasking(ports, plan, learn.value, strategy.traits),
@@ -100,7 +101,7 @@ function learnPlanOf(plan: RunPlan, base: BaseModel, strategy: Strategy): Result
   const { bundle, network, layout, parameters } = base;
   const { proximalMu } = strategy.configureTrain(strategy.initialize(parameters));
   const parsed = learnPlanSchema.safeParse({
-    version: 1,
+    version: learnPlanVersionOf({ network, trains }),
     model,
     base: bundle,
     network,
@@ -186,13 +187,13 @@ function obstaclesToSampling(
 
 /** What no client would do, or would do otherwise than the strategy reckons. */
 function obstaclesToWork(
-  { strategy, work, trains }: RunPlan,
+  { strategy, work }: RunPlan,
+  { layout }: LearnPlan,
   { needsStartLoss, needsControl }: StrategyTraits,
 ): readonly string[] {
   const { momentum = 0, localNoise, clipNorm, learningRate, examplesMin, examplesMax } = work;
   const { name } = strategy;
   const obstacles: string[] = [];
-  if (trains !== 'all') obstacles.push(`devices train all of a model, not its ${trains} alone yet`);
   if (name === 'fednova' && strategy.localMomentum !== momentum)
     obstacles.push(
       `fednova reckons with a local momentum of ${strategy.localMomentum}; clients train with ${momentum}`,
@@ -207,6 +208,8 @@ function obstaclesToWork(
     obstacles.push(`${name} sends a control variate, which has no noise of its own`);
   if (needsStartLoss && localNoise !== undefined)
     obstacles.push(`${name} needs each client's loss, which a noised update does not tell`);
+  if (layout.tensors.every(({ name }) => work.personal?.includes(name)))
+    obstacles.push('all that is trained is personal: nothing would be learned together');
   if (examplesMin > examplesMax) obstacles.push('examplesMin is more than examplesMax');
   if (localNoise !== undefined && clipNorm === undefined)
     obstacles.push('localNoise needs a clipNorm');

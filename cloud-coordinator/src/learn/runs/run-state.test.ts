@@ -49,6 +49,7 @@ const deviceOf = (i: number): LearnDevice => ({
   target: 'linux-x64',
   labels: [],
   running: {},
+  variants: {},
   learn: {
     plans: [1],
     networks: ['point'],

@@ -9,7 +9,7 @@ import { createLearnFleet, type LearnFleetOptions } from '../../testing/learn-fl
 import { sampleRollOut, sampleRunPlan, turnRuns, weightsOf } from '../../testing/run-turns.ts';
 import { runOwner } from './model-blobs.ts';
 import type { RunPlanInput } from './run-plan.ts';
-import { openRuns } from './runs.ts';
+import { openRuns, type RunsPorts } from './runs.ts';
 
 async function begun(options: LearnFleetOptions, more: Partial<RunPlanInput> = {}) {
   const fleet = createLearnFleet(options);
@@ -523,6 +523,48 @@ describe('a run', () => {
     ).toMatchObject({ error: { message: expect.stringMatching(/samples as it accounts/) } });
   });
 
+  it('[RND2] [RND18] of a head asks those that run the base, and moves the head alone', async () => {
+    const head = { tensors: [{ name: 'head.bias', shape: [3] }] };
+    const digest = `sha256:${'c'.repeat(64)}`;
+    const fleet = createLearnFleet({
+      devices: 5,
+      size: 3,
+      describe: (device) => ({
+        variants: { digits: device === 'device-1' ? `sha256:${'d'.repeat(64)}` : digest },
+        learn: {
+          plans: device === 'device-2' ? [1] : [1, 2],
+          networks: [],
+          examples: [{ model: 'digits', count: 100 }],
+          idle: true,
+        },
+      }),
+    });
+    const bases: RunsPorts['bases'] = {
+      async open({ network, trains }) {
+        expect([network, trains]).toEqual([undefined, 'head']);
+        const graph = { kind: 'bundle', variant: 'fp32', digest } as const;
+        return ok({ ...fleet.base, network: graph, layout: head });
+      },
+    };
+    const runs = unwrap(await openRuns({ ...fleet.ports, bases }));
+    const { network: _, ...plan } = sampleRunPlan({
+      trains: 'head',
+      rounds: 2,
+      work: { learningRate: 1 },
+      clients: { target: 3, min: 3, overSelect: 1 },
+    });
+    unwrap(await runs.start(plan, 'me'));
+    expect(runs.get('run-1')?.learn).toMatchObject({ version: 2, trains: 'head', layout: head });
+    expect(await turnRuns(fleet, runs)).toBe(true);
+    const state = runs.get('run-1');
+    expect(state?.phase).toMatchObject({ kind: 'completed' });
+    expect(state?.history).toMatchObject([{ used: 3 }, { used: 3 }]);
+    expect(new Set(fleet.heard.map(({ device }) => device))).toEqual(
+      new Set(['device-3', 'device-4', 'device-5']),
+    );
+    expect(state?.model.parameters.bytes).toBe(4 * 3);
+  });
+
   it('[RND16] whose clients would compute otherwise than its strategy reckons is not begun', async () => {
     const fleet = createLearnFleet({ devices: 4 });
     const runs = unwrap(await openRuns(fleet.ports));
@@ -549,7 +591,9 @@ describe('a run', () => {
       /scaffold sends a control variate, which has no noise/,
     );
     expect(await started({ work: { localNoise: 999, clipNorm: 1 } })).toMatch(/devices add/);
-    expect(await started({ trains: 'head' })).toMatch(/devices train all of a model/);
+    expect(await started({ work: { personal: ['point'] } })).toMatch(
+      /all that is trained is personal/,
+    );
     for (const bufferSize of [2, 5])
       expect(await started({ strategy: { name: 'fedbuff', bufferSize } })).toMatch(
         /clients.target is (more|less) than bufferSize/,

@@ -13,6 +13,7 @@ import {
 } from './select-clients.ts';
 
 const base = `sha256:${'a'.repeat(64)}`;
+const variant = `sha256:${'b'.repeat(64)}`;
 const task: LearnPlan = {
   version: 1,
   model: 'digits',
@@ -45,6 +46,7 @@ const deviceOf = (
   target: 'linux-x64',
   labels: [],
   running: { digits: base },
+  variants: { digits: variant },
   learn: { ...able, ...learn },
   ...more,
 });
@@ -61,7 +63,11 @@ const why = (
     isBusy: () => more.busy ?? false,
     nowMs,
   });
-const ofGraph: LearnPlan = { ...task, network: { kind: 'bundle', variant: 'fp32' } };
+const ofGraph: LearnPlan = {
+  ...task,
+  version: 2,
+  network: { kind: 'bundle', variant: 'fp32', digest: variant },
+};
 
 describe('who is asked', () => {
   it('[RND2] is who fulfils what is asked', () => {
@@ -82,7 +88,7 @@ describe('who is asked', () => {
     });
     expect(why(ready, all, { askedMs: nowMs - 1_000 })).toBeUndefined();
     expect(why(deviceOf())).toBeUndefined();
-    expect(why(deviceOf({ networks: [] }), {}, { learn: ofGraph })).toBeUndefined();
+    expect(why(deviceOf({ plans: [1, 2], networks: [] }), {}, { learn: ofGraph })).toBeUndefined();
     expect(why(deviceOf({ charging: true, battery: 0.1 }), { batteryMin: 0.5 })).toBeUndefined();
     expect(why(deviceOf({ idle: false }), { idle: false })).toBeUndefined();
   });
@@ -93,7 +99,9 @@ describe('who is asked', () => {
     ['no-learning', why(old)],
     ['plan-unknown', why(deviceOf({ plans: [2] }))],
     ['network-unknown', why(deviceOf({ networks: ['other'] }))],
-    ['network-unknown', why(deviceOf({}, { running: {} }), {}, { learn: ofGraph })],
+    ['plan-unknown', why(deviceOf(), {}, { learn: ofGraph })],
+    ['network-unknown', why(deviceOf({ plans: [2] }, { running: {} }), {}, { learn: ofGraph })],
+    ['network-unknown', why(deviceOf({ plans: [2] }, { variants: {} }), {}, { learn: ofGraph })],
     ['busy', why(deviceOf(), {}, { busy: true })],
     ['too-soon', why(deviceOf(), { separationMs: 1_000 }, { askedMs: nowMs - 999 })],
     ['too-few-examples', why(deviceOf({ examples: [{ model: 'digits', count: 9 }] }))],

@@ -2,12 +2,7 @@
 // is not eligible is so for one reason, which somebody will want to know.
 
 import { type Random, shuffle } from '@skerry/shared';
-import {
-  type DeclineReason,
-  type LearnPlan,
-  type LearnStatus,
-  learnPlanVersions,
-} from '@skerry/sync-protocol/learn';
+import type { DeclineReason, LearnPlan, LearnStatus } from '@skerry/sync-protocol/learn';
 import { type Selectable, selects } from '../../fleet/selection.ts';
 import type { RunPlan } from './run-plan.ts';
 
@@ -16,6 +11,8 @@ export interface LearnDevice extends Selectable {
   readonly online: boolean;
   /** By model, the digest of the bundle that its latest heartbeat names. */
   readonly running: Readonly<Record<string, string>>;
+  /** By model, the digest of the variant of it. */
+  readonly variants: Readonly<Record<string, string>>;
   /** Absent: of a version that knows nothing of learning. */
   readonly learn?: LearnStatus;
 }
@@ -45,7 +42,7 @@ export function whyIneligible(device: LearnDevice, terms: SelectionTerms): Ineli
   if (!device.online) return 'offline';
   const { learn } = device;
   if (learn === undefined) return 'no-learning';
-  if (!learnPlanVersions.some((version) => learn.plans.includes(version))) return 'plan-unknown';
+  if (!learn.plans.includes(task.version)) return 'plan-unknown';
   if (!knowsNetwork(device, learn, task)) return 'network-unknown';
   if (isBusy(device.device)) return 'busy';
   const lastMs = askedMs.get(device.device);
@@ -66,11 +63,15 @@ export function whyIneligible(device: LearnDevice, terms: SelectionTerms): Ineli
   return undefined;
 }
 
-/** The graph of a bundle is there where the bundle is. */
-const knowsNetwork = (device: LearnDevice, learn: LearnStatus, task: LearnPlan): boolean =>
-  task.network.kind === 'named'
-    ? learn.networks.includes(task.network.name)
-    : device.running[task.model] === task.base;
+/** The graph of a bundle is there where that bundle's variant is. */
+const knowsNetwork = (
+  { running, variants }: LearnDevice,
+  learn: LearnStatus,
+  { model, base, network }: LearnPlan,
+): boolean =>
+  network.kind === 'named'
+    ? learn.networks.includes(network.name)
+    : running[model] === base && variants[model] === network.digest;
 
 export interface Survey {
   /** In the order of names. */

@@ -1,10 +1,12 @@
 // What travels between two stages is bytes of a scale that was chosen for the old weights. With others it reaches elsewhere, so
-// the scale is chosen anew, on both sides of the cut.
+// the scale is chosen anew, on both sides of the cut. A cut that nothing learned has part in is left as it was.
 
 import { defined, err, failure, ok, type Result } from '@skerry/shared';
 import type { Stage } from '../../bundle/manifest.ts';
 import { runRows } from '../../bundle/run-stages.ts';
+import { indexGraph, valuesRead } from '../../onnx/graph-index.ts';
 import { encodeModel, type ModelProto, type NodeProto } from '../../onnx/model-proto.ts';
+import { nodesBefore } from '../../onnx/prune-graph.ts';
 import { decodeTensor, encodeTensor } from '../../onnx/tensor-proto.ts';
 import { withOutputs } from '../../quantize/observe.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
@@ -15,11 +17,19 @@ import { chooseCutScale } from '../../training/cut-scale.ts';
 export async function rescaleCuts(
   stages: readonly Stage[],
   models: ReadonlyMap<string, ModelProto>,
-  input: Tensor,
+  {
+    learned,
+    input,
+  }: {
+    /** Weights by name. */
+    readonly learned: ReadonlySet<string>;
+    readonly input: Tensor;
+  },
   runtime: Runtime,
 ): Promise<Result<ReadonlyMap<string, ModelProto>>> {
   const rescaled = new Map(models);
   let fed = input;
+  let isMoved = false;
   for (const [place, { name, cut }] of stages.entries()) {
     const model = defined(rescaled.get(name), `stage ${name}`);
     if (cut === undefined) {
@@ -27,6 +37,9 @@ export async function rescaleCuts(
       continue;
     }
     const next = stages[place + 1];
+    isMoved ||= [...nodesBefore(indexGraph(model.graph), [cut])]
+      .flatMap(valuesRead)
+      .some((value) => learned.has(value));
     const reader = next && rescaled.get(next.name);
     const writes = model.graph.node.find(
       ({ opType, output }) => opType === 'QuantizeLinear' && output[0] === cut,
@@ -34,7 +47,13 @@ export async function rescaleCuts(
     const reads = reader?.graph.node.find(
       ({ opType, input: [of] }) => opType === 'DequantizeLinear' && of === cut,
     );
-    if (writes !== undefined && reads !== undefined && next !== undefined && reader !== undefined) {
+    if (
+      isMoved &&
+      writes !== undefined &&
+      reads !== undefined &&
+      next !== undefined &&
+      reader !== undefined
+    ) {
       const value = defined(writes.input[0], 'what is quantized');
       const seen = await runRows(encodeModel(withOutputs(model, [value])), fed, runtime);
       if (!seen.ok) return seen;

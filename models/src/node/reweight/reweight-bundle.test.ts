@@ -118,6 +118,24 @@ describe('a bundle with other weights', () => {
     expect(after.accuracyAtExit[1]).toBeGreaterThan((before.accuracyAtExit[1] ?? 1) - 0.01);
   });
 
+  it('changes one stage alone, and leaves a cut as it was that nothing learned has part in', async () => {
+    const ofHead = names.filter((name) => name.startsWith('edge.head.'));
+    const learned = new Map([...shaken(0.05)].filter(([name]) => ofHead.includes(name)));
+    const made = unwrap(
+      await reweightBundle(base, data, how({ weights: learned, stage: 'edge' }), runtime),
+    );
+    expect(made.files.get('cloud.onnx')).toEqual(base.stages.get('cloud'));
+    expect(made.files.get('edge.onnx')).not.toEqual(base.stages.get('edge'));
+    expect(made.after.accuracyAtExit[1]).toBe(made.before.accuracyAtExit[1]);
+    const elsewhere = await reweightBundle(
+      base,
+      data,
+      how({ weights: learned, stage: 'cloud' }),
+      runtime,
+    );
+    expect(elsewhere).toMatchObject({ error: { code: 'invalid_argument' } });
+  });
+
   it('is refused where it answers worse than it may, or where a weight has no place', async () => {
     const bad = await reweightBundle(base, data, how({ weights: shaken(2) }), runtime);
     expect(bad).toMatchObject({ error: { code: 'invalid_bundle' } });
@@ -135,8 +153,8 @@ describe('a bundle with other weights', () => {
     const made = unwrap(await reweightApart(ground, how({ variants: ['int8'] }), 60_000));
     expect(made.manifest.variants.map(({ name }) => name)).toEqual(['fp32', 'int8']);
     expect([...made.files.keys()]).toContain('edge.int8.onnx');
-    const measured = unwrap(await evaluateApart(ground, weights, 60_000));
-    expect(measured).toEqual(unwrap(await evaluateStages(base, data, weights, runtime)));
+    const measured = unwrap(await evaluateApart(ground, { weights }, 60_000));
+    expect(measured).toEqual(unwrap(await evaluateStages(base, data, { weights }, runtime)));
     expect(measured['accuracy']).toBeGreaterThan(0.95);
   });
 });

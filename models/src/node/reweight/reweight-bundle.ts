@@ -19,13 +19,19 @@ import {
 import { quantizeModel } from '../../quantize/quantize-model.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import type { Tensor } from '../../tensor.ts';
+import { prepareGraph, writeWeights } from '../../training/imported/prepare-graph.ts';
 import { examplesDigest } from '../examples-digest.ts';
 import type { Bundle } from '../read-bundle.ts';
 import { variantDigest } from '../variant-digest.ts';
 import { rescaleCuts } from './rescale-cuts.ts';
 
-export interface Reweighting {
+export interface NewWeights {
   readonly weights: ReadonlyMap<string, Float32Array<ArrayBuffer>>;
+  /** Whose graph they were read out of; absent: of the whole network, whose weights have names of their own in all stages. */
+  readonly stage?: string;
+}
+
+export interface Reweighting extends NewWeights {
   readonly version: string;
   /** Of the variants beside the first, those to be made too. */
   readonly variants: readonly string[];
@@ -59,9 +65,7 @@ export async function reweightBundle(
   const { manifest } = base;
   const stages = await reweightStages(base, data.tuning.input, how, runtime);
   if (!stages.ok) return stages;
-  const bytes: StageBytes = new Map(
-    [...stages.value].map(([name, model]) => [name, encodeModel(model)]),
-  );
+  const bytes = stages.value;
   const exits = await calibrateVariant(manifest, bytes, data, criterionOf(base), runtime);
   if (!exits.ok) return exits;
   const { calibration: old } = base.variant;
@@ -98,27 +102,56 @@ export async function reweightBundle(
   return all.ok ? ok({ ...all.value, before: before.value, after: after.value }) : all;
 }
 
+/** A stage that nothing changes in keeps its bytes. */
 async function reweightStages(
   { manifest, stages }: Bundle,
   tuning: Tensor,
-  { weights }: Pick<Reweighting, 'weights'>,
+  how: NewWeights,
   runtime: Runtime,
-): Promise<Result<ReadonlyMap<string, ModelProto>>> {
+): Promise<Result<StageBytes>> {
+  const before = new Map<string, ModelProto>();
   const models = new Map<string, ModelProto>();
+  const { weights } = how;
   const placed = new Set<string>();
   for (const { name } of manifest.stages) {
-    const model = decodeModel(defined(stages.get(name), `stage ${name}`));
+    const bytes = defined(stages.get(name), `stage ${name}`);
+    const model = decodeModel(bytes);
     if (!model.ok) return model;
-    const replaced = replaceInitializers(model.value, weights);
-    if (!replaced.ok) return replaced;
-    for (const { name: of } of model.value.graph.initializer)
-      if (of !== undefined && weights.has(of)) placed.add(of);
-    models.set(name, replaced.value);
+    before.set(name, model.value);
+    const has = model.value.graph.initializer.flatMap(({ name: of = '' }) =>
+      weights.has(of) ? [of] : [],
+    );
+    const isOther = how.stage === undefined ? has.length === 0 : how.stage !== name;
+    const changed = isOther ? model : await replaceIn(model.value, bytes, how, runtime);
+    if (!changed.ok) return changed;
+    models.set(name, changed.value);
+    if (!isOther) for (const of of how.stage === undefined ? has : weights.keys()) placed.add(of);
   }
   const lost = [...weights.keys()].find((name) => !placed.has(name));
   if (lost !== undefined)
     return err(failure('invalid_argument', `no stage of ${manifest.name} has a '${lost}'`));
-  return rescaleCuts(manifest.stages, models, tuning, runtime);
+  const learned = new Set(weights.keys());
+  const rescaled = await rescaleCuts(manifest.stages, models, { learned, input: tuning }, runtime);
+  if (!rescaled.ok) return rescaled;
+  return ok(
+    new Map(
+      [...rescaled.value].map(([name, model]) => [
+        name,
+        model === before.get(name) ? defined(stages.get(name), name) : encodeModel(model),
+      ]),
+    ),
+  );
+}
+
+async function replaceIn(
+  model: ModelProto,
+  bytes: Uint8Array,
+  { weights, stage }: NewWeights,
+  runtime: Runtime,
+): Promise<Result<ModelProto>> {
+  if (stage === undefined) return replaceInitializers(model, weights);
+  const graph = await prepareGraph(bytes, runtime);
+  return graph.ok ? writeWeights(graph.value, weights) : graph;
 }
 
 function firstVariant(
@@ -197,26 +230,23 @@ async function withVariants(
   return ok({ manifest, files });
 }
 
-/** How often the base answers rightly with these weights, on the examples that judge. */
+/** How often the base answers rightly with these weights, on the examples that judge; `accuracy` is of the exit that learns. */
 export async function evaluateStages(
   base: Bundle,
   data: CalibrationExamples,
-  weights: Reweighting['weights'],
+  how: NewWeights,
   runtime: Runtime,
 ): Promise<Result<Record<string, number>>> {
-  const stages = await reweightStages(base, data.tuning.input, { weights }, runtime);
+  const stages = await reweightStages(base, data.tuning.input, how, runtime);
   if (!stages.ok) return stages;
-  const measured = await measureVariant(
-    base.manifest,
-    new Map([...stages.value].map(([name, model]) => [name, encodeModel(model)])),
-    data.test,
-    base.variant.calibration.exits,
-    runtime,
-  );
+  const { exits } = base.variant.calibration;
+  const measured = await measureVariant(base.manifest, stages.value, data.test, exits, runtime);
   if (!measured.ok) return measured;
   const { accuracyAtExit } = measured.value;
+  // Of the whole network it is the last.
+  const learns = base.manifest.exits.findIndex(({ stage }) => stage === how.stage);
   return ok({
-    accuracy: accuracyAtExit.at(-1) ?? 0,
+    accuracy: accuracyAtExit.at(learns) ?? 0,
     ...Object.fromEntries(accuracyAtExit.map((share, i) => [`accuracyAtExit${i + 1}`, share])),
   });
 }

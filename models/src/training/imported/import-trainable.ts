@@ -1,20 +1,12 @@
 // An ONNX model as something to train, whole or its head alone, whoever has made it. What training does not change runs
 // once an example; the rest is emitted anew with its backward pass (reverse-mode differentiation, node by node).
 
-import { createRandom, defined, err, failure, ok, type Result } from '@skerry/shared';
-import { foldConstants } from '../../onnx/fold-constants.ts';
+import { assert, createRandom, defined, err, failure, ok, type Result } from '@skerry/shared';
 import type { GraphBuilder } from '../../onnx/graph-builder.ts';
-import {
-  decodeModel,
-  encodeModel,
-  type ModelProto,
-  type NodeProto,
-} from '../../onnx/model-proto.ts';
+import { encodeModel, type ModelProto, type NodeProto } from '../../onnx/model-proto.ts';
 import { noiseFeeds } from '../../onnx/noise-feeds.ts';
 import { type GraphProfile, profileGraph } from '../../onnx/profile-graph.ts';
 import { pruneGraph } from '../../onnx/prune-graph.ts';
-import { raiseOpset } from '../../onnx/raise-opset.ts';
-import { encodeTensor } from '../../onnx/tensor-proto.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { addTo, type Gradient } from '../layers/layer.ts';
 import type { FrozenPart } from '../onnx-trainer.ts';
@@ -28,6 +20,7 @@ import {
 } from '../trainable.ts';
 import { findTrained, type TrainedPart, type TrainScope } from './find-trained.ts';
 import { differentiable, type EmittedNode, type Placed, ruleOf } from './operator-rules.ts';
+import { type PreparedGraph, prepareGraph, writeWeights } from './prepare-graph.ts';
 
 export interface ImportOptions {
   readonly trains: TrainScope;
@@ -51,24 +44,18 @@ export async function importTrainable(
   { trains, output }: ImportOptions,
   runtime: Runtime,
 ): Promise<Result<ImportedTrainable>> {
-  const model = await prepare(bytes, runtime);
-  if (!model.ok) return model;
-  const names = model.value.graph.output.map(({ name }) => name);
+  const graph = await prepareGraph(bytes, runtime);
+  if (!graph.ok) return graph;
+  const { read } = graph.value;
+  const names = read.graph.output.map(({ name }) => name);
   const logits = output ?? (names.length === 1 ? names[0] : 'logits');
   if (logits === undefined || !names.includes(logits))
     return err(failure('invalid_bundle', `there is no output '${logits}' among: ${names}`));
-  const profile = await seen(bytes, model.value, runtime);
+  const profile = await seen(bytes, read, runtime);
   if (!profile.ok) return profile;
   const trained = findTrained(profile.value.index, logits, trains);
   if (!trained.ok) return trained;
-  return assemble(model.value, profile.value, trained.value);
-}
-
-async function prepare(bytes: Uint8Array, runtime: Runtime): Promise<Result<ModelProto>> {
-  const decoded = decodeModel(bytes);
-  if (!decoded.ok) return decoded;
-  const raised = raiseOpset(decoded.value);
-  return raised.ok ? foldConstants(raised.value, runtime) : raised;
+  return assemble(graph.value, profile.value, trained.value);
 }
 
 /** The shapes of its values, for one example. */
@@ -88,7 +75,7 @@ async function seen(
 }
 
 function assemble(
-  model: ModelProto,
+  graph: PreparedGraph,
   profile: GraphProfile,
   trained: TrainedPart,
 ): Result<ImportedTrainable> {
@@ -108,39 +95,27 @@ function assemble(
       return { name, shape, fanIn: shape.slice(1).reduce((product, size) => product * size, 1) };
     }),
     exits: [{ classes: logits[1] as number, lossWeight: 1 }],
-    emit: (graph, input, site) => emitTrained(graph, profile, trained, input, site),
+    emit: (into, input, site) => emitTrained(into, profile, trained, input, site),
   };
   const weights = new Map(
     trained.parameters.map((name) => [name, profile.tensorOf(name)?.data as Float32Array]),
   );
-  const isInput = model.graph.input.some(({ name }) => name === trained.features);
+  const isInput = graph.read.graph.input.some(({ name }) => name === trained.features);
   return ok({
     trainable,
-    frozen: isInput ? undefined : frozenPart(model, trained.features),
+    frozen: isInput ? undefined : frozenPart(graph.read, trained.features),
     weights: vectorOf(layoutOf(trainable), weights),
-    withWeights: (vector) => encodeModel(replaceWeights(model, trainable, vector)),
+    withWeights(vector) {
+      const written = writeWeights(graph, tensorsOf(layoutOf(trainable), vector));
+      assert(written.ok, 'what was read from a graph can be written there');
+      return encodeModel(written.value);
+    },
   });
 }
 
 function frozenPart(model: ModelProto, features: string): FrozenPart {
   const graph = { ...model.graph, output: [{ name: features }] };
   return { model: encodeModel(pruneGraph({ ...model, graph })), features };
-}
-
-function replaceWeights(
-  model: ModelProto,
-  trainable: Trainable,
-  vector: Float32Array<ArrayBuffer>,
-): ModelProto {
-  const layout = layoutOf(trainable);
-  const shapes = new Map(layout.tensors.map(({ name, shape }) => [name, shape]));
-  const weights = tensorsOf(layout, vector);
-  const initializer = model.graph.initializer.map((old) => {
-    const data = weights.get(old.name ?? '');
-    const shape = shapes.get(old.name ?? '') ?? [];
-    return data ? encodeTensor(old.name ?? '', { datatype: 'FP32', shape, data }) : old;
-  });
-  return { ...model, graph: { ...model.graph, initializer } };
 }
 
 function refusalOf(profile: GraphProfile, trained: TrainedPart): string | undefined {

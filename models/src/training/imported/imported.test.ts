@@ -189,6 +189,29 @@ describe('an imported graph', () => {
     expect(unwrap(await again.trainer.evaluate(again.weights, examples))).toEqual(after);
   });
 
+  it('has what was trained written where it was read, also where that was folded', async () => {
+    // One matrix is read as it lies, and once turned: folded, it is two.
+    const bytes = modelOf([4], (g, x, w) => {
+      const shared = w([4, 4]);
+      const first = g.add('Relu', [g.add('MatMul', [x, shared])]);
+      const turned = g.add('MatMul', [first, g.add('Transpose', [shared], { perm: [1, 0] })]);
+      return g.add('MatMul', [turned, w([4, 3])]);
+    });
+    const { trainer, weights, withWeights } = await imported(bytes);
+    expect(trainer.layout.tensors.map(({ shape }) => shape)).toEqual([
+      [4, 4],
+      [4, 4],
+      [4, 3],
+    ]);
+    const other = weights.map((value, i) => value + i / 100);
+    const examples = examplesOf([4]);
+    const { loss } = unwrap(await trainer.evaluate(other, examples));
+    expect(await lossOf(withWeights(other), examples)).toBeCloseTo(loss, 4);
+    const unfolded = modelOf([4], (g, x, w) => g.add('MatMul', [x, w([4, 3])]));
+    const plain = await imported(unfolded);
+    expect(plain.withWeights(plain.weights)).toEqual(unfolded);
+  });
+
   it.each<[string, Parameters<typeof modelOf>[1], string]>([
     [
       'groups',
