@@ -33,6 +33,7 @@ import { startWebhook, type WebhookCursor } from './infer/webhook.ts';
 import type { LearningPorts } from './learn/learn-ports.ts';
 import { openLearningOf } from './learn/open-learning.ts';
 import { createTally } from './observe/tally.ts';
+import type { VectorFilling } from './retrieve/fill-vectors.ts';
 import { forgetQuestions } from './retrieve/forget-questions.ts';
 import { createLateQuestions } from './retrieve/late-questions.ts';
 import type { Library } from './retrieve/library.ts';
@@ -86,6 +87,8 @@ export interface AgentPorts {
     readonly library: Library;
     readonly questions: QuestionStore;
     readonly readInThread: ReadInThread;
+    /** Where vectors are made elsewhere. */
+    readonly filling?: Pick<VectorFilling, 'state'> | undefined;
   };
   /** Who answers texts. */
   readonly text?: Pick<DeviceTextPorts, 'sources' | 'trusted'>;

@@ -252,7 +252,7 @@ export const agentConfigSchema = z.object({
     .min(1)
     .optional()
     .describe(
-      'folder of an embedder (npm run models -- embedder); absent: the library is searched by words',
+      'folder of an embedder (npm run models -- embedder), or coordinator: its embedder, while there is a link; absent: words are searched',
     ),
   libraryEngine: z
     .enum(['sqlite-vec', 'memory'])

@@ -145,14 +145,14 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
   });
   if (!updates.ok) return updates;
   const { createRuntime } = createOnnxNativePool(config.workers);
-  const library = await openLibrary(config, { createRuntime, clock, log });
+  const library = await openLibrary(config, { createRuntime, ...httpPorts });
   if (!library.ok) return library;
   opened.push(library.value.close);
   const agent = await createAgent(config, {
     ...factories.value,
     createRuntime,
     library: {
-      library: library.value.library,
+      ...library.value,
       questions: createSqliteQuestionStore(database.value, config),
       readInThread: createReadingThreads(),
     },

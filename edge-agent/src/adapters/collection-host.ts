@@ -3,8 +3,8 @@
 
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { err, failure, nameSchema, ok, type Result } from '@skerry/shared';
-import type { CollectionFile, WordCounts } from '../retrieve/collection-file.ts';
+import { assert, err, failure, nameSchema, ok, type Result } from '@skerry/shared';
+import type { CollectionFile, FilledVector, WordCounts } from '../retrieve/collection-file.ts';
 import type { Legs, LegsRequest } from '../retrieve/collections.ts';
 import type { VectorIndex } from '../retrieve/vector-index.ts';
 import { openSqliteCollection } from './sqlite-collection.ts';
@@ -31,6 +31,12 @@ export interface CollectionCalls {
     name: string,
     digests: readonly string[],
   ): Result<ReturnType<CollectionFile['vectorsBy']>>;
+  missingVectors(
+    name: string,
+    ...args: Parameters<CollectionFile['missingVectors']>
+  ): Result<ReturnType<CollectionFile['missingVectors']>>;
+  countMissing(name: string): Result<number>;
+  putVectors(name: string, vectors: readonly FilledVector[]): Result<number>;
   digestsOf(name: string, uri: string): Result<readonly string[]>;
   remove(name: string, uri: string): Result<number>;
   restore(name: string, uri: string, version: number): ReturnType<CollectionFile['restore']>;
@@ -46,6 +52,7 @@ export interface CollectionCalls {
   ): Result<ReturnType<CollectionFile['textAt']>>;
   stats(name: string): Result<ReturnType<CollectionFile['stats']>>;
   names(): Result<readonly string[]>;
+  embedBy(embedder: NonNullable<CollectionHostOptions['embedder']>): Result<void>;
   removeAll(name: string): Result<boolean>;
   closeAll(): Result<void>;
 }
@@ -54,7 +61,8 @@ const openMax = 16;
 const suffix = '.collection';
 
 export function createCollectionHost(options: CollectionHostOptions): CollectionCalls {
-  const { folder, embedder, engine = 'sqlite-vec' } = options;
+  const { folder, engine = 'sqlite-vec' } = options;
+  let { embedder } = options;
   const inMemory = folder === ':memory:';
   const opened = new Map<string, CollectionFile>();
 
@@ -86,6 +94,11 @@ export function createCollectionHost(options: CollectionHostOptions): Collection
     return made;
   };
 
+  const closeAll = (): void => {
+    for (const file of opened.values()) file.close();
+    opened.clear();
+  };
+
   return {
     engine: (name) => use(name, (file) => ok(file.engine)),
     create(name) {
@@ -96,6 +109,9 @@ export function createCollectionHost(options: CollectionHostOptions): Collection
     find: (name, uri) => use(name, (file) => ok(file.find(uri))),
     list: (name, filter) => use(name, (file) => ok(file.list(filter))),
     vectorsBy: (name, digests) => use(name, (file) => ok(file.vectorsBy(digests))),
+    missingVectors: (name, ...args) => use(name, (file) => ok(file.missingVectors(...args))),
+    countMissing: (name) => use(name, (file) => ok(file.countMissing())),
+    putVectors: (name, vectors) => use(name, (file) => file.putVectors(vectors)),
     digestsOf: (name, uri) => use(name, (file) => ok(file.digestsOf(uri))),
     remove: (name, uri) => use(name, (file) => file.remove(uri)),
     restore: (name, uri, version) => use(name, (file) => file.restore(uri, version)),
@@ -129,9 +145,14 @@ export function createCollectionHost(options: CollectionHostOptions): Collection
         for (const end of ['', '-wal', '-shm']) rmSync(`${path}${end}`, { force: true });
       return ok(isThere);
     },
+    embedBy(other) {
+      assert(!inMemory, 'a collection that can be opened again');
+      closeAll();
+      embedder = other;
+      return ok(undefined);
+    },
     closeAll() {
-      for (const file of opened.values()) file.close();
-      opened.clear();
+      closeAll();
       return ok(undefined);
     },
   };

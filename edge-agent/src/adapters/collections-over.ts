@@ -21,6 +21,9 @@ export function collectionsOver(call: CollectionCall): Omit<Collections, 'close'
     find: (uri) => call('find', name, uri),
     list: (filter) => call('list', name, filter),
     vectorsBy: (digests) => call('vectorsBy', name, digests),
+    missingVectors: (after, count) => call('missingVectors', name, after, count),
+    countMissing: () => call('countMissing', name),
+    putVectors: (vectors) => call('putVectors', name, vectors),
     digestsOf: (uri) => call('digestsOf', name, uri),
     remove: (uri) => call('remove', name, uri),
     restore: (uri, version) => call('restore', name, uri, version),
@@ -40,6 +43,7 @@ export function collectionsOver(call: CollectionCall): Omit<Collections, 'close'
       return engine.ok ? ok(threadOf(name, engine.value)) : engine;
     },
     list: () => call('names'),
+    embedBy: (embedder) => call('embedBy', embedder),
     remove: (name) => call('removeAll', name),
   };
 }

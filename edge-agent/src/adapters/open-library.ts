@@ -1,46 +1,105 @@
-// The library as the configuration wants it: its folder, the engine of its vectors, and an embedder from a folder of files.
+// The library as the configuration wants it: its folder, the engine of its vectors, and an embedder: from a folder of
+// files, or the coordinator's.
 
 import { join } from 'node:path';
 import type { Runtime } from '@skerry/models';
 import { openEmbedder } from '@skerry/models/embedding';
 import { readEmbedder } from '@skerry/models/node';
-import { type Clock, type Log, ok, type Result } from '@skerry/shared';
+import { type Clock, type Log, ok, type Random, type Result } from '@skerry/shared';
 import { sha256 } from '@skerry/shared/node';
 import type { AgentConfig } from '../config.ts';
+import type { Collections } from '../retrieve/collections.ts';
+import { startVectorFilling, type VectorFilling } from '../retrieve/fill-vectors.ts';
 import { createLibrary, type Library } from '../retrieve/library.ts';
+import type { TextEmbedder } from '../retrieve/text-embedder.ts';
+import type { Fetch } from './coordinator-fetch.ts';
+import { findElsewhere } from './find-elsewhere.ts';
 import { createWorkerCollections } from './worker-collections.ts';
 
 export interface OpenedLibrary {
   readonly library: Library;
+  /** Where its vectors are made elsewhere: how that stands. */
+  readonly filling: Pick<VectorFilling, 'state'> | undefined;
   close(): Promise<void>;
 }
 
+export interface OpenLibraryPorts {
+  readonly createRuntime: () => Runtime;
+  /** To the coordinator. */
+  readonly fetch: Fetch;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+/** As a value of `embedder`, in the place of a folder. */
+const coordinators = 'coordinator';
+
 /** Fails with `invalid_bundle`, or `digest_mismatch`, for an embedder that is not what it says. */
 export async function openLibrary(
-  { dataDir, embedder: folder, libraryEngine }: AgentConfig,
-  ports: { readonly createRuntime: () => Runtime; readonly clock: Clock; readonly log: Log },
+  config: AgentConfig,
+  ports: OpenLibraryPorts,
 ): Promise<Result<OpenedLibrary>> {
-  const { clock, log } = ports;
+  const { dataDir, libraryEngine: engine } = config;
+  const folder = config.embedder === coordinators ? undefined : config.embedder;
   const runtime = folder === undefined ? undefined : ports.createRuntime();
   const opened = runtime && folder !== undefined ? await openFrom(folder, runtime) : ok(undefined);
   if (!opened.ok) {
     await runtime?.close();
     return opened;
   }
-  const embedder = opened.value;
+  const here = opened.value;
   const collections = createWorkerCollections({
     folder: join(dataDir, 'collections'),
-    engine: libraryEngine,
-    embedder: embedder && { digest: embedder.digest, dimensions: embedder.dimensions },
+    engine,
+    embedder: here && { digest: here.digest, dimensions: here.dimensions },
   });
+  const elsewhere =
+    here === undefined ? await openElsewhere(config, collections, ports) : ok(undefined);
+  if (!elsewhere.ok) {
+    await collections.close();
+    return elsewhere;
+  }
+  const filling = elsewhere.value?.filling;
+  const { clock, log } = ports;
   return ok({
-    library: createLibrary({ collections, embedder, digestOf: sha256, clock, log }),
+    library: createLibrary({
+      collections,
+      get embedder() {
+        return here ?? elsewhere.value?.current();
+      },
+      onMissing: filling?.wake,
+      digestOf: sha256,
+      clock,
+      log,
+    }),
+    filling,
     async close() {
+      await filling?.close();
       await collections.close();
-      await embedder?.close();
+      await here?.close();
       await runtime?.close();
     },
   });
+}
+
+async function openElsewhere(
+  config: AgentConfig,
+  collections: Collections,
+  { fetch, ...ports }: OpenLibraryPorts,
+): Promise<
+  Result<
+    | { readonly filling: VectorFilling; readonly current: () => TextEmbedder | undefined }
+    | undefined
+  >
+> {
+  const isAsked = config.embedder === coordinators;
+  const found = await findElsewhere(config, isAsked, collections, { fetch, clock: ports.clock });
+  if (!found.ok) return found;
+  if (found.value === undefined) return ok(undefined);
+  const elsewhere = found.value;
+  const filling = startVectorFilling({ ...ports, elsewhere, collections, digestOf: sha256 });
+  return ok({ filling, current: elsewhere.current });
 }
 
 async function openFrom(folder: string, runtime: Runtime) {

@@ -4,8 +4,10 @@
 import { defined } from '@skerry/shared';
 import type Database from 'better-sqlite3';
 import type {
+  BarePassage,
   CollectionFilter,
   DocumentRecord,
+  FilledVector,
   PreparedDocument,
   PreparedPassage,
 } from '../retrieve/collection-file.ts';
@@ -34,6 +36,11 @@ export function createSqliteDocuments(database: Database.Database) {
       }
       return found;
     },
+    missingVectors: (after: number, count: number): readonly BarePassage[] =>
+      statements.missing.all(after, count),
+    countMissing: (): number => defined(statements.countMissing.get(), 'a count'),
+    putVectors: (index: Index, vectors: readonly FilledVector[]) =>
+      putVectors(statements, index, vectors),
     put: (index: Index, document: PreparedDocument, nowMs: number) =>
       put(statements, index, document, nowMs),
     remove(index: Index, uri: string) {
@@ -125,6 +132,21 @@ function insertPassages(
   }
 }
 
+function putVectors(
+  statements: Statements,
+  index: Index,
+  vectors: readonly FilledVector[],
+): number {
+  const bare = vectors.filter(({ passage }) => statements.isBare.get(passage) === 1);
+  for (const { passage, textDigest, vector } of bare) {
+    const halves = bytesOf(toFloat16(vector));
+    statements.insertVector.run(passage, textDigest, halves);
+    index?.add(passage, vectorOf(halves));
+  }
+  if (bare.length > 0) statements.bump.run();
+  return bare.length;
+}
+
 /** Of one that is in no index. */
 function deleteVersion(statements: Statements, document: number): void {
   statements.deleteVectors.run(document);
@@ -171,6 +193,9 @@ function recordOf(row: RecordRow | undefined): DocumentRecord | undefined {
   };
 }
 
+const barePassages = `FROM passage JOIN document ON document.id = passage.document
+  WHERE document.current = 1 AND NOT EXISTS (SELECT 1 FROM vector WHERE vector.passage = passage.id)`;
+
 const recordColumns = `document.uri, document.version, document.digest, document.title, document.trust,
   document.added_ms AS addedMs, document.language, document.readers, document.meta,
   (SELECT count(*) FROM passage WHERE passage.document = document.id) AS passages,
@@ -195,6 +220,14 @@ function prepareStatements(database: Database.Database) {
       `INSERT INTO passage (document, ordinal, start, "end", heading, text)
        VALUES (@document, @ordinal, @start, @end, @heading, @text)`,
     ),
+    missing: database.prepare<[number, number], BarePassage>(
+      `SELECT passage.id, document.title, passage.heading, passage.text ${barePassages}
+       AND passage.id > ? ORDER BY passage.id LIMIT ?`,
+    ),
+    countMissing: database.prepare<[], number>(`SELECT count(*) ${barePassages}`).pluck(),
+    isBare: database
+      .prepare<[number], number>(`SELECT EXISTS (SELECT 1 ${barePassages} AND passage.id = ?)`)
+      .pluck(),
     insertVector: database.prepare('INSERT INTO vector (passage, digest, halves) VALUES (?, ?, ?)'),
     passagesOf: database.prepare<[number], { id: number; heading: string; text: string }>(
       'SELECT id, heading, text FROM passage WHERE document = ? ORDER BY ordinal',

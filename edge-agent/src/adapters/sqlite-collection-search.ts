@@ -155,7 +155,8 @@ function prepareSearch(database: Database.Database) {
     stats: database.prepare<[], ReturnType<CollectionFile['stats']>>(
       `SELECT (SELECT count(*) FROM document WHERE current = 1) AS documents,
         (SELECT count(*) FROM passage JOIN document ON document.id = passage.document WHERE current = 1) AS passages,
-        (SELECT count(*) FROM vector) AS vectors, (SELECT revision FROM about) AS revision`,
+        (SELECT count(*) FROM vector) AS vectors, (SELECT embedder FROM about) AS embedder,
+        (SELECT revision FROM about) AS revision`,
     ),
   };
 }

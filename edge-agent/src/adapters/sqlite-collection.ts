@@ -163,6 +163,9 @@ function createCollection(
     digestsOf: (uri) => documents.digestsOf(uri),
     list: (filter) => documents.list(filter),
     vectorsBy: (digests) => (embedder === undefined ? new Map() : documents.vectorsBy(digests)),
+    missingVectors: (after, count) => documents.missingVectors(after, count),
+    countMissing: () => documents.countMissing(),
+    putVectors: (vectors) => writing((index) => documents.putVectors(index, vectors)),
     put: (document, nowMs) => writing((index) => documents.put(index, document, nowMs)),
     remove(uri) {
       const removed = writing((index) => documents.remove(index, uri));

@@ -20,10 +20,12 @@ export function createWorkerCollections(options: CollectionHostOptions): Collect
   let worker: Worker | undefined;
   let closed = false;
   let lastId = 0;
+  /** What a thread that is started begins with. */
+  let given = options;
 
   const start = (): Worker => {
     // No flags of whoever started us: a test's export conditions would lead the built worker back to sources.
-    const started = new Worker(workerUrl, { execArgv: [], workerData: options });
+    const started = new Worker(workerUrl, { execArgv: [], workerData: given });
     started.on('message', ({ id, result }: CollectionsReply) => settle(id, result));
     started.on('error', () => {}); // It ends what is under way, through `exit`.
     started.on('exit', () => {
@@ -65,6 +67,10 @@ export function createWorkerCollections(options: CollectionHostOptions): Collect
 
   return {
     ...collectionsOver(call),
+    embedBy(embedder) {
+      given = { ...given, embedder };
+      return call('embedBy', embedder);
+    },
     async close() {
       if (worker !== undefined) await call('closeAll');
       closed = true;

@@ -12,6 +12,7 @@ import {
 import { type Context, Hono } from 'hono';
 import { z } from 'zod';
 import { eraseDocument, type QuotingStore } from '../retrieve/erase-document.ts';
+import type { VectorFilling } from '../retrieve/fill-vectors.ts';
 import type { Library } from '../retrieve/library.ts';
 import { readDocument } from '../retrieve/read/read-document.ts';
 import { documentBytesMax, type ReadInThread } from '../retrieve/read/reading.ts';
@@ -22,6 +23,8 @@ export interface CollectionRoutes {
   readonly library: Library;
   readonly digestOf: (bytes: Uint8Array) => string;
   readonly readInThread: ReadInThread;
+  /** Where vectors are made elsewhere: how that stands is told with the collections. */
+  readonly filling?: Pick<VectorFilling, 'state'> | undefined;
   /** What quotes documents, and goes with them. */
   readonly quoting: readonly QuotingStore[];
   readonly nowMs: () => number;
@@ -57,6 +60,7 @@ export function collectionRoutes({
   digestOf,
   readInThread,
   quoting,
+  filling,
   nowMs,
 }: CollectionRoutes): Hono {
   const app = new Hono();
@@ -91,9 +95,18 @@ export function collectionRoutes({
     for (const name of names.value) {
       const thread = await collections.open(name);
       const stats = thread.ok ? await thread.value.stats() : thread;
-      described.push(stats.ok ? { name, ...stats.value } : { name, error: stats.error.message });
+      const missing = thread.ok && filling ? await thread.value.countMissing() : undefined;
+      described.push(
+        stats.ok
+          ? { name, ...stats.value, ...(missing?.ok && { vectorsMissing: missing.value }) }
+          : { name, error: stats.error.message },
+      );
     }
-    return c.json({ collections: described, embedder: library.embedder?.digest });
+    return c.json({
+      collections: described,
+      embedder: library.embedder?.digest,
+      ...(filling && { coordinatorEmbedder: filling.state() }),
+    });
   });
 
   app.get('/collections/:name/documents', async (c) => {

@@ -49,6 +49,8 @@ export interface LibraryAnswer {
 const passagesMax = 6;
 /** Sentences whose vectors are made for one question: each takes a millisecond or two. */
 const candidatesMax = 24;
+/** Without their vectors the question's words tell. */
+const sentencesMsMax = 5_000;
 
 export async function askLibrary(
   library: Library,
@@ -65,7 +67,11 @@ export async function askLibrary(
   if (!searched.ok) return searched;
   if (request.signal?.aborted) return err(failure('deadline_exceeded', 'nobody waits any more'));
   const { found, mode, snapshots, vector } = searched.value;
-  const model = (vector && library.embedder?.answers) ?? wordsConfidence;
+  const candidates = shortlist(candidatesOf(found.map(({ passage }) => passage)), question);
+  const similarities = vector && (await similaritiesOf(library, vector, candidates));
+  if (similarities?.ok === false) return similarities;
+  // Of an embedder that went away meanwhile there is no cosine to weigh.
+  const model = (similarities?.value && library.embedder?.answers) ?? wordsConfidence;
   const nothing = {
     isSure: false,
     citations: [],
@@ -75,14 +81,11 @@ export async function askLibrary(
     mode,
     snapshots,
   };
-  const candidates = shortlist(candidatesOf(found.map(({ passage }) => passage)), question);
   const rarity = await rarityOf(library, request);
   if (!rarity.ok) return rarity;
-  const similarities = vector && (await similaritiesOf(library, vector, candidates));
-  if (similarities?.ok === false) return similarities;
   const extract = extractAnswer(question, candidates, {
     rarity: rarity.value,
-    ...(similarities === undefined ? {} : { similarities: similarities.value }),
+    ...(similarities?.value === undefined ? {} : { similarities: similarities.value }),
     passageSimilarity: new Map(
       found.map(({ passage, similarity = 0 }) => [passageKey(passage), similarity]),
     ),
@@ -117,10 +120,14 @@ async function similaritiesOf(
   { embedder }: Library,
   vector: Float32Array,
   candidates: readonly Candidate[],
-): Promise<Result<readonly number[]> | undefined> {
-  if (embedder === undefined) return undefined;
-  const embedded = await embedder.embed(candidates.map(({ text }) => text));
-  if (!embedded.ok) return embedded;
+): Promise<Result<readonly number[] | undefined>> {
+  if (embedder === undefined) return ok(undefined);
+  if (candidates.length === 0) return ok([]);
+  const embedded = await embedder.embed(
+    candidates.map(({ text }) => text),
+    sentencesMsMax,
+  );
+  if (!embedded.ok) return embedder.isElsewhere ? ok(undefined) : embedded;
   const { dimensions } = embedder;
   return ok(
     candidates.map((_, i) => {

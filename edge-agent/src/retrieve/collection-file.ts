@@ -17,6 +17,20 @@ export interface PreparedDocument {
   readonly passages: readonly PreparedPassage[];
 }
 
+/** A passage that has no vector. */
+export interface BarePassage {
+  readonly id: number;
+  readonly title: string;
+  readonly heading: string;
+  readonly text: string;
+}
+
+export interface FilledVector {
+  readonly passage: number;
+  readonly textDigest: string;
+  readonly vector: Float32Array;
+}
+
 /** A document as it is listed. */
 export interface DocumentRecord {
   readonly uri: string;
@@ -43,6 +57,8 @@ export interface CollectionStats {
   readonly documents: number;
   readonly passages: number;
   readonly vectors: number;
+  /** Whose vectors it has; null: nobody's yet. */
+  readonly embedder: string | null;
   /** Rises with each change: names what a search has seen. */
   readonly revision: number;
 }
@@ -73,6 +89,11 @@ export interface CollectionFile {
   list(filter: CollectionFilter): readonly DocumentRecord[];
   /** Vectors that are there already, by the digest of their text. */
   vectorsBy(digests: readonly string[]): ReadonlyMap<string, Float32Array<ArrayBuffer>>;
+  /** Of what is found, so many behind a passage, by their ids. */
+  missingVectors(after: number, count: number): readonly BarePassage[];
+  countMissing(): number;
+  /** For those of the passages that are found and have none; returns how many. */
+  putVectors(vectors: readonly FilledVector[]): Result<number>;
   /** Of the document's bytes, of every version. */
   digestsOf(uri: string): readonly string[];
   /**

@@ -2,9 +2,11 @@
 
 import type { Result } from '@skerry/shared';
 import type {
+  BarePassage,
   CollectionFilter,
   CollectionStats,
   DocumentRecord,
+  FilledVector,
   PreparedDocument,
   TextAt,
   WordCounts,
@@ -36,6 +38,9 @@ export interface CollectionThread {
   vectorsBy(
     digests: readonly string[],
   ): Promise<Result<ReadonlyMap<string, Float32Array<ArrayBuffer>>>>;
+  missingVectors(after: number, count: number): Promise<Result<readonly BarePassage[]>>;
+  countMissing(): Promise<Result<number>>;
+  putVectors(vectors: readonly FilledVector[]): Promise<Result<number>>;
   digestsOf(uri: string): Promise<Result<readonly string[]>>;
   remove(uri: string): Promise<Result<number>>;
   restore(uri: string, version: number): Promise<Result<DocumentRecord | undefined>>;
@@ -55,6 +60,11 @@ export interface Collections {
   openOrCreate(name: string): Promise<Result<CollectionThread>>;
   /** Their names. */
   list(): Promise<Result<readonly string[]>>;
+  /** From now on they have this one's vectors. */
+  embedBy(embedder: {
+    readonly digest: string;
+    readonly dimensions: number;
+  }): Promise<Result<void>>;
   /** Its file and all that is in it. */
   remove(name: string): Promise<Result<boolean>>;
   close(): Promise<void>;

@@ -1,5 +1,6 @@
 export { createDirectCollections } from '../adapters/collections-over.ts';
 export { askLibrary } from './ask.ts';
 export { fuseRanks } from './fuse-ranks.ts';
-export { createLibrary, type Library, type TextEmbedder } from './library.ts';
+export { createLibrary, type Library } from './library.ts';
 export { matchQuery } from './match-query.ts';
+export type { TextEmbedder } from './text-embedder.ts';

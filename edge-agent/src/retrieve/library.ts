@@ -2,23 +2,13 @@
 // what neither an embedder nor a link is there for is found by its words.
 
 import { type Clock, err, failure, type Log, ok, type Result } from '@skerry/shared';
-import type { AnswerConfidence } from './answer-confidence.ts';
-import type { CollectionFilter, DocumentRecord, PreparedPassage } from './collection-file.ts';
+import type { CollectionFilter, DocumentRecord } from './collection-file.ts';
 import type { Collections, CollectionThread, LegsRequest } from './collections.ts';
 import { fuseRanks, type Leg, type Ranked } from './fuse-ranks.ts';
 import { matchQuery } from './match-query.ts';
 import type { Passage, Reader, SearchFilter, SourceDocument } from './passage.ts';
-import { splitRows } from './split-text.ts';
-
-/** What makes vectors; of `models`, or a service. */
-export interface TextEmbedder {
-  readonly digest: string;
-  readonly dimensions: number;
-  readonly tokensMax: number;
-  readonly answers?: AnswerConfidence | undefined;
-  countTokens(text: string): number;
-  embed(texts: readonly string[]): Promise<Result<Float32Array<ArrayBuffer>>>;
-}
+import { preparePassages } from './prepare-passages.ts';
+import type { TextEmbedder } from './text-embedder.ts';
 
 export type SearchMode = 'hybrid' | 'words' | 'vectors';
 
@@ -72,89 +62,46 @@ export interface Library {
 
 export interface LibraryPorts {
   readonly collections: Collections;
+  /** Read at each call: one that is elsewhere is found later. */
   readonly embedder?: TextEmbedder | undefined;
+  /** Passages came without their vectors, which can be made later. */
+  readonly onMissing?: (() => void) | undefined;
   /** sha256 of a text, as `sha256:…`. */
   readonly digestOf: (bytes: Uint8Array) => string;
   readonly clock: Clock;
   readonly log: Log;
 }
 
-/** Of a passage, where nothing counts tokens: so many characters are one. */
-const charactersPerToken = 4;
-/** Shorter than the embedder could read, since the title and the headings are embedded with it. */
-const passageTokensMax = 220;
-const headingTokensMax = 30;
 /** Of each leg, before they are one. */
 const legCount = 100;
-const embedBatch = 16;
+/** For a question's vector: words are searched without it. */
+const questionMsMax = 2_000;
 
 export function createLibrary(ports: LibraryPorts): Library {
-  const { collections, embedder, digestOf, clock, log } = ports;
-  const encoder = new TextEncoder();
-
-  const split = ({ text, rows = [0] }: SourceDocument) =>
-    splitRows(text, rows, {
-      method: 'recursive',
-      tokensMax: Math.min(
-        passageTokensMax,
-        (embedder?.tokensMax ?? Number.POSITIVE_INFINITY) - headingTokensMax - 2,
-      ),
-      countTokens:
-        embedder?.countTokens ?? ((words) => Math.ceil(words.length / charactersPerToken)),
-    });
-
-  /** The passages with their vectors; those that the collection has already are taken from it. */
-  const prepare = async (
-    thread: CollectionThread,
-    source: SourceDocument,
-    onProgress: (embedded: number, passages: number) => void,
-  ): Promise<
-    Result<{ readonly passages: readonly PreparedPassage[]; readonly embedded: number }>
-  > => {
-    const spans = split(source).map((span) => {
-      const text = embeddedText(source, span.heading, source.text.slice(span.start, span.end));
-      return { span, text, textDigest: digestOf(encoder.encode(text)) };
-    });
-    if (embedder === undefined)
-      return ok({
-        passages: spans.map(({ span, textDigest }) => ({ ...span, textDigest })),
-        embedded: 0,
-      });
-    const known = await thread.vectorsBy(spans.map(({ textDigest }) => textDigest));
-    if (!known.ok) return known;
-    const vectors = new Map(known.value);
-    const missing = [...new Map(spans.map((each) => [each.textDigest, each.text]))].filter(
-      ([digest]) => !vectors.has(digest),
-    );
-    for (let at = 0; at < missing.length; at += embedBatch) {
-      const batch = missing.slice(at, at + embedBatch);
-      const embedded = await embedder.embed(batch.map(([, text]) => text));
-      if (!embedded.ok) return embedded;
-      for (const [i, [digest]] of batch.entries())
-        vectors.set(digest, vectorAt(embedded.value, i, embedder.dimensions));
-      onProgress(at + batch.length, missing.length);
-    }
-    const passages = spans.map(({ span, textDigest }) => {
-      const vector = vectors.get(textDigest);
-      return { ...span, textDigest, ...(vector === undefined ? {} : { vector }) };
-    });
-    return ok({ passages, embedded: missing.length });
-  };
+  const { collections, digestOf, clock, log } = ports;
 
   return {
     collections,
-    embedder,
+    get embedder() {
+      return ports.embedder;
+    },
     async add(collection, source, onProgress = () => {}) {
+      const { embedder } = ports;
       const thread = await collections.openOrCreate(collection);
       if (!thread.ok) return thread;
       const before = await thread.value.find(source.uri);
       if (!before.ok) return before;
-      const there = before.value;
-      if (there !== undefined && isSame(there, source, embedder !== undefined))
-        return ok({ document: there, passages: there.passages, embedded: 0, unchanged: true });
-      const prepared = await prepare(thread.value, source, onProgress);
+      const same = before.value && isSame(before.value, source) ? before.value : undefined;
+      const unchanged = (document: DocumentRecord) =>
+        ok({ document, passages: document.passages, embedded: 0, unchanged: true });
+      if (same !== undefined && (embedder === undefined || same.vectors >= same.passages))
+        return unchanged(same);
+      const prepared = await preparePassages(source, thread.value, embedder, digestOf, onProgress);
       if (!prepared.ok) return prepared;
       const { passages, embedded } = prepared.value;
+      const isMissing = passages.some(({ vector }) => vector === undefined);
+      if (isMissing) ports.onMissing?.();
+      if (same !== undefined && isMissing) return unchanged(same);
       const put = await thread.value.put({ source, passages }, clock.nowMs());
       if (!put.ok) return put;
       log.info({ collection, passages: passages.length, embedded }, 'a document was taken in');
@@ -164,9 +111,10 @@ export function createLibrary(ports: LibraryPorts): Library {
     async search({ collections: names, text, count, reader, mode = 'hybrid', filter: narrowing }) {
       const match = matchQuery(text);
       if (match === undefined) return err(failure('invalid_argument', 'a question without words'));
+      const { embedder } = ports;
       let vector: Float32Array<ArrayBuffer> | undefined;
       if (mode !== 'words' && embedder !== undefined) {
-        const embedded = await embedder.embed([text]);
+        const embedded = await embedder.embed([text], questionMsMax);
         if (!embedded.ok && mode === 'vectors') return embedded;
         if (embedded.ok) vector = embedded.value;
         else
@@ -192,9 +140,9 @@ export function createLibrary(ports: LibraryPorts): Library {
   };
 }
 
-/** Nothing to take in: bytes and terms are the same, and no vector is missing that could be made. */
-function isSame(there: DocumentRecord, source: SourceDocument, canEmbed: boolean): boolean {
-  if (there.digest !== source.digest || (canEmbed && there.vectors < there.passages)) return false;
+/** The same bytes under the same terms. */
+function isSame(there: DocumentRecord, source: SourceDocument): boolean {
+  if (there.digest !== source.digest) return false;
   const { title, trust, language = null, readers, meta = {} } = source;
   const setOf = (names?: readonly string[] | null) => names && [...new Set(names)].sort();
   const pairsOf = (record: Readonly<Record<string, string>>) => Object.entries(record).sort();
@@ -206,19 +154,6 @@ function isSame(there: DocumentRecord, source: SourceDocument, canEmbed: boolean
     JSON.stringify(pairsOf(there.meta)) === JSON.stringify(pairsOf(meta))
   );
 }
-
-/** What is embedded of a passage: alone it often does not say what it is about. */
-const embeddedText = (source: SourceDocument, heading: string, text: string): string =>
-  `${[source.title, heading]
-    .filter(Boolean)
-    .join(' › ')
-    .slice(0, headingTokensMax * charactersPerToken)}\n\n${text}`;
-
-const vectorAt = (
-  vectors: Float32Array<ArrayBuffer>,
-  i: number,
-  dimensions: number,
-): Float32Array<ArrayBuffer> => vectors.slice(i * dimensions, (i + 1) * dimensions);
 
 /** Where a passage is, among all that were found. */
 interface Place {

@@ -2,8 +2,8 @@
 // texts that share words are near each other, and nothing else is.
 
 import { createRandom, ok } from '@skerry/shared';
-import type { TextEmbedder } from '../retrieve/library.ts';
 import { contentWordsOf } from '../retrieve/match-query.ts';
+import type { TextEmbedder } from '../retrieve/text-embedder.ts';
 
 export function createWordEmbedder(
   dimensions = 64,

@@ -43,7 +43,8 @@ function base64Of(embedding: readonly number[] | string): string {
   return btoa(text);
 }
 
-function floatsOf(embedding: readonly number[] | string): readonly number[] {
+/** Of float32 in base64, little-endian, or as it is. */
+export function floatsOf(embedding: readonly number[] | string): readonly number[] {
   if (typeof embedding !== 'string') return embedding;
   const text = atob(embedding);
   const view = new DataView(Uint8Array.from(text, (char) => char.charCodeAt(0)).buffer);

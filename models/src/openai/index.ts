@@ -1,3 +1,4 @@
+export { floatsOf } from './embeddings.ts';
 export { createEventReader } from './event-reader.ts';
 export { describeOpenAiError, openAiErrorResponse } from './openai-error.ts';
 export { createPrecomputedAnswers } from './precomputed-answers.ts';
