@@ -5,7 +5,8 @@ import { layoutSize, readVector } from '@skerry/sync-protocol/learn';
 import { type RunPlan, type RunPlanInput, runPlanSchema } from '../learn/runs/run-plan.ts';
 import type { RunState } from '../learn/runs/run-state.ts';
 import type { LearnRuns } from '../learn/runs/runs.ts';
-import { type LearnFleet, learnModel } from './learn-fleet.ts';
+import { learnModel } from './learn-devices.ts';
+import type { LearnFleet } from './learn-fleet.ts';
 import { samplePlan } from './sample-rollout.ts';
 
 export const sampleRunPlan = (more: Partial<RunPlanInput> = {}): RunPlan =>

@@ -2,6 +2,7 @@ export { attempt } from './attempt.ts';
 export { browserModule } from './browser-module.ts';
 export { exchangeHttp, type Fetch, type HttpAsk, openHttp } from './http-exchange.ts';
 export { instantMs, instantOf } from './instant.ts';
+export { createKeystreamBytes, keystreamKeyBytes } from './keystream-bytes.ts';
 export { listenHttp } from './listen-http.ts';
 export { loadProcessConfig } from './load-process-config.ts';
 export { memoryLimitBytes } from './memory-limit.ts';

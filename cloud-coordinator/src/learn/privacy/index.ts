@@ -22,6 +22,7 @@ export {
   type LedgerEvent,
   ledgerEventSchema,
   openLedger,
+  openNoiseKey,
   type PrivacyBudget,
   type PrivacyStatement,
   privacyBudgetSchema,

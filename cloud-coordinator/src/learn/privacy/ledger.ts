@@ -8,6 +8,7 @@
 
 import { assert, err, failure, ok, type Result } from '@skerry/shared';
 import { type Conversion, conversions } from '@skerry/shared/privacy';
+import { blobRefSchema } from '@skerry/sync-protocol/blobs';
 import { z } from 'zod';
 import { type Epsilon, epsilonOf, rdpOf } from './accountant.ts';
 import { defaultOrders } from './orders.ts';
@@ -51,6 +52,8 @@ export const ledgerEventSchema = z.discriminatedUnion('kind', [
     mechanism: mechanismSchema,
     /** The norm to which the round's updates are clipped. */
     clip: z.number().gt(0),
+    /** The key from which its noise is drawn, as a blob: whoever is killed before the release draws the same again. */
+    noiseKey: blobRefSchema.optional(),
   }),
   z.strictObject({ kind: z.literal('privacy-released'), ...placeSchema }),
 ]);
@@ -133,6 +136,10 @@ export function foldLedger(ledger: Ledger, event: LedgerEvent): Ledger {
   const entries = add(ledger.entries, event.mechanism, 1);
   return { ...ledger, entries, last, committed: ledger.committed + 1 };
 }
+
+/** The key of noise that is not out yet. */
+export const openNoiseKey = ({ last, lastReleased }: Ledger): Commitment['noiseKey'] =>
+  last && lastReleased && isSame(last, lastReleased) ? undefined : last?.noiseKey;
 
 /** ε so far, all that was committed counted. */
 export const spentOf = (ledger: Ledger): Epsilon => read(ledger.entries, ledger.budget);

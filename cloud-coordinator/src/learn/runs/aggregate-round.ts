@@ -2,6 +2,7 @@
 // often it is tried and by whom. [RND8]
 
 import { type Digest, ok, type Result } from '@skerry/shared';
+import { createKeystreamBytes, keystreamKeyBytes } from '@skerry/shared/node';
 import type { RandomBytes } from '@skerry/shared/privacy';
 import type { BlobStore } from '@skerry/sync-protocol/blobs';
 import {
@@ -9,6 +10,7 @@ import {
   decideCommitment,
   decideRelease,
   mechanismOf,
+  openNoiseKey,
   type PrivatelyAggregated,
 } from '../privacy/index.ts';
 import { type Screening, type ScreenLimits, screenUpdates } from '../screen-update.ts';
@@ -22,7 +24,7 @@ import {
   type StrategyState,
 } from '../strategies/index.ts';
 import { norm } from '../strategies/vectors.ts';
-import { type ModelBlobsPorts, readBlob, storeModel } from './model-blobs.ts';
+import { type ModelBlobsPorts, readBlob, runOwner, storeFor, storeModel } from './model-blobs.ts';
 import { normMaxOf } from './norm-max.ts';
 import { readUpdate } from './read-update.ts';
 import type { Contribution, RunEvent, RunEventOf } from './run-event.ts';
@@ -34,7 +36,7 @@ import { strategyOf } from './strategy-of.ts';
 const metricsMax = 128;
 
 export interface AggregatePorts extends ModelBlobsPorts {
-  /** Of a private run: where its noise comes from. */
+  /** Of a private run: where the keys of its noise come from. */
   readonly chance: RandomBytes;
 }
 
@@ -47,8 +49,9 @@ export async function aggregateRound(
   state: RunState,
   nowMs: () => number,
 ): Promise<Result<readonly RunEvent[]>> {
-  const committed = commitPrivacy(state, nowMs());
-  if (committed !== undefined) return ok([committed]);
+  const committed = await commitPrivacy(ports, state, nowMs());
+  if (!committed.ok) return committed;
+  if (committed.value !== undefined) return ok([committed.value]);
   const strategy = strategyOf(state.plan, state.learn.layout);
   if (!strategy.ok) return strategy;
   const before = await readState(ports.blobs, state);
@@ -62,7 +65,9 @@ export async function aggregateRound(
   }
   const screened = screen(state, updates, before.value);
   const sound = updates.filter((_, i) => screened[i]?.reason === undefined);
-  const aggregated = combine(ports, state, strategy.value, before.value, sound);
+  const noise = await noiseOf(ports, state);
+  if (!noise.ok) return noise;
+  const aggregated = combine(noise.value, state, strategy.value, before.value, sound);
   if (!aggregated.ok && state.asynchronous)
     return ok([dropped(state, trained, screened, aggregated.error.message, nowMs())]);
   if (!aggregated.ok)
@@ -149,20 +154,43 @@ const placeOf = ({ phase, round }: RunState) => ({
   attempt: isOfRound(phase) ? phase.attempt : 1,
 });
 
-/** Durable before any noise is drawn; `undefined` where it is, or where the run is not private. [PRV6] */
-function commitPrivacy(state: RunState, atMs: number): RunEvent | undefined {
+/**
+ * Durable before any noise is drawn; `undefined` where it is, or where the run is not private. [PRV6] With it the key that the
+ * noise is drawn from: two noises of one sum would tell more of it than was paid for. [PRV17]
+ */
+async function commitPrivacy(
+  ports: AggregatePorts,
+  state: RunState,
+  atMs: number,
+): Promise<Result<RunEvent | undefined>> {
   const { plan, privacy } = state;
-  if (plan.privacy === undefined || privacy === undefined) return undefined;
+  if (plan.privacy === undefined || privacy === undefined) return ok(undefined);
   const { ledger, clip } = privacy;
   const { round, attempt } = placeOf(state);
-  if (ledger.last?.round === round && ledger.last.attempt === attempt) return undefined;
+  if (ledger.last?.round === round && ledger.last.attempt === attempt) return ok(undefined);
+  const key = new Uint8Array(keystreamKeyBytes);
+  ports.chance.fill(key);
+  const noiseKey = await storeFor(ports, runOwner(plan.id), key);
+  if (!noiseKey.ok) return noiseKey;
   const mechanism = mechanismOf(plan.privacy.central);
-  const decided = decideCommitment(ledger, { round, attempt, atMs, mechanism, clip });
-  return decided.ok ? decided.value : { kind: 'spent', atMs, reason: decided.error.message };
+  const commitment = { round, attempt, atMs, mechanism, clip, noiseKey: noiseKey.value };
+  const decided = decideCommitment(ledger, commitment);
+  return ok(decided.ok ? decided.value : { kind: 'spent', atMs, reason: decided.error.message });
+}
+
+/** Of the round that is committed. A log of before there were keys has none, and draws anew. */
+async function noiseOf(
+  { blobs, chance }: AggregatePorts,
+  { privacy }: RunState,
+): Promise<Result<RandomBytes>> {
+  const ref = privacy && openNoiseKey(privacy.ledger);
+  if (ref === undefined) return ok(chance);
+  const key = await readBlob(blobs, ref);
+  return key.ok ? ok(createKeystreamBytes(key.value)) : key;
 }
 
 function combine(
-  { chance }: AggregatePorts,
+  noise: RandomBytes,
   { plan, privacy }: RunState,
   strategy: Strategy,
   before: StrategyState,
@@ -171,7 +199,7 @@ function combine(
   if (plan.privacy === undefined || privacy === undefined)
     return strategy.aggregateTrain(before, updates);
   const round = { privacy: plan.privacy.central, clip: privacy.clip, updates };
-  return aggregatePrivately(strategy, before, round, chance);
+  return aggregatePrivately(strategy, before, round, noise);
 }
 
 /**

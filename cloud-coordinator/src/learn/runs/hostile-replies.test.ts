@@ -3,11 +3,8 @@
 import { ok } from '@skerry/shared';
 import { unwrap } from '@skerry/shared/testing';
 import { describe, expect, it } from 'vitest';
-import {
-  createLearnFleet,
-  type LearnFleetOptions,
-  type LearnResult,
-} from '../../testing/learn-fleet.ts';
+import type { LearnDevicesOptions, LearnResult } from '../../testing/learn-devices.ts';
+import { createLearnFleet } from '../../testing/learn-fleet.ts';
 import {
   createMemoryEventStore,
   createMemoryRolloutDisk,
@@ -17,7 +14,7 @@ import { runOwner } from './model-blobs.ts';
 import type { RunPlanInput } from './run-plan.ts';
 import { openRuns } from './runs.ts';
 
-async function ended(answer: LearnFleetOptions['answer'] & object, more: Partial<RunPlanInput>) {
+async function ended(answer: LearnDevicesOptions['answer'] & object, more: Partial<RunPlanInput>) {
   const disk = createMemoryRolloutDisk();
   const fleet = createLearnFleet({ devices: 6, answer });
   const ports = { ...fleet.ports, store: createMemoryEventStore(disk) };

@@ -6,7 +6,8 @@ import { type LearnTask, type SecureStage, secureStages } from '@skerry/sync-pro
 import { decodeSecurePlan, quantiseInput } from '@skerry/sync-protocol/secure-aggregation';
 import { createSecureCohort } from '@skerry/sync-protocol/testing';
 import { describe, expect, it } from 'vitest';
-import { createLearnFleet, type LearnFleet, type LearnResult } from '../../testing/learn-fleet.ts';
+import type { LearnResult } from '../../testing/learn-devices.ts';
+import { createLearnFleet, type LearnFleet } from '../../testing/learn-fleet.ts';
 import { sampleRunPlan, weightsOf } from '../../testing/run-turns.ts';
 import { runOwner } from './model-blobs.ts';
 import type { RunPlanInput } from './run-plan.ts';

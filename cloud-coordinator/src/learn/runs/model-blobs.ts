@@ -11,6 +11,7 @@ import {
   storeBytes,
 } from '@skerry/sync-protocol/blobs';
 import { vectorBytes } from '@skerry/sync-protocol/learn';
+import { openNoiseKey } from '../privacy/index.ts';
 import { encodeState, type Strategy, type StrategyState } from '../strategies/index.ts';
 import type { RoundModel } from './run-event.ts';
 import { isActive, type RunState } from './run-state.ts';
@@ -71,7 +72,7 @@ function neededBy(states: readonly RunState[]): {
 } {
   const told = new Set<string>();
   const kept = new Map<string, Set<string>>();
-  for (const { plan, model, members, phase } of states) {
+  for (const { plan, model, members, phase, privacy } of states) {
     // Nothing is added any more to a run that has ended.
     const own = new Set(isActive(phase) ? [model.state.digest] : []);
     const { heldOut } = plan;
@@ -83,6 +84,8 @@ function neededBy(states: readonly RunState[]): {
       if (progress.kind === 'asked')
         for (const ref of [given.parameters, given.control]) if (ref) told.add(ref.digest);
     }
+    const noiseKey = privacy && isActive(phase) ? openNoiseKey(privacy.ledger) : undefined;
+    if (noiseKey !== undefined) own.add(noiseKey.digest);
     if (phase.kind === 'aggregating' && phase.masked !== undefined) {
       own.add(phase.masked.state.digest);
       for (const { input } of phase.masked.inputs) own.add(input.digest);
@@ -97,7 +100,7 @@ function neededBy(states: readonly RunState[]): {
 
 /** Drops what no run names any more; also what a start before this one had stored and not written down. */
 export async function sweepModels(
-  { references }: Pick<ModelBlobsPorts, 'references'>,
+  { references, blobs }: ModelBlobsPorts,
   states: readonly RunState[],
   /** Runs whose log cannot be read: nobody knows what they still need. */
   aside: ReadonlyMap<string, unknown>,
@@ -114,5 +117,16 @@ export async function sweepModels(
       const dropped = isGone ? await references.drop(digest, owner) : ok(undefined);
       if (!dropped.ok) return dropped;
     }
+  for (const key of states.flatMap(usedNoiseKey)) {
+    const removed = await blobs.remove(key.digest);
+    if (!removed.ok) return removed;
+  }
   return ok(undefined);
+}
+
+/** With the key and the model that is out the sum would be there without its noise: the key is not left to be evicted some day. */
+function usedNoiseKey({ privacy, phase }: RunState): readonly BlobRef[] {
+  const last = privacy?.ledger.last?.noiseKey;
+  const isOpen = isActive(phase) && privacy && openNoiseKey(privacy.ledger) !== undefined;
+  return last === undefined || isOpen ? [] : [last];
 }

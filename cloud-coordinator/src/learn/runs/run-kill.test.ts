@@ -2,12 +2,13 @@
 // the same disks ends with the same weights.
 
 import { err, failure } from '@skerry/shared';
-import { sha256 } from '@skerry/shared/node';
+import { createSystemRandomBytes, sha256 } from '@skerry/shared/node';
 import { unwrap } from '@skerry/shared/testing';
 import { vectorBytes } from '@skerry/sync-protocol/learn';
 import { describe, expect, it } from 'vitest';
 import type { EventStore } from '../../event-log/event-store.ts';
 import { createLearnFleet } from '../../testing/learn-fleet.ts';
+import { bindChance } from '../../testing/log-bound-chance.ts';
 import { sampleRunPlan, weightsOf } from '../../testing/run-turns.ts';
 import type { RunPlanInput } from './run-plan.ts';
 import { openRuns, type RunsPorts } from './runs.ts';
@@ -39,7 +40,12 @@ function mortal(ports: RunsPorts, at: number, when: 'before' | 'after'): RunsPor
       closeOps: alive(ops.closeOps),
       quarantineOp: alive(ops.quarantineOp),
     },
-    blobs: { ...blobs, write: alive(blobs.write), finish: alive(blobs.finish) },
+    blobs: {
+      ...blobs,
+      write: alive(blobs.write),
+      finish: alive(blobs.finish),
+      remove: alive(blobs.remove),
+    },
     references: { ...references, add: alive(references.add), drop: alive(references.drop) },
     tasks: { say: alive(tasks.say), forget: alive(tasks.forget) },
   };
@@ -62,15 +68,18 @@ async function lived(
     },
   });
   await fleet.putBlob(Uint8Array.of(7));
+  /** Of one life. */
+  const ports = () => ({
+    ...fleet.ports,
+    ...bindChance(fleet.ports.store, createSystemRandomBytes()),
+  });
   const plan = sampleRunPlan({
     clients: { target: 5, min: 3, overSelect: 1.3 },
     evaluate: { everyRounds: 2, clients: 4 },
     ...more,
   });
   const start = async (ports: RunsPorts) => unwrap(await openRuns(ports));
-  const first = await start(
-    kill === undefined ? fleet.ports : mortal(fleet.ports, kill.at, kill.when),
-  );
+  const first = await start(kill === undefined ? ports() : mortal(ports(), kill.at, kill.when));
   let runs = first;
   await first.start(plan, 'me');
   let isKilled = false;
@@ -78,7 +87,7 @@ async function lived(
     const turned = await runs.turn();
     if (!turned.ok && runs === first) {
       isKilled = true;
-      runs = await start(fleet.ports);
+      runs = await start(ports());
       if (runs.get(plan.id) === undefined) await runs.start(plan, 'me');
     }
     await fleet.step();
@@ -88,15 +97,43 @@ async function lived(
   }
   const state = runs.get(plan.id);
   const records = unwrap(await runs.history(plan.id));
+  const keys = records.flatMap((event) =>
+    event.kind === 'privacy-committed' ? (event.noiseKey ?? []) : [],
+  );
+  const kept = await Promise.all(keys.map(({ digest }) => fleet.blobs.holding(digest)));
   const told = fleet.heard
     .filter(({ task }) => task.work.type !== 'end')
     .map(({ device, task }) => `${device} ${task.work.type} ${task.round}.${task.attempt}`);
-  return { state, isKilled, records, told, weights: vectorBytes(await weightsOf(fleet, state)) };
+  return {
+    state,
+    isKilled,
+    records,
+    told,
+    keys,
+    kept: kept.map(unwrap),
+    weights: vectorBytes(await weightsOf(fleet, state)),
+  };
 }
 
 describe.each<{ name: string; plan: Partial<RunPlanInput> }>([
   { name: 'fedavg', plan: { strategy: { name: 'fedavg' } } },
   { name: 'fedadam', plan: { strategy: { name: 'fedadam' } } },
+  {
+    name: 'fedavg with noise',
+    plan: {
+      clients: { target: 5, min: 1, overSelect: 1 },
+      sampling: { kind: 'poisson', share: 0.8 },
+      privacy: {
+        central: {
+          noiseMultiplier: 1,
+          samplingRate: 0.8,
+          clients: 7,
+          clip: { kind: 'fixed', norm: 1 },
+        },
+        budget: { epsilonMax: 50, delta: 1e-5 },
+      },
+    },
+  },
   {
     name: 'fedbuff',
     plan: {
@@ -106,7 +143,7 @@ describe.each<{ name: string; plan: Partial<RunPlanInput> }>([
     },
   },
 ])('a run by $name', ({ plan }) => {
-  it('[RND8] [RND15] goes on wherever it is killed, to the same weights where it waits for its rounds, and asks nobody twice', async () => {
+  it('[RND8] [RND15] [PRV17] goes on wherever it is killed, to the same weights where it waits for its rounds, and asks nobody twice', async () => {
     const whole = await lived(plan);
     expect(whole.state?.phase).toMatchObject({ kind: 'completed' });
     expect(whole.state?.history.map(({ quarantined }) => quarantined > 0)).toContain(true);
@@ -120,6 +157,7 @@ describe.each<{ name: string; plan: Partial<RunPlanInput> }>([
         if (plan.strategy?.name === 'fedbuff') expect(killed.state?.round).toBe(3);
         else expect(killed.weights).toEqual(whole.weights);
         expect(new Set(killed.told).size).toBe(killed.told.length);
+        expect(killed.kept).toEqual(killed.kept.map(() => ({ kind: 'none' })));
       }
   });
 });

@@ -5,13 +5,14 @@ import { unwrap } from '@skerry/shared/testing';
 import { audiences } from '@skerry/sync-protocol/blobs';
 import { encodeUpdate, vectorBytes } from '@skerry/sync-protocol/learn';
 import { describe, expect, it } from 'vitest';
-import { createLearnFleet, type LearnFleetOptions } from '../../testing/learn-fleet.ts';
+import type { LearnDevicesOptions } from '../../testing/learn-devices.ts';
+import { createLearnFleet } from '../../testing/learn-fleet.ts';
 import { sampleRollOut, sampleRunPlan, turnRuns, weightsOf } from '../../testing/run-turns.ts';
 import { runOwner } from './model-blobs.ts';
 import type { RunPlanInput } from './run-plan.ts';
 import { openRuns, type RunsPorts } from './runs.ts';
 
-async function begun(options: LearnFleetOptions, more: Partial<RunPlanInput> = {}) {
+async function begun(options: LearnDevicesOptions, more: Partial<RunPlanInput> = {}) {
   const fleet = createLearnFleet(options);
   const runs = unwrap(await openRuns(fleet.ports));
   unwrap(await runs.start(sampleRunPlan(more), 'me'));
