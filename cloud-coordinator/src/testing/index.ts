@@ -1,4 +1,13 @@
 export {
+  type LearnDesk,
+  type LearnDevicesOptions,
+  type LearnResult,
+  type PlayedDevices,
+  playDevices,
+} from './learn-devices.ts';
+export { learnStartMs } from './learn-fleet.ts';
+export { bindChance } from './log-bound-chance.ts';
+export {
   createMemoryAssignmentStore,
   createMemoryEventStore,
   createMemoryRolloutDisk,
@@ -13,3 +22,4 @@ export {
   type EventDatabase,
   eventStoreContract,
 } from './rollout-stores-contract.ts';
+export { sampleRunPlan } from './run-turns.ts';

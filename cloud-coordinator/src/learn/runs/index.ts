@@ -9,6 +9,7 @@ export {
   metricsSchema,
   workKinds,
 } from './run-event.ts';
-export { type RunPlan, runPlanSchema } from './run-plan.ts';
+export { type RunPlan, type RunPlanInput, runPlanSchema } from './run-plan.ts';
 export type { RoundSummary, RunState } from './run-state.ts';
-export { type LearnRuns, openRuns } from './runs.ts';
+export { type LearnRuns, openRuns, type RunsPorts } from './runs.ts';
+export type { LearnDevice } from './select-clients.ts';
