@@ -115,12 +115,12 @@ export function createCollectionHost(options: CollectionHostOptions): Collection
     digestsOf: (name, uri) => use(name, (file) => ok(file.digestsOf(uri))),
     remove: (name, uri) => use(name, (file) => file.remove(uri)),
     restore: (name, uri, version) => use(name, (file) => file.restore(uri, version)),
-    search: (name, { match, vector, count, filter }) =>
+    search: (name, { words, vector, count, filter }) =>
       use(name, (file) =>
         ok({
-          words: match === undefined ? [] : file.searchWords(match, count, filter),
+          words: words === undefined ? [] : file.searchWords(words, count, filter),
           vectors: vector === undefined ? [] : file.searchVectors(vector, count, filter),
-          revision: file.stats().revision,
+          revision: file.revision(),
         }),
       ),
     countWords: (name, ...args) => use(name, (file) => ok(file.countWords(...args))),

@@ -66,11 +66,12 @@ function leaveIndexes(statements: Statements, index: Index, document: number): v
   }
 }
 
+/** Of one whose passages are there already. */
 function enterIndexes(statements: Statements, index: Index, document: number): void {
   for (const { id, heading, text } of statements.passagesOf.all(document)) {
     statements.indexWords.run(id, heading, text);
     const halves = statements.vectorOf.get(id);
-    if (halves !== undefined) index?.add(id, vectorOf(halves));
+    if (halves !== undefined) index?.add(id, halvesOf(halves));
   }
 }
 
@@ -88,8 +89,7 @@ function put(
   }
   const version = (before[0]?.version ?? 0) + 1;
   const id = insertDocument(statements, source, version, nowMs);
-  insertPassages(statements, id, source.text, passages);
-  enterIndexes(statements, index, id);
+  insertPassages(statements, index, id, source.text, passages);
   // Beside the new one, the one that it replaces and the newest.
   const earlier = before.toSorted((a, b) => b.current - a.current || b.version - a.version);
   for (const old of earlier.slice(versionsMax - 1)) deleteVersion(statements, old.id);
@@ -118,17 +118,23 @@ function insertDocument(
   return Number(lastInsertRowid);
 }
 
+/** Into the indexes too. */
 function insertPassages(
   statements: Statements,
+  index: Index,
   document: number,
   whole: string,
   passages: readonly PreparedPassage[],
 ): void {
   for (const [ordinal, { start, end, heading, textDigest, vector }] of passages.entries()) {
     const text = whole.slice(start, end);
-    const passage = statements.insertPassage.run({ document, ordinal, start, end, heading, text });
+    const passage = statements.insertPassage.run(document, ordinal, start, end, heading, text);
+    const id = Number(passage.lastInsertRowid);
+    statements.indexWords.run(id, heading, text);
     if (vector === undefined) continue;
-    statements.insertVector.run(passage.lastInsertRowid, textDigest, bytesOf(toFloat16(vector)));
+    const halves = toFloat16(vector);
+    statements.insertVector.run(id, textDigest, bytesOf(halves));
+    index?.add(id, halves);
   }
 }
 
@@ -218,7 +224,7 @@ function prepareStatements(database: Database.Database) {
     ),
     insertPassage: database.prepare(
       `INSERT INTO passage (document, ordinal, start, "end", heading, text)
-       VALUES (@document, @ordinal, @start, @end, @heading, @text)`,
+       VALUES (?, ?, ?, ?, ?, ?)`,
     ),
     missing: database.prepare<[number, number], BarePassage>(
       `SELECT passage.id, document.title, passage.heading, passage.text ${barePassages}
@@ -260,10 +266,8 @@ function prepareStatements(database: Database.Database) {
 const bytesOf = ({ buffer, byteOffset, byteLength }: Uint16Array): Uint8Array =>
   new Uint8Array(buffer, byteOffset, byteLength);
 
-/** Of halves as they are stored; copies, since SQLite's bytes need not be aligned. */
-export const vectorOf = ({
-  buffer,
-  byteOffset,
-  byteLength,
-}: Uint8Array): Float32Array<ArrayBuffer> =>
-  fromFloat16(new Uint16Array(buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer));
+/** As they are stored; copies, since SQLite's bytes need not be aligned. */
+export const halvesOf = ({ buffer, byteOffset, byteLength }: Uint8Array): Uint16Array =>
+  new Uint16Array(buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer);
+
+const vectorOf = (bytes: Uint8Array): Float32Array<ArrayBuffer> => fromFloat16(halvesOf(bytes));

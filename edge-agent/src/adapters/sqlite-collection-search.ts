@@ -3,11 +3,18 @@
 
 import { assert, defined } from '@skerry/shared';
 import type Database from 'better-sqlite3';
-import type { CollectionFile, CollectionFilter } from '../retrieve/collection-file.ts';
+import type {
+  CollectionFile,
+  CollectionFilter,
+  CollectionStats,
+} from '../retrieve/collection-file.ts';
 import type { Ranked } from '../retrieve/fuse-ranks.ts';
-import { quoted } from '../retrieve/match-query.ts';
+import { allWords, planWords, quoted, type WordsQuery } from '../retrieve/match-query.ts';
 import type { Passage } from '../retrieve/passage.ts';
 import type { VectorIndex } from '../retrieve/vector-index.ts';
+
+/** Whose counts are kept. */
+const countedWordsMax = 10_000;
 
 interface PassageRow extends Omit<Passage, 'collection' | 'page'> {
   readonly pages: string | null;
@@ -44,9 +51,10 @@ export function createSqliteSearch(
   indexNow: () => VectorIndex | undefined,
 ): Pick<
   CollectionFile,
-  'searchWords' | 'searchVectors' | 'countWords' | 'passages' | 'textAt' | 'stats'
+  'searchWords' | 'searchVectors' | 'countWords' | 'passages' | 'textAt' | 'revision' | 'stats'
 > {
   const statements = prepareSearch(database);
+  const counts = createCounts(statements);
 
   /** Undefined: everybody may read all that there is, and all of it is asked for. */
   const narrowing = (filter: CollectionFilter): Conditions | undefined => {
@@ -62,11 +70,17 @@ export function createSqliteSearch(
   };
 
   return {
-    searchWords(match, count, filter) {
+    searchWords(words, count, filter) {
       const conditions = narrowing(filter);
-      return conditions === undefined
-        ? statements.words.all({ match, count })
-        : statements.wordsAmong.all({ match, count, ...conditions });
+      const run = ({ match, scale }: WordsQuery): readonly Ranked[] =>
+        conditions === undefined
+          ? statements.words.all({ match, scale, count })
+          : statements.wordsAmong.all({ match, scale, count, ...conditions });
+      const { passages } = counts.stats();
+      const plan = planWords(words, words.map(counts.ofWord), { passages, wanted: count });
+      const found = run(plan);
+      // Of what the reader may not read, or what has several of the words, there were fewer than counted.
+      return plan.isPartial && found.length < count ? run(allWords(words)) : found;
     },
     searchVectors(query, count, filter) {
       const index = indexNow();
@@ -77,13 +91,13 @@ export function createSqliteSearch(
     },
     countWords(words, filter) {
       const conditions = narrowing(filter);
+      if (conditions === undefined)
+        return { counts: words.map(counts.ofWord), passages: counts.stats().passages };
       const count = (word: string): number | undefined =>
-        conditions === undefined
-          ? statements.countWord.get(quoted(word))
-          : statements.countWordAmong.get({ match: quoted(word), ...conditions });
+        statements.countWordAmong.get({ match: quoted(word), ...conditions });
       return {
         counts: words.map((word) => count(word) ?? 0),
-        passages: defined(statements.countAmong.get(conditionsOf(filter)), 'a count'),
+        passages: defined(statements.countAmong.get(conditions), 'a count'),
       };
     },
     passages(ids, filter) {
@@ -102,19 +116,48 @@ export function createSqliteSearch(
       const { digest, version, id: passage } = first;
       return text.length === end - start ? { digest, version, passage, text } : undefined;
     },
-    stats: () => defined(statements.stats.get(), 'counts'),
+    revision: counts.revision,
+    stats: counts.stats,
+  };
+}
+
+/** Counted once in each state of the collection: to count takes as long as to search. */
+function createCounts(statements: ReturnType<typeof prepareSearch>) {
+  let stats: CollectionStats | undefined;
+  let words = new Map<string, number>();
+  const revision = (): number => defined(statements.revision.get(), 'a revision');
+  const statsNow = (): CollectionStats => {
+    if (stats?.revision === revision()) return stats;
+    words = new Map();
+    stats = defined(statements.stats.get(), 'counts');
+    return stats;
+  };
+  return {
+    revision,
+    stats: statsNow,
+    /** Passages that have it in some form. */
+    ofWord(word: string): number {
+      statsNow();
+      const known = words.get(word);
+      if (known !== undefined) return known;
+      const count = statements.countWord.get(quoted(word)) ?? 0;
+      if (words.size < countedWordsMax) words.set(word, count);
+      return count;
+    },
   };
 }
 
 function prepareSearch(database: Database.Database) {
-  // `rank` is BM25 with the weights that the table was made with: the order is the score's.
+  // Headings count twice. Ordered by the function, and not by the column `rank`: SQLite keeps only as many as are asked for,
+  // where FTS5 sorts all of them.
+  const bm25 = 'bm25(word, 2.0, 1.0)';
   const words = (among: string) =>
-    `SELECT word.rowid AS id, -word.rank AS score FROM word ${among === '' ? '' : 'JOIN passage ON passage.id = word.rowid JOIN document ON document.id = passage.document'}
-     WHERE word MATCH @match ${among} ORDER BY word.rank LIMIT @count`;
+    `SELECT word.rowid AS id, -@scale * ${bm25} AS score FROM word ${among === '' ? '' : 'JOIN passage ON passage.id = word.rowid JOIN document ON document.id = passage.document'}
+     WHERE word MATCH @match ${among} ORDER BY ${bm25} LIMIT @count`;
   const passages = `SELECT passage.id, passage.ordinal, passage.start, passage."end", passage.heading, passage.text,
       document.uri, document.title, document.digest, document.version, document.trust, document.pages
     FROM passage JOIN document ON document.id = passage.document`;
-  type Match = { readonly match: string; readonly count: number };
+  type Match = { readonly match: string; readonly scale: number; readonly count: number };
   return {
     words: database.prepare<[Match], Ranked>(words('')),
     wordsAmong: database.prepare<[Match & Conditions], Ranked>(words(`AND ${mayRead}`)),
@@ -152,7 +195,8 @@ function prepareSearch(database: Database.Database) {
       `${passages} WHERE document.uri = ? AND document.current = 1 AND passage.start < ? AND passage."end" > ?
        ORDER BY ordinal`,
     ),
-    stats: database.prepare<[], ReturnType<CollectionFile['stats']>>(
+    revision: database.prepare<[], number>('SELECT revision FROM about').pluck(),
+    stats: database.prepare<[], CollectionStats>(
       `SELECT (SELECT count(*) FROM document WHERE current = 1) AS documents,
         (SELECT count(*) FROM passage JOIN document ON document.id = passage.document WHERE current = 1) AS passages,
         (SELECT count(*) FROM vector) AS vectors, (SELECT embedder FROM about) AS embedder,

@@ -9,6 +9,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createRandom } from '@skerry/shared';
 import { unwrap } from '@skerry/shared/testing';
 import Database from 'better-sqlite3';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -115,12 +116,60 @@ describe('a collection’s words', () => {
     unwrap(await putText(file, 'text', `anchor ${filler}`));
     unwrap(await putText(file, 'heading', `${filler} at all`, { heading: 'anchor' }));
     for (let i = 0; i < 9; i++) unwrap(await putText(file, `${i}`, filler));
-    const found = file.searchWords('"anchor"', 9, everybody);
+    const found = file.searchWords(['anchor'], 9, everybody);
     expect(found.map(({ score }) => score)).toEqual(
       found.map(({ score }) => score).toSorted((a, b) => b - a),
     );
-    const [best] = file.searchWords('"anchor"', 1, everybody);
+    const [best] = file.searchWords(['anchor'], 1, everybody);
     expect(file.passages([best?.id ?? 0], everybody)).toMatchObject([{ uri: 'heading' }]);
+  });
+});
+
+describe('a question of frequent words', () => {
+  const putMany = (
+    file: CollectionFile,
+    uri: string,
+    texts: readonly string[],
+    readers?: string[],
+  ) => {
+    let start = 0;
+    const passages = texts.map((text) => {
+      const span = { start, end: start + text.length, heading: '', textDigest: text };
+      start = span.end;
+      return span;
+    });
+    const terms = { title: uri, digest: uri, trust: 1, ...(readers && { readers }) };
+    return unwrap(file.put({ source: { uri, text: texts.join(''), ...terms }, passages }, 0));
+  };
+
+  it('[LIB33] is ranked by BM25 of all its words, though not all that has one is looked at', () => {
+    const file = createFile().open({ embedder: undefined });
+    const words = ['gasket', 'water', 'oil', 'air', 'fuel', 'steam', 'ice'];
+    const random = createRandom(1);
+    const text = () => words.filter((_, i) => random.next() < (i === 0 ? 0.1 : 0.4)).join(' ');
+    putMany(
+      file,
+      'many',
+      Array.from({ length: 3_000 }, () => `${text()} ${'filler '.repeat(9 * random.next())}`),
+    );
+    const exact = file.searchWords(words, 3_000, everybody);
+    const found = file.searchWords(words, 9, everybody);
+    expect(exact.length).toBeGreaterThan(2_800);
+    expect(found.map(({ score }) => score)).toEqual(
+      exact.slice(0, 9).map(({ score }) => expect.closeTo(score, 6)),
+    );
+    expect(found.some(({ score }, i) => score < (found[i + 1]?.score ?? 0))).toBe(false);
+  });
+
+  it('[LIB33] is of all passages for a reader who may not read those with the rarer words', () => {
+    const file = createFile().open({ embedder: undefined });
+    const texts = (word: string, length: number) =>
+      Array.from({ length }, (_, i) => `${word} number${i}`);
+    putMany(file, 'crew.md', texts('gasket', 40), ['crew']);
+    putMany(file, 'all.md', texts('water', 60));
+    const asked = ['gasket', 'water'];
+    expect(file.searchWords(asked, 3, everybody)).toHaveLength(3);
+    expect(file.searchWords(asked, 3, { principals: ['crew'] })[0]?.id).toBeLessThanOrEqual(40);
   });
 });
 

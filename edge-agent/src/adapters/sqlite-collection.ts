@@ -10,7 +10,7 @@ import * as sqliteVec from 'sqlite-vec';
 import type { CollectionFile } from '../retrieve/collection-file.ts';
 import { createMemoryIndex } from '../retrieve/memory-index.ts';
 import type { VectorIndex } from '../retrieve/vector-index.ts';
-import { createSqliteDocuments, vectorOf } from './sqlite-collection-documents.ts';
+import { createSqliteDocuments, halvesOf } from './sqlite-collection-documents.ts';
 import { createSqliteSearch } from './sqlite-collection-search.ts';
 import { truncateLog } from './sqlite-database.ts';
 import { createSqliteVecIndex, dropSqliteVecIndex } from './sqlite-vec-index.ts';
@@ -197,7 +197,7 @@ function openIndex(
         : createSqliteVecIndex(database, dimensions);
     if (index.size > 0) return index;
     for (let rows = page.all(0); rows.length > 0; ) {
-      for (const { id, halves } of rows) index.add(id, vectorOf(halves));
+      for (const { id, halves } of rows) index.add(id, halvesOf(halves));
       rows = page.all(defined(rows.at(-1), 'the last row').id);
     }
     return index;

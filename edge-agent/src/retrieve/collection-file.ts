@@ -103,8 +103,8 @@ export interface CollectionFile {
   remove(uri: string): Result<number>;
   /** An earlier version, found again; undefined where there is none. */
   restore(uri: string, version: number): Result<DocumentRecord | undefined>;
-  /** By BM25, best first. @param match an FTS5 expression */
-  searchWords(match: string, count: number, filter: CollectionFilter): readonly Ranked[];
+  /** Of passages that have any of the words: by BM25, best first. */
+  searchWords(words: readonly string[], count: number, filter: CollectionFilter): readonly Ranked[];
   /** By cosine, best first. */
   searchVectors(query: Float32Array, count: number, filter: CollectionFilter): readonly Ranked[];
   countWords(words: readonly string[], filter: CollectionFilter): WordCounts;
@@ -112,6 +112,8 @@ export interface CollectionFile {
   passages(ids: readonly number[], filter: CollectionFilter): readonly Passage[];
   /** What stands there in the document as it is now; undefined where it has no such place. */
   textAt(uri: string, start: number, end: number): TextAt | undefined;
+  /** As in the stats. */
+  revision(): number;
   stats(): CollectionStats;
   close(): void;
 }

@@ -15,8 +15,8 @@ import type { Ranked } from './fuse-ranks.ts';
 import type { Passage } from './passage.ts';
 
 export interface LegsRequest {
-  /** An FTS5 expression; absent: no words are searched. */
-  readonly match: string | undefined;
+  /** Absent: none are searched. */
+  readonly words: readonly string[] | undefined;
   readonly vector: Float32Array | undefined;
   readonly count: number;
   readonly filter: CollectionFilter;

@@ -13,7 +13,8 @@ for (let bits = 0; bits < decoded.length; bits++) {
 export function toFloat16(vector: Float32Array): Uint16Array<ArrayBuffer> {
   const bits = new Uint32Array(new Float32Array(vector).buffer);
   const halves = new Uint16Array(vector.length);
-  for (const [i, value] of bits.entries()) {
+  for (let i = 0; i < bits.length; i++) {
+    const value = bits[i] as number;
     const sign = (value >>> 16) & 0x8000;
     const exponent = ((value >>> 23) & 0xff) - 112;
     const fraction = value & 0x7fffff;
@@ -39,5 +40,8 @@ export function dotFloat16(query: Float32Array, halves: Uint16Array, at: number)
   return sum;
 }
 
-export const fromFloat16 = (halves: Uint16Array): Float32Array<ArrayBuffer> =>
-  Float32Array.from(halves, (bits) => decoded[bits] as number);
+export function fromFloat16(halves: Uint16Array): Float32Array<ArrayBuffer> {
+  const vector = new Float32Array(halves.length);
+  for (let i = 0; i < halves.length; i++) vector[i] = decoded[halves[i] as number] as number;
+  return vector;
+}

@@ -2,5 +2,4 @@ export { createDirectCollections } from '../adapters/collections-over.ts';
 export { askLibrary } from './ask.ts';
 export { fuseRanks } from './fuse-ranks.ts';
 export { createLibrary, type Library } from './library.ts';
-export { matchQuery } from './match-query.ts';
 export type { TextEmbedder } from './text-embedder.ts';

@@ -5,7 +5,7 @@ import { type Clock, err, failure, type Log, ok, type Result } from '@skerry/sha
 import type { CollectionFilter, DocumentRecord } from './collection-file.ts';
 import type { Collections, CollectionThread, LegsRequest } from './collections.ts';
 import { fuseRanks, type Leg, type Ranked } from './fuse-ranks.ts';
-import { matchQuery } from './match-query.ts';
+import { queryWordsOf } from './match-query.ts';
 import type { Passage, Reader, SearchFilter, SourceDocument } from './passage.ts';
 import { preparePassages } from './prepare-passages.ts';
 import type { TextEmbedder } from './text-embedder.ts';
@@ -109,8 +109,8 @@ export function createLibrary(ports: LibraryPorts): Library {
     },
 
     async search({ collections: names, text, count, reader, mode = 'hybrid', filter: narrowing }) {
-      const match = matchQuery(text);
-      if (match === undefined) return err(failure('invalid_argument', 'a question without words'));
+      const words = queryWordsOf(text);
+      if (words.length === 0) return err(failure('invalid_argument', 'a question without words'));
       const { embedder } = ports;
       let vector: Float32Array<ArrayBuffer> | undefined;
       if (mode !== 'words' && embedder !== undefined) {
@@ -123,7 +123,7 @@ export function createLibrary(ports: LibraryPorts): Library {
       if (mode === 'vectors' && vector === undefined)
         return err(failure('unavailable', 'this device has no embedder'));
       const filter: CollectionFilter = { principals: reader.principals, ...narrowing };
-      const asked = { match: mode === 'vectors' ? undefined : match, vector, filter };
+      const asked = { words: mode === 'vectors' ? undefined : words, vector, filter };
       const legs = await gatherLegs(collections, names, { ...asked, count: legCount });
       if (!legs.ok) return legs;
       const ranked = await rankPassages(legs.value, count, filter);

@@ -5,7 +5,6 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { createSqliteVecIndex } from '../adapters/sqlite-vec-index.ts';
 import { fromFloat16, toFloat16 } from './float16.ts';
 import { createMemoryIndex } from './memory-index.ts';
-import type { VectorIndex } from './vector-index.ts';
 
 const dimensions = 256;
 const normal = (vector: Float32Array): Float32Array => {
@@ -18,27 +17,30 @@ const dot = (a: Float32Array, b: Float32Array): number =>
   a.reduce((sum, value, d) => sum + value * (b[d] as number), 0);
 
 /** The halves are the collection's table, which every engine's rows are written beside. */
-function openSqliteVec() {
+function openSqliteVec(options?: { readonly memoryBytesMax: number }) {
   const database = new Database(':memory:');
   onTestFinished(() => void database.close());
   sqliteVec.load(database);
   database.exec('CREATE TABLE vector (passage INTEGER PRIMARY KEY, halves BLOB)');
   const insert = database.prepare('INSERT OR REPLACE INTO vector VALUES (?, ?)');
-  const index = createSqliteVecIndex(database, dimensions);
-  const add: VectorIndex['add'] = (id, vector) => {
-    insert.run(id, new Uint8Array(toFloat16(vector).buffer));
-    index.add(id, vector);
+  const index = createSqliteVecIndex(database, dimensions, options);
+  const add = (id: number, vector: Float32Array) => {
+    const halves = toFloat16(vector);
+    insert.run(id, new Uint8Array(halves.buffer));
+    index.add(id, halves);
   };
   return { ...index, add, size: () => index.size };
 }
 
 function openMemory() {
   const index = createMemoryIndex(dimensions);
-  return { ...index, size: () => index.size };
+  const add = (id: number, vector: Float32Array) => index.add(id, toFloat16(vector));
+  return { ...index, add, size: () => index.size };
 }
 
 describe.each([
-  ['sqlite-vec', openSqliteVec],
+  ['sqlite-vec', () => openSqliteVec()],
+  ['sqlite-vec without memory', () => openSqliteVec({ memoryBytesMax: 0 })],
   ['memory', openMemory],
 ])('%s', (_, open) => {
   it('[LIB2] finds the nearest of many, in the order of their cosines', () => {
@@ -82,6 +84,25 @@ describe.each([
     expect(among.sort()).toEqual([1, 3, 5]);
     expect(index.search(vectors[7] as Float32Array, 10, new Set())).toEqual([]);
   });
+});
+
+it('[LIB32] are found the same, whether their bits are in memory or in the file', () => {
+  const random = createRandom(4);
+  const vectors = Array.from({ length: 300 }, () => unit(random));
+  const asked = Array.from({ length: 9 }, () => unit(random));
+  const found = [openSqliteVec(), openSqliteVec({ memoryBytesMax: 0 }), openMemory()].map(
+    (index) => {
+      for (const [id, vector] of vectors.entries()) index.add(id, vector);
+      // While it is searched already.
+      const before = index.search(asked[0] as Float32Array, 3);
+      index.remove(before[0]?.id as number);
+      index.add(1_000, vectors[before[0]?.id as number] as Float32Array);
+      return asked.map((query) => index.search(query, 3));
+    },
+  );
+  expect(found[0]).toEqual(found[1]);
+  expect(found[0]).toEqual(found[2]);
+  expect(found[0]?.[0]?.[0]?.id).toBe(1_000);
 });
 
 describe('half precision', () => {

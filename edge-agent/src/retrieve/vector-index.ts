@@ -6,8 +6,8 @@ import type { Ranked } from './fuse-ranks.ts';
 export interface VectorIndex {
   readonly engine: 'sqlite-vec' | 'memory';
   readonly size: number;
-  /** In the transaction of whoever writes the passage. */
-  add(id: number, vector: Float32Array): void;
+  /** In the transaction of whoever writes the passage. @param halves of a vector of length 1 */
+  add(id: number, halves: Uint16Array): void;
   remove(id: number): void;
   /**
    * Best first, by cosine.
@@ -23,10 +23,23 @@ const candidatesEach = 1.25;
 export const candidatesFor = (count: number): number =>
   Math.max(candidatesMin, Math.ceil(count * candidatesEach));
 
+export const bestFirst = (scored: readonly Ranked[], count: number): readonly Ranked[] =>
+  scored.toSorted((a, b) => b.score - a.score || a.id - b.id).slice(0, count);
+
 /** One bit a dimension: whether it is above 0; the first dimension is the lowest bit of the first byte. */
 export function signBits(vector: Float32Array): Uint8Array<ArrayBuffer> {
   const bits = new Uint8Array(Math.ceil(vector.length / 8));
-  for (const [d, value] of vector.entries())
-    if (value > 0) bits[d >> 3] = (bits[d >> 3] as number) | (1 << (d & 7));
+  for (let d = 0; d < vector.length; d++)
+    if ((vector[d] as number) > 0) bits[d >> 3] = (bits[d >> 3] as number) | (1 << (d & 7));
+  return bits;
+}
+
+/** Of halves: above 0 is what is not 0 and has no sign. */
+export function signBitsOf(halves: Uint16Array): Uint8Array<ArrayBuffer> {
+  const bits = new Uint8Array(Math.ceil(halves.length / 8));
+  for (let d = 0; d < halves.length; d++) {
+    const half = halves[d] as number;
+    if (half !== 0 && half < 0x8000) bits[d >> 3] = (bits[d >> 3] as number) | (1 << (d & 7));
+  }
   return bits;
 }
