@@ -145,9 +145,9 @@ function putVectors(
 ): number {
   const bare = vectors.filter(({ passage }) => statements.isBare.get(passage) === 1);
   for (const { passage, textDigest, vector } of bare) {
-    const halves = bytesOf(toFloat16(vector));
-    statements.insertVector.run(passage, textDigest, halves);
-    index?.add(passage, vectorOf(halves));
+    const halves = toFloat16(vector);
+    statements.insertVector.run(passage, textDigest, bytesOf(halves));
+    index?.add(passage, halves);
   }
   if (bare.length > 0) statements.bump.run();
   return bare.length;
