@@ -33,12 +33,8 @@ import { startWebhook, type WebhookCursor } from './infer/webhook.ts';
 import type { LearningPorts } from './learn/learn-ports.ts';
 import { openLearningOf } from './learn/open-learning.ts';
 import { createTally } from './observe/tally.ts';
-import type { VectorFilling } from './retrieve/fill-vectors.ts';
-import { forgetQuestions } from './retrieve/forget-questions.ts';
 import { createLateQuestions } from './retrieve/late-questions.ts';
-import type { Library } from './retrieve/library.ts';
-import type { QuestionStore } from './retrieve/question-store.ts';
-import type { ReadInThread } from './retrieve/read/reading.ts';
+import { type LibraryPorts, openServedLibrary } from './retrieve/served-library.ts';
 import type { BudgetStore } from './route/budgets.ts';
 import type { LearnedStore } from './route/look-alikes.ts';
 import { openRouting } from './route/open-routing.ts';
@@ -83,13 +79,7 @@ export interface AgentPorts {
     ) => Promise<Result<void>>;
   };
   /** Documents, answers from them, and what was asked about them. */
-  readonly library?: {
-    readonly library: Library;
-    readonly questions: QuestionStore;
-    readonly readInThread: ReadInThread;
-    /** Where vectors are made elsewhere. */
-    readonly filling?: Pick<VectorFilling, 'state'> | undefined;
-  };
+  readonly library?: LibraryPorts;
   /** Who answers texts. */
   readonly text?: Pick<DeviceTextPorts, 'sources' | 'trusted'>;
   /** Without them the models stay what the configuration says. */
@@ -309,6 +299,9 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
       return relaying;
     }
   }
+  const library =
+    ports.library &&
+    openServedLibrary(config.librarySources, ports.library, { digestOf: sha256, clock, log });
   const app = createApp({
     openInference: createRestHandler(server, config.bodyBytesMax),
     text: serveText(config, {
@@ -320,14 +313,7 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
       log,
       onAnswer: ({ source, degraded }) => tally.textAnswered(source, degraded),
     }),
-    ...(ports.library && {
-      collections: {
-        ...ports.library,
-        quoting: [forgetQuestions(ports.library.questions)],
-        digestOf: sha256,
-        nowMs: clock.nowMs,
-      },
-    }),
+    ...(library && { collections: library }),
     bundles: live.bundles,
     labelsOf: live.labelsOf,
     models,
@@ -363,6 +349,7 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
     async close() {
       session.close();
       updates?.close();
+      await library?.taking?.close();
       await learning?.close();
       await webhook?.close();
       await documents.close();

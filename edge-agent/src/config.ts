@@ -13,6 +13,7 @@ import {
 } from '@skerry/shared';
 import { logLevelSchema } from '@skerry/shared/node';
 import { z } from 'zod';
+import { librarySourcesSchema } from './retrieve/sources/source-config.ts';
 import { policies } from './route/decide.ts';
 
 /** Of a budget for one hour; 0: there is none. */
@@ -254,6 +255,12 @@ export const agentConfigSchema = z.object({
     .describe(
       'folder of an embedder (npm run models -- embedder), or coordinator: its embedder, while there is a link; absent: words are searched',
     ),
+  // A source may hold a password.
+  librarySources: secret(
+    librarySourcesSchema.describe(
+      'what the library takes in by itself, as JSON: kind, name, collection, trust, readers, and of a folder its path',
+    ),
+  ),
   libraryEngine: z
     .enum(['sqlite-vec', 'memory'])
     .default('sqlite-vec')

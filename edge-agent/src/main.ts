@@ -43,8 +43,10 @@ import { createSqliteDocumentStore } from './adapters/sqlite-document-store.ts';
 import { createSqliteEscalationStore } from './adapters/sqlite-escalation-store.ts';
 import { createSqliteQuestionStore } from './adapters/sqlite-question-store.ts';
 import { createSqliteRouteStore } from './adapters/sqlite-route-store.ts';
+import { createSqliteSourceStore } from './adapters/sqlite-source-store.ts';
 import { createSqliteWebhookCursor } from './adapters/sqlite-webhook-cursor.ts';
 import { createSysfsPower } from './adapters/sysfs-power.ts';
+import { createWatchedFolder } from './adapters/watched-folder.ts';
 import { createWebhookClient } from './adapters/webhook-client.ts';
 import { createAgent } from './agent.ts';
 import { type AgentConfig, agentConfigSchema } from './config.ts';
@@ -155,6 +157,10 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
       ...library.value,
       questions: createSqliteQuestionStore(database.value, config),
       readInThread: createReadingThreads(),
+      sources: {
+        store: createSqliteSourceStore(database.value),
+        openFolder: (source) => createWatchedFolder(source.folder, source),
+      },
     },
     residency: createResidency(memoryBytesMax),
     store: store.value,

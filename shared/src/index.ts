@@ -39,6 +39,7 @@ export {
   tensorRankMax,
 } from './limits.ts';
 export { type Log, type LogFields, silentLog } from './log.ts';
+export { orItsJson } from './or-its-json.ts';
 export { parseJson } from './parse-json.ts';
 export { createRandom, type Random, randomFrom, shuffle } from './random.ts';
 export { collect, err, ok, type Result } from './result.ts';

@@ -1,8 +1,8 @@
 // How models are served: for all of them, and for one by its name. The same words in both places.
 
-import { countSchema, nameSchema } from '@skerry/shared';
+import { countSchema, nameSchema, orItsJson } from '@skerry/shared';
 import { z } from 'zod';
-import { orItsJson } from '../or-its-json.ts';
+
 import type { HostLimits } from './hosted-model.ts';
 
 const hourMs = 3_600_000;

@@ -244,6 +244,23 @@ const migrations = [
      run TEXT PRIMARY KEY,
      round INTEGER NOT NULL
    );`,
+  `CREATE TABLE source_entry (
+     source TEXT NOT NULL,
+     key TEXT NOT NULL,
+     collection TEXT NOT NULL,
+     uri TEXT NOT NULL,
+     stamp TEXT NOT NULL,
+     digest TEXT,
+     terms TEXT NOT NULL,
+     reason TEXT,
+     at_ms REAL NOT NULL,
+     PRIMARY KEY (source, key)
+   );
+   CREATE INDEX source_entry_refused ON source_entry (source, at_ms) WHERE reason IS NOT NULL;
+   CREATE TABLE source_cursor (
+     source TEXT PRIMARY KEY,
+     cursor TEXT NOT NULL
+   );`,
 ];
 
 /** `path` may be ':memory:'. Fails with `storage_failed`, also for a file that a newer agent has written. */

@@ -16,6 +16,7 @@ import type { VectorFilling } from '../retrieve/fill-vectors.ts';
 import type { Library } from '../retrieve/library.ts';
 import { readDocument } from '../retrieve/read/read-document.ts';
 import { documentBytesMax, type ReadInThread } from '../retrieve/read/reading.ts';
+import type { Sources } from '../retrieve/sources/open-sources.ts';
 import { boundBody } from './bound-body.ts';
 import { refuse } from './refuse.ts';
 
@@ -25,6 +26,8 @@ export interface CollectionRoutes {
   readonly readInThread: ReadInThread;
   /** Where vectors are made elsewhere: how that stands is told with the collections. */
   readonly filling?: Pick<VectorFilling, 'state'> | undefined;
+  /** What takes in by itself. */
+  readonly taking?: Pick<Sources, 'describe'> | undefined;
   /** What quotes documents, and goes with them. */
   readonly quoting: readonly QuotingStore[];
   readonly nowMs: () => number;
@@ -61,6 +64,7 @@ export function collectionRoutes({
   readInThread,
   quoting,
   filling,
+  taking,
   nowMs,
 }: CollectionRoutes): Hono {
   const app = new Hono();
@@ -108,6 +112,8 @@ export function collectionRoutes({
       ...(filling && { coordinatorEmbedder: filling.state() }),
     });
   });
+
+  app.get('/sources', (c) => c.json({ sources: taking?.describe() ?? [] }));
 
   app.get('/collections/:name/documents', async (c) => {
     const thread = await openNamed(library, c);

@@ -1,8 +1,8 @@
 // The configuration of upstreams: a list in the file, or its JSON in a flag.
 
-import { nameSchema } from '@skerry/shared';
+import { nameSchema, orItsJson } from '@skerry/shared';
 import { z } from 'zod';
-import { orItsJson } from '../../or-its-json.ts';
+
 import { embeddedTier } from './embedded-upstream.ts';
 
 const urlSchema = z.url({ protocol: /^https?$/ });

@@ -1,0 +1,42 @@
+// The library with all that keeps words of it, and what takes documents in by itself: as the routes show it.
+
+import type { Clock, Log } from '@skerry/shared';
+import type { QuotingStore } from './erase-document.ts';
+import type { VectorFilling } from './fill-vectors.ts';
+import { forgetQuestions } from './forget-questions.ts';
+import type { Library } from './library.ts';
+import type { QuestionStore } from './question-store.ts';
+import type { ReadInThread } from './read/reading.ts';
+import { openSources, type SourceAdapters, type Sources } from './sources/open-sources.ts';
+import type { LibrarySource } from './sources/source-config.ts';
+
+export interface LibraryPorts {
+  readonly library: Library;
+  readonly questions: QuestionStore;
+  readonly readInThread: ReadInThread;
+  /** Where vectors are made elsewhere. */
+  readonly filling?: Pick<VectorFilling, 'state'> | undefined;
+  readonly sources?: SourceAdapters;
+}
+
+export interface ServedLibrary extends Omit<LibraryPorts, 'questions' | 'sources'> {
+  readonly quoting: readonly QuotingStore[];
+  readonly digestOf: (bytes: Uint8Array) => string;
+  readonly nowMs: () => number;
+  readonly taking: Sources | undefined;
+}
+
+export function openServedLibrary(
+  librarySources: readonly LibrarySource[],
+  { questions, sources, ...rest }: LibraryPorts,
+  ports: {
+    readonly digestOf: (bytes: Uint8Array) => string;
+    readonly clock: Clock;
+    readonly log: Log;
+  },
+): ServedLibrary {
+  const { digestOf, clock } = ports;
+  const quoting = [forgetQuestions(questions)];
+  const taking = sources && openSources(librarySources, sources, { ...rest, ...ports, quoting });
+  return { ...rest, quoting, digestOf, nowMs: clock.nowMs, taking };
+}

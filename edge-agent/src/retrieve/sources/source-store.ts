@@ -1,0 +1,31 @@
+// What a source has brought, thing by thing: what was taken in, and what was refused and why. So nothing is read twice that
+// has not changed, and what was refused is not tried again until it has.
+
+import type { Result } from '@skerry/shared';
+
+export interface SourceEntry {
+  readonly source: string;
+  /** Names the thing in its source: a path, a key. */
+  readonly key: string;
+  readonly collection: string;
+  readonly uri: string;
+  /** Of the thing as it was seen: where it is the same nothing has changed. */
+  readonly stamp: string;
+  /** Of its bytes; null where they were never read. */
+  readonly digest: string | null;
+  /** Of what is said of it: trust, readers, collection. */
+  readonly terms: string;
+  /** Why it was refused; null: it is in its collection. */
+  readonly reason: string | null;
+  readonly atMs: number;
+}
+
+export interface SourceStore {
+  entries(source: string): readonly SourceEntry[];
+  find(source: string, key: string): SourceEntry | undefined;
+  put(entry: SourceEntry): Result<void>;
+  remove(source: string, key: string): Result<void>;
+  /** The newest, so many. */
+  refused(source: string, count: number): readonly SourceEntry[];
+  counts(source: string): { readonly taken: number; readonly refused: number };
+}
