@@ -2,6 +2,7 @@
 
 import { digestSchema, nameSchema } from '@skerry/shared';
 import { blobRefSchema } from '@skerry/sync-protocol/blobs';
+import { layoutSize } from '@skerry/sync-protocol/learn';
 import { z } from 'zod';
 import { stateOf } from '../learn/privacy/index.ts';
 import {
@@ -70,6 +71,7 @@ export const roundSchema = z.object({
 });
 
 export const runViewSchema = runSummarySchema.extend({
+  learns: z.string().describe('what of the model is trained'),
   clients: z.record(z.string(), countSchema).describe('who is asked now, by what came of it'),
   candidate: z
     .object({
@@ -121,12 +123,21 @@ export function runSummaryOf(state: RunState, reasons: readonly string[]): RunSu
 }
 
 export const runDetailsOf = (state: RunState): Omit<RunView, keyof RunSummary> => ({
+  learns: learnedPart(state.learn),
   clients: { ...countsOf(state) },
   ...privacyOf(state),
   ...(state.candidate === undefined ? {} : { candidate: state.candidate }),
   parameters: state.model.parameters,
   latest: state.history.slice(-roundsShownMax).map(roundOf),
 });
+
+function learnedPart({ network, trains, layout }: RunState['learn']): string {
+  const what =
+    network.kind === 'named'
+      ? `network ${network.name}`
+      : `${trains === 'head' ? 'the head' : 'all'} of the ${network.variant} graph on devices`;
+  return `${what}, ${layoutSize(layout)} numbers`;
+}
 
 function privacyOf({ privacy }: RunState): Pick<RunView, 'privacy'> {
   if (privacy === undefined) return {};

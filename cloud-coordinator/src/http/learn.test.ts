@@ -140,7 +140,7 @@ describe('skerry learn', () => {
     });
     const started = unwrap(await skerry('learn', 'start', planFile(plan)));
     expect(started.text).toMatch(
-      /run-1: digits from 1\.0\.0, fedavg\n·{30} 0 of 2 rounds, selecting/,
+      /run-1: digits from 1\.0\.0, fedavg, network point, 8 numbers\n·{30} 0 of 2 rounds, selecting/,
     );
     expect(unwrap(await skerry('learn', 'why', 'run-1')).text).toMatch(
       /round 1 of 2: waits for devices to train: 4 may be asked/,

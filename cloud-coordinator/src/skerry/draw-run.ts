@@ -19,12 +19,13 @@ export function drawRuns(runs: readonly RunSummary[]): string {
 }
 
 export function drawRun(view: RunView): string {
-  const { id, model, base, strategy, round, rounds, phase, reasons, latest, clients } = view;
+  const { id, model, base, strategy, learns, round, rounds, phase, reasons, latest, clients } =
+    view;
   const done = Math.round((round / rounds) * barWidth);
   const bar = `${'█'.repeat(done)}${'·'.repeat(barWidth - done)}`;
   const asked = Object.entries(clients).map(([kind, count]) => `${count} ${kind}`);
   return [
-    `${id}: ${model} from ${base.version}, ${strategy}`,
+    `${id}: ${model} from ${base.version}, ${strategy}, ${learns}`,
     `${bar} ${round} of ${rounds} rounds, ${phase.kind}`,
     ...reasons,
     ...(asked.length === 0 ? [] : [`devices: ${asked.join(', ')}`]),

@@ -2,12 +2,18 @@ import { join } from 'node:path';
 import { deviceExitOf } from '@skerry/models';
 import { readBundle, zooDirectory } from '@skerry/models/node';
 import { knownNetworks, openGraphTrainer, parametersOf, readMnist } from '@skerry/models/training';
-import { defined } from '@skerry/shared';
+import { assert, defined } from '@skerry/shared';
 import { unwrap } from '@skerry/shared/testing';
-import { type LearnPlan, layoutSize, parameterLayoutSchema } from '@skerry/sync-protocol/learn';
+import {
+  type LearnPlan,
+  layoutSize,
+  parameterLayoutSchema,
+  tensorsOf,
+} from '@skerry/sync-protocol/learn';
 import { sampleLearnPlan } from '@skerry/sync-protocol/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Examples } from '../learn/examples.ts';
+import { runClient } from '../learn/run-client.ts';
 import { createLocalTrainer, localNetworks } from './local-trainer.ts';
 
 const layout = {
@@ -95,6 +101,43 @@ describe('the graph that runs on the device', () => {
       const after = unwrap(await trainer.evaluate({ plan: ofGraph, parameters: trained }, own));
       expect(before.accuracy).toBeLessThan(0.7);
       expect(after.accuracy).toBeGreaterThan(before.accuracy + 0.2);
+    },
+  );
+
+  it.each([
+    ['all', /^edge\.head/],
+    ['head', /^edge\.head\.3/],
+  ] as const)(
+    '[LEA7] may have tensors that stay on the device: %s, but for %s',
+    async (trains, own) => {
+      const { trainer, plan: ofGraph, parameters } = await open(trains);
+      const personal = ofGraph.layout.tensors.flatMap(({ name }) => (own.test(name) ? [name] : []));
+      const seenHere = await seen();
+      const ask = async (type: 'train' | 'evaluate', state: ReadonlyMap<string, Uint8Array>) => {
+        const message = {
+          type,
+          run: 'run',
+          round: 1,
+          attempt: 1,
+          plan: { ...ofGraph, personal },
+          parameters,
+        };
+        const held = { train: seenHere, heldOut: seenHere };
+        const work = { message, examples: held, facts: {}, state, seed: 1 };
+        const mods = { secretBytes: { fill() {} } };
+        const done = await runClient(work, { trainer, mods }, new AbortController().signal);
+        return unwrap(done);
+      };
+      const trained = await ask('train', new Map());
+      assert(trained.reply.type === 'trained', 'it has trained');
+      const sent = unwrap(tensorsOf(ofGraph.layout, Float32Array.from(trained.reply.delta)));
+      for (const [name, values] of sent)
+        expect(values.every((value) => value === 0)).toBe(personal.includes(name));
+      // What came, and with what it keeps of its own.
+      const without = await ask('evaluate', new Map());
+      const with_ = await ask('evaluate', trained.state);
+      assert(without.reply.type === 'evaluated' && with_.reply.type === 'evaluated', 'both are');
+      expect(with_.reply.metrics['loss']).not.toBeCloseTo(without.reply.metrics['loss'] ?? 0, 2);
     },
   );
 

@@ -110,6 +110,12 @@ describe('the gradient through nodes whose weights stay', () => {
       [4, 8, 9],
     ],
     [
+      'padding that is left to be computed',
+      (g, x, n) =>
+        g.add('Conv', [x, n(2, 4, 4, 3), n(2)], { auto_pad: 'SAME_LOWER', strides: [2, 3] }),
+      [4, 8, 9],
+    ],
+    [
       'a normalisation, a scale, and a branch that joins again',
       (g, x, n) => {
         const normal = g.add('BatchNormalization', [x, n(3), n(3), n(3), positive(g)]);

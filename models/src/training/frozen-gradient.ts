@@ -5,6 +5,8 @@ import { defined } from '@skerry/shared';
 import type { ExtendedGraph } from '../onnx/extend-graph.ts';
 import { attributeOf, intAttribute } from '../onnx/graph-index.ts';
 import type { NodeProto } from '../onnx/model-proto.ts';
+import { geometryOf } from './conv-geometry.ts';
+import { convInputGradient } from './layers/conv-gradient.ts';
 import { derivatives, ofOperator } from './operator-derivatives.ts';
 
 export interface FrozenNodes {
@@ -117,28 +119,11 @@ const intsOf = (node: NodeProto, name: string): number[] | undefined =>
   attributeOf(node, name)?.ints?.map(Number);
 
 const conv: Rule = {
-  fits: (node, at) => onlyFirstMoves(node, at) && isPaddedByNumbers(node),
-  /** The transposed convolution; output_padding restores what a stride did not reach. */
-  backward(graph, { node, gradient, input, output, at }) {
-    const weight = defined(node.input[1], 'weights');
-    const kernel = at.shapeOf(weight).slice(2);
-    const [from, to] = [at.shapeOf(input).slice(2), at.shapeOf(output).slice(2)];
-    const strides = intsOf(node, 'strides') ?? kernel.map(() => 1);
-    const dilations = intsOf(node, 'dilations') ?? kernel.map(() => 1);
-    const pads = intsOf(node, 'pads') ?? [...kernel, ...kernel].map(() => 0);
-    const unreached = kernel.map((size, i) => {
-      const [stride = 1, dilation = 1] = [strides[i], dilations[i]];
-      const padding = (pads[i] ?? 0) + (pads[i + kernel.length] ?? 0);
-      return (from[i] ?? 0) + padding - dilation * (size - 1) - 1 - stride * ((to[i] ?? 0) - 1);
-    });
-    return graph.add('ConvTranspose', [gradient, weight], {
-      kernel_shape: kernel,
-      strides,
-      dilations,
-      pads,
-      output_padding: unreached,
-      group: intAttribute(node, 'group', 1),
-    });
+  fits: onlyFirstMoves,
+  backward(graph, { node, at, gradient }) {
+    const geometry = geometryOf(node, node.input.map(at.shapeOf));
+    const group = intAttribute(node, 'group', 1);
+    return convInputGradient(graph, geometry, gradient, defined(node.input[1], 'weights'), group);
   },
 };
 

@@ -1,5 +1,5 @@
-// A device that learns from what people correct, between real processes: a coordinator leads a run, the agent is killed with
-// SIGKILL while it trains and starts again, and each round has its update once.
+// A device that learns from what people correct, between real processes: a coordinator leads a run of the head of the model that
+// the agent runs, the agent is killed with SIGKILL while it trains and starts again, and each round has its update once.
 
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -76,10 +76,10 @@ it('[LEA10] an agent that is killed while it trains answers each round once, and
       id: 'run-1',
       model: 'digits',
       base: '1.0.0',
-      network: 'digits',
+      trains: 'head',
       rounds,
       clients: { target: 1, min: 1, overSelect: 1 },
-      work: { epochs: 20, batch: 10, learningRate: 0.01 },
+      work: { epochs: 100, batch: 5, learningRate: 0.01 },
       timeouts: { gatherMs: 0, roundMs: 120_000 },
       tellsPerMinute: 6000,
     }),

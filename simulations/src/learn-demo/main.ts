@@ -1,7 +1,8 @@
 // npm run demo:learn                 four real agents learn what none of them could alone, over MQTT
-// npm run demo:learn -- --devices 3 --rounds 4 --labels 120
+// npm run demo:learn -- --devices 3 --rounds 4 --labels 120 --trains head
 
 import { parseArgs } from 'node:util';
+import { type TrainedPart, trainedParts } from './plans.ts';
 import { promisesOf, renderDevices } from './report.ts';
 import { runLearnStory } from './run-story.ts';
 import { tiltDegrees } from './tilted-digits.ts';
@@ -11,6 +12,7 @@ const { values } = parseArgs({
     devices: { type: 'string', default: '4' },
     rounds: { type: 'string', default: '8' },
     labels: { type: 'string', default: '240' },
+    trains: { type: 'string', default: 'network' },
   },
 });
 /** One is killed, one cut off, and one goes on. */
@@ -30,9 +32,11 @@ async function main(): Promise<number> {
   const [devices = 0, rounds = 0, labels = 0] = [values.devices, values.rounds, values.labels].map(
     Number,
   );
+  const part = Object.keys(trainedParts).find((name) => name === values.trains);
   const whole = [devices, rounds, labels].every(Number.isInteger);
   if (
     !whole ||
+    part === undefined ||
     devices < devicesMin ||
     devices > devicesMax ||
     rounds < roundsMin ||
@@ -40,7 +44,7 @@ async function main(): Promise<number> {
     labels > 1_000
   ) {
     write(
-      `usage: npm run demo:learn -- [--devices ${devicesMin}…${devicesMax}] [--rounds ${roundsMin}…] [--labels 20…1000]\n`,
+      `usage: npm run demo:learn -- [--devices ${devicesMin}…${devicesMax}] [--rounds ${roundsMin}…] [--labels 20…1000] [--trains ${Object.keys(trainedParts).join('|')}]\n`,
     );
     return 2;
   }
@@ -50,6 +54,7 @@ async function main(): Promise<number> {
   const end = await runLearnStory({
     devices,
     rounds,
+    part: part as TrainedPart,
     roundMs: 20_000,
     seen: labels,
     exam: 300,

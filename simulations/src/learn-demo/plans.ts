@@ -1,20 +1,29 @@
 // What an operator writes for the demo: the learning run, and the rollout of what it has come to.
 
+/** The whole network, through the cut to its cloud stage; or, of the graph that a device runs, all or the head alone. */
+export const trainedParts = {
+  network: { network: 'digits', trains: 'all' },
+  graph: { trains: 'all' },
+  head: { trains: 'head' },
+} as const;
+export type TrainedPart = keyof typeof trainedParts;
+
 export interface RunSize {
   readonly id: string;
   readonly devices: number;
   readonly rounds: number;
   readonly version: string;
+  readonly part: TrainedPart;
   /** That a round waits for whoever is away. */
   readonly roundMs: number;
   readonly candidate: CandidateSize;
 }
 
-export const planRun = ({ id, devices, rounds, version, roundMs, candidate }: RunSize) => ({
+export const planRun = ({ id, devices, rounds, version, part, roundMs, candidate }: RunSize) => ({
   id,
   model: 'digits',
   base: version,
-  network: 'digits',
+  ...trainedParts[part],
   rounds,
   // All are asked, and a round is one without all: somebody is always away.
   clients: { target: devices, min: Math.max(2, devices - 2), overSelect: 1 },

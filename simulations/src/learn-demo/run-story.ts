@@ -12,7 +12,7 @@ import { examine, type Score, teach } from './exam.ts';
 import { createLearnOperator } from './learn-operator.ts';
 import { liveThrough, untilReleased } from './live-through.ts';
 import { type LearningDevice, type LearningFleet, openLearningFleet } from './open-fleet.ts';
-import { planRun } from './plans.ts';
+import { planRun, type TrainedPart } from './plans.ts';
 import { pullBundle } from './pull-bundle.ts';
 import type { RunView } from './run-view.ts';
 import {
@@ -26,6 +26,7 @@ import { writeIdx } from './write-idx.ts';
 export interface LearnStoryOptions extends SeenSizes {
   readonly devices: number;
   readonly rounds: number;
+  readonly part: TrainedPart;
   /** That a round waits for whoever is away. */
   readonly roundMs: number;
   readonly soakMs: number;

@@ -57,7 +57,7 @@ export async function dealDigits(
 }
 
 /** Through the camera. */
-function tilted(images: LabelledImages): LabelledImages {
+export function tilted(images: LabelledImages): LabelledImages {
   const size = images.height * images.width;
   const pixels = new Uint8Array(images.pixels.length);
   for (let i = 0; i < images.count; i++)

@@ -5,15 +5,15 @@ import { Worker } from 'node:worker_threads';
 import { assert, defined, messageOf } from '@skerry/shared';
 import type { ClientWork, EvaluateWork, Scored, WorkedReply } from './client-work.ts';
 import { countOf, type ExampleSet } from './examples.ts';
-import type { LearnNetwork } from './learn-network.ts';
+import type { LearnedModel } from './learned-model.ts';
 
 export interface PoolOptions {
   readonly workers: number;
-  readonly network: LearnNetwork;
+  readonly model: LearnedModel;
   readonly data: ExampleSet;
 }
 
-export type WorkerSetup = Pick<PoolOptions, 'network' | 'data'>;
+export type WorkerSetup = Pick<PoolOptions, 'model' | 'data'>;
 export type WorkRequest = ClientWork | EvaluateWork;
 export type WorkReply =
   | { readonly ok: true; readonly value: WorkedReply | Scored }
@@ -41,7 +41,7 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-export function createClientPool({ workers, network, data }: PoolOptions): ClientPool {
+export function createClientPool({ workers, model, data }: PoolOptions): ClientPool {
   const queue: Waiting[] = [];
   const idle: Worker[] = [];
   const busy = new Map<Worker, Waiting>();
@@ -65,7 +65,7 @@ export function createClientPool({ workers, network, data }: PoolOptions): Clien
     // No flags of whoever started us: a test's export conditions would lead the built worker back to sources.
     const worker = new Worker(workerUrl, {
       execArgv: [],
-      workerData: { network, data } satisfies WorkerSetup,
+      workerData: { model, data } satisfies WorkerSetup,
     });
     worker.on('message', (reply: WorkReply) => {
       const waiting = defined(busy.get(worker), 'who waits for a reply');

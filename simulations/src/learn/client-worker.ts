@@ -6,8 +6,8 @@ import type { WorkerSetup, WorkReply, WorkRequest } from './client-pool.ts';
 import { createVirtualClients } from './virtual-client.ts';
 
 const port = defined(parentPort ?? undefined, 'a thread that started this one');
-const { network, data } = workerData as WorkerSetup;
-const clients = createVirtualClients(network, data);
+const { model, data } = workerData as WorkerSetup;
+const clients = await createVirtualClients(model, data);
 
 async function answer(request: WorkRequest): Promise<WorkReply> {
   try {

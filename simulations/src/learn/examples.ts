@@ -1,7 +1,9 @@
 // Labelled examples as all worker threads see them: one copy, in shared memory.
 
+import type { Examples as ClientExamples } from '@skerry/edge-agent/learn';
 import { type LabelledImages, readMnist, selectImages } from '@skerry/models/training';
 import { createRandom, shuffle } from '@skerry/shared';
+import { tilted } from '../learn-demo/tilted-digits.ts';
 
 type SharedInputs = Float32Array<SharedArrayBuffer> | Uint8Array<SharedArrayBuffer>;
 
@@ -37,13 +39,32 @@ export function shareExamples(
 }
 
 /** MNIST; of the 60 000 to train on those `count` that `seed` draws, or all, in the order of the files. */
-export async function readDigits(count?: number, seed = 0): Promise<ExampleSet> {
+export async function readDigits(
+  { count, isAskew = false }: { readonly count?: number; readonly isAskew?: boolean } = {},
+  seed = 0,
+): Promise<ExampleSet> {
   const { train, test } = await readMnist();
-  if (count === undefined) return { train: fromImages(train), test: fromImages(test) };
-  const order = Uint32Array.from({ length: train.count }, (_, i) => i);
-  const drawn = shuffle(order, createRandom(seed)).subarray(0, count);
-  return { train: fromImages(selectImages(train, drawn)), test: fromImages(test) };
+  const drawn =
+    count === undefined ? train : selectImages(train, drawOrder(train, seed).subarray(0, count));
+  const seen = (images: LabelledImages) => fromImages(isAskew ? tilted(images) : images);
+  return { train: seen(drawn), test: seen(test) };
 }
+
+const uprightCount = 10_000;
+
+/** Others than those that `readDigits` draws with this seed, as long as those are few. */
+export async function readUprightDigits(seed: number): Promise<ClientExamples> {
+  const { train } = await readMnist();
+  const { pixels, labels } = selectImages(train, drawOrder(train, seed).subarray(-uprightCount));
+  const shape = [1, train.height, train.width];
+  return { datatype: 'UINT8', shape, inputs: pixels, labels: Int32Array.from(labels) };
+}
+
+const drawOrder = ({ count }: LabelledImages, seed: number): Uint32Array =>
+  shuffle(
+    Uint32Array.from({ length: count }, (_, i) => i),
+    createRandom(seed),
+  );
 
 const fromImages = ({ height, width, pixels, labels }: LabelledImages): Examples =>
   shareExamples([1, height, width], pixels, labels);

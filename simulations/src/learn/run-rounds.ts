@@ -24,6 +24,15 @@ export async function runRounds(federation: Federation, seed: number): Promise<L
   let atTime = 0;
   let bytesUp = 0;
   let updates = 0;
+  const evaluate = async (round: number): Promise<number> => {
+    const scored = await pool.evaluate(shareVector(state.parameters));
+    const point = { round, ...scored, atTime, bytesUp, updates };
+    points.push(point);
+    onPoint(point);
+    return scored.accuracy;
+  };
+  // What is drawn knows nothing.
+  if (typeof trial.network !== 'string') await evaluate(0);
   for (let round = 1; round <= trial.rounds; round++) {
     const { chosen, duration } = choices();
     atTime += duration;
@@ -56,11 +65,7 @@ export async function runRounds(federation: Federation, seed: number): Promise<L
         return { points, diverged: `round ${round}: ${aggregated.error.message}` };
     } else state = aggregated.value.state;
     if (!isEvaluated(round, trial)) continue;
-    const scored = await pool.evaluate(shareVector(state.parameters));
-    const point = { round, ...scored, atTime, bytesUp, updates };
-    points.push(point);
-    onPoint(point);
-    if (scored.accuracy >= (trial.until ?? Number.POSITIVE_INFINITY)) break;
+    if ((await evaluate(round)) >= (trial.until ?? Number.POSITIVE_INFINITY)) break;
   }
   return { points };
 }

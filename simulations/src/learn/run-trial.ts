@@ -2,13 +2,12 @@
 
 import { loadavg } from 'node:os';
 import { createStrategy, strategyOptionsSchema } from '@skerry/cloud-coordinator/strategies';
-import { layoutOf, trainableOf } from '@skerry/models/training';
 import { defined } from '@skerry/shared';
 import { createClientPool } from './client-pool.ts';
 import { streamOf } from './draws.ts';
 import { countOf, type Examples, readDigits } from './examples.ts';
 import { createFederation } from './federation.ts';
-import { drawInitial, learnNetworks } from './learn-network.ts';
+import { beginningOf } from './learned-model.ts';
 import {
   type Partition,
   partitionByDirichlet,
@@ -38,10 +37,9 @@ export async function runTrial(
   const startedAt = new Date().toISOString();
   const before = loadavg()[0] ?? 0;
   const { partition, ...data } = await dealt(trial, seed);
-  const pool = createClientPool({ workers, network: trial.network, data });
+  const { model, initial } = await beginningOf(trial.network, seed);
+  const pool = createClientPool({ workers, model, data });
   const strategy = createStrategy(strategyOptionsSchema.parse(trial.strategy));
-  const layout = layoutOf(trainableOf(learnNetworks[trial.network]));
-  const initial = drawInitial(layout, streamOf(seed, 'initial'));
   const startMs = performance.now();
   try {
     const federation = createFederation(trial, partition, {
@@ -71,7 +69,7 @@ export async function runTrial(
 async function dealt(trial: Trial, seed: number): Promise<Federated> {
   const { data, clients } = trial;
   if (data.kind === 'synthetic') return drawSynthetic({ ...data, clients }, seed);
-  const digits = await readDigits(data.count, seed);
+  const digits = await readDigits(data, seed);
   return { ...digits, partition: deal(trial, digits.train, seed) };
 }
 

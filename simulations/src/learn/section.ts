@@ -76,6 +76,18 @@ export const figures = {
     of: ({ points }) => (points.at(-1)?.bytesUp ?? 0) / 1e6,
     format: (megabytes) => megabytes.toFixed(1),
   },
+  /** Of a model that has learned something before its first round. */
+  before: {
+    of: ({ points: [first] }) => (first?.round === 0 ? first.accuracy : undefined),
+    format: percent,
+  },
+  kilobytesEach: {
+    of({ points }) {
+      const { bytesUp = 0, updates = 1 } = points.at(-1) ?? {};
+      return bytesUp / 1e3 / updates;
+    },
+    format: (kilobytes) => kilobytes.toFixed(1),
+  },
   roundMs: { of: ({ roundMs }) => roundMs, format: (ms) => `${ms.toFixed(0)} ms` },
   staleness: { of: ({ staleness }) => staleness?.mean, format: (mean) => mean.toFixed(1) },
 } as const satisfies Record<string, Figure | ((target: number) => Figure)>;

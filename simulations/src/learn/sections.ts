@@ -10,6 +10,7 @@ import {
 import { fedbuffSection } from './fedbuff-section.ts';
 import { fedoptFullSection, fedoptSection } from './fedopt-section.ts';
 import { fedproxSection } from './fedprox-section.ts';
+import { headSection } from './head-section.ts';
 import { privacySection } from './privacy-section.ts';
 import type { Section } from './section.ts';
 
@@ -21,6 +22,7 @@ export const sections = {
   compression: compressionSection,
   fedbuff: fedbuffSection,
   fedprox: fedproxSection,
+  head: headSection,
   privacy: privacySection,
   'fedopt-full': fedoptFullSection,
   fedsgd: fedsgdSection,

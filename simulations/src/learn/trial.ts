@@ -5,6 +5,7 @@ import type { StrategyOptionsInput } from '@skerry/cloud-coordinator/strategies'
 import type { Compression } from '@skerry/sync-protocol/learn';
 import type { Behaviour } from './behaviour.ts';
 import type { LearnNetwork } from './learn-network.ts';
+import type { LearnGraph } from './learned-model.ts';
 
 export interface Trial {
   readonly name: string;
@@ -13,9 +14,11 @@ export interface Trial {
         readonly kind: 'digits';
         /** Of the 60 000; absent: all. */
         readonly count?: number;
+        /** Through cameras that hang askew. */
+        readonly isAskew?: boolean;
       }
     | { readonly kind: 'synthetic'; readonly alpha: number; readonly beta: number };
-  readonly network: LearnNetwork;
+  readonly network: LearnNetwork | LearnGraph;
   readonly clients: number;
   /** Absent where the data come dealt. */
   readonly dealt?:

@@ -3,14 +3,13 @@
 
 import { randomFillSync } from 'node:crypto';
 import { type Examples as ClientExamples, runClient } from '@skerry/edge-agent/learn';
-import { createOnnxTrainer, trainableOf } from '@skerry/models/training';
 import { createRandom } from '@skerry/shared';
 import { decodeUpdate, type LearnPlan, parameterLayoutSchema } from '@skerry/sync-protocol/learn';
 import { expectOk } from '../fleet-update/expect-ok.ts';
 import { labelsOf, sentUpdate } from './behaviour.ts';
 import type { ClientWork, EvaluateWork, Scored, WorkedReply } from './client-work.ts';
 import type { ExampleSet, Examples } from './examples.ts';
-import { type LearnNetwork, learnNetworks } from './learn-network.ts';
+import { type LearnedModel, openTrainer } from './learned-model.ts';
 import { createSlowTrainer, tensorOf } from './slow-trainer.ts';
 
 /** Of a bundle that no simulated client runs. */
@@ -18,19 +17,17 @@ const noBundle = `sha256:${'0'.repeat(64)}`;
 const nobodyAborts = new AbortController().signal;
 const mods = { secretBytes: { fill: (into: Uint8Array) => void randomFillSync(into) } };
 
-export function createVirtualClients(network: LearnNetwork, data: ExampleSet) {
-  const trainer = createOnnxTrainer(trainableOf(learnNetworks[network]));
+export async function createVirtualClients(model: LearnedModel, data: ExampleSet) {
+  const trainer = await openTrainer(model);
   const layout = parameterLayoutSchema.parse(trainer.layout);
   const planOf = ({
     task,
     indices,
     compression,
   }: Pick<ClientWork, 'task' | 'indices' | 'compression'>): LearnPlan => ({
-    version: 1,
-    model: network,
+    ...plannedOf(model),
+    model: 'trial',
     base: noBundle,
-    network: { kind: 'named', name: network },
-    trains: 'all',
     layout,
     epochs: task.epochs,
     batch: task.batch ?? indices.length,
@@ -96,6 +93,15 @@ export function createVirtualClients(network: LearnNetwork, data: ExampleSet) {
     },
   };
 }
+
+const plannedOf = (model: LearnedModel): Pick<LearnPlan, 'version' | 'network' | 'trains'> =>
+  model.kind === 'network'
+    ? { version: 1, network: { kind: 'named', name: model.name }, trains: 'all' }
+    : {
+        version: 2,
+        network: { kind: 'bundle', variant: 'fp32', digest: noBundle },
+        trains: model.trains,
+      };
 
 function select({ shape, inputs, labels }: Examples, indices: Uint32Array): ClientExamples {
   const bytes = new Uint8Array(inputs.buffer);

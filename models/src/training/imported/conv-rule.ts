@@ -1,8 +1,8 @@
-// The convolution of an imported graph, of one group. Where its padding is not stated in numbers it is computed here.
+// The convolution of an imported graph, two-dimensional and of one group.
 
-import { attributeOf, intAttribute } from '../../onnx/graph-index.ts';
-import type { NodeProto } from '../../onnx/model-proto.ts';
+import { intAttribute } from '../../onnx/graph-index.ts';
 import { sumOver } from '../constants.ts';
+import { geometryOf } from '../conv-geometry.ts';
 import {
   type ConvGeometry,
   convAttributes,
@@ -10,7 +10,7 @@ import {
   convWeightGradient,
 } from '../layers/conv-gradient.ts';
 import { addTo } from '../layers/layer.ts';
-import type { OperatorRule, Placed } from './operator-rules.ts';
+import type { OperatorRule } from './operator-rules.ts';
 
 export const convRule: OperatorRule = {
   weights: [1, 2],
@@ -18,60 +18,20 @@ export const convRule: OperatorRule = {
     if (shapes[0]?.length !== 4) return 'is not two-dimensional';
     return intAttribute(node, 'group', 1) === 1 ? undefined : 'has groups';
   },
-  emit(graph, placed) {
-    const { inputs } = placed;
+  emit(graph, { node, inputs, shapes }) {
     const [input = '', weight = ''] = inputs;
-    const geometry = geometryOf(placed);
+    const [channels = 0, inputChannels = 0] = shapes[1] ?? [];
+    const geometry = geometryOf(node, shapes) as ConvGeometry;
     return {
       output: graph.add('Conv', inputs, convAttributes(geometry)),
       backward: (gradient) => [
         () => convInputGradient(graph, geometry, gradient, weight),
-        (plus) => addTo(graph, convWeightGradient(graph, geometry, gradient, input), plus),
+        (plus) => {
+          const shape = { ...geometry, channels, inputChannels };
+          return addTo(graph, convWeightGradient(graph, shape, gradient, input), plus);
+        },
         (plus) => addTo(graph, sumOver(graph, gradient, [0, 2, 3]), plus),
       ],
     };
   },
 };
-
-function geometryOf({ node, shapes }: Placed): ConvGeometry {
-  const [, inputChannels = 0, height = 0, width = 0] = shapes[0] ?? [];
-  const [channels = 0, , kernelHeight = 0, kernelWidth = 0] = shapes[1] ?? [];
-  const unpadded = {
-    inputChannels,
-    channels,
-    size: [height, width],
-    kernel: [kernelHeight, kernelWidth],
-    strides: pairOf(node, 'strides'),
-    dilations: pairOf(node, 'dilations'),
-  } as const;
-  return { ...unpadded, pads: padsOf(node, unpadded) };
-}
-
-const intsOf = (node: NodeProto, name: string): number[] | undefined =>
-  attributeOf(node, name)?.ints?.map(Number);
-
-function pairOf(node: NodeProto, name: string): readonly [number, number] {
-  const [first = 1, second = 1] = intsOf(node, name) ?? [];
-  return [first, second];
-}
-
-/** ONNX: SAME pads so that the output has ⌈size / stride⌉ places, an odd one at the end, or at the start. */
-function padsOf(
-  node: NodeProto,
-  { size, kernel, strides, dilations }: Omit<ConvGeometry, 'pads'>,
-): ConvGeometry['pads'] {
-  const mode = new TextDecoder().decode(attributeOf(node, 'auto_pad')?.s);
-  if (!mode.startsWith('SAME')) {
-    const [top = 0, left = 0, bottom = 0, right = 0] = intsOf(node, 'pads') ?? [];
-    return [top, left, bottom, right];
-  }
-  const along = (axis: 0 | 1): readonly [number, number] => {
-    const span = dilations[axis] * (kernel[axis] - 1) + 1;
-    const places = Math.ceil(size[axis] / strides[axis]);
-    const total = Math.max(0, (places - 1) * strides[axis] + span - size[axis]);
-    const less = Math.floor(total / 2);
-    return mode === 'SAME_LOWER' ? [total - less, less] : [less, total - less];
-  };
-  const [[top, bottom], [left, right]] = [along(0), along(1)];
-  return [top, left, bottom, right];
-}

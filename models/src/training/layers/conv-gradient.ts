@@ -1,36 +1,46 @@
-// The backward pass of a 2-D convolution of one group, of any kernel, stride, padding and dilation.
+// The backward pass of a convolution of any kernel, stride, padding and dilation: by its input along any axes and of any groups,
+// by its weights where it is two-dimensional and of one group.
 
 import type { GraphBuilder } from '../../onnx/graph-builder.ts';
 import { int64s } from '../constants.ts';
 
 type Pair = readonly [number, number];
 
-export interface ConvGeometry {
-  readonly inputChannels: number;
-  readonly channels: number;
+/** Each with one number an axis. */
+export interface ConvGeometry<Axes extends readonly number[] = Pair> {
   /** Height and width of what it reads. */
-  readonly size: Pair;
-  readonly kernel: Pair;
-  readonly strides: Pair;
-  readonly dilations: Pair;
+  readonly size: Axes;
+  readonly kernel: Axes;
+  readonly strides: Axes;
+  readonly dilations: Axes;
   /** Top, left, bottom, right. */
-  readonly pads: readonly [number, number, number, number];
+  readonly pads: readonly number[];
 }
 
-/** What the kernel spans along an axis. */
-const spanOf = ({ kernel, dilations }: ConvGeometry, axis: 0 | 1): number =>
-  dilations[axis] * (kernel[axis] - 1) + 1;
+export interface ConvShape extends ConvGeometry {
+  readonly inputChannels: number;
+  readonly channels: number;
+}
 
-const paddedSize = ({ size, pads }: ConvGeometry, axis: 0 | 1): number =>
-  size[axis] + pads[axis] + (pads[axis + 2] as number);
+type AnyGeometry = ConvGeometry<readonly number[]>;
+
+const along = (numbers: readonly number[], axis: number): number => numbers[axis] as number;
+
+/** What is left of the padded input behind the first place of the kernel. */
+const reachOf = ({ size, kernel, dilations, pads }: AnyGeometry, axis: number): number =>
+  along(size, axis) +
+  along(pads, axis) +
+  along(pads, axis + size.length) -
+  along(dilations, axis) * (along(kernel, axis) - 1) -
+  1;
 
 export const convOutputSize = (geometry: ConvGeometry): Pair => {
-  const along = (axis: 0 | 1): number =>
-    Math.floor((paddedSize(geometry, axis) - spanOf(geometry, axis)) / geometry.strides[axis]) + 1;
-  return [along(0), along(1)];
+  const places = (axis: 0 | 1): number =>
+    Math.floor(reachOf(geometry, axis) / geometry.strides[axis]) + 1;
+  return [places(0), places(1)];
 };
 
-export const convAttributes = ({ kernel, strides, pads, dilations }: ConvGeometry) => ({
+export const convAttributes = ({ kernel, strides, pads, dilations }: AnyGeometry) => ({
   kernel_shape: [...kernel],
   strides: [...strides],
   pads: [...pads],
@@ -38,19 +48,18 @@ export const convAttributes = ({ kernel, strides, pads, dilations }: ConvGeometr
 });
 
 /** The transposed convolution; output_padding restores the rows that a stride did not reach. */
-export function convInputGradient(
-  graph: GraphBuilder,
-  geometry: ConvGeometry,
+export const convInputGradient = (
+  graph: Pick<GraphBuilder, 'add'>,
+  geometry: AnyGeometry,
   gradient: string,
   weight: string,
-): string {
-  const unreached = (axis: 0 | 1): number =>
-    (paddedSize(geometry, axis) - spanOf(geometry, axis)) % geometry.strides[axis];
-  return graph.add('ConvTranspose', [gradient, weight], {
+  group = 1,
+): string =>
+  graph.add('ConvTranspose', [gradient, weight], {
     ...convAttributes(geometry),
-    output_padding: [unreached(0), unreached(1)],
+    output_padding: geometry.strides.map((stride, axis) => reachOf(geometry, axis) % stride),
+    group,
   });
-}
 
 /**
  * dW = dY · im2col(X)ᵀ: one matrix product over all examples and places, because a product this long keeps a CPU busy
@@ -58,7 +67,7 @@ export function convInputGradient(
  */
 export function convWeightGradient(
   graph: GraphBuilder,
-  geometry: ConvGeometry,
+  geometry: ConvShape,
   gradient: string,
   input: string,
 ): string {
@@ -81,7 +90,7 @@ export function convWeightGradient(
 function im2col(graph: GraphBuilder, geometry: ConvGeometry, input: string): string {
   const { kernel, strides, dilations, pads } = geometry;
   const [height, width] = convOutputSize(geometry);
-  const [top, left, bottom, right] = pads;
+  const [top = 0, left = 0, bottom = 0, right = 0] = pads;
   const byChannel = graph.add('Transpose', [input], { perm: [1, 0, 2, 3] });
   const padded = pads.every((pad) => pad === 0)
     ? byChannel

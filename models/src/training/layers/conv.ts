@@ -2,7 +2,7 @@
 
 import { sumOver } from '../constants.ts';
 import {
-  type ConvGeometry,
+  type ConvShape,
   convAttributes,
   convInputGradient,
   convOutputSize,
@@ -18,7 +18,7 @@ export interface ConvOptions {
 }
 
 export function conv({ channels, kernel, stride = 1, padding = 0 }: ConvOptions): Layer {
-  const geometryAt = ([inputChannels = 0, height = 0, width = 0]: Shape): ConvGeometry => ({
+  const geometryAt = ([inputChannels = 0, height = 0, width = 0]: Shape): ConvShape => ({
     inputChannels,
     channels,
     size: [height, width],
