@@ -258,7 +258,7 @@ export const agentConfigSchema = z.object({
   // A source may hold a password.
   librarySources: secret(
     librarySourcesSchema.describe(
-      'what the library takes in by itself, as JSON: kind, name, collection, trust, readers, and of a folder its path',
+      'what the library takes in by itself, as JSON: kind (folder, mqtt, sqlite), name, collection, trust, readers, and what is of its kind',
     ),
   ),
   libraryEngine: z

@@ -26,6 +26,7 @@ import { createFallbackTransport } from './adapters/fallback-transport.ts';
 import { holdDirectory } from './adapters/hold-directory.ts';
 import { createHttpDeviceTransport } from './adapters/http-transport.ts';
 import { createIdentityFiles } from './adapters/identity-files.ts';
+import { createMqttTopic } from './adapters/mqtt-topic.ts';
 import { createMqttDeviceTransport } from './adapters/mqtt-transport.ts';
 import { openBlobs } from './adapters/open-blobs.ts';
 import { openLearning } from './adapters/open-learning.ts';
@@ -43,6 +44,7 @@ import { createSqliteDocumentStore } from './adapters/sqlite-document-store.ts';
 import { createSqliteEscalationStore } from './adapters/sqlite-escalation-store.ts';
 import { createSqliteQuestionStore } from './adapters/sqlite-question-store.ts';
 import { createSqliteRouteStore } from './adapters/sqlite-route-store.ts';
+import { createSqliteRows } from './adapters/sqlite-rows.ts';
 import { createSqliteSourceStore } from './adapters/sqlite-source-store.ts';
 import { createSqliteWebhookCursor } from './adapters/sqlite-webhook-cursor.ts';
 import { createSysfsPower } from './adapters/sysfs-power.ts';
@@ -160,6 +162,8 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
       sources: {
         store: createSqliteSourceStore(database.value),
         openFolder: (source) => createWatchedFolder(source.folder, source),
+        openTopic: (source) => createMqttTopic(source, config.device, { clock, random, log }),
+        openRows: createSqliteRows,
       },
     },
     residency: createResidency(memoryBytesMax),

@@ -2,6 +2,7 @@
 
 import { err, failure, ok, type Result } from '@skerry/shared';
 import Database from 'better-sqlite3';
+import type { RowValue } from '../retrieve/sources/rows-source.ts';
 import type { SourceEntry, SourceStore } from '../retrieve/sources/source-store.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
 
@@ -27,6 +28,15 @@ export function createSqliteSourceStore(database: SqliteDatabase): SourceStore {
     `SELECT count(*) - count(reason) AS taken, count(reason) AS refused
      FROM source_entry WHERE source = ?`,
   );
+  const trim = database.prepare(
+    `DELETE FROM source_entry WHERE source = @source AND reason IS NOT NULL AND at_ms <
+     (SELECT at_ms FROM source_entry WHERE source = @source AND reason IS NOT NULL
+      ORDER BY at_ms DESC LIMIT 1 OFFSET @count)`,
+  );
+  const cursor = database
+    .prepare<[string], string>('SELECT cursor FROM source_cursor WHERE source = ?')
+    .pluck();
+  const setCursor = database.prepare('INSERT OR REPLACE INTO source_cursor VALUES (?, ?)');
   const writing = (write: () => unknown): Result<void> => {
     try {
       write();
@@ -42,6 +52,14 @@ export function createSqliteSourceStore(database: SqliteDatabase): SourceStore {
     put: (entry) => writing(() => put.run(entry)),
     remove: (source, key) => writing(() => remove.run(source, key)),
     refused: (source, count) => refused.all(source, count),
+    trim: (source, count) => void trim.run({ source, count }),
+    cursor(source, terms) {
+      const kept = cursor.get(source);
+      const read = kept === undefined ? undefined : (JSON.parse(kept) as [string, RowValue]);
+      return read?.[0] === terms ? read[1] : undefined;
+    },
+    setCursor: (source, terms, value) =>
+      writing(() => setCursor.run(source, JSON.stringify([terms, value]))),
     counts: (source) => counts.get(source) ?? { taken: 0, refused: 0 },
   };
 }

@@ -14,6 +14,10 @@ import { librarySourcesSchema } from './source-config.ts';
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
+const none = () => {
+  throw new Error('no such source');
+};
+
 /** A folder in memory: what is in it, what was read of it. */
 function createFolder() {
   const files = new Map<string, { text: string; mtimeMs: number }>();
@@ -59,7 +63,7 @@ function openWorld() {
       librarySourcesSchema.parse([
         { kind: 'folder', name: 'share', folder: '/share', collection: 'manuals', ...more },
       ]),
-      { store, openFolder: () => port },
+      { store, openFolder: () => port, openTopic: none, openRows: none },
       {
         library,
         readInThread: async () => err(failure('invalid_argument', 'broken')),

@@ -1,17 +1,11 @@
 // A folder whose files are a collection's documents. It is looked at when it starts, when something tells of a change, and
 // now and then all the same: what tells of changes may miss some. One look at a time, one file after the other.
 
-import {
-  type Clock,
-  failure,
-  type Log,
-  messageOf,
-  ok,
-  type Result,
-  type Timer,
-} from '@skerry/shared';
+import { type Clock, failure, type Log, ok, type Result } from '@skerry/shared';
+import { keepLooking } from './keep-looking.ts';
 import { isTemporary, mediaTypeOf } from './media-type.ts';
 import { emptyMemory, type FolderLook, planFolder, type SeenFile, stampOf } from './plan-folder.ts';
+import { type RunningSource, retryMs, type SourceState } from './running-source.ts';
 import type { FolderSource } from './source-config.ts';
 import type { SourceStore } from './source-store.ts';
 import type { TakeIn } from './take-in.ts';
@@ -27,28 +21,6 @@ export interface FolderPort {
   close(): void;
 }
 
-export interface SourceState {
-  readonly name: string;
-  readonly kind: string;
-  readonly collection: string;
-  /** `looking`: at work. `away`: cannot be read now. */
-  readonly state: 'starting' | 'looking' | 'waiting' | 'away';
-  readonly reason?: string;
-  readonly lastMs?: number;
-}
-
-export interface RunningSource {
-  state(): SourceState;
-  /** Looks now. */
-  wake(): void;
-  close(): Promise<void>;
-}
-
-/** After a change: more are likely to follow. */
-const gatherMs = 200;
-/** After something that may be tried again. */
-const retryMs = 10_000;
-
 export function startFolder(
   config: FolderSource,
   ports: {
@@ -63,11 +35,7 @@ export function startFolder(
   const { name, kind, collection, settleMs, rescanMs } = config;
   let memory = emptyMemory;
   let state: Pick<SourceState, 'state' | 'reason' | 'lastMs'> = { state: 'starting' };
-  let timer: Timer | undefined;
-  let turn: Promise<void> | undefined;
   let closed = false;
-  /** Of a change, while it was looking. */
-  let told = false;
 
   const takeFile = async (file: SeenFile): Promise<Result<unknown>> => {
     const thing = {
@@ -86,6 +54,7 @@ export function startFolder(
 
   /** In how many ms to look again. */
   const look = async (): Promise<number> => {
+    state = { ...state, state: 'looking' };
     const listed = await folder.list();
     if (!listed.ok) {
       state = { ...state, state: 'away', reason: listed.error.message };
@@ -124,42 +93,19 @@ export function startFolder(
     return plan.waits ? Math.min(Math.max(settleMs, 1), rescanMs) : rescanMs;
   };
 
-  const begin = (): void => {
-    if (turn !== undefined || closed) return;
-    timer?.cancel();
-    state = { ...state, state: 'looking' };
-    turn = look()
-      .catch((thrown) => {
-        state = { state: 'away', reason: messageOf(thrown) };
-        log.error({ source: name, reason: messageOf(thrown) }, 'a folder met a bug');
-        return rescanMs;
-      })
-      .then((waitMs) => {
-        turn = undefined;
-        if (!closed) timer = clock.after(told ? Math.min(gatherMs, waitMs) : waitMs, begin);
-        told = false;
-      });
-  };
-  const tell = (): void => {
-    told = true;
-    if (turn !== undefined || closed) return;
-    timer?.cancel();
-    timer = clock.after(gatherMs, () => {
-      told = false;
-      begin();
-    });
-  };
-  folder.watch(tell);
-  begin();
+  const looking = keepLooking(clock, look, (reason) => {
+    state = { state: 'away', reason };
+    log.error({ source: name, reason }, 'a folder met a bug');
+    return rescanMs;
+  });
+  folder.watch(looking.tell);
 
   return {
     state: () => ({ name, kind, collection, ...state }),
-    wake: begin,
     async close() {
       closed = true;
-      timer?.cancel();
       folder.close();
-      await turn;
+      await looking.close();
     },
   };
 }

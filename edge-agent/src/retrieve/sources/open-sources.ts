@@ -1,20 +1,20 @@
 // All sources of the configuration, at work.
 
 import type { Log } from '@skerry/shared';
-import {
-  type FolderPort,
-  type RunningSource,
-  type SourceState,
-  startFolder,
-} from './folder-source.ts';
-import type { FolderSource, LibrarySource } from './source-config.ts';
+import { type FolderPort, startFolder } from './folder-source.ts';
+import { type RowsPort, startRows } from './rows-source.ts';
+import type { RunningSource, SourceState } from './running-source.ts';
+import type { FolderSource, LibrarySource, RowsSource, TopicSource } from './source-config.ts';
 import type { SourceEntry, SourceStore } from './source-store.ts';
 import { createTakeIn, type TakeInPorts } from './take-in.ts';
+import { startTopic, type TopicPort } from './topic-source.ts';
 
 /** What sources are read with. */
 export interface SourceAdapters {
   readonly store: SourceStore;
   openFolder(source: FolderSource): FolderPort;
+  openTopic(source: TopicSource): TopicPort;
+  openRows(source: RowsSource): RowsPort;
 }
 
 export interface DescribedSource extends SourceState {
@@ -36,19 +36,17 @@ export function openSources(
   adapters: SourceAdapters,
   ports: Omit<TakeInPorts, 'store'> & { readonly log: Log },
 ): Sources {
-  const { store } = adapters;
+  const { store, openFolder, openTopic, openRows } = adapters;
   const start = (source: LibrarySource): RunningSource => {
     const takeIn = createTakeIn(source, { ...ports, store });
-    const { clock, log } = ports;
+    const all = { ...ports, takeIn, store };
     switch (source.kind) {
       case 'folder':
-        return startFolder(source, {
-          folder: adapters.openFolder(source),
-          takeIn,
-          store,
-          clock,
-          log,
-        });
+        return startFolder(source, { ...all, folder: openFolder(source) });
+      case 'mqtt':
+        return startTopic(source, { ...all, topic: openTopic(source) });
+      case 'sqlite':
+        return startRows(source, { ...all, rows: openRows(source) });
     }
   };
   const running = sources.map(start);

@@ -30,7 +30,39 @@ const folderSchema = z.strictObject({
 });
 export type FolderSource = z.output<typeof folderSchema>;
 
-const sourceSchema = z.discriminatedUnion('kind', [folderSchema]);
+const topicSchema = z.strictObject({
+  kind: z.literal('mqtt'),
+  broker: z.url({ protocol: /^mqtts?$/ }),
+  topic: z.string().min(1).max(512),
+  ...termsShape,
+  messageBytesMax: countSchema(1, 64 * 1024 ** 2).default(1024 ** 2),
+  waitingMax: countSchema(1, 10_000).default(256),
+  waitingBytesMax: countSchema(1, 1024 ** 3).default(32 * 1024 ** 2),
+});
+export type TopicSource = z.output<typeof topicSchema>;
+
+const columnSchema = z.string().min(1).max(128);
+const rowsShape = {
+  /** What is read; only ever read. */
+  query: z.string().min(1).max(16_384),
+  key: columnSchema,
+  text: z.array(columnSchema).min(1).max(64),
+  title: columnSchema.optional(),
+  /** A column that rises with each change of a row; absent: all rows are read each time. */
+  cursor: columnSchema.optional(),
+  ...termsShape,
+  everyMs: countSchema(100, 24 * hourMs).default(60_000),
+  rowsMax: countSchema(1, 1_000_000).default(100_000),
+};
+const sqliteSchema = z.strictObject({
+  kind: z.literal('sqlite'),
+  file: z.string().min(1),
+  ...rowsShape,
+});
+export type SqliteSource = z.output<typeof sqliteSchema>;
+export type RowsSource = SqliteSource;
+
+const sourceSchema = z.discriminatedUnion('kind', [folderSchema, topicSchema, sqliteSchema]);
 export type LibrarySource = z.output<typeof sourceSchema>;
 
 export const librarySourcesSchema = orItsJson(z.array(sourceSchema).max(64))

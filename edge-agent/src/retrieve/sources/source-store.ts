@@ -2,6 +2,7 @@
 // has not changed, and what was refused is not tried again until it has.
 
 import type { Result } from '@skerry/shared';
+import type { RowValue } from './rows-source.ts';
 
 export interface SourceEntry {
   readonly source: string;
@@ -27,5 +28,10 @@ export interface SourceStore {
   remove(source: string, key: string): Result<void>;
   /** The newest, so many. */
   refused(source: string, count: number): readonly SourceEntry[];
+  /** Keeps so many of what was refused, the newest. */
+  trim(source: string, count: number): void;
+  /** How far rows were read under these terms. */
+  cursor(source: string, terms: string): RowValue | undefined;
+  setCursor(source: string, terms: string, cursor: RowValue): Result<void>;
   counts(source: string): { readonly taken: number; readonly refused: number };
 }

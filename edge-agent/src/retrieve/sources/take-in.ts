@@ -43,7 +43,7 @@ const reasonCharactersMax = 500;
 export function createTakeIn(source: LibrarySource, ports: TakeInPorts): TakeIn {
   const { library, store, digestOf, clock } = ports;
   const { name, collection, trust, readers } = source;
-  const terms = digestOf(new TextEncoder().encode(JSON.stringify({ collection, trust, readers })));
+  const terms = digestOf(new TextEncoder().encode(JSON.stringify(termsOf(source))));
   const put = (
     { key, stamp }: Pick<Thing, 'key' | 'stamp'>,
     digest: string | null,
@@ -101,11 +101,19 @@ export function createTakeIn(source: LibrarySource, ports: TakeInPorts): TakeIn 
       return kept.ok ? ok('taken') : kept;
     },
     async drop(key) {
-      const there = store.find(name, key);
-      const erased = there === undefined ? ok(undefined) : await erase(ports, there);
+      const there = store.find(name, key) ?? { collection, uri: `${name}/${key}` };
+      const erased = await erase(ports, there);
       return erased.ok ? store.remove(name, key) : erased;
     },
   };
+}
+
+/** What its documents depend on, beside their bytes. */
+function termsOf(source: LibrarySource): object {
+  const { collection, trust, readers } = source;
+  if (source.kind !== 'sqlite') return { collection, trust, readers };
+  const { query, key, text, title, cursor } = source;
+  return { collection, trust, readers, query, key, text, title, cursor };
 }
 
 /** A collection that is gone has it no more. */
