@@ -306,7 +306,11 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
     openInference: createRestHandler(server, config.bodyBytesMax),
     text: serveText(config, {
       ...(ports.text ?? { sources: {} }),
-      ...(ports.library && { library: ports.library.library, late: questions }),
+      ...(ports.library && {
+        library: ports.library.library,
+        late: questions,
+        conversations: ports.library.conversations,
+      }),
       router: textRouter,
       clock,
       random: ports.random,
@@ -314,6 +318,7 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
       onAnswer: ({ source, degraded }) => tally.textAnswered(source, degraded),
     }),
     ...(library && { collections: library }),
+    ...(ports.library && { conversations: ports.library }),
     bundles: live.bundles,
     labelsOf: live.labelsOf,
     models,

@@ -273,6 +273,15 @@ export const agentConfigSchema = z.object({
     .describe(
       'the text model that is given what the library found, where that is no answer by itself',
     ),
+  conversationTurnsMax: countSchema(1, 100_000)
+    .default(200)
+    .describe('questions kept of a conversation with the library; then its oldest go'),
+  conversationBytesMax: countSchema(1024, 2 ** 40)
+    .default(16 * 1024 ** 2)
+    .describe('bytes of all conversations; then the oldest of them go'),
+  conversationRetentionMs: countSchema(1_000, 31_536_000_000)
+    .default(2_592_000_000)
+    .describe('how long a question of a conversation is kept'),
   bodyBytesMax: countSchema(1024, 2 ** 30)
     .default(4 * 1024 * 1024)
     .describe('bytes of one request'),

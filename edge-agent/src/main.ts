@@ -38,6 +38,7 @@ import { openUpdating } from './adapters/open-updating.ts';
 import { packTensor } from './adapters/pack-tensor.ts';
 import { readFactories } from './adapters/read-factories.ts';
 import { createReadingThreads } from './adapters/reading-threads.ts';
+import { createSqliteConversationStore } from './adapters/sqlite-conversation-store.ts';
 import { openDatabase, type SqliteDatabase } from './adapters/sqlite-database.ts';
 import { createSqliteDeviceStore } from './adapters/sqlite-device-store.ts';
 import { createSqliteDocumentStore } from './adapters/sqlite-document-store.ts';
@@ -158,6 +159,7 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
     library: {
       ...library.value,
       questions: createSqliteQuestionStore(database.value, config),
+      conversations: createSqliteConversationStore(database.value, config, clock.nowMs),
       readInThread: createReadingThreads(),
       sources: {
         store: createSqliteSourceStore(database.value),

@@ -24,12 +24,13 @@ export function drawSaid(said: SaidAnswer, columns = widthMax): string {
 }
 
 export function drawAsked(answer: AskedAnswer, columns?: number): string {
-  const { source, reason, degraded, confidence, threshold, mode, pending } = answer;
+  const { source, reason, degraded, confidence, threshold, mode, pending, asked } = answer;
   const knows = `${percent(confidence)} sure that the library holds it (it answers from ${percent(threshold)}); searched ${modes[mode] ?? mode}`;
   const who = source === 'library' ? [] : [`Answered by ${source}.`];
   const why = degraded && reason !== '' ? [`Why no better: ${reason}.`] : [];
+  const context = asked === undefined ? [] : [`Understood as: ${asked}`];
   const later = pending === undefined ? [] : [`Asked again when there is a link: ${pending}`];
-  return [drawSaid(answer, columns), '', knows, ...who, ...why, ...later].join('\n');
+  return [drawSaid(answer, columns), '', ...context, knows, ...who, ...why, ...later].join('\n');
 }
 
 export function drawLate({ answer, failed, delivery }: LateAnswer, columns?: number): string {

@@ -30,6 +30,7 @@ export const completionSchema = z.object({
     confidence: z.number(),
     threshold: z.number(),
     mode: z.string(),
+    asked: z.string().optional(),
   }),
   skerry: z.object({ source: z.string(), reason: z.string(), degraded: z.boolean() }).optional(),
 });
@@ -59,14 +60,19 @@ export interface AskedAnswer extends SaidAnswer {
   readonly degraded: boolean;
   /** By this id a better one may come. */
   readonly pending?: string;
+  /** What was searched, where the question goes on from another. */
+  readonly asked?: string;
 }
 
 export function askedAnswerOf({
   choices: [{ message }],
-  library: { pending, ...library },
+  library: { pending, asked, ...library },
   skerry = { source: 'library', reason: '', degraded: false },
 }: z.output<typeof completionSchema>): AskedAnswer {
   const { content: text, citations, unverified } = message;
-  const late = pending === undefined ? {} : { pending };
-  return { text, citations, unverified, ...library, ...skerry, ...late };
+  return {
+    ...{ text, citations, unverified, ...library, ...skerry },
+    ...(pending === undefined ? {} : { pending }),
+    ...(asked === undefined ? {} : { asked }),
+  };
 }

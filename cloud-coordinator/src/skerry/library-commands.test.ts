@@ -115,6 +115,19 @@ test('[LIB50] a model’s own numbers stay, and what nothing bears out is marked
   expect(text).toContain('[?] nothing that was found');
 });
 
+test('[LIB50] a question of a conversation says whose it is, and shows what it was understood as', async () => {
+  const { run, asked } = world((agent) =>
+    agent.post('/v1/chat/completions', (c) =>
+      c.json(completion({ content: 'Yearly.', citations: [] }, { asked: 'Which oil? How often?' })),
+    ),
+  );
+  const { text } = unwrap(await run('ask', 'how often?', '--conversation', 'shift-1'));
+  expect(text).toContain('Understood as: Which oil? How often?');
+  expect(JSON.parse(asked[0]?.body ?? '')).toMatchObject({
+    ...{ metadata: { conversation: 'shift-1' }, user: 'ada' },
+  });
+});
+
 const unsure = (agent: Hono) =>
   agent.post('/v1/chat/completions', (c) =>
     c.json({

@@ -53,6 +53,11 @@ export const libraryCommands = {
     flags: z.strictObject({
       agent,
       collection: z.string().min(1).optional().describe('only this one; else all'),
+      conversation: z
+        .string()
+        .min(1)
+        .optional()
+        .describe('its name: the agent keeps it, and what comes next may go on from it'),
       wait: z.boolean().default(false).describe('for what comes later, where it was not sure'),
     }),
     run: ask,
@@ -102,16 +107,23 @@ const clientOf = ({ flags, fetch, clock }: Call<{ readonly agent: string }>): Co
     { fetch, clock },
   );
 
-async function ask(
-  call: Call<{ agent: string; collection?: string | undefined; wait: boolean }>,
-): Promise<Result<Answer>> {
-  const { flags, operands, signal, terminal, json } = call;
+interface AskFlags {
+  readonly agent: string;
+  readonly collection?: string | undefined;
+  readonly conversation?: string | undefined;
+  readonly wait: boolean;
+}
+
+async function ask(call: Call<AskFlags>): Promise<Result<Answer>> {
+  const { flags, operands, signal, terminal, json, user } = call;
   const client = clientOf(call);
   const model = ['library', ...(flags.collection === undefined ? [] : [flags.collection])];
   const messages = [{ role: 'user', content: operands.join(' ') }];
+  const { conversation } = flags;
+  const kept = conversation === undefined ? {} : { metadata: { conversation }, user };
   const response = await client.ask('POST', '/v1/chat/completions', {
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ model: model.join('/'), messages }),
+    body: JSON.stringify({ model: model.join('/'), messages, ...kept }),
     withinMs: askWithinMs,
     signal,
   });

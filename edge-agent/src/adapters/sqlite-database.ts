@@ -261,6 +261,16 @@ const migrations = [
      source TEXT PRIMARY KEY,
      cursor TEXT NOT NULL
    );`,
+  `CREATE TABLE conversation_turn (
+     id INTEGER PRIMARY KEY AUTOINCREMENT,
+     reader TEXT NOT NULL,
+     conversation TEXT NOT NULL,
+     at_ms REAL NOT NULL,
+     bytes INTEGER NOT NULL,
+     record TEXT NOT NULL
+   );
+   CREATE INDEX conversation_turn_by_conversation ON conversation_turn (reader, conversation, id);
+   CREATE INDEX conversation_turn_by_age ON conversation_turn (at_ms);`,
 ];
 
 /** `path` may be ':memory:'. Fails with `storage_failed`, also for a file that a newer agent has written. */

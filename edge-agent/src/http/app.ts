@@ -6,6 +6,7 @@ import { type AnswerRoutes, answerRoutes } from './answers.ts';
 import { boundBody } from './bound-body.ts';
 import { type BundleRoutes, bundleRoutes } from './bundles.ts';
 import { type CollectionRoutes, collectionRoutes } from './collections.ts';
+import { type ConversationRoutes, conversationRoutes } from './conversations.ts';
 import { type DocumentRoutes, documentRoutes } from './documents.ts';
 import { type EscalationRoutes, escalationRoutes } from './escalations.ts';
 import { type LearnRoutes, learnRoutes } from './learn.ts';
@@ -26,6 +27,7 @@ export interface AppPorts
     LearnRoutes {
   /** Where there is a library. */
   readonly collections?: CollectionRoutes;
+  readonly conversations?: ConversationRoutes;
   readonly bodyBytesMax: number;
   readonly log: Log;
   /** A request was refused with this code. */
@@ -44,6 +46,8 @@ export function createApp(ports: AppPorts): Hono {
   });
   app.route('/v1', textRoutes(ports));
   if (ports.collections !== undefined) app.route('/v1', collectionRoutes(ports.collections));
+  if (ports.conversations !== undefined)
+    app.route('/v1/conversations', conversationRoutes(ports.conversations));
   app.use(boundBody(ports.bodyBytesMax));
   app.get('/healthz', (c) => c.json(ports.health()));
   app.get('/metrics', async (c) =>

@@ -10,17 +10,26 @@ import {
   extractAnswer,
   isVerified,
 } from './extract-answer.ts';
+import { ownWordsOf } from './follow-up.ts';
 import type { FoundPassage, Library } from './library.ts';
 import { queryWordsOf } from './match-query.ts';
 import { type Passage, passageKey, type Reader, type SearchFilter } from './passage.ts';
 
 export interface AskRequest {
   readonly question: string;
+  /** Of a question that goes on from another: that one, and the sentences that have been said to it. */
+  readonly goesOn?: GoesOn | undefined;
   readonly collections: readonly string[];
   readonly reader: Reader;
   readonly filter?: SearchFilter;
   /** Nobody waits any more: what is not begun is left. */
   readonly signal?: AbortSignal;
+}
+
+export interface GoesOn {
+  readonly topic: string;
+  /** Not said again. */
+  readonly given: ReadonlySet<string>;
 }
 
 export type CheckedCitation = Citation & {
@@ -51,12 +60,14 @@ const passagesMax = 6;
 const candidatesMax = 24;
 /** Without their vectors the question's words tell. */
 const sentencesMsMax = 5_000;
+const ownWordWeight = 2;
 
 export async function askLibrary(
   library: Library,
   request: AskRequest,
 ): Promise<Result<LibraryAnswer>> {
-  const { question, collections, reader, filter } = request;
+  const { collections, reader, filter, goesOn } = request;
+  const question = wholeQuestion(request);
   const searched = await library.search({
     collections,
     text: question,
@@ -67,7 +78,9 @@ export async function askLibrary(
   if (!searched.ok) return searched;
   if (request.signal?.aborted) return err(failure('deadline_exceeded', 'nobody waits any more'));
   const { found, mode, snapshots, vector } = searched.value;
-  const candidates = shortlist(candidatesOf(found.map(({ passage }) => passage)), question);
+  const sentences = candidatesOf(found.map(({ passage }) => passage));
+  const fresh = sentences.filter(({ text }) => !goesOn?.given.has(text));
+  const candidates = shortlist(fresh, question);
   const similarities = vector && (await similaritiesOf(library, vector, candidates));
   if (similarities?.ok === false) return similarities;
   // Of an embedder that went away meanwhile there is no cosine to weigh.
@@ -104,6 +117,13 @@ export async function askLibrary(
   });
 }
 
+/** What is searched, and what whoever else is asked is given: a question by itself. */
+export const wholeQuestion = ({
+  question,
+  goesOn,
+}: Pick<AskRequest, 'question' | 'goesOn'>): string =>
+  goesOn === undefined ? question : `${goesOn.topic} ${question}`;
+
 /** Those of more than there is time for that share most words with the question, in their order. */
 function shortlist(candidates: readonly Candidate[], question: string): readonly Candidate[] {
   if (candidates.length <= candidatesMax) return candidates;
@@ -139,12 +159,17 @@ async function similaritiesOf(
   );
 }
 
-/** As BM25 weighs a word, and above 0: among what the reader may read, or it would tell of the rest. */
+/**
+ * As BM25 weighs a word, and above 0: among what the reader may read, or it would tell of the rest. What a question says
+ * itself counts more than what it goes on from.
+ */
 async function rarityOf(
   { collections }: Library,
-  { question, collections: names, reader }: AskRequest,
+  request: AskRequest,
 ): Promise<Result<ReadonlyMap<string, number>>> {
-  const words = queryWordsOf(question);
+  const { collections: names, reader } = request;
+  const words = queryWordsOf(wholeQuestion(request));
+  const own = new Set(request.goesOn === undefined ? [] : ownWordsOf(request.question));
   const counts = new Map(words.map((word) => [word, 0]));
   let passages = 0;
   for (const name of names) {
@@ -156,7 +181,11 @@ async function rarityOf(
     for (const [i, word] of words.entries())
       counts.set(word, (counts.get(word) ?? 0) + (counted.value.counts[i] ?? 0));
   }
-  return ok(new Map([...counts].map(([word, n]) => [word, Math.log(1 + passages / (n + 0.5))])));
+  const rarity = ([word, n]: [string, number]): [string, number] => [
+    word,
+    Math.log(1 + passages / (n + 0.5)) * (own.has(word) ? ownWordWeight : 1),
+  ];
+  return ok(new Map([...counts].map(rarity)));
 }
 
 /** Each against what its collection holds now for this reader. */

@@ -15,6 +15,8 @@ export interface LibraryReply {
   readonly decision: TextDecision;
   /** By this id a better answer will come, on the answers stream. */
   readonly pending: string | undefined;
+  /** What was searched, where the question goes on from another. */
+  readonly inContext?: string | undefined;
 }
 
 export function replyOf(reply: LibraryReply): Result<ChatReply> {
@@ -25,7 +27,7 @@ export function replyOf(reply: LibraryReply): Result<ChatReply> {
   );
 }
 
-function completionOf({ request, id, nowMs, said, answer, pending }: LibraryReply) {
+function completionOf({ request, id, nowMs, said, answer, pending, inContext }: LibraryReply) {
   return {
     id: `chatcmpl-${id}`,
     object: 'chat.completion',
@@ -45,6 +47,7 @@ function completionOf({ request, id, nowMs, said, answer, pending }: LibraryRepl
     ],
     library: {
       ...(pending === undefined ? {} : { pending }),
+      ...(inContext === undefined ? {} : { asked: inContext }),
       confidence: answer.confidence,
       threshold: answer.threshold,
       mode: answer.mode,
@@ -61,7 +64,7 @@ function completionOf({ request, id, nowMs, said, answer, pending }: LibraryRepl
 }
 
 /** A library elsewhere reads it as a quote, and no longer ones. */
-const describeCitation = ({ passage: _, ...citation }: CheckedCitation) => ({
+export const describeCitation = ({ passage: _, ...citation }: CheckedCitation) => ({
   type: 'char_location',
   cited_text: citation.text,
   ...citation,

@@ -23,8 +23,10 @@ import {
 } from '@skerry/shared';
 import { readQuotes } from '@skerry/sync-protocol';
 import { createAdmission, type Within } from './admission.ts';
-import { askLibrary, type LibraryAnswer } from './ask.ts';
+import { askLibrary, type GoesOn, type LibraryAnswer, wholeQuestion } from './ask.ts';
 import { type CheckedSaid, checkQuotes, checkSentences, knowing } from './check-sentences.ts';
+import type { ConversationStore } from './conversation-store.ts';
+import { conversationOf, goesOnFrom, keepTurn } from './conversations.ts';
 import type { LateQuestions } from './late-questions.ts';
 import type { Library } from './library.ts';
 import { replyOf } from './library-reply.ts';
@@ -45,6 +47,16 @@ export interface LibraryTextPorts {
   readonly requestsMax: number;
   /** Who takes a question that nobody can answer now. */
   readonly late?: Pick<LateQuestions, 'ask'> | undefined;
+  /** Where conversations are kept. */
+  readonly conversations?: ConversationStore | undefined;
+}
+
+/** What is asked, with what it goes on from. */
+interface Asked {
+  readonly request: ChatRequest;
+  readonly goesOn: GoesOn | undefined;
+  /** A question by itself. */
+  readonly whole: string;
 }
 
 const idontKnow = 'I do not know: nothing in the library answers that.';
@@ -66,17 +78,17 @@ async function collectionsOf(
 }
 
 export function createLibraryText(ports: LibraryTextPorts): LibraryTextPorts['text'] {
-  const { library, text, clock, random, log } = ports;
+  const { library, text, clock, random, log, conversations } = ports;
   const admit = createAdmission(ports.requestsMax, clock);
 
   const askOthers = async (
-    request: ChatRequest,
+    { whole }: Asked,
     answer: LibraryAnswer,
     terms: TextTerms,
   ): Promise<Result<{ said: CheckedSaid; decision: TextDecision }>> => {
     const { answerModel } = ports;
     if (answerModel === undefined) return err(failure('unavailable', 'nobody else answers'));
-    const prompt = promptFor(questionOf(request), answer.found, library.embedder?.countTokens);
+    const prompt = promptFor(whole, answer.found, library.embedder?.countTokens);
     const asked = await text.chat({ model: answerModel, messages: [...prompt.messages] }, terms);
     if (!asked.ok) return asked;
     const completion = 'completion' in asked.value ? asked.value.completion : {};
@@ -94,11 +106,11 @@ export function createLibraryText(ports: LibraryTextPorts): LibraryTextPorts['te
   };
 
   /** For later; its id, where the outbox took it. */
-  const askLater = (request: ChatRequest, answer: LibraryAnswer): string | undefined => {
+  const askLater = ({ request, whole }: Asked, answer: LibraryAnswer): string | undefined => {
     const { answerModel, late } = ports;
     if (answerModel === undefined || late === undefined) return undefined;
     const { found, confidence } = answer;
-    const question = { question: questionOf(request), model: request.model, answerModel };
+    const question = { question: whole, model: request.model, answerModel };
     const asked = late.ask({ ...question, confidence, found });
     if (asked.ok) return asked.value;
     const { code, message } = asked.error;
@@ -107,11 +119,12 @@ export function createLibraryText(ports: LibraryTextPorts): LibraryTextPorts['te
   };
 
   /** By its own passages alone. */
-  const askOwn = async (request: ChatRequest, signal: AbortSignal) => {
+  const askOwn = async ({ request, goesOn }: Asked, signal: AbortSignal) => {
     const collections = await collectionsOf(library, request.model);
     if (!collections.ok) return collections;
     return askLibrary(library, {
       question: questionOf(request),
+      goesOn,
       collections: collections.value,
       reader: { principals: [] },
       signal,
@@ -123,14 +136,29 @@ export function createLibraryText(ports: LibraryTextPorts): LibraryTextPorts['te
     terms: TextTerms,
     within: Within,
   ): Promise<Result<ChatReply>> => {
-    const answered = await within((_, signal) => askOwn(request, signal));
+    const key = conversationOf(request);
+    if (!key.ok) return key;
+    const goesOn = goesOnFrom(request, key.value, conversations);
+    const whole = wholeQuestion({ question: questionOf(request), goesOn });
+    const asked = { request, goesOn, whole };
+    const answered = await within((_, signal) => askOwn(asked, signal));
     if (!answered.ok) return answered;
     const answer = answered.value;
     const { text: known, citations, confidence, isSure } = answer;
     const reply = (said: CheckedSaid, decision: TextDecision, pending?: string) => {
       const nowMs = clock.nowMs();
       const id = createId(nowMs, random);
-      return replyOf({ request, id, nowMs, said, answer, decision, pending });
+      const question = questionOf(request);
+      const { source } = decision;
+      if (key.value !== undefined && conversations !== undefined)
+        keepTurn(
+          conversations,
+          key.value,
+          { question, said, source, atMs: nowMs, pending, answer },
+          log,
+        );
+      const inContext = goesOn === undefined ? undefined : whole;
+      return replyOf({ request, id, nowMs, said, answer, decision, pending, inContext });
     };
     const own =
       known === undefined
@@ -139,11 +167,11 @@ export function createLibraryText(ports: LibraryTextPorts): LibraryTextPorts['te
     const source = { source: libraryModel, confidence };
     if (isSure) return reply(own, { ...source, reason: 'confident', degraded: false });
     const other = await within((leftMs, signal) =>
-      askOthers(request, answer, { ...terms, leftMs, signal }),
+      askOthers(asked, answer, { ...terms, leftMs, signal }),
     );
     if (other.ok) return reply(other.value.said, other.value.decision);
     const reason = `not confident; ${other.error.message}`;
-    return reply(own, { ...source, reason, degraded: true }, askLater(request, answer));
+    return reply(own, { ...source, reason, degraded: true }, askLater(asked, answer));
   };
 
   return {

@@ -13,6 +13,9 @@ const stopWords = new Set(
   ).split(' '),
 );
 
+/** It says nothing of what a text is about. */
+export const isCommonWord = (word: string): boolean => stopWords.has(word);
+
 /** In lower case, in order; letters and digits of any script. */
 export const wordsOf = (text: string): readonly string[] =>
   (text.toLowerCase().match(/[\p{L}\p{N}][\p{L}\p{M}\p{N}]*/gu) ?? []).map((word) =>
@@ -22,7 +25,7 @@ export const wordsOf = (text: string): readonly string[] =>
 /** Those that say what it is about; all of them, where it has no others. */
 export function contentWordsOf(text: string): readonly string[] {
   const words = wordsOf(text);
-  const content = words.filter((word) => !stopWords.has(word));
+  const content = words.filter((word) => !isCommonWord(word));
   return content.length === 0 ? words : content;
 }
 

@@ -1,6 +1,8 @@
 // The library with all that keeps words of it, and what takes documents in by itself: as the routes show it.
 
 import type { Clock, Log } from '@skerry/shared';
+import type { ConversationStore } from './conversation-store.ts';
+import { forgetConversations } from './conversations.ts';
 import type { QuotingStore } from './erase-document.ts';
 import type { VectorFilling } from './fill-vectors.ts';
 import { forgetQuestions } from './forget-questions.ts';
@@ -13,13 +15,15 @@ import type { LibrarySource } from './sources/source-config.ts';
 export interface LibraryPorts {
   readonly library: Library;
   readonly questions: QuestionStore;
+  readonly conversations: ConversationStore;
   readonly readInThread: ReadInThread;
   /** Where vectors are made elsewhere. */
   readonly filling?: Pick<VectorFilling, 'state'> | undefined;
   readonly sources?: SourceAdapters;
 }
 
-export interface ServedLibrary extends Omit<LibraryPorts, 'questions' | 'sources'> {
+export interface ServedLibrary
+  extends Omit<LibraryPorts, 'questions' | 'conversations' | 'sources'> {
   readonly quoting: readonly QuotingStore[];
   readonly digestOf: (bytes: Uint8Array) => string;
   readonly nowMs: () => number;
@@ -28,7 +32,7 @@ export interface ServedLibrary extends Omit<LibraryPorts, 'questions' | 'sources
 
 export function openServedLibrary(
   librarySources: readonly LibrarySource[],
-  { questions, sources, ...rest }: LibraryPorts,
+  { questions, conversations, sources, ...rest }: LibraryPorts,
   ports: {
     readonly digestOf: (bytes: Uint8Array) => string;
     readonly clock: Clock;
@@ -36,7 +40,7 @@ export function openServedLibrary(
   },
 ): ServedLibrary {
   const { digestOf, clock } = ports;
-  const quoting = [forgetQuestions(questions)];
+  const quoting = [forgetConversations(conversations), forgetQuestions(questions)];
   const taking = sources && openSources(librarySources, sources, { ...rest, ...ports, quoting });
   return { ...rest, quoting, digestOf, nowMs: clock.nowMs, taking };
 }

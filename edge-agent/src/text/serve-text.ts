@@ -3,6 +3,7 @@
 import { createTextHandler, type TextHandler } from '@skerry/models/openai';
 import type { Log } from '@skerry/shared';
 import type { AgentConfig } from '../config.ts';
+import type { ConversationStore } from '../retrieve/conversation-store.ts';
 import type { LateQuestions } from '../retrieve/late-questions.ts';
 import type { Library } from '../retrieve/library.ts';
 import { createLibraryText } from '../retrieve/library-text.ts';
@@ -15,12 +16,14 @@ export function serveText(
   {
     library,
     late,
+    conversations,
     log,
     ...ports
   }: DeviceTextPorts & {
     readonly library?: Library;
     readonly log: Log;
     readonly late?: Pick<LateQuestions, 'ask'> | undefined;
+    readonly conversations?: ConversationStore | undefined;
   },
 ): TextHandler {
   const text = createDeviceText(config, ports);
@@ -35,6 +38,7 @@ export function serveText(
           answerModel: config.libraryAnswerModel,
           requestsMax: config.textRequestsMax,
           late,
+          conversations,
           log,
         });
   return createTextHandler(
