@@ -5,7 +5,7 @@ import { availableParallelism } from 'node:os';
 import { createResidency } from '@skerry/models';
 import {
   createOnnxNativePool,
-  makeDelta,
+  openDeltaMaker,
   openGrpc,
   readEmbedder,
   readVariants,
@@ -190,7 +190,7 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
       assignments: createSqlAssignmentStore(database.value, commits),
       blobs: blobs.value.store,
       references: blobs.value.references,
-      makeDelta,
+      openDeltaMaker,
     },
     learning: {
       registry: registry.value,

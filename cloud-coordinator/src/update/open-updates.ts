@@ -27,7 +27,7 @@ export interface UpdatePorts {
   readonly assignments: AssignmentStore;
   readonly blobs: BlobStore;
   readonly references: BlobReferences;
-  readonly makeDelta: DeltasPorts['makeDelta'];
+  readonly openDeltaMaker: DeltasPorts['openDeltaMaker'];
 }
 
 export interface Updates {

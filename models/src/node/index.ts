@@ -6,7 +6,7 @@ export {
 } from '../runtime/onnx-native.ts';
 export { browserModules } from './browser-modules.ts';
 export { applyDelta } from './delta/apply-delta.ts';
-export { applyDeltaApart, makeDelta } from './delta/delta-apart.ts';
+export { applyDeltaApart, openDeltaMaker } from './delta/delta-apart.ts';
 export { deltaTargetBytesMax } from './delta/delta-format.ts';
 export { encodeDelta } from './delta/encode-delta.ts';
 export { openGrpc } from './open-grpc.ts';

@@ -18,7 +18,7 @@ const tools: Readonly<Record<string, Tool>> = {
 };
 
 const notes = [
-  'made: the first delta of a fresh process, read files to made delta; again: of a process that has made three before',
+  'made: the first delta of a fresh process, read files and their digests to made delta; again: of a process that has made three',
   'bsdiff: its whole process, which has nothing to compile',
   '–: the tool is not installed; each is a Debian package of its name',
 ].join('\n');

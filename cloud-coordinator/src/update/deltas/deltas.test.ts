@@ -56,7 +56,10 @@ describe('deltas that lie ready', () => {
         return ok(undefined);
       },
       running: async () => ok(new Map()),
-      makeDelta: async () => err(failure('internal', 'none')),
+      openDeltaMaker: () => ({
+        make: async () => err(failure('internal', 'none')),
+        close() {},
+      }),
       log: { ...silentLog, error: (_, message) => logged.push(message) },
     });
     expect(await deltas.prepare('m', before)).toMatchObject({ error: { code: 'internal' } });
@@ -76,6 +79,7 @@ describe('deltas that lie ready', () => {
     for (const bytes of [edge, next])
       unwrap(await storeBytes(blobs, { digest: sha256(bytes), bytes: bytes.length }, bytes));
     let made = 0;
+    let open = 0;
     const manifests = new Map([
       [before, withEdge(edge)],
       [after, withEdge(next)],
@@ -91,26 +95,35 @@ describe('deltas that lie ready', () => {
             [lost, 3],
           ]),
         ),
-      makeDelta: async (target, base) => {
-        made++;
-        try {
-          return ok(makeDelta(target, base));
-        } catch {
-          return err(failure('internal', 'it died'));
-        }
+      openDeltaMaker() {
+        open++;
+        return {
+          async make(target, base, digests) {
+            made++;
+            expect(digests).toEqual({ target: sha256(target), base: base && sha256(base) });
+            try {
+              return ok(makeDelta(target, base));
+            } catch {
+              return err(failure('internal', 'it died'));
+            }
+          },
+          close() {
+            open--;
+          },
+        };
       },
       log: silentLog,
     });
-    return { blobs, references, deltas, next, made: () => made };
+    return { blobs, references, deltas, next, made: () => made, open: () => open };
   }
 
   it('are blobs for all devices, each of which makes its target; twice at once is once', async () => {
-    const { blobs, references, deltas, next, made } = await world();
+    const { blobs, references, deltas, next, made, open } = await world();
     expect(deltas.offersTo(after)).toEqual([]);
     const [offers] = (
       await Promise.all([deltas.prepare('digits', after), deltas.prepare('digits', after)])
     ).map(unwrap);
-    expect(made()).toBe(2);
+    expect([made(), open()]).toEqual([2, 0]);
     expect(offers).toEqual(deltas.offersTo(after));
     const [delta, alone] = defined(offers, 'offers');
     expect(delta).toMatchObject({ base: sha256(edge), target: sha256(next) });

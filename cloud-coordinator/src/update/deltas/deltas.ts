@@ -22,12 +22,20 @@ export interface DeltasPorts {
   readonly manifestOf: (model: string, bundle: string) => Promise<Result<Manifest | undefined>>;
   /** How many devices run which bundle of a model. */
   readonly running: (model: string) => Promise<Result<ReadonlyMap<string, number>>>;
-  readonly makeDelta: (
+  /** For the deltas of one bundle. */
+  readonly openDeltaMaker: () => DeltaMaker;
+  readonly log: Log;
+}
+
+/** @skerry/models/node has it. What it is told of the files' digests it believes. */
+export interface DeltaMaker {
+  make(
     target: Uint8Array,
     base: Uint8Array | undefined,
+    digests: { readonly target: string; readonly base: string | undefined },
     signal: AbortSignal,
-  ) => Promise<Result<Uint8Array>>;
-  readonly log: Log;
+  ): Promise<Result<Uint8Array>>;
+  close(): void;
 }
 
 export interface Deltas {
@@ -57,12 +65,16 @@ export function createDeltas(ports: DeltasPorts): Deltas {
       ? err(failure('too_large', `${digest} has ${bytes} bytes`))
       : blobs.read(digest, 0, bytes);
 
-  const make = async ({ target, base }: WantedDelta): Promise<Result<DeltaOffer | undefined>> => {
+  const make = async (
+    { target, base }: WantedDelta,
+    maker: DeltaMaker,
+  ): Promise<Result<DeltaOffer | undefined>> => {
     const to = await readFile(target);
     if (!to.ok) return to;
     const from = base && (await readFile(base));
     if (from?.ok === false) return from;
-    const delta = await ports.makeDelta(to.value, from?.value, closing.signal);
+    const digests = { target: target.digest, base: base?.digest };
+    const delta = await maker.make(to.value, from?.value, digests, closing.signal);
     if (!delta.ok) return delta;
     if (delta.value.length > worthShare * target.bytes) return ok(undefined);
     const blob = { digest: sha256(delta.value), bytes: delta.value.length };
@@ -101,16 +113,30 @@ export function createDeltas(ports: DeltasPorts): Deltas {
       if (!wanted.has(blob.digest)) await references.drop(blob.digest, audiences.deltas);
   };
 
-  const prepare = async (model: string, bundle: string): Promise<Result<readonly DeltaOffer[]>> => {
-    const wanted = await wantedFor(model, bundle);
-    if (!wanted.ok) return wanted;
-    for (const delta of wanted.value) {
+  const makeAll = async (
+    model: string,
+    bundle: string,
+    wanted: readonly WantedDelta[],
+    maker: DeltaMaker,
+  ): Promise<void> => {
+    for (const delta of wanted) {
       const known = ready.get(bundle) ?? [];
       const { base, target } = delta;
       if (known.some((o) => o.base === base?.digest && o.target === target.digest)) continue;
-      const made = await make(delta);
+      const made = await make(delta, maker);
       if (!made.ok) log.warn({ model, bundle, code: made.error.code }, made.error.message);
       else if (made.value !== undefined) ready.set(bundle, [...known, made.value]);
+    }
+  };
+
+  const prepare = async (model: string, bundle: string): Promise<Result<readonly DeltaOffer[]>> => {
+    const wanted = await wantedFor(model, bundle);
+    if (!wanted.ok) return wanted;
+    const maker = ports.openDeltaMaker();
+    try {
+      await makeAll(model, bundle, wanted.value, maker);
+    } finally {
+      maker.close();
     }
     const [oldest] = ready.keys();
     if (ready.size > bundlesMax && oldest !== undefined) await forget(oldest);

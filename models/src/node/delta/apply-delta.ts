@@ -14,12 +14,13 @@ import {
   planeKinds,
   rawDigest,
   segmentKinds,
+  statesByMagic,
   tensorBytesMin,
   transforms,
   xor,
 } from './delta-format.ts';
 import { numbersOf, restore, type Transform } from './difference.ts';
-import { contexts, decodeTensor, type Plane } from './tensor-coder.ts';
+import { contexts, createTensorDecoder, type DecodeTensor, type Plane } from './tensor-decoder.ts';
 import { type Element, elementBytes } from './tensor-ranges.ts';
 
 /** Ample: a segment takes about 20 bytes, and 4 KB with the tables of a tensor. */
@@ -30,7 +31,8 @@ const planBytesMax = 67_108_864;
  * the target; with `malformed_message` for what is no delta; with `too_large` above `deltaTargetBytesMax`.
  */
 export function applyDelta(delta: Uint8Array, base?: Uint8Array): Result<Uint8Array> {
-  if (delta.length < headBytes || Buffer.compare(delta.subarray(0, 4), magic) !== 0)
+  const states = statesByMagic.get(Buffer.from(delta.subarray(0, magic.length)).toString('latin1'));
+  if (delta.length < headBytes || states === undefined)
     return err(failure('malformed_message', 'these bytes are no delta'));
   const wantsBase = delta.subarray(magic.length, magic.length + digestBytes);
   const wants = delta.subarray(magic.length + digestBytes, magic.length + 2 * digestBytes);
@@ -40,7 +42,7 @@ export function applyDelta(delta: Uint8Array, base?: Uint8Array): Result<Uint8Ar
       failure('digest_mismatch', `the delta is of base ${Buffer.from(wantsBase).toString('hex')}`),
     );
   try {
-    const made = unpack(delta, base ?? new Uint8Array());
+    const made = unpack(delta, base ?? new Uint8Array(), states);
     if (!made.ok) return made;
     if (Buffer.compare(rawDigest(made.value), wants) === 0) return made;
     return err(
@@ -71,7 +73,7 @@ interface TensorPlan {
 }
 
 /** Throws at bytes that are no delta. What a plan claims is held one segment at a time. */
-function unpack(delta: Uint8Array, base: Uint8Array): Result<Uint8Array> {
+function unpack(delta: Uint8Array, base: Uint8Array, states: number): Result<Uint8Array> {
   const view = new DataView(delta.buffer, delta.byteOffset, delta.byteLength);
   const parts = cursor(delta.subarray(headBytes));
   const [planLength, structureLength] = [headBytes - 8, headBytes - 4].map((at) =>
@@ -86,13 +88,14 @@ function unpack(delta: Uint8Array, base: Uint8Array): Result<Uint8Array> {
   const structure = cursor(
     brotliDecompressSync(parts(structureLength), { maxOutputLength: Math.max(1, targetBytes) }),
   );
+  const decodeTensor = createTensorDecoder(states);
   const target = new Uint8Array(targetBytes);
   let at = 0;
   for (const segment of readSegments(plan)) {
     const out = target.subarray(at, at + segment.length);
     const from = take(base, segment.baseOffset, segment.length);
     if (out.length !== segment.length) throw new RangeError('it reaches beyond its target');
-    out.set(bytesOf(segment, from, structure, parts));
+    out.set(bytesOf(segment, from, structure, parts, decodeTensor));
     at += segment.length;
   }
   if (at !== targetBytes) throw new RangeError('it ends before its target');
@@ -104,8 +107,9 @@ function bytesOf(
   from: Uint8Array | undefined,
   structure: Cursor,
   payload: Cursor,
+  decodeTensor: DecodeTensor,
 ): Uint8Array {
-  if (tensor !== undefined) return tensorBytesOf(tensor, length, from, payload);
+  if (tensor !== undefined) return tensorBytesOf(tensor, length, from, payload, decodeTensor);
   if (kind === 'structure') return structure(length);
   if (from === undefined) throw new RangeError(`${kind} without a base`);
   return kind === 'same' ? from : xor(structure(length), from);
@@ -116,15 +120,19 @@ function tensorBytesOf(
   length: number,
   from: Uint8Array | undefined,
   payload: Cursor,
+  decodeTensor: DecodeTensor,
 ): Uint8Array {
-  const numbers = numbersOf(new Uint8Array(length), element);
+  const elements = length / elementBytes[element];
+  if (!Number.isInteger(elements)) throw new RangeError('a part of a number');
   const filled = planes.map((plane): Plane => {
     if (plane.kind === 'zero') return plane;
-    return { ...plane, bytes: payload(plane.kind === 'raw' ? numbers.length : plane.length) };
+    return { ...plane, bytes: payload(plane.kind === 'raw' ? elements : plane.length) };
   });
-  if (!decodeTensor(filled, numbers, rowElements)) throw new RangeError('a tensor is cut short');
   if (from === undefined && transform !== 'plain')
     throw new RangeError('a difference from nothing');
+  const decoded = decodeTensor(filled, elements, rowElements);
+  if (decoded === undefined) throw new RangeError('a tensor is cut short');
+  const numbers = numbersOf(decoded, element);
   restore(numbers, from && numbersOf(from, element), element, transform);
   return new Uint8Array(numbers.buffer);
 }

@@ -1,18 +1,26 @@
 // The form of a delta, which encode-delta.ts writes and apply-delta.ts reads:
 //
-//   'SKD1' · sha256 of the base, or zeros · sha256 of the target · u32 n · u32 m
+//   'SKD2' · sha256 of the base, or zeros · sha256 of the target · u32 n · u32 m
 //          · n bytes of plan (brotli) · m bytes of structure (brotli) · the planes
+//
+// What an older coordinator has made begins with 'SKD1': there one state codes a plane and not four in turn.
 //
 // The plan tells the target's segments in order, so it is read as they are made. Structure is what is no tensor's.
 
 import { createHash } from 'node:crypto';
 import type { Transform } from './difference.ts';
+import { encodedStates } from './rans.ts';
 import { type Element, elementBytes } from './tensor-ranges.ts';
 
 /** Of a file that a delta is made for, and that one may make: both are held in memory. */
 export const deltaTargetBytesMax = 268_435_456;
 
-export const magic = new TextEncoder().encode('SKD1');
+export const magic = new TextEncoder().encode('SKD2');
+/** By what a delta begins with, how many states code a plane. */
+export const statesByMagic: ReadonlyMap<string, number> = new Map([
+  ['SKD1', 1],
+  ['SKD2', encodedStates],
+]);
 export const digestBytes = 32;
 const lengthBytes = 4;
 export const headBytes = magic.length + 2 * digestBytes + 2 * lengthBytes;

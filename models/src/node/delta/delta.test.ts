@@ -2,20 +2,28 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { brotliCompressSync, constants } from 'node:zlib';
 import { createRandom, defined } from '@skerry/shared';
+import { sha256 } from '@skerry/shared/node';
 import fc from 'fast-check';
 import protobuf from 'protobufjs/minimal.js';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { decodeModel, encodeModel, type ModelProto, type TensorProto } from '../../onnx/index.ts';
 import { zooDirectory } from '../read-bundle.ts';
 import { applyDelta } from './apply-delta.ts';
-import { applyDeltaApart, makeDelta } from './delta-apart.ts';
+import { coderWat } from './coder-wat.ts';
+import { applyDeltaApart, openDeltaMaker } from './delta-apart.ts';
 import { deltaTargetBytesMax, headBytes } from './delta-format.ts';
-import { difference, type Numbers, numbersOf, restore } from './difference.ts';
+import { numbersOf, restore } from './difference.ts';
 import { encodeDelta } from './encode-delta.ts';
-import { decodeTensor, encodeTensor } from './tensor-coder.ts';
+import { encodedStates } from './rans.ts';
+import { createTensorDecoder } from './tensor-decoder.ts';
+import { createTensorEncoder } from './tensor-encoder.ts';
 import { type Element, elementBytes, tensorRanges } from './tensor-ranges.ts';
 
 const elements = Object.keys(elementBytes) as Element[];
+
+/** Made before deltas began with 'SKD2'. */
+const olderDelta =
+  'U0tEMeYx+Qi/xS0xkBG/4zGeT1A0YoGgKz2pJd5zx6mq745ZsFegTWJW/efJif2vZN+/dCdBT6AgEdTcG+u66BINvNU7AAAAAgAAAEHUAASHFgIAFwEAA/AVAQAAIwEAAAJ4AgHZPgGnQQMDuD4BuD4BkAMEAdsBBNYoAecqAegqAAAAAAADwQEAAE/GSO0BvXLocLXIwH7e08JkFk1l0+9+3tPCZBZNZdPvft7TwmQWTWXT737e08JkFk1l0+9+3tPCZBZNZdPvft7TwmQWTWXT737e08JkFk1l0+9+3tPCZBZNZdPvft7TwmQWTWXT737e08JkFk1lmuubGaoIuc4=';
 
 let base: Uint8Array;
 let model: ModelProto;
@@ -94,6 +102,30 @@ describe('a delta', () => {
     );
   });
 
+  it('of an older coordinator, whose planes one state has coded, makes the same', () => {
+    const of = (weight: (i: number) => number): Uint8Array => {
+      const rawData = new Uint8Array(
+        Float32Array.from({ length: 700 }, (_, i) => weight(i)).buffer,
+      );
+      const initializer = [{ name: 'w', dims: [20n, 35n], dataType: 1, rawData }];
+      const graph = { name: 'g', node: [], input: [], output: [], valueInfo: [], initializer };
+      return encodeModel({ irVersion: 8n, opsetImport: [], graph });
+    };
+    const from = of((i) => 1 + i / 1_024);
+    const to = of((i) => 1 + i / 1_024 + (i % 7) / 65_536);
+    const made = applyDelta(Buffer.from(olderDelta, 'base64'), from);
+    expect(made.ok && Buffer.compare(made.value, to)).toBe(0);
+  });
+
+  it('with digests that are known needs none made, and with wrong ones makes nothing', () => {
+    const target = trained(0.2);
+    const digests = { target: sha256(target), base: sha256(base) };
+    const delta = encodeDelta(target, base, digests);
+    expect(Buffer.compare(delta, encodeDelta(target, base))).toBe(0);
+    const wrong = encodeDelta(target, base, { ...digests, target: sha256(base) });
+    expect(applyDelta(wrong, base)).toMatchObject({ error: { code: 'digest_mismatch' } });
+  });
+
   it('is refused for another base, before anything is made', () => {
     const delta = encodeDelta(trained(1), base);
     for (const other of [trained(0.5), undefined])
@@ -153,20 +185,28 @@ describe('a delta', () => {
 });
 
 describe('deltas apart', () => {
-  it('come from a worker, and end with whoever wanted them', async () => {
+  it('come from a worker, one after the other, and end with whoever wanted them', async () => {
     const target = trained(0.2);
+    const digests = { target: sha256(target), base: sha256(base) };
     const { signal } = new AbortController();
-    const delta = await makeDelta(target, base, signal);
+    const maker = openDeltaMaker();
+    const [delta, again] = [
+      await maker.make(target, base, digests, signal),
+      await maker.make(target, base, digests, signal),
+    ];
     if (!delta.ok) throw new Error(delta.error.message);
+    expect(again.ok && Buffer.compare(again.value, delta.value)).toBe(0);
     const made = await applyDeltaApart(delta.value, base, signal);
     expect(made.ok && Buffer.compare(made.value, target)).toBe(0);
     expect(await applyDeltaApart(delta.value, undefined, signal)).toMatchObject({
       error: { code: 'digest_mismatch' },
     });
     const leaving = new AbortController();
-    const unwanted = makeDelta(target, base, leaving.signal);
+    const unwanted = maker.make(target, base, digests, leaving.signal);
     leaving.abort();
     expect(await unwanted).toMatchObject({ error: { code: 'unavailable' } });
+    expect((await maker.make(target, base, digests, signal)).ok).toBe(true);
+    maker.close();
   });
 });
 
@@ -185,52 +225,93 @@ describe('the ranges of tensors', () => {
   });
 });
 
-describe('numbers', () => {
-  const someNumbers = (element: Element) =>
-    fc.uint8Array({ minLength: 0, maxLength: 400 }).map((bytes) => {
-      const width = elementBytes[element];
-      return numbersOf(bytes.subarray(0, bytes.length - (bytes.length % width)), element);
-    });
+describe('a tensor', () => {
+  const encode = createTensorEncoder();
+  const decode = createTensorDecoder(encodedStates);
+  const rowElements = 7;
 
-  it.each(elements)('of %s come back from every difference', (element) => {
-    fc.assert(
-      fc.property(someNumbers(element), someNumbers(element), (a, b) => {
-        const length = Math.min(a.length, b.length);
-        const [target, from] = [a.slice(0, length), b.slice(0, length)];
-        for (const transform of ['plain', 'subtract', 'xor'] as const) {
-          const numbers = target.slice();
-          difference(numbers, from, element, transform);
-          restore(numbers, from, element, transform);
-          expect(numbers).toEqual(target);
-        }
-      }),
-    );
+  /** As it comes back, and what it was set against. */
+  const roundTrip = (target: Uint8Array, base: Uint8Array | undefined, element: Element) => {
+    const { transform, planes } = encode(target, base, element, rowElements);
+    const elements = target.length / elementBytes[element];
+    const decoded = defined(decode(planes, elements, rowElements), 'numbers').slice();
+    const numbers = numbersOf(decoded, element);
+    restore(numbers, base && numbersOf(base, element), element, transform);
+    // A difference of thousands of bytes would be printed for minutes.
+    expect(Buffer.compare(new Uint8Array(numbers.buffer), target)).toBe(0);
+    return { transform, decoded };
+  };
+
+  const random = createRandom(9);
+  const length = 4 * 12_001;
+  const noise = Uint8Array.from({ length }, () => random.below(256));
+  const little = noise.map(() => random.below(3));
+
+  it.each(elements)('of %s comes back, by the transform that makes it small', (element) => {
+    const width = elementBytes[element];
+    const moved = numbersOf(noise, element).map((n, i) => n + (little[i] as number));
+    const turned = noise.map((byte, i) => (i % width === width - 1 ? byte ^ 0x20 : byte));
+    const quiet = numbersOf(noise, element).map((_, i) => little[i] as number);
+    const cases = [
+      { target: new Uint8Array(moved.buffer), best: 'subtract' },
+      { target: turned, best: 'xor' },
+      { target: new Uint8Array(quiet.buffer), best: 'plain' },
+    ];
+    for (const { target, best } of cases)
+      expect(roundTrip(target, noise, element).transform).toBe(best);
+    expect(roundTrip(noise, undefined, element).transform).toBe('plain');
+  });
+
+  it('comes back whatever its length and its row, and whatever lay in the memory before', () => {
+    for (const elements of [1, 2, 3, 5, 16, 17, 8_191, 8_193, 12_000])
+      for (const element of ['float32', 'int16', 'int8'] as const) {
+        const bytes = elements * elementBytes[element];
+        roundTrip(noise.slice(0, bytes), little.slice(0, bytes), element);
+        roundTrip(little.slice(0, bytes), undefined, element);
+      }
+    const { planes } = encode(little, undefined, 'int8', length + 1);
+    expect(decode(planes, length, length + 1)?.length).toBe(length);
   });
 
   it('of floats that are neighbours differ by little, over an exponent and over zero', () => {
-    const bits = (value: number) =>
-      numbersOf(new Uint8Array(Float32Array.of(value).buffer), 'float32');
-    const differ = (to: number, from: number) => {
-      const numbers = bits(to);
-      difference(numbers, bits(from), 'float32', 'subtract');
-      return numbers[0];
-    };
-    expect(differ(2, 1.9999999)).toBe(2);
-    expect(differ(1.9999999, 2)).toBe(1);
-    expect(differ(0, -0)).toBe(2);
+    const base = Float32Array.from({ length: 600 }, () => 1 + random.next());
+    const target = base.map((value) => value + 2 ** -22);
+    const [to, from] = [
+      [2, 1.9999999, 0],
+      [1.9999999, 2, -0],
+    ] as const;
+    target.set(to);
+    base.set(from);
+    const bytesOf = (numbers: Float32Array<ArrayBuffer>) => new Uint8Array(numbers.buffer);
+    const { transform, decoded } = roundTrip(bytesOf(target), bytesOf(base), 'float32');
+    expect(transform).toBe('subtract');
+    expect([...numbersOf(decoded, 'float32').subarray(0, to.length)]).toEqual([2, 1, 2]);
   });
 
-  it.each([1, 2, 4] as const)('of %i bytes come back from the coder', (width) => {
-    const make = (length: number): Numbers =>
-      new (({ 1: Uint8Array, 2: Uint16Array, 4: Uint32Array }) as const)[width](length);
-    const random = createRandom(5);
-    for (const spread of [0, 1, 6, 13, 31])
-      for (const rowElements of [1, 7, 64]) {
-        const numbers = make(3_000).map(() => Math.floor(2 ** (random.next() * spread)) - 1);
-        const planes = encodeTensor(numbers, rowElements);
-        const decoded = make(numbers.length);
-        expect(decodeTensor(planes, decoded, rowElements)).toBe(true);
-        expect(decoded).toEqual(numbers);
-      }
+  it('whose planes hold too little is none', () => {
+    const { planes } = encode(little, noise, 'float32', rowElements);
+    const cut = planes.map((plane) =>
+      plane.kind === 'zero' ? plane : { ...plane, bytes: plane.bytes.subarray(0, 20) },
+    );
+    expect(decode(cut, length / 4, rowElements)).toBe(undefined);
+  });
+});
+
+describe('the coder', () => {
+  it('is what its text says: `npx vitest run models/src/node/delta -u` writes it anew', async () => {
+    const { default: openWabt } = await import('wabt');
+    const wabt = await openWabt();
+    const module = wabt.parseWat('coder.wat', coderWat, { simd: true, bulk_memory: true });
+    module.validate();
+    const base64 = Buffer.from(module.toBinary({}).buffer).toString('base64');
+    await expect(
+      `// What coder-wat.ts says, as a machine reads it: delta.test.ts compares the two, and writes this file.
+
+export const coderBytes = Buffer.from(
+  '${base64}',
+  'base64',
+);
+`,
+    ).toMatchFileSnapshot('coder-wasm.ts');
   });
 });

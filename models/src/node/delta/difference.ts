@@ -22,44 +22,8 @@ export function numbersOf(bytes: Uint8Array, element: Element): Numbers {
   }
 }
 
-const isFloat = (element: Element): boolean => element === 'float32' || element === 'float16';
-
-/** In place of `target`. */
-export function difference(
-  target: Numbers,
-  base: Numbers | undefined,
-  element: Element,
-  transform: Transform,
-): void {
-  const shift = 32 - 8 * target.BYTES_PER_ELEMENT;
-  const float = isFloat(element);
-  const sign = 0x80000000 >> shift;
-  if (transform === 'plain') {
-    for (let i = 0; i < target.length; i++) {
-      const bits = ((target[i] as number) << shift) | 0;
-      // Of a float the sign goes last, so that the exponent fills the first byte. Of an integer: zigzag.
-      const number = float
-        ? (bits << 1) | ((bits >>> 31) << shift)
-        : zigzag(bits >> shift) << shift;
-      target[i] = number >>> shift;
-    }
-    return;
-  }
-  const from = base as Numbers;
-  if (transform === 'xor') {
-    for (let i = 0; i < target.length; i++) target[i] = (target[i] as number) ^ (from[i] as number);
-    return;
-  }
-  for (let i = 0; i < target.length; i++) {
-    let a = ((target[i] as number) << shift) >> shift;
-    let b = ((from[i] as number) << shift) >> shift;
-    if (float) {
-      a ^= (a >> 31) | sign;
-      b ^= (b >> 31) | sign;
-    }
-    target[i] = zigzag(((a - b) << shift) >> shift);
-  }
-}
+export const isFloat = (element: Element): boolean =>
+  element === 'float32' || element === 'float16';
 
 /** The inverse of `difference`, in place of the numbers. */
 export function restore(
@@ -95,5 +59,4 @@ export function restore(
   }
 }
 
-const zigzag = (value: number): number => (value << 1) ^ (value >> 31);
 const unzigzag = (number: number): number => (number >>> 1) ^ -(number & 1);

@@ -3,9 +3,7 @@
 
 import { brotliCompressSync, constants } from 'node:zlib';
 import { assert } from '@skerry/shared';
-import protobuf from 'protobufjs/minimal.js';
 import { alignSegments, type Segment } from './align-segments.ts';
-import { chooseTransform } from './choose-transform.ts';
 import {
   deltaTargetBytesMax,
   digestBytes,
@@ -19,21 +17,32 @@ import {
   transforms,
   xor,
 } from './delta-format.ts';
-import { difference, numbersOf } from './difference.ts';
-import { encodeTensor } from './tensor-coder.ts';
+import { createPlanWriter, type PlanWriter } from './plan-writer.ts';
+import { createTensorEncoder, type EncodeTensor } from './tensor-encoder.ts';
 
 /** Structure is small, but for a file that is no model: there the better quality would take minutes. */
 const thoroughBytesMax = 8_388_608;
 const thoroughQuality = 9;
 const fastQuality = 5;
 
+/** `sha256:` and hex digits, of who knows them. A delta with a wrong one makes nothing. */
+export interface DeltaDigests {
+  readonly target: string;
+  readonly base: string | undefined;
+}
+
 /** @param base absent: the target by itself */
-export function encodeDelta(target: Uint8Array, base?: Uint8Array): Uint8Array {
+export function encodeDelta(
+  target: Uint8Array,
+  base?: Uint8Array,
+  digests?: DeltaDigests,
+): Uint8Array {
   assert(target.length <= deltaTargetBytesMax, 'a delta is asked for what fits memory');
-  const plan = protobuf.Writer.create();
+  const plan = createPlanWriter();
   const structure: Uint8Array[] = [];
   const payload: Uint8Array[] = [];
   const segments = alignSegments(target, base);
+  const encodeTensor = createTensorEncoder();
   plan.uint32(target.length).uint32(segments.length);
   let baseAt = 0;
   for (const segment of segments) {
@@ -50,18 +59,24 @@ export function encodeDelta(target: Uint8Array, base?: Uint8Array): Uint8Array {
     }
     if (kind === 'structure') structure.push(bytes);
     else if (kind === 'changed-structure') structure.push(xor(bytes, from as Uint8Array));
-    else if (kind === 'tensor') writeTensor(plan, payload, segment, bytes, from);
+    else if (kind === 'tensor') writeTensor(plan, payload, encodeTensor, segment, bytes, from);
   }
   const packed = [plan.finish(), Buffer.concat(structure)].map(compress);
   const head = new Uint8Array(headBytes);
   head.set(magic);
-  head.set(base === undefined ? noDigest : rawDigest(base), magic.length);
-  head.set(rawDigest(target), magic.length + digestBytes);
+  head.set(
+    base === undefined ? noDigest : (bytesOf(digests?.base) ?? rawDigest(base)),
+    magic.length,
+  );
+  head.set(bytesOf(digests?.target) ?? rawDigest(target), magic.length + digestBytes);
   const view = new DataView(head.buffer);
   for (const [i, { length }] of packed.entries())
     view.setUint32(magic.length + 2 * digestBytes + 4 * i, length, true);
   return Buffer.concat([head, ...packed, ...payload]);
 }
+
+const bytesOf = (digest: string | undefined): Uint8Array | undefined =>
+  digest === undefined ? undefined : Buffer.from(digest.replace('sha256:', ''), 'hex');
 
 function compress(bytes: Uint8Array): Uint8Array {
   const quality = bytes.length > thoroughBytesMax ? fastQuality : thoroughQuality;
@@ -93,19 +108,17 @@ const baseOf = ({ baseOffset, length }: Segment, base: Uint8Array | undefined) =
   baseOffset === undefined ? undefined : base?.subarray(baseOffset, baseOffset + length);
 
 function writeTensor(
-  plan: protobuf.Writer,
+  plan: PlanWriter,
   payload: Uint8Array[],
+  encodeTensor: EncodeTensor,
   { tensor }: Segment,
   bytes: Uint8Array,
   from: Uint8Array | undefined,
 ): void {
   const { element, rowElements } = tensor as NonNullable<typeof tensor>;
-  const numbers = numbersOf(bytes, element);
-  const base = from === undefined ? undefined : numbersOf(from, element);
-  const transform = chooseTransform(numbers, base, element);
-  difference(numbers, base, element, transform);
+  const { transform, planes } = encodeTensor(bytes, from, element, rowElements);
   plan.uint32(elements.indexOf(element)).uint32(rowElements).uint32(transforms.indexOf(transform));
-  for (const plane of encodeTensor(numbers, rowElements)) {
+  for (const plane of planes) {
     plan.uint32(planeKinds.indexOf(plane.kind));
     if (plane.kind === 'coded') {
       plan.uint32(plane.bytes.length);
@@ -116,15 +129,18 @@ function writeTensor(
 }
 
 /** By context: how many symbols there are, then each as its distance from the one before, and its frequency. */
-function writeFrequencies(plan: protobuf.Writer, frequencies: Uint16Array): void {
+function writeFrequencies(plan: PlanWriter, frequencies: Uint16Array): void {
   for (let c = 0; c < frequencies.length; c += 256) {
-    const table = frequencies.subarray(c, c + 256);
-    plan.uint32(table.reduce((n, f) => n + Number(f > 0), 0));
-    let last = -1;
-    for (const [symbol, frequency] of table.entries()) {
+    let symbols = 0;
+    for (let s = c; s < c + 256; s++) if (frequencies[s] !== 0) symbols++;
+    plan.uint32(symbols);
+    let last = c - 1;
+    for (let s = c; symbols > 0; s++) {
+      const frequency = frequencies[s] as number;
       if (frequency === 0) continue;
-      plan.uint32(symbol - last).uint32(frequency);
-      last = symbol;
+      plan.uint32(s - last).uint32(frequency);
+      last = s;
+      symbols--;
     }
   }
 }

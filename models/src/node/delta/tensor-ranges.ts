@@ -39,7 +39,7 @@ const elements: Readonly<Record<number, Element>> = {
   12: 'int32',
   16: 'float16',
 };
-export const elementBytes: Readonly<Record<Element, number>> = {
+export const elementBytes: Readonly<Record<Element, 1 | 2 | 4>> = {
   float32: 4,
   float16: 2,
   int8: 1,

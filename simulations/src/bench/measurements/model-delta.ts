@@ -4,6 +4,7 @@
 import { readFile } from 'node:fs/promises';
 import { applyDelta, encodeDelta } from '@skerry/models/node';
 import { assert } from '@skerry/shared';
+import { sha256 } from '@skerry/shared/node';
 import { expectOk } from '../in-process-agent.ts';
 import { median } from '../statistics.ts';
 
@@ -18,8 +19,10 @@ export interface ModelDeltaOptions {
 
 export async function modelDelta({ base, target }: ModelDeltaOptions) {
   const [from, to] = await Promise.all([readFile(base), readFile(target)]);
+  // As the coordinator has them, whose blobs are named by them.
+  const digests = { target: sha256(to), base: sha256(from) };
   const startedMs = performance.now();
-  const delta = encodeDelta(to, from);
+  const delta = encodeDelta(to, from, digests);
   const madeMs = performance.now();
   const applied = expectOk(applyDelta(delta, from));
   const appliedMs = performance.now();
@@ -27,7 +30,7 @@ export async function modelDelta({ base, target }: ModelDeltaOptions) {
   const again: number[] = [];
   for (let i = 0; i < warmRounds; i++) {
     const beganMs = performance.now();
-    encodeDelta(to, from);
+    encodeDelta(to, from, digests);
     again.push(performance.now() - beganMs);
   }
   return {
