@@ -16,6 +16,7 @@ import {
 } from '@skerry/cloud-coordinator/trust';
 import { openPack } from '@skerry/edge-agent/trust';
 import { err, failure } from '@skerry/shared';
+import type { Signer } from '@skerry/shared/node';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
   holdCeremony,
@@ -160,7 +161,37 @@ describe('signing apart', () => {
     await ceremony.publish([...keys.root, ...keys.targets]);
     ceremony.pass(100 * dayMs);
     must(await root());
-    await expect(ceremony.publish(keys.root)).rejects.toThrow('vision: expired');
+    // The others go on, and so do their clients; the team itself, signed anew, is heard again.
+    await ceremony.publish(keys.root);
+    await ceremony.add(v1.replace('1.0.0', '1.1.0'), bytes('two'));
+    await ceremony.publish(keys.targets);
+    const device = createTrustingDevice(must(await repository.file('1.root.json')));
+    device.setClock(ceremony.nowMs());
+    must(await device.open().refresh(sourceOf(await mirrorOf(ceremony)), [v1]));
+    expect((await device.open().target(v1)).ok).toBe(true);
+    device.close();
+  });
+
+  it('[TUF4] nothing is published behind a team that has expired and stands before it', async () => {
+    const ceremony = await open();
+    const { repository, keys, nowMs } = ceremony;
+    const [first, second] = [newSigner(), newSigner()];
+    const delegated = async (name: string, { publicKey }: Signer): Promise<void> => {
+      const rule = { threshold: 1, paths: ['vision-*/*/*'], terminating: false };
+      const team = { ...rule, name, keys: [publicKey] };
+      must(await repository.stage(must(delegate(must(await repository.draft()), team, nowMs()))));
+    };
+    await delegated('first', first);
+    await ceremony.publish([...keys.targets, first]);
+    ceremony.pass(300 * dayMs);
+    await delegated('second', second);
+    const same = { add: [], remove: [] };
+    const root = must(rotateKeys(must(await repository.draft()), 'root', same, nowMs()));
+    must(await repository.stage(root));
+    await ceremony.publish([...keys.root, ...keys.targets, second]);
+    ceremony.pass(100 * dayMs);
+    await ceremony.add('vision-a/1.0.0/manifest.json', bytes('a'), undefined, 'second');
+    await expect(ceremony.publish([second])).rejects.toThrow('first: expired');
   });
 
   it('[TUF4] new targets keys without new signatures publish nothing', async () => {
