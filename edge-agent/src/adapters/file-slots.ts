@@ -1,12 +1,15 @@
 // Slots of models in a folder: {model}/{a|b}/, as any bundle's folder. What a slot holds the database says, and the
 // digests prove; so a folder that a crash has left half written is just one that is not read.
 
-import { mkdir, rename, rm, statfs } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, stat, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { readBundle } from '@skerry/models/node';
-import { err, failure } from '@skerry/shared';
+import { assert, err, failure } from '@skerry/shared';
 import { attempt, flushFolder, writeFlushed } from '@skerry/shared/node';
-import type { ModelSlots } from '../update/update-ports.ts';
+import { evidencePath, type ModelSlots } from '../update/update-ports.ts';
+
+/** Root and the targets roles that lead to one path, each as large as a client reads. */
+const evidenceBytesMax = 67_108_864;
 
 export function createFileSlots(root: string): ModelSlots {
   return {
@@ -36,6 +39,15 @@ export function createFileSlots(root: string): ModelSlots {
         ),
       );
     },
+
+    readEvidence: (model, slot) =>
+      attempt(async () => {
+        const at = join(root, model, slot, evidencePath);
+        const { size } = await stat(at).catch(() => ({ size: undefined }));
+        if (size === undefined) return undefined;
+        assert(size <= evidenceBytesMax, `${at} has ${size} bytes`);
+        return readFile(at);
+      }),
 
     freeBytes: () =>
       attempt(async () => {

@@ -160,6 +160,16 @@ export async function createUpdateWorld(): Promise<UpdateWorld> {
       const ref = targets.get(path);
       return ref === undefined ? err(failure('not_found', `no target ${path}`)) : ok(ref);
     },
+    async evidence(path) {
+      const ref = targets.get(path);
+      if (ref === undefined) return err(failure('not_found', `no target ${path}`));
+      return ok(new TextEncoder().encode(JSON.stringify({ [path]: ref.digest })));
+    },
+    async verifyEvidence(evidence, path, digest) {
+      const kept = evidence && JSON.parse(new TextDecoder().decode(evidence))[path];
+      const said = evidence === undefined ? targets.get(path)?.digest : kept;
+      return said === digest ? ok(undefined) : err(failure('untrusted', `nobody signed ${path}`));
+    },
     async confirmed(_, digest) {
       confirmed.push(digest);
       return ok(undefined);
@@ -228,6 +238,8 @@ export async function createUpdateWorld(): Promise<UpdateWorld> {
             refresh: (...metadata) => (set.trust ?? trust).refresh(...metadata),
             metadataOf: (envelope) => (set.trust ?? trust).metadataOf(envelope),
             target: (path) => (set.trust ?? trust).target(path),
+            evidence: (path) => (set.trust ?? trust).evidence(path),
+            verifyEvidence: (...of) => (set.trust ?? trust).verifyEvidence(...of),
             confirmed: (...of) => (set.trust ?? trust).confirmed(...of),
           },
           ...(set.applyDelta && { applyDelta: set.applyDelta }),

@@ -1,12 +1,12 @@
 // Which bundle of a model runs when the process starts: the active one, else the place before it, else the other slot,
 // else the bundle that the device was configured with. Each is read digest by digest and passes its golden inputs first,
 // so a device that has one good bundle left runs it. A bundle that ends the process again and again comes last but for
-// those in quarantine: even that is better than no model.
+// those in quarantine, and what no evidence says was signed comes last of all: even that is better than no model.
 
 import { err, failure, type Log, ok, type Result } from '@skerry/shared';
 import type { LiveModels } from '../infer/live-models.ts';
 import { type ManagedModel, openPlace } from './managed-model.ts';
-import type { ModelSlots, UpdateStore } from './update-ports.ts';
+import type { ModelSlots, UpdateStore, UpdateTrust } from './update-ports.ts';
 import {
   barredPlaces,
   type ModelUpdate,
@@ -25,6 +25,7 @@ export interface BootPorts {
   readonly live: LiveModels;
   readonly slots: ModelSlots;
   readonly store: Pick<UpdateStore, 'countStart'>;
+  readonly trust: Pick<UpdateTrust, 'verifyEvidence'>;
   readonly log: Log;
 }
 
@@ -43,12 +44,18 @@ export async function bootModel(
   const looped = behind.length > 0 ? loopOf(update, starts) : undefined;
   let against: Reason | undefined = looped;
   const { active } = update;
-  const order: readonly Place[] = [
+  const places: readonly Place[] = [
     ...(looped ? [...behind, active] : [active, ...behind]),
     ...barredPlaces(update).filter((place) => place !== active),
   ];
-  for (const place of order) {
-    const opened = await openPlace(model, place, ports);
+  const unproven: Place[] = [];
+  const attempts = function* () {
+    for (const place of places) yield { place, trust: ports.trust };
+    // [UPD21] Even that is better than no model.
+    for (const place of unproven) yield { place, trust: noQuestions };
+  };
+  for (const { place, trust } of attempts()) {
+    const opened = await openPlace(model, place, { ...ports, trust });
     if (opened.ok) {
       live.serve(opened.value);
       if (place === update.active || against === undefined) return ok(undefined);
@@ -60,10 +67,13 @@ export async function bootModel(
     }
     log.error({ model: name, place, code: opened.error.code }, opened.error.message);
     against ??= opened.error;
+    if (opened.error.code === 'untrusted') unproven.push(place);
   }
   const why = against?.message ?? 'nothing to load';
   return err(failure('invalid_bundle', `${name}: no place holds a bundle that runs: ${why}`));
 }
+
+const noQuestions: BootPorts['trust'] = { verifyEvidence: async () => ok(undefined) };
 
 /** Also a candidate that answers at first, and then ends the process each time. */
 function loopOf({ state }: ModelUpdate, starts: number): Reason | undefined {

@@ -1,6 +1,7 @@
 // One model that can be updated, as a running process holds it: its durable record, which places are loaded, and what is
 // being done about it. Everything durable goes through `apply`; what is loaded follows from the record.
 
+import { bundleTargetPath } from '@skerry/models';
 import type { Bundle } from '@skerry/models/node';
 import { defined, err, ok, type Result } from '@skerry/shared';
 import type { Health } from '@skerry/sync-protocol/update';
@@ -9,7 +10,7 @@ import { createHealthMeter, type HealthMeter } from './health-meter.ts';
 import { memoryOf } from './judge-fit.ts';
 import type { Hold } from './plan-update.ts';
 import type { Shadow } from './shadow.ts';
-import type { ModelSlots } from './update-ports.ts';
+import type { ModelSlots, UpdateTrust } from './update-ports.ts';
 import {
   type Content,
   contentOf,
@@ -50,9 +51,10 @@ export const contentOfBundle = ({ digest, manifest, variant }: Bundle): Content 
 type OpenPorts = {
   readonly live: Pick<LiveModels, 'open' | 'retire' | 'classifiers'>;
   readonly slots: ModelSlots;
+  readonly trust: Pick<UpdateTrust, 'verifyEvidence'>;
 };
 
-/** Reads, checks, loads and tests what lies in a place; what is loaded already is at hand. */
+/** Verifies, reads, checks, loads and tests what lies in a place; what is loaded already is at hand. */
 export async function openPlace(
   model: ManagedModel,
   place: Place,
@@ -73,9 +75,9 @@ async function load(
   model: ManagedModel,
   place: Place,
   content: Content | undefined,
-  { live, slots }: OpenPorts,
+  { live, ...ports }: OpenPorts,
 ): Promise<Result<LoadedModel, Reason>> {
-  const bundle = await readPlace(model, place, content, slots);
+  const bundle = await readPlace(model, place, content, ports);
   if (!bundle.ok) return bundle;
   const opened = await live.open(bundle.value);
   if (!opened.ok) {
@@ -105,11 +107,17 @@ async function readPlace(
   { name, factory }: ManagedModel,
   place: Place,
   content: Content | undefined,
-  slots: ModelSlots,
+  { slots, trust }: Omit<OpenPorts, 'live'>,
 ): Promise<Result<Bundle, Reason>> {
   if (place === 'factory')
     return factory === undefined ? because('damaged', 'its folder cannot be read') : ok(factory);
   if (content === undefined) return because('damaged', `slot ${place} is empty`);
+  // [UPD21]
+  const evidence = await slots.readEvidence(name, place);
+  if (!evidence.ok) return because('storage', evidence.error.message);
+  const path = bundleTargetPath(name, content.version);
+  const proven = await trust.verifyEvidence(evidence.value, path, content.bundle);
+  if (!proven.ok) return because('untrusted', `slot ${place}: ${proven.error.message}`);
   const read = await slots.read(name, place, content);
   if (read.ok) return read;
   const { code, message } = read.error;

@@ -20,6 +20,17 @@ export interface UpdateTrust {
   metadataOf(envelope: Uint8Array): BlobRef | undefined;
   /** What the targets role says of a path. Fails with `not_found`, and as `refresh` does. */
   target(path: string): Promise<Result<BlobRef>>;
+  /** The signed files that say what the path stands for, to be kept beside it. Fails with `not_found` and `untrusted`. */
+  evidence(path: string): Promise<Result<Uint8Array>>;
+  /**
+   * That the path stood for these bytes once, by what was kept, and where nothing was by what is accepted now: no network,
+   * and nothing expires. Fails with `untrusted` or `not_found`.
+   */
+  verifyEvidence(
+    evidence: Uint8Array | undefined,
+    path: string,
+    digest: string,
+  ): Promise<Result<void>>;
   /** A bundle that runs here to stay: nothing of a lower release is a target afterwards. */
   confirmed(path: string, digest: string): Promise<Result<void>>;
 }
@@ -70,9 +81,14 @@ export interface ModelSlots {
   write(model: string, slot: Slot, files: readonly SlotFile[]): Promise<Result<void>>;
   /** Every digest checked, the bundle's own too. Fails with `invalid_bundle` or `digest_mismatch`. */
   read(model: string, slot: Slot, content: Content): Promise<Result<Bundle>>;
+  /** What was written as `evidencePath`; undefined where nothing was. */
+  readEvidence(model: string, slot: Slot): Promise<Result<Uint8Array | undefined>>;
   /** Free on the disk that they lie on. */
   freeBytes(): Promise<Result<number>>;
 }
+
+/** In a slot, beside the bundle's files. */
+export const evidencePath = 'evidence.json';
 
 export interface SlotFile {
   /** In the slot's folder, as a manifest has it. */

@@ -10,7 +10,13 @@ import { type DeviceLimits, memoryOf } from './judge-fit.ts';
 import { forget, type ManagedModel, meterOf, openPlace, runningOf } from './managed-model.ts';
 import type { Step } from './plan-update.ts';
 import { createShadow } from './shadow.ts';
-import type { ApplyDelta, ModelSlots, UpdateBlobs, UpdateTrust } from './update-ports.ts';
+import {
+  type ApplyDelta,
+  evidencePath,
+  type ModelSlots,
+  type UpdateBlobs,
+  type UpdateTrust,
+} from './update-ports.ts';
 import { type Goal, isUnderWay, type Reason, reasonCodes } from './update-record.ts';
 import type { UpdateEvent } from './update-state.ts';
 
@@ -78,8 +84,12 @@ export const runStep: { readonly [K in LongStep]: RunStep } = {
     // All of it is here, and is read again: a restart may lie between.
     const fetched = await bringBundle(model, goal, ports, signal);
     if (!fetched.ok || signal.aborted) return fetched.ok ? ok(undefined) : fetched;
+    const evidence = await ports.trust.evidence(goal.terms.target);
+    // Newer metadata may say what this does not: the next try begins by asking for it.
+    if (!evidence.ok) return hold(evidence.error);
     forget(model, state.slot, ports.live);
-    const written = await ports.slots.write(model.name, state.slot, fetched.value.files);
+    const files = [{ path: evidencePath, bytes: evidence.value }, ...fetched.value.files];
+    const written = await ports.slots.write(model.name, state.slot, files);
     if (!written.ok) return hold(written.error);
     const opened = await openPlace(model, state.slot, ports);
     if (!opened.ok) return stopOf(opened.error);

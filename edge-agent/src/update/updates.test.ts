@@ -1,6 +1,6 @@
 // A device that takes updates, whole: the production code over a real database, real files and real sessions.
 
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { assert, failure } from '@skerry/shared';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -553,6 +553,33 @@ describe('a device', () => {
     life = await start(world);
     expect(await runs(life)).toBe(world.factory.manifest.digest);
     await world.until(life, () => stateOf(life) === 'confirmed');
+    life.stop();
+    await writeFile(join(world.folder, 'factory/edge.onnx'), new Uint8Array(10));
+    life = await start(world);
+    expect(await runs(life)).toBe(one.manifest.digest);
+  });
+
+  it('[UPD21] runs what no evidence says was signed after all else, and rather than nothing', async () => {
+    const world = await freshWorld();
+    const one = await world.publish('1.1.0', 32);
+    world.sign(one);
+    let life = await start(world);
+    await bring(world, life, world.assignment(one), 'confirmed');
+    life.stop();
+    // Signed no longer, and expired: what was kept beside it says so for ever.
+    world.unsign(one);
+    life = await start(world);
+    expect(await runs(life)).toBe(one.manifest.digest);
+    life.stop();
+    world.set.trustFails = failure('expired', 'no newer metadata');
+    await rm(join(world.folder, 'models/sample/a/evidence.json'));
+    life = await start(world);
+    expect(await runs(life)).toBe(world.factory.manifest.digest);
+    expect(life.reports().at(-1)).toMatchObject({
+      state: 'rolled-back',
+      reason: { code: 'untrusted' },
+      running: world.factory.manifest.digest,
+    });
     life.stop();
     await writeFile(join(world.folder, 'factory/edge.onnx'), new Uint8Array(10));
     life = await start(world);

@@ -177,6 +177,8 @@ describe('what runs', () => {
     device.setClock(ceremony.nowMs() + 3_000 * dayMs);
     expect(await device.open().target(v1)).toMatchObject(refused('expired'));
     expect(must(await device.open().verifyEvidence(evidence, v1)).digest).toBe(digest);
+    const later = must(await device.open().evidence(v1));
+    expect(must(await device.open().verifyEvidence(later, v1)).digest).toBe(digest);
   });
 
   it('[TUF21] evidence that was changed, or that begins at a stranger’s root, is refused', async () => {

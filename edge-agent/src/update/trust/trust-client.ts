@@ -51,6 +51,8 @@ export interface TrustClient {
   target(path: string): Promise<Result<Target>>;
   /** As TUF has it, for whoever downloads files of any kind. */
   targetFile(path: string): Promise<Result<TargetFile>>;
+  /** What is accepted now says so about `path`, also where it has expired. Fails with `not_found` or `untrusted`. */
+  evidence(path: string): Promise<Result<Target['evidence']>>;
   /** That `evidence` was accepted here once and says so about `path`: no expiry, no network. */
   verifyEvidence(evidence: Target['evidence'], path: string): Promise<Result<Target>>;
   /** The payload, where the director that our root names has signed it. */
@@ -130,6 +132,16 @@ export function createTrustClient(
       inTurn(async () => {
         const found = await find(path);
         return found.ok ? ok(found.value.file) : found;
+      }),
+
+    evidence: (path) =>
+      inTurn(async () => {
+        const loaded = await load();
+        if (!loaded.ok) return loaded;
+        const { accepted } = loaded.value;
+        const found = findTarget(accepted, path);
+        const target = found.ok ? targetOf(found.value, accepted) : found;
+        return target.ok ? ok(target.value.evidence) : target;
       }),
 
     verifyEvidence: (evidence, path) =>
