@@ -12,7 +12,7 @@ import {
   type Result,
 } from '@skerry/shared';
 import { readAssignment } from '@skerry/sync-protocol/update';
-import { z } from 'zod';
+import { keptEvidence } from '../update/trust/kept-evidence.ts';
 import { type MetadataSource, openPack, packBytesMax } from '../update/trust/metadata-source.ts';
 import { releasedMs } from '../update/trust/released.ts';
 import { createTrustClient } from '../update/trust/trust-client.ts';
@@ -21,15 +21,6 @@ import type { Fetch } from './coordinator-fetch.ts';
 import { createHttpMetadataSource } from './http-metadata-source.ts';
 import { createRunTuf } from './run-tuf.ts';
 import { createTrustDirectory } from './trust-directory.ts';
-
-const evidenceSchema = z.record(z.string(), z.string());
-
-function readEvidence(kept: Uint8Array): Result<z.infer<typeof evidenceSchema>> {
-  const json = parseJson(kept, 'the evidence', 'untrusted');
-  if (!json.ok) return json;
-  const parsed = evidenceSchema.safeParse(json.value);
-  return parsed.success ? ok(parsed.data) : err(failure('untrusted', 'this is no evidence'));
-}
 
 const metadataPath = '/v1/tuf/metadata';
 
@@ -86,18 +77,7 @@ export function openUpdateTrust(
       const { digest, bytes } = target.value;
       return ok({ digest, bytes });
     },
-    async evidence(path) {
-      const evidence = await client.evidence(path);
-      return evidence.ok ? ok(Buffer.from(JSON.stringify(evidence.value))) : evidence;
-    },
-    async verifyEvidence(kept, path, digest) {
-      const evidence = kept === undefined ? await client.evidence(path) : readEvidence(kept);
-      if (!evidence.ok) return evidence;
-      const target = await client.verifyEvidence(evidence.value, path);
-      if (!target.ok) return target;
-      if (target.value.digest === digest) return ok(undefined);
-      return err(failure('untrusted', `${path} was signed as ${target.value.digest}`));
-    },
+    ...keptEvidence(client),
     confirmed: client.confirmed,
   };
 }

@@ -4,6 +4,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type PublishedBundle, sampleDevice, type UpdateWorld } from '@skerry/edge-agent/testing';
+import { keptEvidence } from '@skerry/edge-agent/trust';
 import { parseJson } from '@skerry/shared';
 import { type Signer, signEnvelope } from '@skerry/shared/node';
 import { assignmentPayloadType } from '@skerry/sync-protocol/update';
@@ -157,6 +158,7 @@ function trust(world: UpdateWorld, { device, mirror }: Trusted): void {
     refresh: (_, path) => client.refresh(sourceOf(mirror), path === undefined ? [] : [path]),
     metadataOf: () => undefined,
     target: (path) => client.target(path),
+    ...keptEvidence(client),
     confirmed: (...of) => client.confirmed(...of),
   };
 }
