@@ -54,6 +54,7 @@ import { createSqlEventLog } from './adapters/sql-event-log.ts';
 import { createSqlOperatorTable } from './adapters/sql-operator-table.ts';
 import { createSqlTaskStore } from './adapters/sql-task-store.ts';
 import { runTrustCommand } from './adapters/trust-commands.ts';
+import { createWorkerNumbers } from './adapters/worker-numbers.ts';
 import { openAuthority } from './adapters/x509-authority.ts';
 import { type CoordinatorConfig, coordinatorConfigSchema, instanceName } from './config.ts';
 import { createCoordinator } from './coordinator.ts';
@@ -203,8 +204,8 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
       masking: {
         cryptography: createNodeCryptography(),
         verifier: verifier.value,
-        pause: () => new Promise((resolve) => setImmediate(resolve)),
       },
+      numbers: createWorkerNumbers(),
     },
     readBundles: async () => {
       const reading = config.bundles.map((directory) => readVariants(directory, ['edge', 'cloud']));

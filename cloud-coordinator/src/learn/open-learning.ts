@@ -12,13 +12,15 @@ import { createCandidates } from './candidates.ts';
 import {
   type LearnDevices,
   type LearnRuns,
-  type MaskingPorts,
   openRuns,
+  type RoundNumbers,
+  type RunsPorts,
   type TaskStore,
 } from './runs/index.ts';
 
 /** Chosen by main.ts. */
-export interface LearningPorts {
+/** `masking` where devices have certificates. */
+export interface LearningPorts extends Pick<RunsPorts, 'masking'> {
   readonly registry: Registry;
   readonly logs: EventStore;
   readonly tasks: TaskStore;
@@ -26,8 +28,7 @@ export interface LearningPorts {
   readonly references: BlobReferences;
   readonly blobsOf: (device: string) => DeviceBlobStore;
   readonly chance: RandomBytes;
-  /** Where devices have certificates. */
-  readonly masking?: MaskingPorts;
+  readonly numbers: RoundNumbers;
 }
 
 export function openLearning(

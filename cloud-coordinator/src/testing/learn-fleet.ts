@@ -3,6 +3,7 @@
 import { createRandom, ok, type Random, silentLog } from '@skerry/shared';
 import { unwrap } from '@skerry/shared/testing';
 import type { DownBody } from '@skerry/sync-protocol';
+import { createNodeCryptography } from '@skerry/sync-protocol/node';
 import {
   createMemoryBlobReferences,
   createMemoryBlobStore,
@@ -10,6 +11,7 @@ import {
   createMemoryCoordinatorStore,
   createVirtualClock,
 } from '@skerry/sync-protocol/testing';
+import { numbersHere } from '../learn/runs/round-numbers.ts';
 import type { RunsPorts } from '../learn/runs/runs.ts';
 import { type LearnDevicesOptions, type PlayedDevices, playDevices } from './learn-devices.ts';
 import { createMemoryEventStore, createMemoryRolloutDisk } from './memory-rollout-stores.ts';
@@ -48,6 +50,7 @@ export function createLearnFleet(options: LearnDevicesOptions): LearnFleet {
       devices: { list: devices.described },
       chance: { fill: (into) => void fillRandom(into, chance) },
       bases: { open: async () => ok(devices.base) },
+      numbers: numbersHere(createNodeCryptography()),
       clock,
       log: silentLog,
     },

@@ -7,6 +7,7 @@ export {
   maskedStageSchema,
   maskedWork,
   openMaskedRound,
+  openMaskedSum,
   takeMasked,
   updateOf,
 } from './masked-round.ts';

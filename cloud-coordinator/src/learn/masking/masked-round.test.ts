@@ -27,6 +27,7 @@ import {
   maskedWork,
   type OpenedSum,
   openMaskedRound,
+  openMaskedSum,
   takeMasked,
   updateOf,
 } from './masked-round.ts';
@@ -63,7 +64,6 @@ function createFleet(seed = 1) {
     },
     readFrom: async (_, ref) => read(ref),
     nowMs: () => 1_000,
-    pause: async () => {},
   };
   const trained = new Map(
     [...cohort.members.keys()].map((name) => {
@@ -155,9 +155,15 @@ async function play(fleet: Fleet, round: number, silence: Silence, attempt = 1) 
     }
     expect(isDue(at, 0)).toBe(at.waiting.length === 0);
     expect(isDue(at, at.untilMs)).toBe(true);
+    if (at.stage === 'unmask') {
+      const { state, inputs } = revived(at);
+      const round = unwrap(await ports.blobs.read(state));
+      const names = inputs.map(({ device }) => device);
+      const readAt = (place: number) => ports.blobs.read(inputs[place]?.input ?? missing());
+      return openMaskedSum(round, names, readAt, ports.cryptography);
+    }
     const closed = await closeMasked(ports, revived(at), stageMs);
     if (!closed.ok) return closed;
-    if (closed.value.stage === 'opened') return ok(closed.value);
     at = closed.value;
   }
 }

@@ -4,7 +4,7 @@
 //
 //   keys (with the replies to `train`) ─► shares ─► input ─► consistency ─► unmask ─► the sum
 
-import { collect, err, failure, nameSchema, ok, type Result } from '@skerry/shared';
+import { err, failure, nameSchema, ok, type Result } from '@skerry/shared';
 import { type BlobRef, blobRefSchema } from '@skerry/sync-protocol/blobs';
 import type { LearnReply, LearnTask } from '@skerry/sync-protocol/learn';
 import { secureBytesMax } from '@skerry/sync-protocol/learn';
@@ -12,6 +12,7 @@ import {
   addMask,
   addMaskedInput,
   awaitedClients,
+  type Cryptography,
   closeStage,
   createSum,
   decodeServerState,
@@ -57,8 +58,6 @@ export interface MaskedPorts extends ServerPorts {
   /** A blob that this device has sent. */
   readonly readFrom: (device: string, ref: BlobRef) => Promise<Result<Uint8Array>>;
   readonly nowMs: () => number;
-  /** Others have their turn: a mask of a large model takes milliseconds, and there may be hundreds. */
-  readonly pause: () => Promise<void>;
 }
 
 export interface MaskedReply {
@@ -72,7 +71,6 @@ export interface Refused {
 }
 
 export interface OpenedSum {
-  readonly stage: 'opened';
   readonly aggregate: SecureAggregate;
   /** Whose updates are in it. */
   readonly survivors: readonly string[];
@@ -183,48 +181,50 @@ export async function takeMasked(
 export const isDue = ({ waiting, untilMs }: MaskedStage, nowMs: number): boolean =>
   waiting.length === 0 || nowMs >= untilMs;
 
-/** The next stage, or the sum. Fails with `unavailable` where too few have answered: the attempt is over. */
+/** The next stage. Fails with `unavailable` where too few have answered: the attempt is over. */
 export async function closeMasked(
   ports: MaskedPorts,
   at: MaskedStage,
   stageMs: number,
-): Promise<Result<MaskedStage | OpenedSum>> {
+): Promise<Result<MaskedStage>> {
   const state = await load(ports, at.state);
   if (!state.ok) return state;
-  if (state.value.stage === 'unmask') return openSum(ports, state.value, at);
+  if (state.value.stage === 'unmask')
+    return err(failure('internal', 'after the last stage there is the sum'));
   const closed = closeStage(state.value);
   return closed.ok ? store(ports, closed.value, at.inputs, stageMs) : closed;
 }
 
-async function openSum(
-  ports: MaskedPorts,
-  state: ServerAt<'unmask'>,
-  { inputs }: MaskedStage,
+/**
+ * The sum, of a round whose shares have come. `inputs` are those whose masked vectors are there, and `read` gives the one at a
+ * place. Fails with `unavailable` where the shares are too few.
+ */
+export async function openMaskedSum(
+  round: Uint8Array,
+  inputs: readonly string[],
+  read: (place: number) => Promise<Result<Uint8Array>>,
+  cryptography: Cryptography,
 ): Promise<Result<OpenedSum>> {
-  const recovered = recoverMasks(state, ports.cryptography);
+  const decoded = decodeServerState(round);
+  if (!decoded.ok) return decoded;
+  if (decoded.value.stage !== 'unmask')
+    return err(failure('internal', `no sum after ${decoded.value.stage}`));
+  const state = decoded.value as ServerAt<'unmask'>;
+  const recovered = recoverMasks(state, cryptography);
   if (!recovered.ok) return recovered;
   const { masks, liars } = recovered.value;
   const { survivors, plan } = state;
-  const came = new Map(inputs.map(({ device, input }) => [device, input]));
   const sum = createSum(state);
-  const added = collect(
-    await inTurn(survivors, async (device): Promise<Result<void>> => {
-      const ref = came.get(device);
-      if (ref === undefined)
-        return err(failure('not_found', `the masked vector of ${device} is not there`));
-      const bytes = await ports.blobs.read(ref);
-      return bytes.ok ? addMaskedInput(state, sum, bytes.value) : bytes;
-    }),
-  );
-  if (!added.ok) return added;
-  for (const { key, sign } of masks) {
-    addMask(sum, key, sign, ports.cryptography);
-    await ports.pause();
+  for (const device of survivors) {
+    const place = inputs.indexOf(device);
+    if (place < 0) return err(failure('not_found', `the masked vector of ${device} is not there`));
+    const bytes = await read(place);
+    const added = bytes.ok ? addMaskedInput(state, sum, bytes.value) : bytes;
+    if (!added.ok) return added;
   }
+  for (const { key, sign } of masks) addMask(sum, key, sign, cryptography);
   const aggregate = dequantiseSum(plan, sum, survivors.length);
-  return aggregate.ok
-    ? ok({ stage: 'opened', aggregate: aggregate.value, survivors, liars })
-    : aggregate;
+  return aggregate.ok ? ok({ aggregate: aggregate.value, survivors, liars }) : aggregate;
 }
 
 /** One that stands for many: strategies that take sums make of it the model that all of them make. [AGG14] */
@@ -256,13 +256,4 @@ async function store(
 async function load({ blobs }: MaskedPorts, ref: BlobRef): Promise<Result<ServerState>> {
   const bytes = await blobs.read(ref);
   return bytes.ok ? decodeServerState(bytes.value) : bytes;
-}
-
-async function inTurn<Item, Value>(
-  items: readonly Item[],
-  act: (item: Item) => Promise<Value>,
-): Promise<Value[]> {
-  const values: Value[] = [];
-  for (const item of items) values.push(await act(item));
-  return values;
 }

@@ -1,41 +1,22 @@
 // The updates of a round, put together: from the log's names to the next model. The same log gives the same bytes, however
 // often it is tried and by whom. [RND8]
 
-import { type Digest, ok, type Result } from '@skerry/shared';
-import { createKeystreamBytes, keystreamKeyBytes } from '@skerry/shared/node';
+import { defined, ok, type Result } from '@skerry/shared';
+import { keystreamKeyBytes } from '@skerry/shared/node';
 import type { RandomBytes } from '@skerry/shared/privacy';
-import type { BlobStore } from '@skerry/sync-protocol/blobs';
-import {
-  aggregatePrivately,
-  decideCommitment,
-  decideRelease,
-  mechanismOf,
-  openNoiseKey,
-  type PrivatelyAggregated,
-} from '../privacy/index.ts';
-import { type Screening, type ScreenLimits, screenUpdates } from '../screen-update.ts';
-import {
-  type Aggregated,
-  type ClientUpdate,
-  createStrategy,
-  decodeState,
-  type EvaluateResult,
-  type Strategy,
-  type StrategyState,
-} from '../strategies/index.ts';
-import { norm } from '../strategies/vectors.ts';
+import { decideCommitment, decideRelease, mechanismOf, openNoiseKey } from '../privacy/index.ts';
+import type { Screening } from '../screen-update.ts';
+import { createStrategy, type EvaluateResult } from '../strategies/index.ts';
 import { type ModelBlobsPorts, readBlob, runOwner, storeFor, storeModel } from './model-blobs.ts';
-import { normMaxOf } from './norm-max.ts';
-import { readUpdate } from './read-update.ts';
+import type { AggregateWork, RoundNumbers } from './round-numbers.ts';
 import type { Contribution, RunEvent, RunEventOf } from './run-event.ts';
-import type { RunPlan } from './run-plan.ts';
 import { isOfRound, type Member, type RunState } from './run-state.ts';
-import { strategyOf } from './strategy-of.ts';
 
 /** Of the metrics that clients say; those of an event are bounded. */
 const metricsMax = 128;
 
 export interface AggregatePorts extends ModelBlobsPorts {
+  readonly numbers: RoundNumbers;
   /** Of a private run: where the keys of its noise come from. */
   readonly chance: RandomBytes;
 }
@@ -52,28 +33,20 @@ export async function aggregateRound(
   const committed = await commitPrivacy(ports, state, nowMs());
   if (!committed.ok) return committed;
   if (committed.value !== undefined) return ok([committed.value]);
-  const strategy = strategyOf(state.plan, state.learn.layout);
-  if (!strategy.ok) return strategy;
-  const before = await readState(ports.blobs, state);
-  if (!before.ok) return before;
   const trained = trainedMembers(state);
-  const updates: ClientUpdate[] = [];
-  for (const each of trained) {
-    const update = await readMember(ports.blobs, state, each);
-    if (!update.ok) return update;
-    updates.push(update.value);
-  }
-  const screened = screen(state, updates, before.value);
-  const sound = updates.filter((_, i) => screened[i]?.reason === undefined);
-  const noise = await noiseOf(ports, state);
-  if (!noise.ok) return noise;
-  const aggregated = combine(noise.value, state, strategy.value, before.value, sound);
-  if (!aggregated.ok && state.asynchronous)
-    return ok([dropped(state, trained, screened, aggregated.error.message, nowMs())]);
-  if (!aggregated.ok)
-    return ok([{ kind: 'closed', atMs: nowMs(), reason: aggregated.error.message.slice(0, 512) }]);
-  const { state: after, report, clip, noiseSigma } = aggregated.value;
-  const model = await storeModel(ports, state.plan.id, strategy.value, after);
+  const work = await workOf(ports, state, trained);
+  if (!work.ok) return work;
+  const done = await ports.numbers.aggregate(work.value, (place) =>
+    readBlob(ports.blobs, defined(trained[place], 'a client that has trained').progress.update),
+  );
+  if (!done.ok) return done;
+  const { screened, made } = done.value;
+  if (!made.ok && state.asynchronous)
+    return ok([dropped(state, trained, screened, made.error.message, nowMs())]);
+  if (!made.ok)
+    return ok([{ kind: 'closed', atMs: nowMs(), reason: made.error.message.slice(0, 512) }]);
+  const { report, clip, noiseSigma } = made.value;
+  const model = await storeModel(ports, state.plan.id, made.value.model);
   if (!model.ok) return model;
   const shares = new Map(report.clients.map((share) => [share.client, share]));
   const contributions = trained.map(({ device, member, progress }, i): Contribution => {
@@ -179,67 +152,46 @@ async function commitPrivacy(
 }
 
 /** Of the round that is committed. A log of before there were keys has none, and draws anew. */
-async function noiseOf(
+async function privacyOf(
   { blobs, chance }: AggregatePorts,
   { privacy }: RunState,
-): Promise<Result<RandomBytes>> {
-  const ref = privacy && openNoiseKey(privacy.ledger);
-  if (ref === undefined) return ok(chance);
-  const key = await readBlob(blobs, ref);
-  return key.ok ? ok(createKeystreamBytes(key.value)) : key;
+): Promise<Result<AggregateWork['privacy']>> {
+  if (privacy === undefined) return ok(undefined);
+  const { clip, ledger } = privacy;
+  const ref = openNoiseKey(ledger);
+  if (ref !== undefined) {
+    const key = await readBlob(blobs, ref);
+    return key.ok ? ok({ clip, noiseKey: key.value }) : key;
+  }
+  const noiseKey = new Uint8Array(keystreamKeyBytes);
+  chance.fill(noiseKey);
+  return ok({ clip, noiseKey });
 }
 
-function combine(
-  noise: RandomBytes,
-  { plan, privacy }: RunState,
-  strategy: Strategy,
-  before: StrategyState,
-  updates: readonly ClientUpdate[],
-): Result<Aggregated & Partial<Pick<PrivatelyAggregated, 'clip' | 'noiseSigma'>>> {
-  if (plan.privacy === undefined || privacy === undefined)
-    return strategy.aggregateTrain(before, updates);
-  const round = { privacy: plan.privacy.central, clip: privacy.clip, updates };
-  return aggregatePrivately(strategy, before, round, noise);
-}
-
-/**
- * No longer than an update of the plan can be. That one points away from the others is told, and keeps it out only where the plan
- * says so: close to the end honest updates of unlike devices cancel each other, and each is against the rest.
- */
-function screen(
-  { plan, privacy }: RunState,
-  updates: readonly ClientUpdate[],
-  { parameters, slots }: StrategyState,
-): readonly Screening[] {
-  // A private sum's sensitivity is its clip only where no client decides whether another counts. [PRV16]
-  const cohortMin = privacy === undefined ? plan.screen.cohortMin : updates.length + 1;
-  const limits = {
-    ...plan.screen,
-    cohortMin,
-    ...boundsOf(plan, parameters.length, slots['control']),
-  };
-  return screenUpdates(updates, parameters.length, limits).map(({ reason, ...screening }) =>
-    reason === undefined || (reason === 'against-cohort' && limits.cosineMin === -1)
-      ? screening
-      : { ...screening, reason },
-  );
-}
-
-/**
- * A client's control variate moves by −c − Δ/(Kη), of the Δ before it is clipped: no longer than ‖c‖ and what one step of an
- * update would be that has no business being so long.
- */
-function boundsOf(
-  plan: RunPlan,
-  size: number,
-  control: Float64Array | undefined,
-): Pick<ScreenLimits, 'normMax' | 'controlNormMax'> {
-  const { screen: limits, work } = plan;
-  const normMax = normMaxOf(plan, size);
-  if (control === undefined || normMax === undefined || limits.controlNormMax !== undefined)
-    return { normMax };
-  const steps = (limits.normRatioMax * normMax) / work.learningRate;
-  return { normMax, controlNormMax: norm(control) + steps };
+async function workOf(
+  ports: AggregatePorts,
+  state: RunState,
+  trained: readonly Trained[],
+): Promise<Result<AggregateWork>> {
+  const { plan, learn, model, round } = state;
+  const before = await readBlob(ports.blobs, model.state);
+  if (!before.ok) return before;
+  const privacy = await privacyOf(ports, state);
+  if (!privacy.ok) return privacy;
+  return ok({
+    kind: 'aggregate',
+    plan,
+    learn,
+    state: before.value,
+    stateDigest: model.state.digest,
+    updates: trained.map(({ device, member, progress }) => {
+      const { controlAt, examples, steps, completed, metrics } = progress;
+      const staleness = round - member.round;
+      const claims = { examples, steps, completed, metrics, staleness };
+      return { client: device, ...claims, ...(controlAt === undefined ? {} : { controlAt }) };
+    }),
+    ...(privacy.value && { privacy: privacy.value }),
+  });
 }
 
 /** What the devices that were asked say of the model. */
@@ -277,14 +229,6 @@ export function evaluateRound(
   };
 }
 
-export async function readState(
-  blobs: Pick<BlobStore, 'read'>,
-  { model }: RunState,
-): Promise<Result<StrategyState>> {
-  const bytes = await readBlob(blobs, model.state);
-  return bytes.ok ? decodeState(bytes.value, model.state.digest as Digest) : bytes;
-}
-
 interface Trained {
   readonly device: string;
   readonly member: Member;
@@ -302,20 +246,6 @@ function trainedMembers({ members, asynchronous, plan }: RunState): readonly Tra
     trained.splice(plan.clients.target);
   }
   return trained.sort((a, b) => (a.device < b.device ? -1 : 1));
-}
-
-async function readMember(
-  blobs: Pick<BlobStore, 'read'>,
-  { learn, round }: RunState,
-  { device, member, progress }: Trained,
-): Promise<Result<ClientUpdate>> {
-  const { update, controlAt, examples, steps, completed, metrics } = progress;
-  const bytes = await readBlob(blobs, update);
-  if (!bytes.ok) return bytes;
-  const read = readUpdate(bytes.value, learn, controlAt);
-  if (!read.ok) return read;
-  const staleness = round - member.round;
-  return ok({ client: device, examples, steps, completed, metrics, staleness, ...read.value });
 }
 
 const bounded = <Value>(metrics: Readonly<Record<string, Value>>): Record<string, Value> =>

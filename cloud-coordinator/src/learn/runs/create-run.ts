@@ -17,17 +17,17 @@ import {
   roundsLeft,
 } from '../privacy/index.ts';
 import type { Strategy, StrategyTraits } from '../strategies/index.ts';
-import { type MaskingPorts, obstaclesToMasking } from './mask-round.ts';
+import { type MaskRoundPorts, obstaclesToMasking } from './mask-round.ts';
 import { type ModelBlobsPorts, runOwner, storeModel } from './model-blobs.ts';
 import type { BaseModel, BaseModels, LearnDevices } from './ports.ts';
+import { modelBytes } from './round-numbers.ts';
 import type { RunBook } from './run-book.ts';
 import type { RunPlan } from './run-plan.ts';
 import type { RunState } from './run-state.ts';
 import { strategyOf } from './strategy-of.ts';
 import { roundBytesMax, sampleMayExceed, updateSizeOf, updatesMaxOf } from './updates-max.ts';
 
-export interface CreateRunPorts extends ModelBlobsPorts {
-  readonly masking?: MaskingPorts;
+export interface CreateRunPorts extends ModelBlobsPorts, Pick<MaskRoundPorts, 'masking'> {
   readonly bases: BaseModels;
   readonly devices: LearnDevices;
   readonly clock: Clock;
@@ -62,8 +62,7 @@ export async function createRun(
   const model = await storeModel(
     ports,
     plan.id,
-    strategy,
-    strategy.initialize(base.value.parameters),
+    modelBytes(strategy, strategy.initialize(base.value.parameters)),
   );
   if (!model.ok) return model;
   const { version, bundle } = base.value;

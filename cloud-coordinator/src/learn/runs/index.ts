@@ -1,7 +1,15 @@
 export { countsOf } from './explain-run.ts';
-export type { MaskingPorts } from './mask-round.ts';
 export { readBlob, runOwner } from './model-blobs.ts';
 export type { BaseModel, BaseModels, Candidates, LearnDevices, TaskStore } from './ports.ts';
+export type {
+  AggregateDone,
+  AggregateWork,
+  ReadPart,
+  RoundNumbers,
+  UnmaskDone,
+  UnmaskWork,
+} from './round-numbers.ts';
+export { numbersHere } from './round-numbers.ts';
 export {
   type Contribution,
   contributionSchema,

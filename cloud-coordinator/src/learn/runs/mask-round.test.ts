@@ -88,9 +88,8 @@ async function play(
   const update = await fleet.putUpdate(new Float32Array(8).fill(9));
   const counts = { examples: 100, steps: 1, completed: 1, metrics: {} };
   const clear: LearnResult = { type: 'trained', ...counts, update };
-  const pause = async (): Promise<void> => {};
   const { cryptography, verifier } = cohort;
-  const ports = { ...fleet.ports, masking: { cryptography, verifier, pause } };
+  const ports = { ...fleet.ports, masking: { cryptography, verifier } };
   const wanted = plan(more);
   unwrap(await unwrap(await openRuns(ports)).start(wanted, 'me'));
   let state: RunState | undefined;

@@ -1,7 +1,7 @@
 // A masked round of a run: between training and the next model devices answer four questions more, and the log says at each
 // which one it is. The sum is all that comes of their updates; whose they were is in the log, how much each weighed is not.
 
-import { assert, err, failure, ok, type Result } from '@skerry/shared';
+import { assert, defined, err, type FailureCode, failure, ok, type Result } from '@skerry/shared';
 import type { OpenOp } from '@skerry/sync-protocol';
 import { audiences } from '@skerry/sync-protocol/blobs';
 import { type LearnReply, type LearnTask, layoutSize } from '@skerry/sync-protocol/learn';
@@ -20,25 +20,19 @@ import {
   openMaskedRound,
   securePlanOf,
   takeMasked,
-  updateOf,
 } from '../masking/index.ts';
 import type { StrategyTraits } from '../strategies/index.ts';
-import { readState } from './aggregate-round.ts';
 import { type ModelBlobsPorts, readBlob, runOwner, storeFor, storeModel } from './model-blobs.ts';
 import type { BlobsOf } from './ports.ts';
+import type { RoundNumbers } from './round-numbers.ts';
 import type { Contribution, Outcome, RunEvent, RunEventOf } from './run-event.ts';
 import type { RunPlan } from './run-plan.ts';
 import type { RunState } from './run-state.ts';
-import { strategyOf } from './strategy-of.ts';
-
-/** What masking needs beside blobs. Absent: masked runs are refused. */
-export interface MaskingPorts extends ServerPorts {
-  /** Others have their turn. */
-  readonly pause: () => Promise<void>;
-}
 
 export interface MaskRoundPorts extends ModelBlobsPorts {
-  readonly masking?: MaskingPorts;
+  /** What masking needs beside blobs. Absent: masked runs are refused. */
+  readonly masking?: ServerPorts;
+  readonly numbers: RoundNumbers;
   readonly blobsOf: BlobsOf;
   readonly clock: { nowMs(): number };
 }
@@ -158,6 +152,7 @@ export async function maskRound(ports: MaskRoundPorts, state: RunState): Promise
   const stageMs = state.plan.masking?.stageMs ?? 0;
   if (masked === undefined || !plan.ok || plan.value === undefined)
     return ok(closed(ports, 'nothing is masked here'));
+  if (record?.stage === 'unmask') return openRound(ports, state, record);
   const next =
     record === undefined
       ? await openMaskedRound(masked, sessionOf(state), plan.value, keysOf(state), stageMs)
@@ -166,29 +161,71 @@ export async function maskRound(ports: MaskRoundPorts, state: RunState): Promise
     const { code, message } = next.error;
     return code === 'storage_failed' ? next : ok(closed(ports, message));
   }
-  if (next.value.stage !== 'opened') return ok(maskedEvent(ports, state, next.value));
-  const { survivors, liars } = next.value;
-  const strategy = strategyOf(state.plan, state.learn.layout);
-  if (!strategy.ok) return strategy;
-  const before = await readState(ports.blobs, state);
+  return ok(maskedEvent(ports, state, next.value));
+}
+
+/** What has come to nothing here, and not for what devices have sent: it is tried again, as long as the round has time. */
+const hereCodes: ReadonlySet<FailureCode> = new Set([
+  'storage_failed',
+  'internal',
+  'overloaded',
+  'deadline_exceeded',
+]);
+
+async function openRound(
+  ports: MaskRoundPorts,
+  state: RunState,
+  { state: round, inputs }: MaskedStage,
+): Promise<Result<RunEvent>> {
+  const { plan, learn, model } = state;
+  const [encoded, before] = [
+    await readBlob(ports.blobs, round),
+    await readBlob(ports.blobs, model.state),
+  ];
+  if (!encoded.ok) return encoded;
   if (!before.ok) return before;
-  const aggregated = strategy.value.aggregateTrain(before.value, [updateOf(next.value)]);
-  if (!aggregated.ok) return ok(closed(ports, aggregated.error.message));
-  const { state: after, report } = aggregated.value;
-  const model = await storeModel(ports, state.plan.id, strategy.value, after);
-  if (!model.ok) return model;
-  const came = new Map(record?.inputs.map(({ device, input }) => [device, input.digest]));
-  const { round, attempt } = sessionOf(state);
+  const done = await ports.numbers.unmask(
+    {
+      kind: 'unmask',
+      plan,
+      learn,
+      state: before.value,
+      stateDigest: model.state.digest,
+      round: encoded.value,
+      inputs: inputs.map(({ device }) => device),
+    },
+    (place) => readBlob(ports.blobs, defined(inputs[place], 'a vector that has come').input),
+  );
+  if (!done.ok) {
+    const { code, message } = done.error;
+    return hereCodes.has(code) ? done : ok(closed(ports, message));
+  }
+  const { survivors, liars, made } = done.value;
+  if (!made.ok) return ok(closed(ports, made.error.message));
+  const stored = await storeModel(ports, plan.id, made.value.model);
+  if (!stored.ok) return stored;
+  const came = new Map(inputs.map(({ device, input }) => [device, input.digest]));
+  const { round: at, attempt } = sessionOf(state);
+  const place = { round: at, attempt };
   const contributions = survivors.map((device): Contribution => {
     const update = came.get(device);
     assert(update !== undefined, 'a survivor’s vector has come');
     // What it weighed and of how many examples it is nobody knows.
     const reason = liars.includes(device) ? 'masked, and its shares were false' : 'masked';
-    return { device, round, attempt, update, examples: 0, used: true, reason };
+    return { device, ...place, update, examples: 0, used: true, reason };
   });
-  const { changed, deltaNorm, stepNorm } = report;
-  const made = { model: model.value, changed, contributions, deltaNorm, stepNorm, metrics: {} };
-  return ok({ kind: 'aggregated', atMs: ports.clock.nowMs(), round, attempt, ...made });
+  const { changed, deltaNorm, stepNorm } = made.value.report;
+  return ok({
+    kind: 'aggregated',
+    atMs: ports.clock.nowMs(),
+    ...place,
+    model: stored.value,
+    changed,
+    contributions,
+    deltaNorm,
+    stepNorm,
+    metrics: {},
+  });
 }
 
 function keysOf({ members }: RunState): ReadonlyMap<string, Uint8Array> {

@@ -10,9 +10,8 @@ import {
   type BlobStore,
   storeBytes,
 } from '@skerry/sync-protocol/blobs';
-import { vectorBytes } from '@skerry/sync-protocol/learn';
 import { openNoiseKey } from '../privacy/index.ts';
-import { encodeState, type Strategy, type StrategyState } from '../strategies/index.ts';
+import type { ModelBytes } from './round-numbers.ts';
 import type { RoundModel } from './run-event.ts';
 import { isActive, type RunState } from './run-state.ts';
 
@@ -28,17 +27,15 @@ export const runOwner = (run: string): string => `learn.${run}`;
 export async function storeModel(
   ports: ModelBlobsPorts,
   run: string,
-  strategy: Strategy,
-  state: StrategyState,
+  { parameters, state, control }: ModelBytes,
 ): Promise<Result<RoundModel>> {
-  const { control } = strategy.configureTrain(state);
-  const told = await storeFor(ports, audiences.learn, vectorBytes(state.parameters));
+  const told = await storeFor(ports, audiences.learn, parameters);
   if (!told.ok) return told;
-  const kept = await storeFor(ports, runOwner(run), encodeState(state).bytes);
+  const kept = await storeFor(ports, runOwner(run), state);
   if (!kept.ok) return kept;
   const model = { parameters: told.value, state: kept.value };
   if (control === undefined) return ok(model);
-  const variate = await storeFor(ports, audiences.learn, vectorBytes(control));
+  const variate = await storeFor(ports, audiences.learn, control);
   return variate.ok ? ok({ ...model, control: variate.value }) : variate;
 }
 

@@ -121,6 +121,8 @@ describe.each<{ name: string; plan: Partial<RunPlanInput> }>([
   {
     name: 'fedavg with noise',
     plan: {
+      rounds: 2,
+      evaluate: undefined,
       clients: { target: 5, min: 1, overSelect: 1 },
       sampling: { kind: 'poisson', share: 0.8 },
       privacy: {

@@ -3,7 +3,12 @@
 // when it is. Whoever started it plays the devices and time, and asks.
 
 import { join } from 'node:path';
-import { openRuns, type RunsPorts, runPlanSchema } from '@skerry/cloud-coordinator/runs';
+import {
+  numbersHere,
+  openRuns,
+  type RunsPorts,
+  runPlanSchema,
+} from '@skerry/cloud-coordinator/runs';
 import {
   createGroupCommit,
   createSqlCoordinatorStore,
@@ -71,6 +76,7 @@ async function open({ folder, death, base, devices, credentials }: Setup) {
   const ops = createSqlCoordinatorStore(db, clock, commits);
   const appends: string[] = [];
   const log = mortalLog(db, appends, death);
+  const cryptography = createNodeCryptography();
   const verifier = createEd25519Verifier((client) => credentials[client]);
   const ports: RunsPorts = {
     ...bindChance(log, createSystemRandomBytes()),
@@ -81,11 +87,9 @@ async function open({ folder, death, base, devices, credentials }: Setup) {
     blobsOf: () => blobs,
     devices: { list: () => devices },
     bases: { open: async () => ok(base) },
-    masking: {
-      cryptography: createNodeCryptography(),
-      verifier,
-      pause: () => new Promise((resolve) => setImmediate(resolve)),
-    },
+    masking: { cryptography, verifier },
+    // A thread of its own would take longer to begin than these numbers take.
+    numbers: numbersHere(cryptography),
     clock,
     log: silentLog,
   };
