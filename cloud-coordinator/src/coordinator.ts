@@ -199,6 +199,7 @@ export async function createCoordinator(
             ...fleet,
             devices: createLearnDevices(devices),
             rollouts: updates.value?.rollouts,
+            written: metrics.learning.written,
           },
           config.learnTurnMs,
         );
@@ -209,6 +210,7 @@ export async function createCoordinator(
   }
   watchFleet(metrics, devices);
   watchRisks(metrics, audits.latest);
+  if (learning.value !== undefined) metrics.learning.watch(learning.value.list);
   metrics.watch('skerry_ops_quarantined', 'Ops that nobody will take', async () => {
     const counted = await adapters.store.quarantined();
     return counted.ok ? counted.value : Number.NaN;

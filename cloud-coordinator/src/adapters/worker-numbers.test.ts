@@ -54,11 +54,10 @@ const central = {
 } as const;
 const plans: readonly [string, Partial<RunPlanInput>, boolean][] = [
   ['fedadam', { strategy: { name: 'fedadam' } }, false],
-  ['median', { strategy: { name: 'median' } }, false],
   ['noise', { privacy: { central, budget: { epsilonMax: 9, delta: 1e-5 } } }, true],
 ];
 
-describe('a round’s numbers in a thread', () => {
+describe('a round’s numbers in a thread', { timeout: 60_000 }, () => {
   it.each(plans)('[RND23] come to the same bytes as here: %s', async (_, more, noise) => {
     const here = unwrap(
       await numbersHere(createNodeCryptography()).aggregate(workOf(more, noise), read),

@@ -21,8 +21,8 @@ import { createRegistry } from '../update/registry/index.ts';
 import type { RolloutState } from '../update/rollouts/index.ts';
 import { createBaseModels } from './base-models.ts';
 import { createCandidates, nextVersion, rolloutName } from './candidates.ts';
+import { begin } from './runs/fold-run.ts';
 import type { RunPlan } from './runs/run-plan.ts';
-import { begin } from './runs/run-state.ts';
 
 function idx(shape: readonly number[], data: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(4 + 4 * shape.length + data.length);

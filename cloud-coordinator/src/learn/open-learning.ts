@@ -38,6 +38,7 @@ export function openLearning(
     /** Absent: nothing is rolled out here. */
     readonly rollouts: Rollouts | undefined;
     readonly ops: Pick<CoordinatorStore, 'openOps' | 'closeOps' | 'quarantineOp'>;
+    readonly written: RunsPorts['written'] & object;
     /** A device has something to hear. */
     readonly news: (device: string) => void;
     readonly clock: Clock;

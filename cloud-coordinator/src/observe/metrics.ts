@@ -5,6 +5,7 @@ import type { FailureCode } from '@skerry/shared';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { UpstreamPool } from '../infer/upstreams/upstream-pool.ts';
 import type { RiskReport } from '../route/audits.ts';
+import { createLearnMetrics } from './learn-metrics.ts';
 
 export type Metrics = ReturnType<typeof createMetrics>;
 
@@ -51,6 +52,7 @@ export function createMetrics() {
       buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
       registers,
     }),
+    learning: createLearnMetrics(registers),
     watchModels: (models: WatchedModels) => watchModels(models, registers),
     watchUpstreams: (pool: Pick<UpstreamPool, 'status'>) => watchUpstreams(pool, registers),
     failed(code: FailureCode): void {

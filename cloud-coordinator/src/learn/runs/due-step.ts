@@ -103,9 +103,14 @@ export function surveyFor(
     // Who has trained may say how good it is.
     askedMs: work === 'train' ? state.askedMs : new Map(),
     isBusy: (device) => members.has(device) || isBusy(device),
+    opened: openedFor(state, work),
     nowMs,
   });
 }
+
+/** Whoever has opened a sum may say how good the model is. [MSK3] */
+export const openedFor = ({ opened }: RunState, work: WorkKind): ReadonlySet<string> =>
+  work === 'train' ? opened : new Set();
 
 /** How many are asked at first, and with how many less it may begin. */
 function numbersOf({ plan }: RunState, work: WorkKind): { wanted: number; min: number } {
@@ -123,7 +128,10 @@ function dueSelection(
   const { plan } = state;
   const { eligible } = surveyFor(state, fleet, phase.work, nowMs);
   const { wanted, min } = numbersOf(state, phase.work);
-  const few = `${eligible.length} devices may be asked, ${min} are needed`;
+  const opened = openedFor(state, phase.work).size;
+  const few =
+    `${eligible.length} devices may be asked, ${min} are needed` +
+    (opened === 0 ? '' : `; ${opened} have opened a sum of this round, and are in no second one`);
   if (plan.sampling.kind === 'poisson' && phase.work === 'train') {
     if (eligible.length < min) return nowMs >= phase.untilMs ? close(nowMs, few) : undefined;
     const { share } = plan.sampling;

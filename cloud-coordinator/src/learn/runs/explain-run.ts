@@ -1,7 +1,7 @@
 // Why a run stands where it stands, in a sentence for a person: there is always one.
 
 import { stateOf } from '../privacy/index.ts';
-import { type Fleet, surveyFor } from './due-step.ts';
+import { type Fleet, openedFor, surveyFor } from './due-step.ts';
 import {
   type ActivePhase,
   answered,
@@ -106,6 +106,7 @@ export function explainClient(
     learn: state.learn,
     askedMs: phase.work === 'train' ? state.askedMs : new Map(),
     isBusy: fleet.isBusy,
+    opened: openedFor(state, phase.work),
     nowMs,
   });
   return why === undefined ? 'may be asked and is not, now' : `is not asked: ${why}`;

@@ -15,9 +15,10 @@ export {
   contributionSchema,
   evaluationSchema,
   metricsSchema,
+  type RunEvent,
   workKinds,
 } from './run-event.ts';
 export { type RunPlan, type RunPlanInput, runPlanSchema } from './run-plan.ts';
-export type { RoundSummary, RunState } from './run-state.ts';
+export { answered, isOfRound, type RoundSummary, type RunState } from './run-state.ts';
 export { type LearnRuns, openRuns, type RunsPorts } from './runs.ts';
 export type { LearnDevice } from './select-clients.ts';

@@ -180,6 +180,36 @@ describe('a masked run', () => {
     expect(closed).toContainEqual(expect.stringContaining('3 clients at shares, 4 are needed'));
   });
 
+  /** Of the first attempt two alone reveal shares. */
+  const twoReveal = (): { readonly revealed: ReadonlySet<string>; readonly isSilent: Silence } => {
+    const revealed = new Set<string>();
+    const isSilent: Silence = (device, stage, attempt) => {
+      if (attempt > 1 || stage !== 'unmask') return false;
+      if (revealed.size < 2) revealed.add(device);
+      return !revealed.has(device);
+    };
+    return { revealed, isSilent };
+  };
+
+  it('[MSK3] tries again after its last stage, without those who have revealed shares', async () => {
+    const { revealed, isSilent } = twoReveal();
+    const played = await play({ clients: { target: 4, min: 3, overSelect: 1 } }, isSilent);
+    const survivors = played.names.filter((name) => !revealed.has(name));
+    await expectMean(played, survivors);
+    expect(played.history.filter(({ kind }) => kind === 'closed')).not.toEqual([]);
+  });
+
+  it('[MSK3] says, where too few are left who have not, that this is why', async () => {
+    const { isSilent } = twoReveal();
+    const few = { clients: { target: 6, min: 5, overSelect: 1 }, attemptsMax: 2 };
+    const timeouts = { gatherMs: 0, selectMs: 5_000, roundMs: 10_000 };
+    const { state } = await play({ ...few, timeouts }, isSilent);
+    expect(state.phase).toMatchObject({
+      kind: 'failed',
+      reason: expect.stringContaining('4 devices may be asked, 5 are needed; 2 have opened a sum'),
+    });
+  });
+
   it('[MSK4] quarantines an update in the clear, and keys that are none', async () => {
     const played = await play({}, undefined, {
       answer(device, { work: asked }, clear) {

@@ -3,8 +3,9 @@
 import { err, failure, type Log, ok, type Result } from '@skerry/shared';
 import { createEventLog, type EventLog } from '../../event-log/event-log.ts';
 import { type EventStore, eventsPerAppendMax } from '../../event-log/event-store.ts';
+import { begin, type transition } from './fold-run.ts';
 import { type RunEvent, runEventSchema } from './run-event.ts';
-import { begin, type RunState, type transition } from './run-state.ts';
+import type { RunState } from './run-state.ts';
 import type { Told } from './say-tasks.ts';
 
 /** How often an order is given anew because another coordinator was first. */
@@ -35,11 +36,15 @@ export interface RunBook {
   read(id: string): Promise<Result<readonly RunEvent[]>>;
 }
 
+/** What this process has written, of a run as it was before: to be counted. */
+export type Written = (before: RunState | undefined, events: readonly RunEvent[]) => void;
+
 /** Fails with what the store failed with. */
 export async function openRunBook(
   store: EventStore,
   change: typeof transition,
   journal: Log,
+  written: Written = () => {},
 ): Promise<Result<RunBook>> {
   const open = new Map<string, OpenRun>();
   const aside = new Map<string, string>();
@@ -79,8 +84,11 @@ export async function openRunBook(
 
   const append: RunBook['append'] = async (target, events) => {
     for (let from = 0; from < events.length; from += eventsPerAppendMax) {
-      const appended = await target.log.append(events.slice(from, from + eventsPerAppendMax));
+      const before = target.log.state();
+      const part = events.slice(from, from + eventsPerAppendMax);
+      const appended = await target.log.append(part);
       if (!appended.ok || !appended.value) return appended;
+      written(before, part);
     }
     return ok(true);
   };

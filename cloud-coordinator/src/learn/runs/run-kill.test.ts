@@ -145,7 +145,9 @@ describe.each<{ name: string; plan: Partial<RunPlanInput> }>([
     },
   },
 ])('a run by $name', ({ plan }) => {
-  it('[RND8] [RND15] [PRV17] goes on wherever it is killed, to the same weights where it waits for its rounds, and asks nobody twice', async () => {
+  it('[RND8] [RND15] [PRV17] goes on wherever it is killed, to the same weights where it waits for its rounds, and asks nobody twice', {
+    timeout: 60_000,
+  }, async () => {
     const whole = await lived(plan);
     expect(whole.state?.phase).toMatchObject({ kind: 'completed' });
     expect(whole.state?.history.map(({ quarantined }) => quarantined > 0)).toContain(true);

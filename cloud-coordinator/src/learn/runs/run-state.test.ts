@@ -4,9 +4,10 @@ import { assert } from '@skerry/shared';
 import { describe, expect, it } from 'vitest';
 import { sampleRunPlan } from '../../testing/run-turns.ts';
 import { dueStep, type Fleet, type Step } from './due-step.ts';
+import { begin, replay, transition } from './fold-run.ts';
 import { type RunEvent, type RunEventOf, runEventSchema } from './run-event.ts';
 import type { RunPlanInput } from './run-plan.ts';
-import { begin, isActive, type Phase, type RunState, replay, transition } from './run-state.ts';
+import { isActive, type Phase, type RunState } from './run-state.ts';
 import type { LearnDevice } from './select-clients.ts';
 
 const digest = (letter: string): string => `sha256:${letter.repeat(64)}`;

@@ -10,14 +10,15 @@ import { aggregateRound, evaluateRound } from './aggregate-round.ts';
 import { type CreateRunPorts, createRun } from './create-run.ts';
 import { dueStep, type Fleet, type Step } from './due-step.ts';
 import { explainClient, explainRun } from './explain-run.ts';
+import { transition } from './fold-run.ts';
 import { createJobs, type Jobs } from './jobs.ts';
 import { type MaskRoundPorts, maskRound } from './mask-round.ts';
 import { sweepModels } from './model-blobs.ts';
 import type { Candidates, LearnDevices } from './ports.ts';
-import { type OpenRun, openRunBook, type RunBook } from './run-book.ts';
+import { type OpenRun, openRunBook, type RunBook, type Written } from './run-book.ts';
 import type { RunEvent } from './run-event.ts';
 import type { RunPlan } from './run-plan.ts';
-import { isActive, type RunState, transition } from './run-state.ts';
+import { isActive, type RunState } from './run-state.ts';
 import { sayQuestions, sayTasks } from './say-tasks.ts';
 import { type RepliesPorts, takeReplies } from './take-replies.ts';
 
@@ -26,6 +27,7 @@ export interface RunsPorts extends RepliesPorts, CreateRunPorts, MaskRoundPorts 
   readonly devices: LearnDevices;
   /** That nobody can foresee: of private runs. */
   readonly chance: RandomBytes;
+  readonly written?: Written;
   /** Absent: runs end with their weights. */
   readonly candidates?: Candidates;
   readonly clock: Clock;
@@ -68,7 +70,7 @@ export async function openRuns(
   { turnEveryMs }: RunsLimits = {},
 ): Promise<Result<LearnRuns>> {
   const { clock, log } = ports;
-  const opened = await openRunBook(ports.store, transition, log);
+  const opened = await openRunBook(ports.store, transition, log, ports.written);
   if (!opened.ok) return opened;
   const book = opened.value;
   const swept = await sweepModels(ports, book.states(), book.aside());

@@ -54,13 +54,14 @@ const nowMs = 1_000_000;
 const why = (
   device: LearnDevice,
   eligibility: RunPlanInput['eligibility'] = {},
-  more: { learn?: LearnPlan; busy?: boolean; askedMs?: number } = {},
+  more: { learn?: LearnPlan; busy?: boolean; opened?: boolean; askedMs?: number } = {},
 ): Ineligible | undefined =>
   whyIneligible(device, {
     plan: sampleRunPlan({ eligibility }),
     learn: more.learn ?? task,
     askedMs: new Map(more.askedMs === undefined ? [] : [['device-1', more.askedMs]]),
     isBusy: () => more.busy ?? false,
+    opened: new Set(more.opened === true ? [device.device] : []),
     nowMs,
   });
 const ofGraph: LearnPlan = {
@@ -103,6 +104,7 @@ describe('who is asked', () => {
     ['network-unknown', why(deviceOf({ plans: [2] }, { running: {} }), {}, { learn: ofGraph })],
     ['network-unknown', why(deviceOf({ plans: [2] }, { variants: {} }), {}, { learn: ofGraph })],
     ['busy', why(deviceOf(), {}, { busy: true })],
+    ['opened', why(deviceOf(), {}, { opened: true })],
     ['too-soon', why(deviceOf(), { separationMs: 1_000 }, { askedMs: nowMs - 999 })],
     ['too-few-examples', why(deviceOf({ examples: [{ model: 'digits', count: 9 }] }))],
     ['too-few-examples', why(deviceOf({ examples: [{ model: 'other', count: 99 }] }))],
@@ -120,7 +122,14 @@ describe('who is asked', () => {
 
   it('[RND2] is whom the plan selects', () => {
     const plan = sampleRunPlan({ select: { sites: ['elsewhere'] } });
-    const terms = { plan, learn: task, askedMs: new Map(), isBusy: () => false, nowMs };
+    const terms = {
+      plan,
+      learn: task,
+      askedMs: new Map(),
+      isBusy: () => false,
+      opened: new Set<string>(),
+      nowMs,
+    };
     expect(whyIneligible(deviceOf(), terms)).toBe('not-selected');
     const devices = [
       deviceOf({}, { device: 'b' }),

@@ -22,7 +22,9 @@ export type Ineligible =
   | 'not-selected'
   | 'offline'
   | 'no-learning'
-  | 'hardware-class';
+  | 'hardware-class'
+  /** It has helped to open a sum of this round: its update is in no second one. */
+  | 'opened';
 
 export interface SelectionTerms {
   readonly plan: RunPlan;
@@ -31,12 +33,13 @@ export interface SelectionTerms {
   readonly askedMs: ReadonlyMap<string, number>;
   /** At work for this run, or for another. */
   readonly isBusy: (device: string) => boolean;
+  readonly opened: ReadonlySet<string>;
   readonly nowMs: number;
 }
 
 /** `undefined`: it may be asked. A sign that is not told does not fulfil what is asked of it. [RND2] */
 export function whyIneligible(device: LearnDevice, terms: SelectionTerms): Ineligible | undefined {
-  const { plan, learn: task, askedMs, isBusy, nowMs } = terms;
+  const { plan, learn: task, askedMs, isBusy, opened, nowMs } = terms;
   const { eligibility } = plan;
   if (!selects(plan.select, device)) return 'not-selected';
   if (!device.online) return 'offline';
@@ -45,6 +48,7 @@ export function whyIneligible(device: LearnDevice, terms: SelectionTerms): Ineli
   if (!learn.plans.includes(task.version)) return 'plan-unknown';
   if (!knowsNetwork(device, learn, task)) return 'network-unknown';
   if (isBusy(device.device)) return 'busy';
+  if (opened.has(device.device)) return 'opened';
   const lastMs = askedMs.get(device.device);
   if (lastMs !== undefined && nowMs < lastMs + eligibility.separationMs) return 'too-soon';
   const examples = learn.examples.find(({ model }) => model === plan.model)?.count ?? 0;
