@@ -262,9 +262,14 @@ export const agentConfigSchema = z.object({
     ),
   ),
   libraryEngine: z
-    .enum(['sqlite-vec', 'memory'])
-    .default('sqlite-vec')
-    .describe('where the library’s vectors are searched: in its files, or faster in memory'),
+    .enum(['auto', 'sqlite-vec', 'memory', 'usearch'])
+    .default('auto')
+    .describe(
+      'what searches the library’s vectors: bits in its files, all in memory, or a graph (usearch, where installed); auto: by their number',
+    ),
+  libraryMemoryMiB: countSchema(0, 65_536)
+    .default(64)
+    .describe('memory that the vectors of the library may take'),
   libraryAnswerModel: z
     .string()
     .min(1)

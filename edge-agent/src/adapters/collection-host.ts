@@ -6,15 +6,18 @@ import { join } from 'node:path';
 import { assert, err, failure, nameSchema, ok, type Result } from '@skerry/shared';
 import type { CollectionFile, FilledVector, WordCounts } from '../retrieve/collection-file.ts';
 import type { Legs, LegsRequest } from '../retrieve/collections.ts';
-import type { VectorIndex } from '../retrieve/vector-index.ts';
-import { openSqliteCollection } from './sqlite-collection.ts';
+import type { EngineName } from '../retrieve/vector-index.ts';
+import { removeGraphs } from './graph-index.ts';
+import { openSqliteCollection, vectorMemoryBytesMax } from './sqlite-collection.ts';
 
 export interface CollectionHostOptions {
   /** `:memory:`: nothing is written. */
   readonly folder: string;
   readonly embedder?: { readonly digest: string; readonly dimensions: number } | undefined;
-  /** `sqlite-vec` where nothing is said: it needs no memory. */
-  readonly engine?: VectorIndex['engine'] | undefined;
+  /** `auto` where nothing is said. */
+  readonly engine?: EngineName | 'auto' | undefined;
+  /** That the vectors of all of them may take together. */
+  readonly memoryBytesMax?: number | undefined;
 }
 
 /** What may be asked, each on a collection by its name; `create` alone makes one. */
@@ -50,7 +53,10 @@ export interface CollectionCalls {
     name: string,
     ...args: Parameters<CollectionFile['textAt']>
   ): Result<ReturnType<CollectionFile['textAt']>>;
-  stats(name: string): Result<ReturnType<CollectionFile['stats']>>;
+  stats(
+    name: string,
+    ...args: Parameters<CollectionFile['stats']>
+  ): Result<ReturnType<CollectionFile['stats']>>;
   names(): Result<readonly string[]>;
   embedBy(embedder: NonNullable<CollectionHostOptions['embedder']>): Result<void>;
   removeAll(name: string): Result<boolean>;
@@ -60,8 +66,11 @@ export interface CollectionCalls {
 const openMax = 16;
 const suffix = '.collection';
 
-export function createCollectionHost(options: CollectionHostOptions): CollectionCalls {
-  const { folder, engine = 'sqlite-vec' } = options;
+/** Also does what is not urgent, a little at a time; returns whether more is left. */
+export type CollectionHost = CollectionCalls & { work(): boolean };
+
+export function createCollectionHost(options: CollectionHostOptions): CollectionHost {
+  const { folder, engine = 'auto', memoryBytesMax = vectorMemoryBytesMax } = options;
   let { embedder } = options;
   const inMemory = folder === ':memory:';
   const opened = new Map<string, CollectionFile>();
@@ -83,7 +92,12 @@ export function createCollectionHost(options: CollectionHostOptions): Collection
     const path = inMemory ? ':memory:' : join(folder, `${name}${suffix}`);
     if (!mayCreate && (inMemory || !existsSync(path)))
       return err(failure('not_found', `no collection '${name}'`));
-    const made = openSqliteCollection(path, { name, embedder, engine });
+    const made = openSqliteCollection(path, {
+      name,
+      embedder,
+      engine,
+      memoryBytesMax: memoryLeft(),
+    });
     if (!made.ok) return made;
     opened.set(name, made.value);
     const [oldest] = opened;
@@ -92,6 +106,12 @@ export function createCollectionHost(options: CollectionHostOptions): Collection
       opened.delete(oldest[0]);
     }
     return made;
+  };
+
+  const memoryLeft = (): number => {
+    let left = memoryBytesMax;
+    for (const { memoryBytes } of opened.values()) left -= memoryBytes;
+    return Math.max(0, left);
   };
 
   const closeAll = (): void => {
@@ -126,7 +146,7 @@ export function createCollectionHost(options: CollectionHostOptions): Collection
     countWords: (name, ...args) => use(name, (file) => ok(file.countWords(...args))),
     passages: (name, ...args) => use(name, (file) => ok(file.passages(...args))),
     textAt: (name, ...args) => use(name, (file) => ok(file.textAt(...args))),
-    stats: (name) => use(name, (file) => ok(file.stats())),
+    stats: (name, ...args) => use(name, (file) => ok(file.stats(...args))),
     names() {
       const there = inMemory || !existsSync(folder) ? [...opened.keys()] : readdirSync(folder);
       return ok(
@@ -141,10 +161,13 @@ export function createCollectionHost(options: CollectionHostOptions): Collection
       const isThere = opened.has(name) || (!inMemory && existsSync(path));
       opened.get(name)?.close();
       opened.delete(name);
-      if (!inMemory)
+      if (!inMemory && isThere) {
+        removeGraphs(path);
         for (const end of ['', '-wal', '-shm']) rmSync(`${path}${end}`, { force: true });
+      }
       return ok(isThere);
     },
+    work: () => [...opened.values()].some((file) => file.work()),
     embedBy(other) {
       assert(!inMemory, 'a collection that can be opened again');
       closeAll();

@@ -4,6 +4,7 @@ import { ok, type Result } from '@skerry/shared';
 import type { Collections, CollectionThread } from '../retrieve/collections.ts';
 import {
   type CollectionCalls,
+  type CollectionHost,
   type CollectionHostOptions,
   createCollectionHost,
 } from './collection-host.ts';
@@ -31,7 +32,7 @@ export function collectionsOver(call: CollectionCall): Omit<Collections, 'close'
     countWords: (...args) => call('countWords', name, ...args),
     passages: (...args) => call('passages', name, ...args),
     textAt: (...args) => call('textAt', name, ...args),
-    stats: () => call('stats', name),
+    stats: (filter) => call('stats', name, filter),
   });
   return {
     async open(name) {
@@ -49,7 +50,9 @@ export function collectionsOver(call: CollectionCall): Omit<Collections, 'close'
 }
 
 /** On the thread that calls: for tools and tests, where nobody else waits for it. */
-export function createDirectCollections(options: CollectionHostOptions): Collections {
+export function createDirectCollections(
+  options: CollectionHostOptions,
+): Collections & Pick<CollectionHost, 'work'> {
   const host = createCollectionHost(options);
   const call: CollectionCall = async (method, ...args) =>
     (host[method] as (...given: typeof args) => Result<unknown>)(...args) as ReturnType<
@@ -57,6 +60,7 @@ export function createDirectCollections(options: CollectionHostOptions): Collect
     >;
   return {
     ...collectionsOver(call),
+    work: host.work,
     close: async () => void host.closeAll(),
   };
 }

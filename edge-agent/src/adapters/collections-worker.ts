@@ -9,22 +9,28 @@ import {
 } from './collection-host.ts';
 
 export interface CollectionsRequest {
-  readonly id: number;
   readonly method: keyof CollectionCalls;
   readonly args: readonly unknown[];
 }
 
 export interface CollectionsReply {
-  readonly id: number;
   readonly result: Result<unknown>;
 }
 
 const port = defined(parentPort, 'the worker’s port');
 const host = createCollectionHost(workerData as CollectionHostOptions);
 
-port.on('message', ({ id, method, args }: CollectionsRequest) => {
-  port.postMessage({ id, result: answer(method, args) } satisfies CollectionsReply);
+/** Of what is not urgent, done a little at a time: a call comes between. */
+let idle: NodeJS.Immediate | undefined;
+
+port.on('message', ({ method, args }: CollectionsRequest) => {
+  port.postMessage({ result: answer(method, args) } satisfies CollectionsReply);
+  if (idle === undefined) idle = setImmediate(workOn);
 });
+
+function workOn(): void {
+  idle = host.work() ? setImmediate(workOn) : undefined;
+}
 
 function answer(method: keyof CollectionCalls, args: readonly unknown[]): Result<unknown> {
   try {

@@ -40,7 +40,7 @@ export async function openLibrary(
   config: AgentConfig,
   ports: OpenLibraryPorts,
 ): Promise<Result<OpenedLibrary>> {
-  const { dataDir, libraryEngine: engine } = config;
+  const { dataDir, libraryEngine: engine, libraryMemoryMiB } = config;
   const folder = config.embedder === coordinators ? undefined : config.embedder;
   const runtime = folder === undefined ? undefined : ports.createRuntime();
   const opened = runtime && folder !== undefined ? await openFrom(folder, runtime) : ok(undefined);
@@ -52,6 +52,7 @@ export async function openLibrary(
   const collections = createWorkerCollections({
     folder: join(dataDir, 'collections'),
     engine,
+    memoryBytesMax: libraryMemoryMiB * 2 ** 20,
     embedder: here && { digest: here.digest, dimensions: here.dimensions },
   });
   const elsewhere =

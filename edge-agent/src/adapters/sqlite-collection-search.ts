@@ -117,7 +117,12 @@ export function createSqliteSearch(
       return text.length === end - start ? { digest, version, passage, text } : undefined;
     },
     revision: counts.revision,
-    stats: counts.stats,
+    stats(filter) {
+      const all = counts.stats();
+      const conditions = filter && narrowing(filter);
+      if (conditions === undefined) return all;
+      return { ...all, ...defined(statements.statsAmong.get(conditions), 'counts') };
+    },
   };
 }
 
@@ -194,6 +199,14 @@ function prepareSearch(database: Database.Database) {
     around: database.prepare<[string, number, number], PassageRow>(
       `${passages} WHERE document.uri = ? AND document.current = 1 AND passage.start < ? AND passage."end" > ?
        ORDER BY ordinal`,
+    ),
+    statsAmong: database.prepare<
+      [Conditions],
+      Pick<CollectionStats, 'documents' | 'passages' | 'vectors'>
+    >(
+      `SELECT count(DISTINCT document.id) AS documents, count(passage.id) AS passages, count(vector.passage) AS vectors
+       FROM document CROSS JOIN passage ON passage.document = document.id
+       LEFT JOIN vector ON vector.passage = passage.id WHERE document.current = 1 AND ${mayRead}`,
     ),
     revision: database.prepare<[], number>('SELECT revision FROM about').pluck(),
     stats: database.prepare<[], CollectionStats>(

@@ -8,7 +8,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createRandom } from '@skerry/shared';
 import { unwrap } from '@skerry/shared/testing';
 import Database from 'better-sqlite3';
@@ -106,6 +106,61 @@ describe('a collection’s vectors', () => {
       expect(
         openSqliteCollection(':memory:', { name: 'manuals', embedder: other, engine }),
       ).toMatchObject({ error: { code: 'invalid_config' } });
+  });
+});
+
+describe('a collection’s graph', () => {
+  const build = (file: CollectionFile): void => {
+    while (file.work());
+  };
+  const graphs = (path: string): string[] =>
+    readdirSync(dirname(path)).filter((name) => name.includes('-graph-'));
+
+  it('[LIB36] is built between calls, read where it is of the same state, and never the truth', async () => {
+    const { path, open } = createFile();
+    const engine = 'usearch' as const;
+    const file = open({ engine });
+    for (const word of ['winch', 'bilge', 'anchor'])
+      unwrap(await putText(file, word, `the ${word} turns`));
+    expect(file.stats()).toMatchObject({ engine, engineReason: expect.stringMatching('0 of 3') });
+    expect(await nearest(file, 'the winch turns', 1)).toEqual(['winch']);
+    build(file);
+    expect(graphs(path)).toEqual([
+      expect.stringMatching(/^manuals\.collection-graph-3-[0-9a-f]{64}$/),
+    ]);
+    expect(await nearest(file, 'the bilge turns', 1)).toEqual(['bilge']);
+    file.close();
+    const again = open({ engine });
+    expect(again.stats().engineReason).toMatch('a graph of 3');
+    unwrap(await putText(again, 'rope', 'the rope turns'));
+    expect(again.stats().engineReason).toMatch('a graph of 3, 1 beside it');
+    expect(await nearest(again, 'the rope turns', 1)).toEqual(['rope']);
+    again.close();
+    // Of a state before: it goes.
+    expect(open({ engine }).stats().engineReason).toMatch('0 of 4');
+    expect(graphs(path)).toEqual([]);
+  });
+
+  it('[LIB36] goes with what is removed, and where it is no graph', async () => {
+    const { path, open } = createFile();
+    const engine = 'usearch' as const;
+    const file = open({ engine });
+    unwrap(await putText(file, 'winch', 'the winch turns'));
+    unwrap(await putText(file, 'bilge', 'the bilge turns'));
+    build(file);
+    unwrap(file.remove('winch'));
+    expect(graphs(path)).toEqual([]);
+    expect(await nearest(file, 'the winch turns')).toEqual(['bilge']);
+    build(file);
+    const [graph] = graphs(path);
+    file.close();
+    writeFileSync(join(dirname(path), graph ?? ''), 'no graph');
+    const other = open({ engine });
+    expect(await nearest(other, 'the winch turns')).toEqual(['bilge']);
+    build(other);
+    other.close();
+    open({ engine: 'memory' });
+    expect(graphs(path)).toEqual([]);
   });
 });
 

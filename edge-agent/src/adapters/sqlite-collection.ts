@@ -9,11 +9,13 @@ import Database from 'better-sqlite3';
 import * as sqliteVec from 'sqlite-vec';
 import type { CollectionFile } from '../retrieve/collection-file.ts';
 import { createMemoryIndex } from '../retrieve/memory-index.ts';
-import type { VectorIndex } from '../retrieve/vector-index.ts';
+import { type EnginePlan, planEngine } from '../retrieve/plan-engine.ts';
+import type { EngineName, VectorIndex } from '../retrieve/vector-index.ts';
+import { createGraphIndex, loadUsearch, removeGraphs } from './graph-index.ts';
 import { createSqliteDocuments, halvesOf } from './sqlite-collection-documents.ts';
 import { createSqliteSearch } from './sqlite-collection-search.ts';
 import { truncateLog } from './sqlite-database.ts';
-import { createSqliteVecIndex, dropSqliteVecIndex } from './sqlite-vec-index.ts';
+import { createScoreOf, createSqliteVecIndex, dropSqliteVecIndex } from './sqlite-vec-index.ts';
 
 const schemaVersion = 1;
 
@@ -60,6 +62,8 @@ const schema = `
 const lockWaitMs = 1_000;
 /** Vectors that are read at once where an index is filled. */
 const fillBatch = 1_000;
+/** A million vectors' bits, or eighty thousand with their halves, of 384 dimensions. */
+export const vectorMemoryBytesMax = 64 * 2 ** 20;
 /** Bits are scanned as words of 32. */
 const dimensionsStep = 32;
 
@@ -67,7 +71,10 @@ export interface CollectionOptions {
   readonly name: string;
   /** The vectors' own; a file with others is refused. */
   readonly embedder?: { readonly digest: string; readonly dimensions: number } | undefined;
-  readonly engine: VectorIndex['engine'];
+  /** `auto`: by how many vectors there are when it is opened. */
+  readonly engine: EngineName | 'auto';
+  /** That its vectors may take. */
+  readonly memoryBytesMax?: number;
 }
 
 /** Fails with `storage_failed`, and with `invalid_config` for a file whose vectors are another embedder's. */
@@ -130,15 +137,21 @@ function prepare(database: Database.Database, { name, embedder }: CollectionOpti
 function createCollection(
   path: string,
   database: Database.Database,
-  { name, embedder, engine }: CollectionOptions,
+  { name, embedder, engine: wanted, memoryBytesMax = vectorMemoryBytesMax }: CollectionOptions,
 ): CollectionFile {
   const documents = createSqliteDocuments(database);
   // What a delete before a crash has left in the log goes now.
   truncateLog(database);
-  if (embedder === undefined || engine !== 'sqlite-vec') dropSqliteVecIndex(database);
+  const plan = embedder && planFor(path, database, wanted, embedder.dimensions, memoryBytesMax);
+  // What another engine has left would be another state's, or hold what is deleted.
+  if (plan === undefined || plan.engine === 'memory') dropSqliteVecIndex(database);
+  if (plan?.engine !== 'usearch') removeGraphs(path);
   let index: VectorIndex | undefined;
   const indexNow = (): VectorIndex | undefined => {
-    index ??= embedder && openIndex(database, engine, embedder.dimensions);
+    index ??=
+      plan &&
+      embedder &&
+      openIndex(path, database, plan.engine, embedder.dimensions, memoryBytesMax);
     return index;
   };
   indexNow();
@@ -155,10 +168,20 @@ function createCollection(
     }
   };
 
+  const search = createSqliteSearch(database, name, indexNow);
   return {
     name,
-    engine: embedder && engine,
-    ...createSqliteSearch(database, name, indexNow),
+    engine: plan?.engine,
+    ...search,
+    get memoryBytes() {
+      return index?.memoryBytes ?? 0;
+    },
+    stats(filter) {
+      if (plan === undefined) return search.stats(filter);
+      const engineReason = [plan.reason, index?.state].filter(Boolean).join('; ');
+      return { ...search.stats(filter), engine: plan.engine, engineReason };
+    },
+    work: () => index?.work?.() ?? false,
     find: (uri) => documents.find(uri),
     digestsOf: (uri) => documents.digestsOf(uri),
     list: (filter) => documents.list(filter),
@@ -181,27 +204,54 @@ function createCollection(
 
 /** Filled from the collection where it is empty: in memory, or a table that is new. */
 function openIndex(
+  path: string,
   database: Database.Database,
-  engine: VectorIndex['engine'],
+  engine: EngineName,
   dimensions: number,
+  memoryBytesMax: number,
 ): VectorIndex {
-  const page = database.prepare<[number], { id: number; halves: Buffer }>(
+  const page = database.prepare<[number, number], { id: number; halves: Buffer }>(
     `SELECT vector.passage AS id, vector.halves FROM vector JOIN passage ON passage.id = vector.passage
      JOIN document ON document.id = passage.document WHERE document.current = 1 AND vector.passage > ?
-     ORDER BY vector.passage LIMIT ${fillBatch}`,
+     ORDER BY vector.passage LIMIT ?`,
   );
   const open = (): VectorIndex => {
     const index =
       engine === 'memory'
         ? createMemoryIndex(dimensions)
-        : createSqliteVecIndex(database, dimensions);
+        : createSqliteVecIndex(database, dimensions, memoryBytesMax);
     if (index.size > 0) return index;
-    for (let rows = page.all(0); rows.length > 0; ) {
+    for (let rows = page.all(0, fillBatch); rows.length > 0; ) {
       for (const { id, halves } of rows) index.add(id, halvesOf(halves));
-      rows = page.all(defined(rows.at(-1), 'the last row').id);
+      rows = page.all(defined(rows.at(-1), 'the last row').id, fillBatch);
     }
     return index;
   };
   // A table that is made and not filled would never be.
-  return engine === 'memory' ? open() : database.transaction(open).immediate();
+  const filled = engine === 'memory' ? open() : database.transaction(open).immediate();
+  const usearch = engine === 'usearch' ? loadUsearch() : undefined;
+  if (usearch === undefined) return filled;
+  const revision = database.prepare<[], number>('SELECT revision FROM about').pluck();
+  return createGraphIndex(usearch, filled, {
+    path,
+    dimensions,
+    revision: () => defined(revision.get(), 'a revision'),
+    vectorsAfter: (id, count) =>
+      page.all(id, count).map((row) => ({ id: row.id, halves: halvesOf(row.halves) })),
+    scoreOf: createScoreOf(database, dimensions),
+  });
+}
+
+function planFor(
+  path: string,
+  database: Database.Database,
+  wanted: CollectionOptions['engine'],
+  dimensions: number,
+  memoryBytesMax: number,
+): EnginePlan {
+  const count = database.prepare<[], number>('SELECT count(*) FROM vector').pluck();
+  const vectors = defined(count.get(), 'a count');
+  // A graph is a file.
+  const hasGraphs = path !== ':memory:' && wanted !== 'memory' && loadUsearch() !== undefined;
+  return planEngine({ wanted, vectors, dimensions, memoryBytesMax, hasGraphs });
 }

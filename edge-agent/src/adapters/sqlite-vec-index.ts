@@ -19,9 +19,6 @@ import {
 const chunkRows = 256;
 /** sqlite-vec's own bound. */
 const neighboursMax = 4_096;
-/** Of a collection: a million vectors of 384 dimensions. */
-const bitsInMemoryBytesMax = 64 * 2 ** 20;
-
 /** For whoever changes the collection without it: bits that are left behind would be another state's. */
 export const dropSqliteVecIndex = (database: Database.Database): void =>
   void database.exec('DROP TABLE IF EXISTS bits');
@@ -30,7 +27,7 @@ export const dropSqliteVecIndex = (database: Database.Database): void =>
 export function createSqliteVecIndex(
   database: Database.Database,
   dimensions: number,
-  { memoryBytesMax = bitsInMemoryBytesMax } = {},
+  memoryBytesMax: number,
 ): VectorIndex {
   database.exec(
     `CREATE VIRTUAL TABLE IF NOT EXISTS bits USING vec0(bits bit[${dimensions}], chunk_size=${chunkRows})`,
@@ -54,17 +51,15 @@ export function createSqliteVecIndex(
       : statements.nearestOf.all(query, k, JSON.stringify([...allowed]));
   };
 
-  const scoreOf = (query: Float32Array, id: number): Ranked => {
-    const bytes = defined(statements.halves.get(id), `the vector of passage ${id}`);
-    const aligned = bytes.byteOffset % 2 === 0 ? bytes : Buffer.from(bytes);
-    const halves = new Uint16Array(aligned.buffer, aligned.byteOffset, dimensions);
-    return { id, score: dotFloat16(query, halves, 0) };
-  };
+  const scoreOf = createScoreOf(database, dimensions);
 
   return {
     engine: 'sqlite-vec',
     get size() {
       return size;
+    },
+    get memoryBytes() {
+      return table === undefined ? 0 : bitTableBytes(dimensions, size);
     },
     add(id, halves) {
       const bits = signBitsOf(halves);
@@ -84,6 +79,19 @@ export function createSqliteVecIndex(
   };
 }
 
+/** By the halves in the collection's table. */
+export function createScoreOf(database: Database.Database, dimensions: number) {
+  const halvesBy = database
+    .prepare<[number], Buffer>('SELECT halves FROM vector WHERE passage = ?')
+    .pluck();
+  return (query: Float32Array, id: number): Ranked => {
+    const bytes = defined(halvesBy.get(id), `the vector of passage ${id}`);
+    const aligned = bytes.byteOffset % 2 === 0 ? bytes : Buffer.from(bytes);
+    const halves = new Uint16Array(aligned.buffer, aligned.byteOffset, dimensions);
+    return { id, score: dotFloat16(query, halves, 0) };
+  };
+}
+
 function prepareStatements(database: Database.Database) {
   const neighbours = 'SELECT rowid FROM bits WHERE bits MATCH vec_bit(?) AND k = ?';
   return {
@@ -96,9 +104,6 @@ function prepareStatements(database: Database.Database) {
       .prepare<[Uint8Array, number, string], number>(
         `${neighbours} AND rowid IN (SELECT value FROM json_each(?))`,
       )
-      .pluck(),
-    halves: database
-      .prepare<[number], Buffer>('SELECT halves FROM vector WHERE passage = ?')
       .pluck(),
   };
 }

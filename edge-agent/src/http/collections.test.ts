@@ -62,6 +62,23 @@ it('[LIB6] lists what the principals that are named may read, and else what ever
   expect((await list(`?principals=${'x'.repeat(129)}`)).status).toBe(400);
 });
 
+it('[LIB6] counts of a collection what the principals that are named may read', async () => {
+  const { app, put } = openRoutes();
+  await put({ uri: 'winch.txt' });
+  await put({ uri: 'safe.txt', readers: 'crew,owner' });
+  await put({ uri: 'safe.txt', readers: 'owner' });
+  const counted = async (query: string) => {
+    const { collections } = (await (await app.request(`/collections${query}`)).json()) as {
+      collections: { documents: number; passages: number }[];
+    };
+    return collections.map(({ documents, passages }) => [documents, passages]);
+  };
+  expect(await counted('')).toEqual([[1, 1]]);
+  expect(await counted('?principals=crew')).toEqual([[1, 1]]);
+  expect(await counted('?principals=owner,crew')).toEqual([[2, 2]]);
+  expect((await app.request(`/collections?principals=${'x'.repeat(129)}`)).status).toBe(400);
+});
+
 it('[LIB26] refuses meta that is not written as a query, and keeps none of it silently away', async () => {
   const { put, search } = openRoutes();
   for (const meta of ['site', '=north', 'site=north&site=south', 'site=%zz', 'site=north&', ''])

@@ -93,12 +93,15 @@ export function collectionRoutes({
   });
 
   app.get('/collections', async (c) => {
+    const principals = readPrincipals(c);
+    if (!principals.ok) return refuse(c, principals.error);
+    const filter = { principals: principals.value };
     const names = await collections.list();
     if (!names.ok) return refuse(c, names.error);
     const described: unknown[] = [];
     for (const name of names.value) {
       const thread = await collections.open(name);
-      const stats = thread.ok ? await thread.value.stats() : thread;
+      const stats = thread.ok ? await thread.value.stats(filter) : thread;
       const missing = thread.ok && filling ? await thread.value.countMissing() : undefined;
       described.push(
         stats.ok
@@ -118,10 +121,9 @@ export function collectionRoutes({
   app.get('/collections/:name/documents', async (c) => {
     const thread = await openNamed(library, c);
     if (!thread.ok) return refuse(c, thread.error);
-    const principals = principalsSchema.safeParse(c.req.query('principals') ?? '');
-    if (!principals.success)
-      return refuse(c, failure('invalid_argument', describeIssues(principals.error, 'principals')));
-    const listed = await thread.value.list({ principals: principals.data });
+    const principals = readPrincipals(c);
+    if (!principals.ok) return refuse(c, principals.error);
+    const listed = await thread.value.list({ principals: principals.value });
     return listed.ok ? c.json({ documents: listed.value }) : refuse(c, listed.error);
   });
 
@@ -155,6 +157,13 @@ export function collectionRoutes({
 
 const openNamed = ({ collections }: Library, c: Context) =>
   collections.open(c.req.param('name') ?? '');
+
+function readPrincipals(c: Context): Result<readonly string[]> {
+  const principals = principalsSchema.safeParse(c.req.query('principals') ?? '');
+  return principals.success
+    ? ok(principals.data)
+    : err(failure('invalid_argument', describeIssues(principals.error, 'principals')));
+}
 
 /** Strictly: what a filter would not find by is refused, and not dropped. */
 function pairsOf(text: string): Record<string, string> | undefined {

@@ -3,7 +3,7 @@
 import type { Result } from '@skerry/shared';
 import type { Ranked } from './fuse-ranks.ts';
 import type { Passage, PassageSpan, SearchFilter, SourceDocument } from './passage.ts';
-import type { VectorIndex } from './vector-index.ts';
+import type { EngineName } from './vector-index.ts';
 
 export interface PreparedPassage extends PassageSpan {
   /** Of the text that was embedded: by it a vector is found again. */
@@ -61,6 +61,9 @@ export interface CollectionStats {
   readonly embedder: string | null;
   /** Rises with each change: names what a search has seen. */
   readonly revision: number;
+  /** What searches its vectors, and why that. */
+  readonly engine?: EngineName;
+  readonly engineReason?: string;
 }
 
 export interface TextAt {
@@ -81,7 +84,7 @@ export interface WordCounts {
 export interface CollectionFile {
   readonly name: string;
   /** Undefined where it has no vectors. */
-  readonly engine: VectorIndex['engine'] | undefined;
+  readonly engine: EngineName | undefined;
   /** The document's new version. The one before stays, and is not found any more; of all so many stay, the oldest go. */
   put(document: PreparedDocument, nowMs: number): Result<DocumentRecord>;
   find(uri: string): DocumentRecord | undefined;
@@ -114,6 +117,11 @@ export interface CollectionFile {
   textAt(uri: string, start: number, end: number): TextAt | undefined;
   /** As in the stats. */
   revision(): number;
-  stats(): CollectionStats;
+  /** Of what the filter lets through; absent: of all that there is, with versions that are not found. */
+  stats(filter?: CollectionFilter): CollectionStats;
+  /** That its vectors take. */
+  readonly memoryBytes: number;
+  /** A little of what is not urgent; returns whether more is left. */
+  work(): boolean;
   close(): void;
 }

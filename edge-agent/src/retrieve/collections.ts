@@ -50,7 +50,8 @@ export interface CollectionThread {
   countWords(words: readonly string[], filter: CollectionFilter): Promise<Result<WordCounts>>;
   passages(ids: readonly number[], filter: CollectionFilter): Promise<Result<readonly Passage[]>>;
   textAt(uri: string, start: number, end: number): Promise<Result<TextAt | undefined>>;
-  stats(): Promise<Result<CollectionStats>>;
+  /** Of what the filter lets through; absent: of all. */
+  stats(filter?: CollectionFilter): Promise<Result<CollectionStats>>;
 }
 
 export interface Collections {

@@ -1,7 +1,7 @@
 // The vectors of a collection in memory, bits and halves: nothing is read to search them. It is built from the collection
 // when it is opened, and says in megabytes what it costs.
 
-import { createBitTable } from './bit-table.ts';
+import { bitTableBytes, createBitTable } from './bit-table.ts';
 import { dotFloat16 } from './float16.ts';
 import {
   bestFirst,
@@ -22,6 +22,9 @@ export function createMemoryIndex(dimensions: number): VectorIndex {
     engine: 'memory',
     get size() {
       return table.size;
+    },
+    get memoryBytes() {
+      return bitTableBytes(dimensions, table.size) + halves.byteLength;
     },
     add(id, vector) {
       const at = table.size * dimensions;

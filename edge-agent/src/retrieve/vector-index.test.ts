@@ -1,10 +1,15 @@
-import { createRandom, type Random } from '@skerry/shared';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createRandom, defined, type Random } from '@skerry/shared';
 import Database from 'better-sqlite3';
 import * as sqliteVec from 'sqlite-vec';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { createGraphIndex, loadUsearch } from '../adapters/graph-index.ts';
 import { createSqliteVecIndex } from '../adapters/sqlite-vec-index.ts';
-import { fromFloat16, toFloat16 } from './float16.ts';
+import { dotFloat16, fromFloat16, toFloat16 } from './float16.ts';
 import { createMemoryIndex } from './memory-index.ts';
+import type { VectorIndex } from './vector-index.ts';
 
 const dimensions = 256;
 const normal = (vector: Float32Array): Float32Array => {
@@ -17,13 +22,13 @@ const dot = (a: Float32Array, b: Float32Array): number =>
   a.reduce((sum, value, d) => sum + value * (b[d] as number), 0);
 
 /** The halves are the collection's table, which every engine's rows are written beside. */
-function openSqliteVec(options?: { readonly memoryBytesMax: number }) {
+function openSqliteVec(memoryBytesMax = 2 ** 20) {
   const database = new Database(':memory:');
   onTestFinished(() => void database.close());
   sqliteVec.load(database);
   database.exec('CREATE TABLE vector (passage INTEGER PRIMARY KEY, halves BLOB)');
   const insert = database.prepare('INSERT OR REPLACE INTO vector VALUES (?, ?)');
-  const index = createSqliteVecIndex(database, dimensions, options);
+  const index = createSqliteVecIndex(database, dimensions, memoryBytesMax);
   const add = (id: number, vector: Float32Array) => {
     const halves = toFloat16(vector);
     insert.run(id, new Uint8Array(halves.buffer));
@@ -38,10 +43,50 @@ function openMemory() {
   return { ...index, add, size: () => index.size };
 }
 
+/** With its graph built before each search. */
+function openGraph() {
+  const folder = mkdtempSync(join(tmpdir(), 'skerry-graph-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const vectors = new Map<number, Uint16Array>();
+  const index = createGraphIndex(defined(loadUsearch(), 'usearch'), createMemoryIndex(dimensions), {
+    path: join(folder, 'manuals.collection'),
+    dimensions,
+    revision: () => 1,
+    vectorsAfter: (after, count) =>
+      [...vectors]
+        .filter(([id]) => id > after)
+        .sort(([a], [b]) => a - b)
+        .slice(0, count)
+        .map(([id, halves]) => ({ id, halves })),
+    scoreOf: (query, id) => ({
+      id,
+      score: dotFloat16(query, defined(vectors.get(id), `vector ${id}`), 0),
+    }),
+  });
+  return {
+    ...index,
+    add(id: number, vector: Float32Array) {
+      const halves = toFloat16(vector);
+      vectors.set(id, halves);
+      index.add(id, halves);
+    },
+    remove(id: number) {
+      vectors.delete(id);
+      index.remove(id);
+    },
+    search(...asked: Parameters<VectorIndex['search']>) {
+      while (index.work?.());
+      return index.search(...asked);
+    },
+    size: () => index.size,
+  };
+}
+
 describe.each([
   ['sqlite-vec', () => openSqliteVec()],
-  ['sqlite-vec without memory', () => openSqliteVec({ memoryBytesMax: 0 })],
+  ['sqlite-vec without memory', () => openSqliteVec(0)],
   ['memory', openMemory],
+  ['usearch', openGraph],
 ])('%s', (_, open) => {
   it('[LIB2] finds the nearest of many, in the order of their cosines', () => {
     const random = createRandom(1);
@@ -90,16 +135,14 @@ it('[LIB32] are found the same, whether their bits are in memory or in the file'
   const random = createRandom(4);
   const vectors = Array.from({ length: 300 }, () => unit(random));
   const asked = Array.from({ length: 9 }, () => unit(random));
-  const found = [openSqliteVec(), openSqliteVec({ memoryBytesMax: 0 }), openMemory()].map(
-    (index) => {
-      for (const [id, vector] of vectors.entries()) index.add(id, vector);
-      // While it is searched already.
-      const before = index.search(asked[0] as Float32Array, 3);
-      index.remove(before[0]?.id as number);
-      index.add(1_000, vectors[before[0]?.id as number] as Float32Array);
-      return asked.map((query) => index.search(query, 3));
-    },
-  );
+  const found = [openSqliteVec(), openSqliteVec(0), openMemory()].map((index) => {
+    for (const [id, vector] of vectors.entries()) index.add(id, vector);
+    // While it is searched already.
+    const before = index.search(asked[0] as Float32Array, 3);
+    index.remove(before[0]?.id as number);
+    index.add(1_000, vectors[before[0]?.id as number] as Float32Array);
+    return asked.map((query) => index.search(query, 3));
+  });
   expect(found[0]).toEqual(found[1]);
   expect(found[0]).toEqual(found[2]);
   expect(found[0]?.[0]?.[0]?.id).toBe(1_000);

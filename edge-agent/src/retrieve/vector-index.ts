@@ -3,9 +3,14 @@
 
 import type { Ranked } from './fuse-ranks.ts';
 
+export type EngineName = 'sqlite-vec' | 'memory' | 'usearch';
+
 export interface VectorIndex {
-  readonly engine: 'sqlite-vec' | 'memory';
+  readonly engine: EngineName;
   readonly size: number;
+  readonly memoryBytes: number;
+  /** How it stands, where that changes by itself. */
+  readonly state?: string;
   /** In the transaction of whoever writes the passage. @param halves of a vector of length 1 */
   add(id: number, halves: Uint16Array): void;
   remove(id: number): void;
@@ -14,6 +19,8 @@ export interface VectorIndex {
    * @param allowed of those alone; absent: of all
    */
   search(query: Float32Array, count: number, allowed?: ReadonlySet<number>): readonly Ranked[];
+  /** A little of what is not urgent, outside of a transaction; returns whether more is left. */
+  work?(): boolean;
 }
 
 const candidatesMin = 80;

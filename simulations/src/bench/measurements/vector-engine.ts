@@ -15,6 +15,7 @@ import { type Latencies, latenciesOf } from '../statistics.ts';
 export const vectorEngines = [
   'sqlite-vec bits',
   'memory bits',
+  'graph over bits',
   'plain sqlite-vec',
   'usearch HNSW',
 ] as const;
@@ -133,6 +134,8 @@ async function build(options: VectorEngineOptions, vectors: Float32Array): Promi
       return buildCollection(options, vectors, 'sqlite-vec');
     case 'memory bits':
       return buildCollection(options, vectors, 'memory');
+    case 'graph over bits':
+      return buildCollection(options, vectors, 'usearch');
     case 'plain sqlite-vec':
       return buildPlain(options, vectors);
     case 'usearch HNSW':
@@ -144,7 +147,7 @@ async function build(options: VectorEngineOptions, vectors: Float32Array): Promi
 async function buildCollection(
   { dimensions, file }: VectorEngineOptions,
   vectors: Float32Array,
-  engine: 'sqlite-vec' | 'memory',
+  engine: 'sqlite-vec' | 'memory' | 'usearch',
 ): Promise<Engine> {
   let question = new Float32Array(dimensions);
   const embedder = {
@@ -180,6 +183,8 @@ async function buildCollection(
     const source = { uri: `${at}`, title: '', text: texts.join(''), digest: `${at}`, trust: 1 };
     unwrap(await collection.put({ source, passages }, 0));
   }
+  // A graph is built between calls.
+  while (collections.work());
   const found = async (
     query: Float32Array,
     text: string,
