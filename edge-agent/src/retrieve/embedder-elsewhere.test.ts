@@ -120,7 +120,7 @@ it('[LIB40] takes in and answers by words while the embedder is away, and has al
   expect(await missing()).toBe(0);
   expect(filling.state()).toEqual({ state: 'ready', digest: coordinator.digest });
   const found = await search('winch 7');
-  expect(found).toMatchObject({ mode: 'hybrid', engine: 'sqlite-vec' });
+  expect(found).toMatchObject({ mode: 'hybrid', engine: 'memory' });
   expect(found.found[0]?.similarity).toBeGreaterThan(0.5);
   // What is there is asked for no more, and what comes now has its vectors at once.
   const { asked } = coordinator;
