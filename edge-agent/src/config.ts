@@ -270,6 +270,16 @@ export const agentConfigSchema = z.object({
   libraryMemoryMiB: countSchema(0, 65_536)
     .default(64)
     .describe('memory that the vectors of the library may take'),
+  libraryReranker: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'folder of a larger embedder, or of a cross-encoder, that looks again at what was found best; else nothing does',
+    ),
+  libraryRerankMs: countSchema(1, 60_000)
+    .default(500)
+    .describe('time that it has for one question: what it did not come to keeps its place'),
   libraryAnswerModel: z
     .string()
     .min(1)

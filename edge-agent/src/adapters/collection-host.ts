@@ -4,10 +4,12 @@
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { assert, err, failure, nameSchema, ok, type Result } from '@skerry/shared';
+import type { QuestionSource } from '../retrieve/check-dense.ts';
 import type { CollectionFile, FilledVector, WordCounts } from '../retrieve/collection-file.ts';
 import type { Legs, LegsRequest } from '../retrieve/collections.ts';
 import type { EngineName } from '../retrieve/vector-index.ts';
 import { removeGraphs } from './graph-index.ts';
+import { readQuestions } from './read-questions.ts';
 import { openSqliteCollection, vectorMemoryBytesMax } from './sqlite-collection.ts';
 
 export interface CollectionHostOptions {
@@ -57,6 +59,7 @@ export interface CollectionCalls {
     name: string,
     ...args: Parameters<CollectionFile['stats']>
   ): Result<ReturnType<CollectionFile['stats']>>;
+  questions(name: string, count: number): Result<QuestionSource>;
   names(): Result<readonly string[]>;
   embedBy(embedder: NonNullable<CollectionHostOptions['embedder']>): Result<void>;
   removeAll(name: string): Result<boolean>;
@@ -65,6 +68,8 @@ export interface CollectionCalls {
 
 const openMax = 16;
 const suffix = '.collection';
+/** Beside it: questions by which it is checked. */
+const asked = '.questions.json';
 
 /** Also does what is not urgent, a little at a time; returns whether more is left. */
 export type CollectionHost = CollectionCalls & { work(): boolean };
@@ -147,6 +152,12 @@ export function createCollectionHost(options: CollectionHostOptions): Collection
     passages: (name, ...args) => use(name, (file) => ok(file.passages(...args))),
     textAt: (name, ...args) => use(name, (file) => ok(file.textAt(...args))),
     stats: (name, ...args) => use(name, (file) => ok(file.stats(...args))),
+    questions: (name, count) =>
+      use(name, (file) => {
+        const documents = file.sampleDocuments(count);
+        const given = inMemory ? ok(undefined) : readQuestions(join(folder, `${name}${asked}`));
+        return given.ok ? ok({ documents, ...(given.value && { given: given.value }) }) : given;
+      }),
     names() {
       const there = inMemory || !existsSync(folder) ? [...opened.keys()] : readdirSync(folder);
       return ok(
@@ -164,6 +175,7 @@ export function createCollectionHost(options: CollectionHostOptions): Collection
       if (!inMemory && isThere) {
         removeGraphs(path);
         for (const end of ['', '-wal', '-shm']) rmSync(`${path}${end}`, { force: true });
+        rmSync(join(folder, `${name}${asked}`), { force: true });
       }
       return ok(isThere);
     },

@@ -33,6 +33,7 @@ export function collectionsOver(call: CollectionCall): Omit<Collections, 'close'
     passages: (...args) => call('passages', name, ...args),
     textAt: (...args) => call('textAt', name, ...args),
     stats: (filter) => call('stats', name, filter),
+    questions: (count) => call('questions', name, count),
   });
   return {
     async open(name) {

@@ -8,12 +8,14 @@ import { readEmbedder } from '@skerry/models/node';
 import { type Clock, type Log, ok, type Random, type Result } from '@skerry/shared';
 import { sha256 } from '@skerry/shared/node';
 import type { AgentConfig } from '../config.ts';
+import { startDenseChecks } from '../retrieve/check-dense.ts';
 import type { Collections } from '../retrieve/collections.ts';
 import { startVectorFilling, type VectorFilling } from '../retrieve/fill-vectors.ts';
 import { createLibrary, type Library } from '../retrieve/library.ts';
 import type { TextEmbedder } from '../retrieve/text-embedder.ts';
 import type { Fetch } from './coordinator-fetch.ts';
 import { findElsewhere } from './find-elsewhere.ts';
+import { type OpenedReranker, openReranker } from './open-reranker.ts';
 import { createWorkerCollections } from './worker-collections.ts';
 
 export interface OpenedLibrary {
@@ -63,19 +65,38 @@ export async function openLibrary(
   }
   const filling = elsewhere.value?.filling;
   const { clock, log } = ports;
+  const second = await openSecondLook(config, ports);
+  if (!second.ok) {
+    await filling?.close();
+    await collections.close();
+    return second;
+  }
+  const libraryPorts = {
+    collections,
+    get embedder() {
+      return here ?? elsewhere.value?.current();
+    },
+    onMissing: filling?.wake,
+    digestOf: sha256,
+    clock,
+    log,
+  };
+  const checks = startDenseChecks(createLibrary(libraryPorts), collections, { clock, log });
   return ok({
     library: createLibrary({
-      collections,
+      ...libraryPorts,
+      // Not the value that it has now.
       get embedder() {
-        return here ?? elsewhere.value?.current();
+        return libraryPorts.embedder;
       },
-      onMissing: filling?.wake,
-      digestOf: sha256,
-      clock,
-      log,
+      reranker: second.value?.reranker,
+      rerankMs: config.libraryRerankMs,
+      verdictOn: checks.verdictOn,
     }),
     filling,
     async close() {
+      await checks.close();
+      await second.value?.close();
       await filling?.close();
       await collections.close();
       await here?.close();
@@ -101,6 +122,28 @@ async function openElsewhere(
   const elsewhere = found.value;
   const filling = startVectorFilling({ ...ports, elsewhere, collections, digestOf: sha256 });
   return ok({ filling, current: elsewhere.current });
+}
+
+/** On a runtime of its own: a second look must not wait for documents that are embedded. */
+async function openSecondLook(
+  { libraryReranker: folder }: AgentConfig,
+  { createRuntime }: OpenLibraryPorts,
+): Promise<Result<OpenedReranker | undefined>> {
+  if (folder === undefined) return ok(undefined);
+  const runtime = createRuntime();
+  const opened = await openReranker(folder, runtime);
+  if (!opened.ok) {
+    await runtime.close();
+    return opened;
+  }
+  const { reranker, close } = opened.value;
+  return ok({
+    reranker,
+    async close() {
+      await close();
+      await runtime.close();
+    },
+  });
 }
 
 async function openFrom(folder: string, runtime: Runtime) {

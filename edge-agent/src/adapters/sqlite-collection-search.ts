@@ -51,7 +51,14 @@ export function createSqliteSearch(
   indexNow: () => VectorIndex | undefined,
 ): Pick<
   CollectionFile,
-  'searchWords' | 'searchVectors' | 'countWords' | 'passages' | 'textAt' | 'revision' | 'stats'
+  | 'searchWords'
+  | 'searchVectors'
+  | 'countWords'
+  | 'passages'
+  | 'textAt'
+  | 'sampleDocuments'
+  | 'revision'
+  | 'stats'
 > {
   const statements = prepareSearch(database);
   const counts = createCounts(statements);
@@ -116,6 +123,7 @@ export function createSqliteSearch(
       const { digest, version, id: passage } = first;
       return text.length === end - start ? { digest, version, passage, text } : undefined;
     },
+    sampleDocuments: (count) => statements.sample.all(count),
     revision: counts.revision,
     stats(filter) {
       const all = counts.stats();
@@ -199,6 +207,13 @@ function prepareSearch(database: Database.Database) {
     around: database.prepare<[string, number, number], PassageRow>(
       `${passages} WHERE document.uri = ? AND document.current = 1 AND passage.start < ? AND passage."end" > ?
        ORDER BY ordinal`,
+    ),
+    // Spread by Knuth's multiplicative hash: a collection's documents come by topic.
+    sample: database.prepare<[number], { uri: string; title: string; text: string }>(
+      `SELECT document.uri, document.title, passage.text FROM document
+       JOIN passage ON passage.document = document.id AND passage.ordinal = 0
+       WHERE document.current = 1 AND document.readers IS NULL
+       ORDER BY (document.id * 2654435761) % 4294967296 LIMIT ?`,
     ),
     statsAmong: database.prepare<
       [Conditions],

@@ -103,9 +103,15 @@ export function collectionRoutes({
       const thread = await collections.open(name);
       const stats = thread.ok ? await thread.value.stats(filter) : thread;
       const missing = thread.ok && filling ? await thread.value.countMissing() : undefined;
+      const vectorsHelp = library.verdictOn(name);
       described.push(
         stats.ok
-          ? { name, ...stats.value, ...(missing?.ok && { vectorsMissing: missing.value }) }
+          ? {
+              name,
+              ...stats.value,
+              ...(missing?.ok && { vectorsMissing: missing.value }),
+              ...(vectorsHelp && { vectorsHelp }),
+            }
           : { name, error: stats.error.message },
       );
     }

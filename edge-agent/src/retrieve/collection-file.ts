@@ -119,6 +119,12 @@ export interface CollectionFile {
   revision(): number;
   /** Of what the filter lets through; absent: of all that there is, with versions that are not found. */
   stats(filter?: CollectionFilter): CollectionStats;
+  /** Some that everybody may read, spread over all, each with how it begins. */
+  sampleDocuments(count: number): readonly {
+    readonly uri: string;
+    readonly title: string;
+    readonly text: string;
+  }[];
   /** That its vectors take. */
   readonly memoryBytes: number;
   /** A little of what is not urgent; returns whether more is left. */

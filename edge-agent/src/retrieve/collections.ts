@@ -1,6 +1,7 @@
 // The port to all collections of a device. They live on a thread of their own, since SQLite blocks the one that asks it.
 
 import type { Result } from '@skerry/shared';
+import type { QuestionSource } from './check-dense.ts';
 import type {
   BarePassage,
   CollectionFilter,
@@ -52,6 +53,8 @@ export interface CollectionThread {
   textAt(uri: string, start: number, end: number): Promise<Result<TextAt | undefined>>;
   /** Of what the filter lets through; absent: of all. */
   stats(filter?: CollectionFilter): Promise<Result<CollectionStats>>;
+  /** To check it by, so many at most. */
+  questions(count: number): Promise<Result<QuestionSource>>;
 }
 
 export interface Collections {

@@ -1,5 +1,5 @@
 export { createDirectCollections } from '../adapters/collections-over.ts';
 export { askLibrary } from './ask.ts';
-export { fuseRanks } from './fuse-ranks.ts';
 export { createLibrary, type Library } from './library.ts';
+export { rerankByEmbedder } from './rerank.ts';
 export type { TextEmbedder } from './text-embedder.ts';

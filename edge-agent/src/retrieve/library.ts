@@ -2,12 +2,14 @@
 // what neither an embedder nor a link is there for is found by its words.
 
 import { type Clock, err, failure, type Log, ok, type Result } from '@skerry/shared';
+import type { DenseVerdict } from './check-dense.ts';
 import type { CollectionFilter, DocumentRecord } from './collection-file.ts';
 import type { Collections, CollectionThread, LegsRequest } from './collections.ts';
 import { fuseRanks, type Leg, type Ranked } from './fuse-ranks.ts';
 import { queryWordsOf } from './match-query.ts';
 import type { Passage, Reader, SearchFilter, SourceDocument } from './passage.ts';
 import { preparePassages } from './prepare-passages.ts';
+import { type Reranked, type Reranker, rerank, rerankedMax } from './rerank.ts';
 import type { TextEmbedder } from './text-embedder.ts';
 
 export type SearchMode = 'hybrid' | 'words' | 'vectors';
@@ -34,6 +36,10 @@ export interface SearchOutcome {
   /** What was searched how: a leg that is missing is said. */
   readonly mode: SearchMode;
   readonly engine?: string;
+  /** Whose vectors hurt its search, by its self-check, and were left out: why. */
+  readonly wordsOnly?: Readonly<Record<string, string>>;
+  /** What has looked at the best again, at how many of them, and why not at more. */
+  readonly reranked?: { readonly by: string; readonly passages: number; readonly reason?: string };
   /** Each collection as it was: `name@revision`. */
   readonly snapshots: readonly string[];
   /** The question's vector, where it was made. */
@@ -58,6 +64,8 @@ export interface Library {
   search(request: SearchRequest): Promise<Result<SearchOutcome>>;
   readonly collections: Collections;
   readonly embedder: TextEmbedder | undefined;
+  /** What its self-check says of a collection's vectors, where it has been. */
+  verdictOn(collection: string): DenseVerdict | undefined;
 }
 
 export interface LibraryPorts {
@@ -66,6 +74,11 @@ export interface LibraryPorts {
   readonly embedder?: TextEmbedder | undefined;
   /** Passages came without their vectors, which can be made later. */
   readonly onMissing?: (() => void) | undefined;
+  /** Looks at the best again; a search by one leg alone is not reranked. */
+  readonly reranker?: Reranker | undefined;
+  /** It has so long. */
+  readonly rerankMs?: number;
+  readonly verdictOn?: Library['verdictOn'];
   /** sha256 of a text, as `sha256:…`. */
   readonly digestOf: (bytes: Uint8Array) => string;
   readonly clock: Clock;
@@ -76,12 +89,14 @@ export interface LibraryPorts {
 const legCount = 100;
 /** For a question's vector: words are searched without it. */
 const questionMsMax = 2_000;
+const rerankMsDefault = 500;
 
 export function createLibrary(ports: LibraryPorts): Library {
-  const { collections, digestOf, clock, log } = ports;
+  const { collections, digestOf, clock, log, reranker, verdictOn = () => undefined } = ports;
 
   return {
     collections,
+    verdictOn,
     get embedder() {
       return ports.embedder;
     },
@@ -111,7 +126,9 @@ export function createLibrary(ports: LibraryPorts): Library {
     async search({ collections: names, text, count, reader, mode = 'hybrid', filter: narrowing }) {
       const words = queryWordsOf(text);
       if (words.length === 0) return err(failure('invalid_argument', 'a question without words'));
-      const { embedder } = ports;
+      const wordsOnly = mode === 'hybrid' ? wordsOnlyOf(names, verdictOn) : {};
+      const isDense = new Set(names).size > Object.keys(wordsOnly).length || mode === 'vectors';
+      const embedder = isDense ? ports.embedder : undefined;
       let vector: Float32Array<ArrayBuffer> | undefined;
       if (mode !== 'words' && embedder !== undefined) {
         const embedded = await embedder.embed([text], questionMsMax);
@@ -124,13 +141,24 @@ export function createLibrary(ports: LibraryPorts): Library {
         return err(failure('unavailable', 'this device has no embedder'));
       const filter: CollectionFilter = { principals: reader.principals, ...narrowing };
       const asked = { words: mode === 'vectors' ? undefined : words, vector, filter };
-      const legs = await gatherLegs(collections, names, { ...asked, count: legCount });
+      const legsOf = (name: string): LegsRequest => ({
+        ...asked,
+        vector: name in wordsOnly ? undefined : vector,
+        count: legCount,
+      });
+      const legs = await gatherLegs(collections, names, legsOf);
       if (!legs.ok) return legs;
-      const ranked = await rankPassages(legs.value, count, filter);
+      const again = mode === 'hybrid' ? reranker : undefined;
+      const wanted = again === undefined ? count : Math.max(count, rerankedMax);
+      const ranked = await rankPassages(legs.value, wanted, filter);
       if (!ranked.ok) return ranked;
       const { snapshots, engine } = legs.value;
+      const leftMs = ports.rerankMs ?? rerankMsDefault;
+      const second = again && (await rerank(again, text, ranked.value, { leftMs, clock }));
       return ok({
-        found: ranked.value,
+        found: (second?.found ?? ranked.value).slice(0, count),
+        ...(again && second && { reranked: rerankedBy(again, second) }),
+        ...(Object.keys(wordsOnly).length === 0 ? {} : { wordsOnly }),
         mode: vector === undefined ? 'words' : mode,
         snapshots,
         ...(engine === undefined || vector === undefined ? {} : { engine }),
@@ -139,6 +167,24 @@ export function createLibrary(ports: LibraryPorts): Library {
     },
   };
 }
+
+const rerankedBy = ({ name }: Reranker, { reranked, reason }: Reranked<unknown>) => ({
+  by: name,
+  passages: reranked,
+  ...(reason === undefined ? {} : { reason }),
+});
+
+/** Collections whose vectors hurt, and why. */
+const wordsOnlyOf = (
+  names: readonly string[],
+  verdictOn: Library['verdictOn'],
+): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    names.flatMap((name) => {
+      const verdict = verdictOn(name);
+      return verdict === undefined || verdict.isOn ? [] : [[name, verdict.reason]];
+    }),
+  );
 
 /** The same bytes under the same terms. */
 function isSame(there: DocumentRecord, source: SourceDocument): boolean {
@@ -174,7 +220,7 @@ interface GatheredLegs {
 async function gatherLegs(
   { open }: Collections,
   names: readonly string[],
-  request: LegsRequest,
+  requestOf: (name: string) => LegsRequest,
 ): Promise<Result<GatheredLegs>> {
   const places: Place[] = [];
   const words: Ranked[] = [];
@@ -184,7 +230,7 @@ async function gatherLegs(
   for (const name of new Set(names)) {
     const thread = await open(name);
     if (!thread.ok) return thread;
-    const legs = await thread.value.search(request);
+    const legs = await thread.value.search(requestOf(name));
     if (!legs.ok) return legs;
     const placeOf = new Map<number, number>();
     const place = ({ id, score }: Ranked): Ranked => {

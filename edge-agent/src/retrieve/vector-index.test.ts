@@ -55,7 +55,6 @@ function openGraph() {
     vectorsAfter: (after, count) =>
       [...vectors]
         .filter(([id]) => id > after)
-        .sort(([a], [b]) => a - b)
         .slice(0, count)
         .map(([id, halves]) => ({ id, halves })),
     scoreOf: (query, id) => ({

@@ -46,3 +46,19 @@ export interface EmbedderFiles {
 }
 
 export const descriptionName = 'embedder.json';
+
+/** A network that reads question and text together, in the same form. */
+export const crossEncoderDescriptionSchema = z.strictObject({
+  schema: z.literal('skerry.cross-encoder/1'),
+  name: nameSchema,
+  license: z.string().min(1).max(64),
+  model: embedderFileSchema,
+  tokenizer: embedderFileSchema,
+  tokensMax: z.int().min(8).max(8_192),
+});
+
+export interface CrossEncoderFiles extends Pick<EmbedderFiles, 'digest' | 'model' | 'tokenizer'> {
+  readonly description: z.infer<typeof crossEncoderDescriptionSchema>;
+}
+
+export const crossEncoderName = 'cross-encoder.json';

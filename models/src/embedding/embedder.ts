@@ -4,9 +4,9 @@
 
 import { assert, err, failure, ok, type Result } from '@skerry/shared';
 import type { Runtime, Session } from '../runtime/runtime.ts';
-import type { Tensor, TensorMap } from '../tensor.ts';
 import type { EmbedderDescription, EmbedderFiles } from './embedder-files.ts';
 import { createTextTokenizer, type TextTokenizer } from './text-tokenizer.ts';
+import { checkTokenInputs, feedsOf } from './token-inputs.ts';
 
 export interface Embedder {
   readonly name: string;
@@ -67,14 +67,10 @@ export async function openEmbedder(
   });
 }
 
-const tokenInputs = ['input_ids', 'attention_mask', 'token_type_ids'];
-
-function checkSession({ inputs, outputs }: Session, dimensions: number): Result<void> {
-  const unknown = inputs.find(({ name }) => !tokenInputs.includes(name));
-  if (unknown !== undefined || !inputs.some(({ name }) => name === 'input_ids'))
-    return err(
-      failure('invalid_bundle', `an embedder takes tokens, not '${unknown?.name ?? 'nothing'}'`),
-    );
+function checkSession(session: Session, dimensions: number): Result<void> {
+  const checked = checkTokenInputs(session, 'an embedder');
+  if (!checked.ok) return checked;
+  const { outputs } = session;
   const hidden = outputs.find(({ name }) => name === hiddenName);
   const last = hidden?.shape.at(-1);
   if (hidden === undefined || (last !== -1 && last !== dimensions))
@@ -94,25 +90,12 @@ async function embedInto(
   text: string,
 ): Promise<Result<void>> {
   const ids = tokenizer.encode(text);
-  const ran = await session.run(feedsOf(session, ids));
+  const ran = await session.run(feedsOf(session, { ids, types: ids.map(() => 0) }));
   if (!ran.ok) return ran;
   const hidden = ran.value[hiddenName];
   assert(hidden?.data instanceof Float32Array, 'an embedder gives FP32');
   poolMean(vector, hidden.data);
   return ok(undefined);
-}
-
-function feedsOf(session: Session, ids: readonly number[]): TensorMap {
-  const tensor = (value: (id: number) => number): Tensor => ({
-    datatype: 'INT64',
-    shape: [1, ids.length],
-    data: BigInt64Array.from(ids, (id) => BigInt(value(id))),
-  });
-  const feeds: Record<string, Tensor> = { input_ids: tensor((id) => id) };
-  for (const { name } of session.inputs)
-    if (name === 'attention_mask') feeds[name] = tensor(() => 1);
-    else if (name === 'token_type_ids') feeds[name] = tensor(() => 0);
-  return feeds;
 }
 
 /** The mean over the tokens, of length 1. */

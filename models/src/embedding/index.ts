@@ -1,5 +1,8 @@
+export { type CrossEncoder, openCrossEncoder } from './cross-encoder.ts';
 export { type Embedder, openEmbedder } from './embedder.ts';
 export {
+  type CrossEncoderFiles,
+  crossEncoderName,
   descriptionName,
   type EmbedderDescription,
   type EmbedderFiles,

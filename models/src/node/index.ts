@@ -19,7 +19,7 @@ export {
   readVariants,
   zooDirectory,
 } from './read-bundle.ts';
-export { readEmbedder } from './read-embedder.ts';
+export { readCrossEncoder, readEmbedder } from './read-embedder.ts';
 export type { HeldOutFiles } from './reweight/held-out-images.ts';
 export { evaluateApart, importApart, reweightApart } from './reweight/reweight-apart.ts';
 export type { NewWeights, ReweightedBundle, Reweighting } from './reweight/reweight-bundle.ts';

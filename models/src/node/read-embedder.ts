@@ -1,4 +1,4 @@
-// An embedder from its folder, each file by its digest.
+// An embedder, or a cross-encoder, from its folder, each file by its digest.
 
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -14,6 +14,9 @@ import {
 import { sha256 } from '@skerry/shared/node';
 import type { z } from 'zod';
 import {
+  type CrossEncoderFiles,
+  crossEncoderDescriptionSchema,
+  crossEncoderName,
   descriptionName,
   type EmbedderFiles,
   embedderDescriptionSchema,
@@ -21,14 +24,29 @@ import {
 } from '../embedding/embedder-files.ts';
 
 /** Fails with `invalid_bundle`, or `digest_mismatch`. */
-export async function readEmbedder(folder: string): Promise<Result<EmbedderFiles>> {
+export const readEmbedder = (folder: string): Promise<Result<EmbedderFiles>> =>
+  readDescribed(folder, descriptionName, embedderDescriptionSchema);
+
+/** As an embedder. */
+export const readCrossEncoder = (folder: string): Promise<Result<CrossEncoderFiles>> =>
+  readDescribed(folder, crossEncoderName, crossEncoderDescriptionSchema);
+
+interface Described {
+  readonly model: z.infer<typeof embedderFileSchema>;
+  readonly tokenizer: z.infer<typeof embedderFileSchema>;
+}
+
+async function readDescribed<D extends Described>(
+  folder: string,
+  name: string,
+  schema: z.ZodType<D>,
+): Promise<Result<Pick<EmbedderFiles, 'digest' | 'model' | 'tokenizer'> & { description: D }>> {
   try {
-    const bytes = await readFile(join(folder, descriptionName));
-    const json = parseJson(bytes, descriptionName, 'invalid_bundle');
+    const bytes = await readFile(join(folder, name));
+    const json = parseJson(bytes, name, 'invalid_bundle');
     if (!json.ok) return json;
-    const parsed = embedderDescriptionSchema.safeParse(json.value);
-    if (!parsed.success)
-      return err(failure('invalid_bundle', describeIssues(parsed.error, descriptionName)));
+    const parsed = schema.safeParse(json.value);
+    if (!parsed.success) return err(failure('invalid_bundle', describeIssues(parsed.error, name)));
     const model = await readChecked(folder, parsed.data.model);
     if (!model.ok) return model;
     const tokenizer = await readChecked(folder, parsed.data.tokenizer);
