@@ -5,7 +5,7 @@ import type { UpdateState } from '@skerry/sync-protocol/update';
 import { eventCharsMax } from '../../event-log/event-store.ts';
 import { evaluateGate, type Observed } from './evaluate-gate.ts';
 import type { Execution } from './gate-signs.ts';
-import type { Member } from './member.ts';
+import { isLeft, type Member } from './member.ts';
 import { devicesPerEventMax, type RolloutEvent, type Tally } from './rollout-event.ts';
 import type { RolloutPlan } from './rollout-plan.ts';
 import type { RolloutState } from './rollout-state.ts';
@@ -53,14 +53,14 @@ export function phaseEnd({ phase, plan }: RolloutState): number | undefined {
 }
 
 /** When this device has been waited for long enough. Infinite where it waits for us. */
-export function deadlineOf(
-  { progress, online }: Member,
-  { device, timeouts }: RolloutPlan,
-): number {
+export function deadlineOf(member: Member, { device, timeouts }: RolloutPlan): number {
+  const { progress, online } = member;
   const never = Number.POSITIVE_INFINITY;
   if (progress.kind === 'issued') return progress.atMs + timeouts.takeMs;
   if (progress.kind === 'reverting')
-    return online && progress.toldMs !== undefined ? progress.toldMs + timeouts.revertMs : never;
+    return online && progress.toldMs !== undefined && !isLeft(member)
+      ? progress.toldMs + timeouts.revertMs
+      : never;
   if (progress.kind !== 'under-way') return never;
   const { state, sinceMs, fetchAtMs, activateAtMs } = progress;
   const { fetchMs, shadowMs, activateMs, soakMs } = device.timeouts;

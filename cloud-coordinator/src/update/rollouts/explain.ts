@@ -1,7 +1,7 @@
 // Why something stands where it stands, in a sentence for a person: there is always one.
 
 import { deadlineOf, phaseEnd, tally } from './due-events.ts';
-import type { Member } from './member.ts';
+import { isLeft, type Member, tellsMax } from './member.ts';
 import { isOpen, type RolloutState } from './rollout-state.ts';
 
 /** What a rollout waits for, and until when at most. */
@@ -70,9 +70,12 @@ export function explainDevice(
     case 'control':
       return 'is in the arm that keeps the incumbent';
     case 'reverting':
-      return member.online
-        ? `is told to go back and has not answered${until}`
-        : 'must go back and is away; it is turned when it comes back';
+      if (!member.online) return 'must go back and is away; it is turned when it comes back';
+      if (progress.stays !== undefined)
+        return `must go back and cannot, it is told so no more: ${progress.stays}`;
+      return isLeft(member)
+        ? `was told ${tellsMax} times to go back and has not; it is told no more until it has been away`
+        : `is told to go back and has not answered${until}`;
     case 'safe':
       return 'is back on what it ran before';
   }

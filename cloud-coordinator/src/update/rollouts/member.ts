@@ -39,7 +39,15 @@ export type Progress =
   | { readonly kind: 'refused'; readonly atMs: number; readonly reason: string }
   /** The other arm of an experiment: it keeps the incumbent. */
   | { readonly kind: 'control' }
-  | { readonly kind: 'reverting'; readonly sinceMs: number; readonly toldMs: number | undefined }
+  | {
+      readonly kind: 'reverting';
+      readonly sinceMs: number;
+      readonly toldMs: number | undefined;
+      /** How often it was told and has not answered, since it was last away. */
+      readonly unheeded?: number;
+      /** Why it stays, in its own words: it has nothing else that runs. */
+      readonly stays?: string;
+    }
   | { readonly kind: 'safe'; readonly atMs: number };
 
 export interface Member {
@@ -124,13 +132,15 @@ export function report(member: Member, told: Report, candidate: string, atMs: nu
 function progressAfter(member: Member, told: Report, candidate: string, atMs: number): Progress {
   const { progress } = member;
   const reason = told.reason ?? '';
-  if (progress.kind === 'reverting' || progress.kind === 'safe')
-    return progress.kind === 'reverting' &&
-      told.running !== candidate &&
-      // What it let go of before it was told it may take up again by its own next try, unless it never runs it again.
-      (progress.toldMs === undefined ? told.state === 'quarantined' : over.has(told.state))
-      ? { kind: 'safe', atMs }
-      : progress;
+  if (progress.kind === 'safe') return progress;
+  if (progress.kind === 'reverting') {
+    if (told.running === candidate)
+      return told.state === 'quarantined' ? { ...progress, stays: reason } : progress;
+    // What it let go of before it was told it may take up again by its own next try, unless it never runs it again.
+    const isOver =
+      progress.toldMs === undefined ? told.state === 'quarantined' : over.has(told.state);
+    return isOver ? { kind: 'safe', atMs } : progress;
+  }
   if (told.arm === 'control') return { kind: 'control' };
   switch (told.state) {
     case 'confirmed':
@@ -224,6 +234,11 @@ function heardOf(
     return { ...heard, progress: { kind: 'reverting', sinceMs: atMs, toldMs: undefined } };
   if (answersRevert(member, running, seenMs) && !runs)
     return { ...heard, progress: { kind: 'safe', atMs } };
+  // It may have been mended: whoever comes back is told anew, if it does not answer what waits for it.
+  if (progress.kind === 'reverting' && online && !member.online) {
+    const { stays: _, unheeded: __, ...waited } = progress;
+    return { ...heard, progress: waited };
+  }
   return heard;
 }
 
@@ -244,11 +259,22 @@ export function answersRevert(
   );
 }
 
+/** A device that is there and does not go back is told so often, and again when it has been away. */
+export const tellsMax = 5;
+
+/** Nothing is waited for, and nothing more is said. [ROL8] */
+export const isLeft = ({ progress }: Member): boolean =>
+  progress.kind === 'reverting' &&
+  (progress.stays !== undefined || (progress.unheeded ?? 0) >= tellsMax);
+
 export function lapse(member: Member, atMs: number): Member {
   const { progress } = member;
   if (progress.kind === 'issued') return { ...member, progress: { kind: 'waiting' } };
-  if (progress.kind === 'reverting')
-    return { ...member, progress: { ...progress, toldMs: undefined } };
+  if (progress.kind === 'reverting') {
+    const unheeded = (progress.unheeded ?? 0) + 1;
+    const toldMs = unheeded < tellsMax ? undefined : progress.toldMs;
+    return { ...member, progress: { ...progress, toldMs, unheeded } };
+  }
   if (progress.kind !== 'under-way') return member;
   if (progress.state === 'assigned') return { ...member, progress: { kind: 'waiting' } };
   const reason =

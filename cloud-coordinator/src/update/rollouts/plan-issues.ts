@@ -3,8 +3,9 @@
 //
 // The herd: a device fetches at a moment that is its own. Moments are given away one after the other, at a pace below the
 // limit, to devices that are there to hear it; who was away gets his when he comes back, at the end of the line. So the
-// limit holds however many come back at once. Nothing is given away further ahead than `horizonMs`, so that a pause finds
-// few on their way.
+// limit holds however many come back at once. It is one line for all rollouts: whatever their number, the links carry no
+// more than the largest of their limits, and they take turns. Nothing is given away further ahead than `horizonMs`, so that
+// a pause finds few on their way.
 
 import type { RolloutEvent } from './rollout-event.ts';
 import { isOpen, type RolloutState } from './rollout-state.ts';
@@ -14,7 +15,33 @@ export type Issue = Extract<RolloutEvent, { kind: 'issued' }>['issues'][number];
 export interface PlanLimits {
   /** What else governs these: a later rollout of the model, or an operator’s stop. */
   readonly isClaimed: (device: string) => boolean;
+  /** Absent: there is no other. */
+  readonly line?: FleetLine;
 }
+
+/** What other rollouts have given away, and how many want more. */
+export interface FleetLine {
+  readonly nextFetchMs: number;
+  readonly nextActivateMs: number;
+  /** This one, and the others that have somebody to tell: each takes every so many-th moment. */
+  readonly sharing: number;
+}
+
+export function fleetLine(state: RolloutState, all: readonly RolloutState[]): FleetLine {
+  const others = all.filter(({ plan }) => plan.id !== state.plan.id);
+  return {
+    nextFetchMs: Math.max(0, ...others.map((other) => other.nextFetchMs)),
+    nextActivateMs: Math.max(0, ...others.map((other) => other.nextActivateMs)),
+    sharing: 1 + others.filter(hasWaiting).length,
+  };
+}
+
+const hasWaiting = (state: RolloutState): boolean =>
+  [...state.members.values()].some(
+    (member) => member.progress.kind === 'waiting' && member.online && isOpen(state, member),
+  );
+
+const alone: FleetLine = { nextFetchMs: 0, nextActivateMs: 0, sharing: 1 };
 
 const minuteMs = 60_000;
 const horizonMs = 5 * minuteMs;
@@ -23,12 +50,20 @@ const takeSlackMs = 15_000;
 
 export function planIssues(
   state: RolloutState,
-  { isClaimed }: PlanLimits,
+  { isClaimed, line = alone }: PlanLimits,
   nowMs: number,
 ): readonly Issue[] {
   const { herd } = state.plan;
-  const fetches = pace(state.nextFetchMs, herd.fetchesPerMinute, nowMs);
-  const activations = pace(state.nextActivateMs, herd.activationsPerMinute, nowMs);
+  const { sharing } = line;
+  const fetches = pace(state.nextFetchMs, line.nextFetchMs, herd.fetchesPerMinute, sharing, nowMs);
+  const activations = pace(
+    state.nextActivateMs,
+    line.nextActivateMs,
+    herd.activationsPerMinute,
+    sharing,
+    nowMs,
+  );
+  const untilMs = nowMs + horizonMs / sharing;
   const rooms = roomBySite(state);
   const issues: Issue[] = [];
   for (const [device, member] of state.members) {
@@ -45,7 +80,7 @@ export function planIssues(
       issues.push(immediate(device, 'candidate', nowMs));
     else if (progress.kind === 'waiting' && online && isOpen(state, member)) {
       const room = rooms.get(site) ?? Number.POSITIVE_INFINITY;
-      if (room <= 0 || fetches.next() > nowMs + horizonMs) continue;
+      if (room <= 0 || fetches.next() > untilMs) continue;
       const fetchAtMs = fetches.take(nowMs);
       const activateAtMs = activations.take(fetchAtMs);
       rooms.set(site, room - 1);
@@ -62,16 +97,20 @@ const immediate = (device: string, goal: Issue['goal'], nowMs: number): Issue =>
   activateAtMs: nowMs,
 });
 
-/** Moments, one after the other, none before `notBeforeMs`. `last` is the latest that was given away. */
-function pace(last: number, perMinute: number, nowMs: number) {
+/**
+ * Moments, one after the other, none before `notBeforeMs`. `own` is the latest that this rollout has given away, `others`
+ * that any other has.
+ */
+function pace(own: number, others: number, perMinute: number, sharing: number, nowMs: number) {
   const apartMs = (minuteMs + takeSlackMs) / perMinute;
-  let nextMs = Math.max(nowMs, last + apartMs);
+  const ownApartMs = sharing * apartMs;
+  let nextMs = Math.max(nowMs, own + ownApartMs, others + apartMs);
   return {
     next: () => nextMs,
     take(notBeforeMs: number): number {
       const atMs = Math.ceil(Math.max(nextMs, notBeforeMs));
       // From the moment itself and not from what it was rounded to, or a fast pace would be slowed by the rounding.
-      nextMs = Math.max(nextMs, notBeforeMs) + apartMs;
+      nextMs = Math.max(nextMs, notBeforeMs) + ownApartMs;
       return atMs;
     },
   };

@@ -2,7 +2,7 @@
 // long as the decider believed, and a quarantine is in force before a rollout's log says why.
 
 import { type Clock, err, failure, type Log, ok, type Result } from '@skerry/shared';
-import { createEventLog, type EventLog } from '../../event-log/event-log.ts';
+import { createEventLog, type EventLog, readEvents } from '../../event-log/event-log.ts';
 import { type EventStore, eventsPerAppendMax } from '../../event-log/event-store.ts';
 import { calmFleet, type FleetState, nextFleet } from './fleet-state.ts';
 import {
@@ -25,11 +25,21 @@ export interface OpenRollout {
   judged: RolloutState['members'] | undefined;
 }
 
+export interface Aside {
+  readonly reason: string;
+  /** As its first event says, where that can be read. */
+  readonly model: string | undefined;
+}
+
 export interface RolloutBook {
   /** In the order in which they began. */
   rollouts(): readonly OpenRollout[];
   find(id: string): OpenRollout | undefined;
   states(): readonly RolloutState[];
+  /** By name, those whose log cannot be read: they stand still, and are none of `rollouts`. */
+  aside(): ReadonlyMap<string, Aside>;
+  /** Why a rollout must wait for one that is put aside: that has begun later, and may have its devices in hand. */
+  heldBy(state: RolloutState): string | undefined;
   fleet(): FleetState;
   /** Goes up with each change of the fleet's rules, by whomever. */
   fleetChanges(): number;
@@ -54,6 +64,8 @@ export async function openRolloutBook(
   log: Log,
 ): Promise<Result<RolloutBook>> {
   const open = new Map<string, OpenRollout>();
+  const aside = new Map<string, Aside>();
+  let names: readonly string[] = [];
   const fleet = createEventLog(store, fleetLogName, fleetEventSchema, calmFleet, nextFleet);
   let fleetChanges = 0;
 
@@ -67,13 +79,24 @@ export async function openRolloutBook(
   const refresh = async (): Promise<Result<void>> => {
     const rules = await refreshFleet();
     if (!rules.ok) return rules;
-    const names = await store.list();
-    if (!names.ok) return names;
-    for (const name of names.value) {
+    const listed = await store.list();
+    if (!listed.ok) return listed;
+    names = listed.value;
+    for (const name of names) {
       if (name === fleetLogName) continue;
       const target = open.get(name) ?? openRollout(store, change, name);
       const fresh = await target.log.refresh();
+      const unreadable = target.log.unreadable();
+      if (unreadable !== undefined) {
+        if (!aside.has(name)) {
+          log.error({ rollout: name }, `the rollout is put aside: ${unreadable}`);
+          aside.set(name, { reason: unreadable, model: await modelOf(store, name) });
+        }
+        open.delete(name);
+        continue;
+      }
       if (!fresh.ok) return fresh;
+      aside.delete(name);
       open.set(name, target);
       // The one who has written it may be dead before it was said.
       noteUnsaid(target, fresh.value);
@@ -136,6 +159,8 @@ export async function openRolloutBook(
     for (let tries = 0; tries < triesMax; tries++) {
       const refreshed = await refresh();
       if (!refreshed.ok) return refreshed;
+      const unreadable = aside.get(id);
+      if (unreadable !== undefined) return err(failure('storage_failed', unreadable.reason));
       const target = open.get(id);
       const state = target?.log.state();
       if (target === undefined || state === undefined)
@@ -158,6 +183,12 @@ export async function openRolloutBook(
     rollouts: () => [...open.values()],
     find: (id) => open.get(id),
     states: () => [...open.values()].flatMap((each) => each.log.state() ?? []),
+    aside: () => aside,
+    heldBy: ({ plan }) =>
+      names.slice(names.indexOf(plan.id) + 1).find((name) => {
+        const other = aside.get(name);
+        return other !== undefined && (other.model ?? plan.model) === plan.model;
+      }),
     fleet: fleet.state,
     fleetChanges: () => fleetChanges,
     refresh,
@@ -175,6 +206,14 @@ export async function openRolloutBook(
     rule,
     claim: (event) => fleet.append([event]),
   });
+}
+
+/** Undefined where not even that can be read. */
+async function modelOf(store: EventStore, name: string): Promise<string | undefined> {
+  const first = await store.read(name, 0, 1);
+  const events = first.ok ? readEvents(first.value, rolloutEventSchema) : first;
+  const created = events.ok ? events.value[0] : undefined;
+  return created?.kind === 'created' ? created.plan.model : undefined;
 }
 
 function noteUnsaid({ unsaid }: OpenRollout, events: readonly RolloutEvent[]): void {

@@ -1,3 +1,4 @@
+import { defined } from '@skerry/shared';
 import { describe, expect, it } from 'vitest';
 import { readEvents, writeEvent } from '../../event-log/event-log.ts';
 import {
@@ -8,8 +9,9 @@ import {
   sampleHealth,
   samplePlan,
 } from '../../testing/sample-rollout.ts';
-import { phaseEnd } from './due-events.ts';
-import { explainRollout } from './explain.ts';
+import { deadlineOf, phaseEnd } from './due-events.ts';
+import { explainDevice, explainRollout } from './explain.ts';
+import { tellsMax } from './member.ts';
 import { planIssues } from './plan-issues.ts';
 import { type RolloutEvent, rolloutEventSchema, type Verdict } from './rollout-event.ts';
 import type { RolloutPlan } from './rollout-plan.ts';
@@ -442,6 +444,58 @@ describe('a rollback', () => {
     expect(planIssues(waited, limits, 102)).toEqual([]);
     expect(after(waited, heard('bare', undefined, 101)).phase.kind).toBe('rolling-back');
     expect(after(waited, heard('bare', undefined, 102)).phase.kind).toBe('rolled-back');
+  });
+
+  it('[ROL8] tells who is there and does not go back a few times, and again when it was away', () => {
+    const limits = { isClaimed: () => false };
+    const isTold = (state: RolloutState, atMs: number): boolean =>
+      planIssues(state, limits, atMs).some(({ device }) => device === 'confirmed');
+    let state = turned;
+    let tells = 0;
+    for (let atMs = 200; atMs < 300 && isTold(state, atMs); atMs++, tells++)
+      state = after(state, issued('confirmed', 'previous', atMs), {
+        kind: 'lapsed',
+        atMs,
+        devices: ['confirmed'],
+      });
+    expect(tells).toBe(tellsMax);
+    const member = () => defined(state.members.get('confirmed'), 'a member');
+    expect(deadlineOf(member(), state.plan)).toBe(Number.POSITIVE_INFINITY);
+    expect(explainDevice(state, 'confirmed', 400)).toMatch(/told 5 times to go back/);
+    expect(timeToSafe(state)?.owed).toContain('confirmed');
+    state = after(
+      state,
+      heard('confirmed', undefined, 500, false),
+      heard('confirmed', undefined, 600),
+    );
+    expect(deadlineOf(member(), state.plan)).toBeLessThan(Number.POSITIVE_INFINITY);
+  });
+
+  it('[ROL8] tells nothing more to who says that it cannot go back, and why', () => {
+    const told = after(turned, issued('confirmed', 'previous', 110));
+    const stays = after(told, {
+      kind: 'reported',
+      atMs: 120,
+      reports: [
+        {
+          device: 'confirmed',
+          op: ++op,
+          state: 'quarantined',
+          code: 'forbidden',
+          reason: 'forbidden: nothing else runs here',
+          running: candidateDigest,
+        },
+      ],
+    });
+    const member = defined(stays.members.get('confirmed'), 'a member');
+    expect(deadlineOf(member, stays.plan)).toBe(Number.POSITIVE_INFINITY);
+    expect(explainDevice(stays, 'confirmed', 400)).toMatch(/cannot.*nothing else runs here/);
+    expect(progressOf(after(stays, heard('confirmed', incumbentDigest, 500)), 'confirmed')).toEqual(
+      {
+        kind: 'safe',
+        atMs: 500,
+      },
+    );
   });
 
   it('[ROL17] ends by its time with who is owed, whatever they run', () => {

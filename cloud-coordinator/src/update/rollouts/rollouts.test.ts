@@ -399,4 +399,48 @@ describe('rollouts at work', () => {
       ok: false,
     });
   });
+
+  it('[ROL27] put aside whose log cannot be read, hold what it may have in hand, and go on', async () => {
+    const { open, pass, runs, disk } = await world({ devices: 40 });
+    const first = await open();
+    expectOk(await first.create(samplePlan(), 'an operator'));
+    await pass(20 * minuteMs, first);
+    const later = { ...samplePlan({ id: 'digits-2', version: '1.2.0' }) };
+    expectOk(await first.create(later, 'an operator'));
+    await pass(2 * minuteMs, first);
+    expect(runs(laterDigest)).toBeGreaterThan(0);
+    await first.close();
+    disk.logs.get('digits-2')?.push('{"kind":"approved"}');
+    const again = await open();
+    expect(again.list().map(({ plan }) => plan.id)).toEqual(['digits-1']);
+    expect(again.why('digits-2')).toEqual([expect.stringMatching(/^digits-2 is put aside: a log/)]);
+    expect(again.why('digits-1')[0]).toMatch(/^waits for digits-2, which is put aside/);
+    expect(await again.pause('digits-2', given)).toMatchObject({
+      error: { code: 'storage_failed' },
+    });
+    const moved = runs(laterDigest);
+    await pass(10 * minuteMs, again);
+    // The older one does not take them for devices that have gone astray.
+    expect(phaseOf(again)?.kind).toBe('completed');
+    expect(runs(laterDigest)).toBeGreaterThanOrEqual(moved);
+    // One that begins now has all devices in its own hands.
+    expectOk(await again.create({ ...later, id: 'digits-3' }, 'an operator'));
+    await pass(minuteMs, again);
+    expect(phaseOf(again, 'digits-3')?.kind).toBe('running');
+  });
+
+  it('[ROL16] leave a later one its devices, also after a start', async () => {
+    const { open, pass, runs } = await world({ devices: 40 });
+    const first = await open();
+    expectOk(await first.create(samplePlan(), 'an operator'));
+    await pass(20 * minuteMs, first);
+    expectOk(await first.create(samplePlan({ id: 'digits-2', version: '1.2.0' }), 'an operator'));
+    await pass(2 * minuteMs, first);
+    const moved = runs(laterDigest);
+    expect(moved).toBeGreaterThan(0);
+    await first.close();
+    const again = await open();
+    await pass(minuteMs, again);
+    expect(runs(laterDigest)).toBeGreaterThanOrEqual(moved);
+  });
 });

@@ -11,7 +11,7 @@ import { chunked, dueEvents } from './due-events.ts';
 import { explainDevice, explainRollout } from './explain.ts';
 import type { FleetState } from './fleet-state.ts';
 import { heardFrom, joinedFrom } from './observe-fleet.ts';
-import { planIssues } from './plan-issues.ts';
+import { fleetLine, planIssues } from './plan-issues.ts';
 import type {
   AssignmentSigner,
   AssignmentStore,
@@ -180,6 +180,8 @@ async function turnOne(
   for (let round = 0; round < roundsMax; round++) {
     const state = target.log.state();
     if (state === undefined || isSuperseded(state, others, devices)) return ok(undefined);
+    // [ROL27] What it would take for a fault of its own may be the other's doing.
+    if (book.heldBy(state) !== undefined) return ok(undefined);
     const nowMs = ports.clock.nowMs();
     const isClaimed = claimsOver(state, others);
     const free = devices.filter(({ device }) => !isClaimed(device));
@@ -190,8 +192,7 @@ async function turnOne(
     const isJudged = target.judged === state.members;
     const due = news.length > 0 ? news : decide.due(state, nowMs, isJudged);
     if (due.length === 0) target.judged = state.members;
-    const events =
-      due.length > 0 ? due : issuedFrom(decide.plan, state, book.fleet(), isClaimed, nowMs);
+    const events = due.length > 0 ? due : issuedFrom(decide.plan, state, book, isClaimed, nowMs);
     if (events.length === 0) break;
     const appended = await book.append(target, events);
     if (!appended.ok) return appended;
@@ -199,6 +200,9 @@ async function turnOne(
   }
   const state = target.log.state();
   if (state === undefined || target.unsaid.size === 0) return ok(undefined);
+  // After a start nobody is known to have been told: who is in a later one's hands is told by that one. [ROL16]
+  const isClaimed = claimsOver(state, book.states());
+  for (const device of target.unsaid) if (isClaimed(device)) target.unsaid.delete(device);
   const said = await sayIssues(ports, state, [...target.unsaid], book.fleet());
   if (!said.ok) return said;
   for (const device of said.value) target.unsaid.delete(device);
@@ -208,11 +212,13 @@ async function turnOne(
 function issuedFrom(
   plan: typeof planIssues,
   state: RolloutState,
-  { stopped }: FleetState,
+  book: RolloutBook,
   isClaimed: (device: string) => boolean,
   atMs: number,
 ): readonly RolloutEvent[] {
-  const issues = plan(state, { isClaimed }, atMs).filter(
+  const { stopped } = book.fleet();
+  const line = fleetLine(state, book.states());
+  const issues = plan(state, { isClaimed, line }, atMs).filter(
     // A stop holds back what is new, and never what turns a device back.
     ({ goal }) => stopped === undefined || goal === 'previous',
   );
@@ -222,7 +228,13 @@ function issuedFrom(
 function explain(book: RolloutBook, name: string, nowMs: number): readonly string[] {
   const rollout = book.find(name)?.log.state();
   const { stopped } = book.fleet();
+  const unreadable = book.aside().get(name);
+  const heldBy = rollout && book.heldBy(rollout);
   return [
+    ...(unreadable === undefined ? [] : [`${name} is put aside: ${unreadable.reason}`]),
+    ...(heldBy === undefined
+      ? []
+      : [`waits for ${heldBy}, which is put aside: its log must be mended`]),
     ...(stopped === undefined ? [] : [`the fleet is stopped by ${stopped.by}: ${stopped.reason}`]),
     ...(rollout === undefined ? [] : [explainRollout(rollout, nowMs)]),
     ...book.states().flatMap((state) => {
