@@ -35,6 +35,11 @@ import type { LearnRuns } from './learn/runs/index.ts';
 import { createDecisionFeed } from './observe/decision-feed.ts';
 import { type Metrics, watchRisks } from './observe/metrics.ts';
 import { type ModelAdapters, type OpenModels, openModels } from './open-models.ts';
+import {
+  type CollectionAdapters,
+  type OpenedCollections,
+  openCollections,
+} from './retrieve/open-collections.ts';
 import { type Audits, type AuditTable, createAudits } from './route/audits.ts';
 import { createAnswerQuestions } from './text/answer-questions.ts';
 import { createPooledText } from './text/pooled-text.ts';
@@ -57,6 +62,10 @@ export interface CoordinatorAdapters extends ModelAdapters {
   readonly updates?: UpdatePorts;
   /** Without it nobody learns. */
   readonly learning?: LearningPorts;
+  /** Without it no libraries are published. */
+  readonly collections?: CollectionAdapters;
+  /** The site of a device's certificate, where devices have one. */
+  readonly siteOf?: (device: string) => Promise<Result<string | undefined>>;
 }
 
 export type TransportAdapter = CoordinatorTransport & {
@@ -73,6 +82,7 @@ export interface Coordinator {
   readonly openInference: OpenInferenceServer;
   readonly rollouts: Rollouts | undefined;
   readonly learning: LearnRuns | undefined;
+  readonly collections: OpenedCollections | undefined;
   ready(): boolean;
   /** Lets go of what it holds, not of its adapters; what is not answered stays open in the store. */
   close(): Promise<void>;
@@ -208,6 +218,20 @@ export async function createCoordinator(
     await opened.value.close();
     return learning;
   }
+  const collections =
+    adapters.collections === undefined
+      ? ok(undefined)
+      : await openCollections(
+          adapters.collections,
+          { ...adapters, documents, devices: createDeviceDirectory(devices) },
+          config.rolloutTurnMs,
+        );
+  if (!collections.ok) {
+    await learning.value?.close();
+    await updates.value?.close();
+    await opened.value.close();
+    return collections;
+  }
   watchFleet(metrics, devices);
   watchRisks(metrics, audits.latest);
   if (learning.value !== undefined) metrics.learning.watch(learning.value.list);
@@ -241,6 +265,7 @@ export async function createCoordinator(
     documents,
     rollouts: updates.value?.rollouts,
     learning: learning.value,
+    collections: collections.value,
     decisions,
     metrics,
     consoleFiles,
@@ -253,9 +278,11 @@ export async function createCoordinator(
     openInference: server,
     rollouts: updates.value?.rollouts,
     learning: learning.value,
+    collections: collections.value,
     ready,
     async close() {
       handler.close();
+      await collections.value?.close();
       await learning.value?.close();
       await updates.value?.close();
       await questions.close();

@@ -76,6 +76,7 @@ import { trustMetadataRoutes } from './http/trust-metadata.ts';
 import { createMetrics, type Metrics } from './observe/metrics.ts';
 import { goodForSeconds } from './update/trust/describe.ts';
 import { keepFresh } from './update/trust/keep-fresh.ts';
+import { createMetadataPacks } from './update/trust/metadata-packs.ts';
 
 const ourTextPaths = textPaths.map((path) => `/v1${path}`);
 /** Of a flush of the disk, which stops this thread; what waits for one shares it. */
@@ -134,9 +135,11 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
   opened.push(() => http.transport.close());
   const { certified } = plan.value;
   const siteOf = (device: string) => credentials.siteOf(device, clock.nowMs());
+  let audiencesOf = (_device: string): readonly string[] => [];
   const blobs = await openBlobs(config, {
     certified,
     siteOf,
+    audiencesOf: (device) => audiencesOf(device),
     pipe: transport.blobs,
     clock,
     log,
@@ -171,6 +174,7 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
   const embedder =
     config.embedder === undefined ? ok(undefined) : await readEmbedder(config.embedder);
   if (!embedder.ok) return embedder;
+  const collectionStores = { blobs: blobs.value.store, references: blobs.value.references };
   const coordinator = await createCoordinator(config, {
     clock,
     random,
@@ -192,6 +196,13 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
       blobs: blobs.value.store,
       references: blobs.value.references,
       openDeltaMaker,
+    },
+    collections: {
+      ...collectionStores,
+      repository,
+      logs: createSqlEventLog(database.value, 'collection'),
+      blobsOf: blobs.value.storeOf,
+      metadata: createMetadataPacks({ ...collectionStores, repository, clock }),
     },
     learning: {
       registry: registry.value,
@@ -223,7 +234,8 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
   });
   if (!coordinator.ok) return coordinator;
   opened.push(() => coordinator.value.close());
-  const { fetch } = coordinator.value;
+  const { fetch, collections } = coordinator.value;
+  audiencesOf = collections?.audiencesOf ?? audiencesOf;
   const { httpTls, operatorAsked } = plan.value;
   const { operatorToken, httpHost, serverNames } = config;
   if (operatorAsked && operatorToken === undefined)

@@ -35,6 +35,7 @@ import { openLearningOf } from './learn/open-learning.ts';
 import { createTally } from './observe/tally.ts';
 import { createLateQuestions } from './retrieve/late-questions.ts';
 import { type LibraryPorts, openServedLibrary } from './retrieve/served-library.ts';
+import { openTravelling, type Travelling } from './retrieve/travel/open-travelling.ts';
 import type { BudgetStore } from './route/budgets.ts';
 import type { LearnedStore } from './route/look-alikes.ts';
 import { openRouting } from './route/open-routing.ts';
@@ -196,6 +197,7 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
     },
     config,
   );
+  let travelling: Travelling | undefined;
   const documents = createDocuments(config, {
     engine: ports.documentEngine,
     store: ports.documents,
@@ -209,6 +211,7 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
     clock,
     random: ports.random,
     log,
+    onTwinChanged: () => travelling?.twinChanged(),
     relayLink: ports.relayLink,
   });
   const questions =
@@ -302,6 +305,17 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
   const library =
     ports.library &&
     openServedLibrary(config.librarySources, ports.library, { digestOf: sha256, clock, log });
+  if (library && ports.library?.travel)
+    travelling = openTravelling(config.libraryOffers ?? [], ports.library.travel, {
+      ...library,
+      onMissing: () => library.filling?.wake(),
+      twin: {
+        read: () => documents.read('device'),
+        patch: (patch) => documents.patch('device', patch),
+      },
+      clock,
+      log,
+    });
   const app = createApp({
     openInference: createRestHandler(server, config.bodyBytesMax),
     text: serveText(config, {
@@ -355,6 +369,7 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
       session.close();
       updates?.close();
       await library?.taking?.close();
+      await travelling?.close();
       await learning?.close();
       await webhook?.close();
       await documents.close();

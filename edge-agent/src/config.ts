@@ -280,6 +280,12 @@ export const agentConfigSchema = z.object({
   libraryRerankMs: countSchema(1, 60_000)
     .default(500)
     .describe('time that it has for one question: what it did not come to keeps its place'),
+  libraryOffers: listSchema
+    .pipe(z.array(nameSchema).max(16))
+    .optional()
+    .describe(
+      'collections of its own whose documents go up to the coordinator, for an operator to publish; absent: none',
+    ),
   libraryAnswerModel: z
     .string()
     .min(1)

@@ -167,6 +167,7 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
         openTopic: (source) => createMqttTopic(source, config.device, { clock, random, log }),
         openRows: createSqliteRows,
       },
+      travel: { trust: updates.value?.trust, blobs: blobs.value.collections },
     },
     residency: createResidency(memoryBytesMax),
     store: store.value,

@@ -36,6 +36,8 @@ export interface BlobsPorts {
   /** Whether both wires know a device by its certificate: else each sees all blobs. [BLA5] */
   readonly certified: boolean;
   readonly siteOf: (device: string) => Promise<Result<string | undefined>>;
+  /** Whose blobs a device sees beside those that are for it, its site or all. */
+  readonly audiencesOf: (device: string) => readonly string[];
   /** For chunks. */
   readonly pipe: CoordinatorChunkPipe;
   readonly clock: Clock;
@@ -84,6 +86,7 @@ export async function openBlobs(config: BlobsConfig, ports: BlobsPorts): Promise
       store,
       references: references.value,
       claims: claims.value,
+      audiencesOf: ports.audiencesOf,
       nowMs: clock.nowMs,
       async siteOf(device) {
         const site = await ports.siteOf(device);

@@ -1,4 +1,4 @@
-// Logs of events in SQL, by kind: of rollouts, of the registry's models, of learning runs.
+// Logs of events in SQL, by kind: of rollouts, of the registry's models, of learning runs, of collections.
 
 import { err, failure } from '@skerry/shared';
 import { attempt } from '@skerry/shared/node';
@@ -8,7 +8,7 @@ import type { Schema } from './schema.ts';
 
 export function createSqlEventLog(
   db: Kysely<Schema>,
-  kind: 'rollout' | 'model' | 'learn',
+  kind: 'rollout' | 'model' | 'learn' | 'collection',
 ): EventStore {
   return {
     list: () =>

@@ -6,6 +6,11 @@ import { type BundleTarget, bundleTargetPath, bundleTargetSchema } from '@skerry
 import { readVariants } from '@skerry/models/node';
 import { collect, err, failure, ok, type Result } from '@skerry/shared';
 import { type Signer, sha256, systemClock } from '@skerry/shared/node';
+import {
+  readManifest,
+  type SnapshotTarget,
+  snapshotTargetPath,
+} from '@skerry/sync-protocol/collections';
 import { signMetadata } from '../update/trust/count-signers.ts';
 import { describeSigned, shortId } from '../update/trust/describe.ts';
 import {
@@ -252,6 +257,18 @@ export async function targetOfBundle(
   } satisfies BundleTarget;
   const hashes = { sha256: sha256(bytes).slice('sha256:'.length) };
   return ok([bundleTargetPath(model, version), { length: bytes.length, hashes, custom }]);
+}
+
+/** By the manifest that the coordinator has published: `skerry collection push … --manifest FILE`. */
+export function targetOfSnapshot(path: string): Result<readonly [string, TargetFile]> {
+  const bytes = readFileSync(path);
+  const manifest = readManifest(bytes, sha256);
+  if (!manifest.ok) return manifest;
+  const { collection, sequence, root } = manifest.value;
+  const custom = { collection, sequence, root } satisfies SnapshotTarget;
+  const hashes = { sha256: sha256(bytes).slice('sha256:'.length) };
+  const target = { length: bytes.length, hashes, custom };
+  return ok([snapshotTargetPath(collection, sequence), target]);
 }
 
 function highestRelease(named: Readonly<Record<string, TargetFile>>, model: string): number {

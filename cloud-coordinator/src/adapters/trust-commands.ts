@@ -19,7 +19,7 @@ import { dataDirSchema } from '../config.ts';
 import { describePublished, describeStaged, shortId } from '../update/trust/describe.ts';
 import { renewRoot, renewTargets } from '../update/trust/draft.ts';
 import { delegate, undelegate } from '../update/trust/edit-keys.ts';
-import { addTarget, removeTarget } from '../update/trust/edit-targets.ts';
+import { addSnapshot, addTarget, removeTarget } from '../update/trust/edit-targets.ts';
 import { patternSchema } from '../update/trust/metadata.ts';
 import type { TrustRepository } from '../update/trust/repository.ts';
 import { editTrust, withRepository } from './edit-trust.ts';
@@ -32,6 +32,7 @@ import {
   rotateTrust,
   signStaged,
   targetOfBundle,
+  targetOfSnapshot,
 } from './trust-ceremony.ts';
 
 const folder = { dataDir: dataDirSchema };
@@ -73,17 +74,24 @@ export const trustCommands = {
     },
   }),
   add: command({
-    about: 'stage a bundle: what devices may install',
+    about: 'stage a bundle, or a collection’s snapshot: what devices may take',
     schema: z.object({
       ...folder,
-      bundle: z.string().min(1).describe('its folder'),
+      bundle: z.string().min(1).optional().describe('its folder'),
+      snapshot: z.string().min(1).optional().describe('the file of its manifest'),
       role,
       releaseCounter: countSchema(0, 1_000_000_000)
         .optional()
         .describe('absent: as high as the highest of this model'),
     }),
-    run: ({ dataDir, bundle, role, releaseCounter }) =>
+    run: ({ dataDir, bundle, snapshot, role, releaseCounter }) =>
       editTrust(dataDir, async (draft, nowMs) => {
+        if (snapshot !== undefined) {
+          const target = targetOfSnapshot(snapshot);
+          return target.ok ? addSnapshot(draft, role, target.value, nowMs) : target;
+        }
+        if (bundle === undefined)
+          return err(failure('invalid_argument', 'give --bundle or --snapshot'));
         const named = draft.targets.get(role)?.targets ?? {};
         const target = await targetOfBundle(bundle, releaseCounter, named);
         return target.ok ? addTarget(draft, role, target.value, nowMs) : target;

@@ -1,4 +1,4 @@
-// Where logs of events lie: of rollouts, of the registry's models, of learning runs. Each is all that is known of what it
+// Where logs of events lie: of rollouts, of the registry's models, of learning runs, of collections. Each is all that is known of what it
 // is about. The adapter over a database lies elsewhere; the fake in ../testing keeps the same contract.
 
 import type { Result } from '@skerry/shared';

@@ -33,6 +33,7 @@ const reads: ReadonlySet<string> = new Set(['GET', 'HEAD']);
 const publishes = [
   /^\/v1\/registry\/?$/,
   /^\/v1\/registry\/files\/[^/]+$/,
+  /^\/v1\/collections\/[^/]+\/(snapshots|offers\/[^/]+)$/,
   // Whoever trains a model makes one.
   /^\/v1\/learn\/?$/,
   /^\/v1\/learn\/[^/]+\/stop$/,
@@ -41,6 +42,7 @@ const releases = [
   /^\/v1\/registry\/[^/]+\/aliases\/[^/]+$/,
   /^\/v1\/registry\/[^/]+\/versions\/[^/]+\/state$/,
   /^\/v1\/rollouts(\/.*)?$/,
+  /^\/v1\/collections\/[^/]+\/subscriptions\/[^/]+$/,
   /^\/v1\/learn\/[^/]+\/stop$/,
   /^\/v1\/fleet\/(stop|resume|quarantine|release)$/,
 ];

@@ -1,5 +1,5 @@
 // The coordinator's HTTP API, for operators and for what watches the process. What changes here are documents,
-// rollouts and learning runs alone.
+// rollouts, learning runs and collections alone.
 
 import type { RestHandler } from '@skerry/models/open-inference';
 import type { TextHandler } from '@skerry/models/openai';
@@ -16,6 +16,7 @@ import type { UpstreamPool } from '../infer/upstreams/upstream-pool.ts';
 import type { DecisionFeed } from '../observe/decision-feed.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import { type Audits, auditWindowDays } from '../route/audits.ts';
+import { type CollectionRoutesPorts, collectionRoutes } from './collections.ts';
 import type { ConsoleFile } from './console-files.ts';
 import { streamDecisions } from './decision-stream.ts';
 import { documentRoutes } from './documents.ts';
@@ -40,6 +41,8 @@ export interface AppPorts {
   readonly rollouts?: RolloutRoutesPorts['rollouts'] | undefined;
   /** Absent: nobody learns here. */
   readonly learning?: LearnRoutesPorts['learning'] | undefined;
+  /** Absent: no libraries are published here. */
+  readonly collections?: CollectionRoutesPorts['collections'] | undefined;
   readonly decisions: DecisionFeed;
   readonly metrics: Pick<Metrics, 'text' | 'contentType'>;
   readonly consoleFiles: readonly ConsoleFile[];
@@ -85,9 +88,10 @@ export function createApp(ports: AppPorts): Hono {
 
   app.route('/v1', textRoutes(ports.text));
   app.route('/v1', documentRoutes(ports.documents));
-  const { rollouts, learning } = ports;
+  const { rollouts, learning, collections } = ports;
   if (rollouts !== undefined) app.route('/v1', rolloutRoutes({ ...ports, rollouts }));
   if (learning !== undefined) app.route('/v1', learnRoutes({ ...ports, learning }));
+  if (collections !== undefined) app.route('/v1', collectionRoutes({ collections }));
   app.get('/v1/devices', async (c) => {
     const query = pageSchema.safeParse(c.req.query());
     if (!query.success) return respondFailure(c, invalidQuery(query.error));

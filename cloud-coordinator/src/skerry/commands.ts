@@ -1,5 +1,6 @@
 // All commands, in the order in which `skerry --help` lists them.
 
+import { collectionCommands } from './collection-commands.ts';
 import type { Command } from './command.ts';
 import { fleetCommands } from './fleet-commands.ts';
 import { learnCommands } from './learn-commands.ts';
@@ -11,6 +12,7 @@ export const commands: Readonly<Record<string, Command>> = {
   ...modelCommands,
   ...rolloutCommands,
   ...learnCommands,
+  ...collectionCommands,
   ...fleetCommands,
   ...libraryCommands,
 };

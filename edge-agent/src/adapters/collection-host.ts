@@ -5,7 +5,12 @@ import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { assert, err, failure, nameSchema, ok, type Result } from '@skerry/shared';
 import type { QuestionSource } from '../retrieve/check-dense.ts';
-import type { CollectionFile, FilledVector, WordCounts } from '../retrieve/collection-file.ts';
+import type {
+  CollectionFile,
+  FilledVector,
+  SnapshotChange,
+  WordCounts,
+} from '../retrieve/collection-file.ts';
 import type { Legs, LegsRequest } from '../retrieve/collections.ts';
 import type { EngineName } from '../retrieve/vector-index.ts';
 import { removeGraphs } from './graph-index.ts';
@@ -60,6 +65,12 @@ export interface CollectionCalls {
     ...args: Parameters<CollectionFile['stats']>
   ): Result<ReturnType<CollectionFile['stats']>>;
   questions(name: string, count: number): Result<QuestionSource>;
+  snapshot(name: string): Result<ReturnType<CollectionFile['snapshot']>>;
+  pages(name: string): Result<ReturnType<CollectionFile['pages']>>;
+  whole(name: string, uri: string): Result<ReturnType<CollectionFile['whole']>>;
+  stage(name: string, ...args: Parameters<CollectionFile['stage']>): Result<void>;
+  staged(name: string): Result<ReturnType<CollectionFile['staged']>>;
+  commit(name: string, change: SnapshotChange): Result<void>;
   names(): Result<readonly string[]>;
   embedBy(embedder: NonNullable<CollectionHostOptions['embedder']>): Result<void>;
   removeAll(name: string): Result<boolean>;
@@ -146,6 +157,7 @@ export function createCollectionHost(options: CollectionHostOptions): Collection
           words: words === undefined ? [] : file.searchWords(words, count, filter),
           vectors: vector === undefined ? [] : file.searchVectors(vector, count, filter),
           revision: file.revision(),
+          snapshot: file.snapshot()?.name,
         }),
       ),
     countWords: (name, ...args) => use(name, (file) => ok(file.countWords(...args))),
@@ -158,6 +170,12 @@ export function createCollectionHost(options: CollectionHostOptions): Collection
         const given = inMemory ? ok(undefined) : readQuestions(join(folder, `${name}${asked}`));
         return given.ok ? ok({ documents, ...(given.value && { given: given.value }) }) : given;
       }),
+    snapshot: (name) => use(name, (file) => ok(file.snapshot())),
+    pages: (name) => use(name, (file) => ok(file.pages())),
+    whole: (name, uri) => use(name, (file) => ok(file.whole(uri))),
+    stage: (name, ...args) => use(name, (file) => file.stage(...args)),
+    staged: (name) => use(name, (file) => ok(file.staged())),
+    commit: (name, change) => use(name, (file) => file.commit(change)),
     names() {
       const there = inMemory || !existsSync(folder) ? [...opened.keys()] : readdirSync(folder);
       return ok(

@@ -34,6 +34,12 @@ export function collectionsOver(call: CollectionCall): Omit<Collections, 'close'
     textAt: (...args) => call('textAt', name, ...args),
     stats: (filter) => call('stats', name, filter),
     questions: (count) => call('questions', name, count),
+    snapshot: () => call('snapshot', name),
+    pages: () => call('pages', name),
+    whole: (uri) => call('whole', name, uri),
+    stage: (...args) => call('stage', name, ...args),
+    staged: () => call('staged', name),
+    commit: (change) => call('commit', name, change),
   });
   return {
     async open(name) {

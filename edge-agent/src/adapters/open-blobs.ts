@@ -16,6 +16,7 @@ import {
   createServeBlob,
   forgetClaims,
   scrubDaily,
+  storeBytes,
 } from '@skerry/sync-protocol/blobs';
 import {
   createSha256,
@@ -24,6 +25,7 @@ import {
 } from '@skerry/sync-protocol/node';
 import type { Hono } from 'hono';
 import { blobRoutes } from '../http/blobs.ts';
+import type { OfferBlobs } from '../retrieve/travel/offer-collections.ts';
 import { keepCopies } from '../sync/keep-copies.ts';
 import { createLargeInputs, type LargeInputs } from '../sync/large-inputs.ts';
 import { createServeCopies, type ServeCopy } from '../sync/serve-copies.ts';
@@ -69,6 +71,7 @@ export interface Blobs {
   readonly routes: Hono;
   readonly largeInputs: LargeInputs;
   readonly updates: UpdateBlobs;
+  readonly collections: UpdateBlobs & OfferBlobs;
   readonly learning: LearnTransport;
   /** To neighbours, where this agent is the site's relay. */
   readonly serveCopy: ServeCopy | undefined;
@@ -154,6 +157,17 @@ export async function openBlobs(config: BlobsConfig, ports: BlobsPorts): Promise
   return ok({
     routes: blobRoutes({ serveBlob, transfers }),
     updates: kept.value?.updates ?? updates,
+    collections: {
+      ...(kept.value?.updates ?? updates),
+      async sendUp(ref, bytes) {
+        wanted.add(ref.digest);
+        const stored = await storeBytes(store, ref, bytes);
+        const sent = stored.ok ? await transfers.send(ref) : stored;
+        wanted.delete(ref.digest);
+        const removed = await store.remove(ref.digest);
+        return sent.ok ? removed : sent;
+      },
+    },
     learning: { blobs: createLearnBlobs(store, transfers, learned), uploadFirst },
     serveCopy:
       kept.value &&

@@ -21,7 +21,7 @@ import { createWorkerCollections } from './worker-collections.ts';
 export interface OpenedLibrary {
   readonly library: Library;
   /** Where its vectors are made elsewhere: how that stands. */
-  readonly filling: Pick<VectorFilling, 'state'> | undefined;
+  readonly filling: Pick<VectorFilling, 'state' | 'wake'> | undefined;
   close(): Promise<void>;
 }
 

@@ -12,6 +12,7 @@ import {
   type Result,
 } from '@skerry/shared';
 import { readAssignment } from '@skerry/sync-protocol/update';
+import type { CollectionTrust } from '../retrieve/travel/take-snapshot.ts';
 import { keptEvidence } from '../update/trust/kept-evidence.ts';
 import { type MetadataSource, openPack, packBytesMax } from '../update/trust/metadata-source.ts';
 import { releasedMs } from '../update/trust/released.ts';
@@ -31,7 +32,7 @@ export function openUpdateTrust(
     readonly trustedRoot: Uint8Array;
   },
   { fetch, clock }: { readonly fetch: Fetch; readonly clock: Clock },
-): UpdateTrust {
+): UpdateTrust & CollectionTrust {
   const { trustedRoot, coordinatorUrl } = config;
   const files = createTrustDirectory(join(config.dataDir, 'trust'));
   const client = createTrustClient(
@@ -79,5 +80,8 @@ export function openUpdateTrust(
     },
     ...keptEvidence(client),
     confirmed: client.confirmed,
+    snapshot: client.snapshot,
+    snapshotTaken: client.snapshotTaken,
+    verifySnapshot: client.verifySnapshot,
   };
 }

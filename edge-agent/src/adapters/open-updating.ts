@@ -6,8 +6,9 @@ import { applyDeltaApart } from '@skerry/models/node';
 import { type Clock, err, failure, messageOf, ok, type Result } from '@skerry/shared';
 import { sha256 } from '@skerry/shared/node';
 import type { DeviceStore } from '@skerry/sync-protocol';
+import type { CollectionTrust } from '../retrieve/travel/take-snapshot.ts';
 import type { UpdatingPorts } from '../update/open-updates.ts';
-import type { UpdateBlobs } from '../update/update-ports.ts';
+import type { UpdateBlobs, UpdateTrust } from '../update/update-ports.ts';
 import type { Fetch } from './coordinator-fetch.ts';
 import { createFileSlots } from './file-slots.ts';
 import { openUpdateTrust } from './open-update-trust.ts';
@@ -31,7 +32,9 @@ export async function openUpdating(
     readonly clock: Clock;
     readonly memoryBytesMax: number;
   },
-): Promise<Result<UpdatingPorts | undefined>> {
+): Promise<
+  Result<(UpdatingPorts & { readonly trust: UpdateTrust & CollectionTrust }) | undefined>
+> {
   if (updateRoot === undefined) return ok(undefined);
   let trustedRoot: Uint8Array;
   try {

@@ -2,6 +2,7 @@
 // is called inside of a transaction.
 
 import { defined } from '@skerry/shared';
+import type { SnapshotEntry } from '@skerry/sync-protocol/collections';
 import type Database from 'better-sqlite3';
 import type {
   BarePassage,
@@ -10,6 +11,7 @@ import type {
   FilledVector,
   PreparedDocument,
   PreparedPassage,
+  WholeDocument,
 } from '../retrieve/collection-file.ts';
 import { fromFloat16, toFloat16 } from '../retrieve/float16.ts';
 import type { SourceDocument } from '../retrieve/passage.ts';
@@ -24,6 +26,49 @@ type Index = VectorIndex | undefined;
 export function createSqliteDocuments(database: Database.Database) {
   const statements = prepareStatements(database);
   return {
+    whole(uri: string): WholeDocument | undefined {
+      const record = recordOf(statements.currentRecord.get(uri));
+      if (record === undefined) return undefined;
+      const pages = statements.pagesOf.get(uri) ?? null;
+      const passages = statements.wholeOf.all(uri).map(({ digest, halves, ...rest }) => ({
+        ...rest,
+        ...(digest === null ? {} : { textDigest: digest }),
+        ...(halves === null ? {} : { halves: halvesOf(halves) }),
+      }));
+      const paged = pages === null ? {} : { pages: JSON.parse(pages) as number[] };
+      return { record, ...paged, passages };
+    },
+    /** A version that is not found yet. */
+    stage({ source, passages }: PreparedDocument, nowMs: number): number {
+      const [newest] = statements.versions.all(source.uri);
+      const id = insertDocument(statements, source, (newest?.version ?? 0) + 1, nowMs, 0);
+      insertPassages(statements, 'not found', id, source.text, passages);
+      return id;
+    },
+    /** Of a document that one only is found, and no other is kept. */
+    keepOnly(index: Index, uri: string, kept: number | undefined) {
+      for (const { id, current } of statements.versions.all(uri)) {
+        if (id === kept) continue;
+        if (current === 1) leaveIndexes(statements, index, id);
+        deleteVersion(statements, id);
+      }
+      if (kept === undefined || statements.isCurrent.get(kept) === 1) return;
+      statements.setCurrent.run(1, kept);
+      enterIndexes(statements, index, kept);
+    },
+    drop: (id: number) => deleteVersion(statements, id),
+    setTerms(entry: SnapshotEntry) {
+      statements.setTerms.run({
+        uri: entry.uri,
+        digest: entry.digest,
+        title: entry.title,
+        language: entry.language ?? null,
+        trust: entry.trust,
+        readers: entry.readers === null ? null : JSON.stringify(entry.readers),
+        meta: JSON.stringify(entry.meta),
+      });
+    },
+    bump: () => void statements.bump.run(),
     find: (uri: string) => recordOf(statements.currentRecord.get(uri)),
     digestsOf: (uri: string): readonly string[] => statements.digestsOf.all(uri),
     list: (filter: CollectionFilter) =>
@@ -102,10 +147,12 @@ function insertDocument(
   { uri, digest, title, language, trust, readers, meta, pages }: SourceDocument,
   version: number,
   addedMs: number,
+  current: 0 | 1 = 1,
 ): number {
   const { lastInsertRowid } = statements.insertDocument.run({
     uri,
     version,
+    current,
     digest,
     title,
     language: language ?? null,
@@ -118,10 +165,10 @@ function insertDocument(
   return Number(lastInsertRowid);
 }
 
-/** Into the indexes too. */
+/** Into the indexes too, where its document is found. */
 function insertPassages(
   statements: Statements,
-  index: Index,
+  index: Index | 'not found',
   document: number,
   whole: string,
   passages: readonly PreparedPassage[],
@@ -130,11 +177,11 @@ function insertPassages(
     const text = whole.slice(start, end);
     const passage = statements.insertPassage.run(document, ordinal, start, end, heading, text);
     const id = Number(passage.lastInsertRowid);
-    statements.indexWords.run(id, heading, text);
+    if (index !== 'not found') statements.indexWords.run(id, heading, text);
     if (vector === undefined) continue;
     const halves = toFloat16(vector);
     statements.insertVector.run(id, textDigest, bytesOf(halves));
-    index?.add(id, halves);
+    if (index !== 'not found') index?.add(id, halves);
   }
 }
 
@@ -182,6 +229,15 @@ function restore(
   return recordOf(statements.record.get(wanted.id));
 }
 
+interface WholeRow {
+  readonly start: number;
+  readonly end: number;
+  readonly heading: string;
+  readonly text: string;
+  readonly digest: string | null;
+  readonly halves: Buffer | null;
+}
+
 interface RecordRow extends Omit<DocumentRecord, 'readers' | 'meta'> {
   readonly readers: string | null;
   readonly meta: string;
@@ -217,10 +273,26 @@ function prepareStatements(database: Database.Database) {
     versions: database.prepare<[string], Versioned>(
       'SELECT id, version, current FROM document WHERE uri = ? ORDER BY version DESC',
     ),
+    isCurrent: database
+      .prepare<[number], number>('SELECT current FROM document WHERE id = ?')
+      .pluck(),
+    setTerms: database.prepare(
+      `UPDATE document SET digest = @digest, title = @title, language = @language, trust = @trust,
+       readers = @readers, meta = @meta WHERE uri = @uri AND current = 1`,
+    ),
+    pagesOf: database
+      .prepare<[string], string | null>('SELECT pages FROM document WHERE uri = ? AND current = 1')
+      .pluck(),
+    wholeOf: database.prepare<[string], WholeRow>(
+      `SELECT passage.start, passage."end", passage.heading, passage.text, vector.digest, vector.halves
+       FROM passage JOIN document ON document.id = passage.document
+       LEFT JOIN vector ON vector.passage = passage.id
+       WHERE document.uri = ? AND document.current = 1 ORDER BY passage.ordinal`,
+    ),
     setCurrent: database.prepare('UPDATE document SET current = ? WHERE id = ?'),
     insertDocument: database.prepare(
       `INSERT INTO document (uri, version, current, digest, title, language, trust, readers, meta, pages, added_ms)
-       VALUES (@uri, @version, 1, @digest, @title, @language, @trust, @readers, @meta, @pages, @addedMs)`,
+       VALUES (@uri, @version, @current, @digest, @title, @language, @trust, @readers, @meta, @pages, @addedMs)`,
     ),
     insertPassage: database.prepare(
       `INSERT INTO passage (document, ordinal, start, "end", heading, text)
@@ -267,7 +339,7 @@ const bytesOf = ({ buffer, byteOffset, byteLength }: Uint16Array): Uint8Array =>
   new Uint8Array(buffer, byteOffset, byteLength);
 
 /** As they are stored; copies, since SQLite's bytes need not be aligned. */
-export const halvesOf = ({ buffer, byteOffset, byteLength }: Uint8Array): Uint16Array =>
+export const halvesOf = ({ buffer, byteOffset, byteLength }: Uint8Array): Uint16Array<ArrayBuffer> =>
   new Uint16Array(buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer);
 
 const vectorOf = (bytes: Uint8Array): Float32Array<ArrayBuffer> => fromFloat16(halvesOf(bytes));

@@ -14,10 +14,11 @@ import type { EngineName, VectorIndex } from '../retrieve/vector-index.ts';
 import { createGraphIndex, loadUsearch, removeGraphs } from './graph-index.ts';
 import { createSqliteDocuments, halvesOf } from './sqlite-collection-documents.ts';
 import { createSqliteSearch } from './sqlite-collection-search.ts';
+import { createSqliteSnapshot, snapshotSchema } from './sqlite-collection-snapshot.ts';
 import { truncateLog } from './sqlite-database.ts';
 import { createScoreOf, createSqliteVecIndex, dropSqliteVecIndex } from './sqlite-vec-index.ts';
 
-const schemaVersion = 1;
+const schemaVersion = 2;
 
 // AUTOINCREMENT: what an index or a citation has once named is never something else.
 const schema = `
@@ -120,6 +121,12 @@ function prepare(database: Database.Database, { name, embedder }: CollectionOpti
       database
         .prepare('INSERT INTO about (name, embedder, dimensions) VALUES (?, ?, ?)')
         .run(name, embedder?.digest ?? null, embedder?.dimensions ?? null);
+      database.exec(snapshotSchema);
+      database.pragma(`user_version = ${schemaVersion}`);
+    })();
+  if (version === 1)
+    database.transaction(() => {
+      database.exec(snapshotSchema);
       database.pragma(`user_version = ${schemaVersion}`);
     })();
   const about = database.prepare('SELECT embedder FROM about').get() as { embedder: string | null };
@@ -140,6 +147,7 @@ function createCollection(
   { name, embedder, engine: wanted, memoryBytesMax = vectorMemoryBytesMax }: CollectionOptions,
 ): CollectionFile {
   const documents = createSqliteDocuments(database);
+  const snapshot = createSqliteSnapshot(database, documents);
   // What a delete before a crash has left in the log goes now.
   truncateLog(database);
   const plan = embedder && planFor(path, database, wanted, embedder.dimensions, memoryBytesMax);
@@ -168,6 +176,16 @@ function createCollection(
     }
   };
 
+  /** [TRV6] Else it would not be what it says that it is. */
+  const own = <T>(action: () => Result<T>): Result<T> =>
+    snapshot.isFollowed()
+      ? err(failure('invalid_argument', `'${name}' is the cloud's: it changes with its snapshots`))
+      : action();
+  /** What the log still holds of what went goes with the log; also of one whose call before failed here. */
+  const leavingNothing = <T>(changed: Result<T>): Result<T> =>
+    changed.ok && !truncateLog(database)
+      ? err(failure('storage_failed', `${path}: somebody reads it, and keeps its log`))
+      : changed;
   const search = createSqliteSearch(database, name, indexNow);
   return {
     name,
@@ -189,15 +207,20 @@ function createCollection(
     missingVectors: (after, count) => documents.missingVectors(after, count),
     countMissing: () => documents.countMissing(),
     putVectors: (vectors) => writing((index) => documents.putVectors(index, vectors)),
-    put: (document, nowMs) => writing((index) => documents.put(index, document, nowMs)),
-    remove(uri) {
-      const removed = writing((index) => documents.remove(index, uri));
-      // What the log still holds of it goes with the log; also of one whose call before failed here.
-      if (removed.ok && !truncateLog(database))
-        return err(failure('storage_failed', `${path}: somebody reads it, and keeps its log`));
-      return removed;
+    put: (document, nowMs) => own(() => writing((index) => documents.put(index, document, nowMs))),
+    remove: (uri) => own(() => leavingNothing(writing((index) => documents.remove(index, uri)))),
+    restore: (uri, version) =>
+      own(() => writing((index) => documents.restore(index, uri, version))),
+    snapshot: snapshot.snapshot,
+    pages: snapshot.pages,
+    whole: documents.whole,
+    stage: (...args) => writing(() => snapshot.stage(...args)),
+    staged: snapshot.staged,
+    commit(change) {
+      const turned = writing((index) => snapshot.commit(index, change));
+      snapshot.reread();
+      return leavingNothing(turned);
     },
-    restore: (uri, version) => writing((index) => documents.restore(index, uri, version)),
     close: () => void database.close(),
   };
 }

@@ -32,6 +32,8 @@ export interface DocumentsPorts {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** This device's twin has changed. */
+  readonly onTwinChanged?: () => void;
   /** Where its site has one. */
   readonly relayLink?: RelayLinkPorts | undefined;
 }
@@ -75,6 +77,7 @@ export function createDocuments(
       relayLink?.changed(document);
       relay?.changed(document);
       stream.wake(document);
+      if (document === names.device) ports.onTwinChanged?.();
     },
   });
   const follower: Follower = createFollower({

@@ -13,6 +13,7 @@ import { type LearnRoutes, learnRoutes } from './learn.ts';
 import { type OpenInferenceRoutes, openInferenceRoutes } from './open-inference.ts';
 import { pageRoutes } from './page.ts';
 import { refuse } from './refuse.ts';
+import { snapshotRoutes } from './snapshots.ts';
 import { type TextRoutes, textRoutes } from './text.ts';
 import { type UpdateRoutes, updateRoutes } from './updates.ts';
 
@@ -45,7 +46,10 @@ export function createApp(ports: AppPorts): Hono {
     if (code !== undefined) ports.onRefused(code);
   });
   app.route('/v1', textRoutes(ports));
-  if (ports.collections !== undefined) app.route('/v1', collectionRoutes(ports.collections));
+  if (ports.collections !== undefined)
+    app
+      .route('/v1', collectionRoutes(ports.collections))
+      .route('/v1', snapshotRoutes(ports.collections));
   if (ports.conversations !== undefined)
     app.route('/v1/conversations', conversationRoutes(ports.conversations));
   app.use(boundBody(ports.bodyBytesMax));

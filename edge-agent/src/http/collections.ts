@@ -103,16 +103,15 @@ export function collectionRoutes({
       const thread = await collections.open(name);
       const stats = thread.ok ? await thread.value.stats(filter) : thread;
       const missing = thread.ok && filling ? await thread.value.countMissing() : undefined;
+      const held = thread.ok ? await thread.value.snapshot() : thread;
       const vectorsHelp = library.verdictOn(name);
+      const more = {
+        ...(missing?.ok && { vectorsMissing: missing.value }),
+        ...(vectorsHelp && { vectorsHelp }),
+        ...(held.ok && held.value !== undefined && { published: held.value.name }),
+      };
       described.push(
-        stats.ok
-          ? {
-              name,
-              ...stats.value,
-              ...(missing?.ok && { vectorsMissing: missing.value }),
-              ...(vectorsHelp && { vectorsHelp }),
-            }
-          : { name, error: stats.error.message },
+        stats.ok ? { name, ...stats.value, ...more } : { name, error: stats.error.message },
       );
     }
     return c.json({

@@ -11,7 +11,7 @@ import {
   isVerified,
 } from './extract-answer.ts';
 import { ownWordsOf } from './follow-up.ts';
-import type { FoundPassage, Library } from './library.ts';
+import type { FoundPassage, Library, SearchOutcome } from './library.ts';
 import { queryWordsOf } from './match-query.ts';
 import { type Passage, passageKey, type Reader, type SearchFilter } from './passage.ts';
 
@@ -52,6 +52,7 @@ export interface LibraryAnswer {
   readonly found: readonly FoundPassage[];
   readonly mode: 'hybrid' | 'words' | 'vectors';
   readonly snapshots: readonly string[];
+  readonly published: SearchOutcome['published'];
 }
 
 /** Passages that a question is answered from. */
@@ -77,7 +78,7 @@ export async function askLibrary(
   });
   if (!searched.ok) return searched;
   if (request.signal?.aborted) return err(failure('deadline_exceeded', 'nobody waits any more'));
-  const { found, mode, snapshots, vector } = searched.value;
+  const { found, mode, snapshots, published, vector } = searched.value;
   const sentences = candidatesOf(found.map(({ passage }) => passage));
   const fresh = sentences.filter(({ text }) => !goesOn?.given.has(text));
   const candidates = shortlist(fresh, question);
@@ -93,6 +94,7 @@ export async function askLibrary(
     found,
     mode,
     snapshots,
+    published,
   };
   const rarity = await rarityOf(library, request);
   if (!rarity.ok) return rarity;

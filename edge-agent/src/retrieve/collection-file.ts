@@ -1,6 +1,7 @@
 // The port to one collection at rest: documents, their passages, and the two indexes over them, changed together.
 
 import type { Result } from '@skerry/shared';
+import type { SnapshotEntry, SnapshotName } from '@skerry/sync-protocol/collections';
 import type { Ranked } from './fuse-ranks.ts';
 import type { Passage, PassageSpan, SearchFilter, SourceDocument } from './passage.ts';
 import type { EngineName } from './vector-index.ts';
@@ -66,6 +67,46 @@ export interface CollectionStats {
   readonly engineReason?: string;
 }
 
+/** A document with all that travels of it. */
+export interface WholeDocument {
+  readonly record: DocumentRecord;
+  readonly pages?: readonly number[];
+  readonly passages: readonly (PassageSpan & {
+    readonly text: string;
+    /** Where it has a vector. */
+    readonly textDigest?: string;
+    readonly halves?: Uint16Array;
+  })[];
+}
+
+/** What a collection holds that is the cloud's: the snapshot, as it was signed. */
+export interface HeldSnapshot {
+  readonly name: SnapshotName;
+  /** Byte by byte. */
+  readonly manifest: string;
+  /** The signed files by which it was accepted. */
+  readonly evidence: Readonly<Record<string, string>>;
+  /** As whom this device has what is not for everybody. */
+  readonly readers: readonly string[];
+  /** Whose vectors the passages have here; null: none. */
+  readonly embedder: string | null;
+}
+
+/** Of a snapshot, what makes it of what is here. */
+export interface SnapshotChange {
+  readonly held: HeldSnapshot;
+  /** By digest: all that this device may have. */
+  readonly pages: Readonly<Record<string, string>>;
+  /** What the pages name. Each is staged, or here with these bytes. */
+  readonly documents: readonly SnapshotEntry[];
+}
+
+/** By its name and the blob it came as. */
+export interface StagedDocument {
+  readonly uri: string;
+  readonly blob: string;
+}
+
 export interface TextAt {
   /** Of the document's bytes. */
   readonly digest: string;
@@ -129,5 +170,15 @@ export interface CollectionFile {
   readonly memoryBytes: number;
   /** A little of what is not urgent; returns whether more is left. */
   work(): boolean;
+  /** Undefined: it is this device's own. One that is the cloud's takes no documents but by `commit`. */
+  snapshot(): HeldSnapshot | undefined;
+  /** By digest. */
+  pages(): Readonly<Record<string, string>>;
+  whole(uri: string): WholeDocument | undefined;
+  /** Beside what is found, until `commit`: by which blob it came. */
+  stage(blob: string, document: PreparedDocument, nowMs: number): Result<void>;
+  staged(): readonly StagedDocument[];
+  /** In one transaction the snapshot is what is found; of what was before, and is not in it, no byte is left. */
+  commit(change: SnapshotChange): Result<void>;
   close(): void;
 }

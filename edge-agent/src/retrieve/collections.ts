@@ -1,6 +1,7 @@
 // The port to all collections of a device. They live on a thread of their own, since SQLite blocks the one that asks it.
 
 import type { Result } from '@skerry/shared';
+import type { SnapshotName } from '@skerry/sync-protocol/collections';
 import type { QuestionSource } from './check-dense.ts';
 import type {
   BarePassage,
@@ -8,8 +9,12 @@ import type {
   CollectionStats,
   DocumentRecord,
   FilledVector,
+  HeldSnapshot,
   PreparedDocument,
+  SnapshotChange,
+  StagedDocument,
   TextAt,
+  WholeDocument,
   WordCounts,
 } from './collection-file.ts';
 import type { Ranked } from './fuse-ranks.ts';
@@ -27,6 +32,8 @@ export interface Legs {
   readonly words: readonly Ranked[];
   readonly vectors: readonly Ranked[];
   readonly revision: number;
+  /** Where it is the cloud's. */
+  readonly snapshot?: SnapshotName | undefined;
 }
 
 /** As CollectionFile, from another thread. */
@@ -55,6 +62,12 @@ export interface CollectionThread {
   stats(filter?: CollectionFilter): Promise<Result<CollectionStats>>;
   /** To check it by, so many at most. */
   questions(count: number): Promise<Result<QuestionSource>>;
+  snapshot(): Promise<Result<HeldSnapshot | undefined>>;
+  pages(): Promise<Result<Readonly<Record<string, string>>>>;
+  whole(uri: string): Promise<Result<WholeDocument | undefined>>;
+  stage(blob: string, document: PreparedDocument, nowMs: number): Promise<Result<void>>;
+  staged(): Promise<Result<readonly StagedDocument[]>>;
+  commit(change: SnapshotChange): Promise<Result<void>>;
 }
 
 export interface Collections {

@@ -52,6 +52,7 @@ function completionOf({ request, id, nowMs, said, answer, pending, inContext }: 
       threshold: answer.threshold,
       mode: answer.mode,
       snapshots: answer.snapshots,
+      published: answer.published,
       passages: answer.found.map(({ passage, score, similarity }) => ({
         collection: passage.collection,
         uri: passage.uri,

@@ -252,7 +252,8 @@ describe('the library in OpenAI’s API', () => {
     const at = { collection: 'manuals', uri: 'a.md', version: 1, passage: 1, start: 0, end: 2 };
     const cited = { ...at, text: 'It', digest: sha256(new Uint8Array()), verified: true };
     const citations = [{ ...cited, title: 'x'.repeat(300), heading: 'x'.repeat(900) }];
-    const answer = { citations, found: [], snapshots: [], mode: 'words' as const };
+    const searched = { found: [], snapshots: [], published: [], mode: 'words' as const };
+    const answer = { citations, ...searched };
     const reply = unwrap(
       replyOf({
         request: { model: 'library', messages: [{ role: 'user', content: known }] },

@@ -2,6 +2,7 @@
 // what neither an embedder nor a link is there for is found by its words.
 
 import { type Clock, err, failure, type Log, ok, type Result } from '@skerry/shared';
+import type { SnapshotName } from '@skerry/sync-protocol/collections';
 import type { DenseVerdict } from './check-dense.ts';
 import type { CollectionFilter, DocumentRecord } from './collection-file.ts';
 import type { Collections, CollectionThread, LegsRequest } from './collections.ts';
@@ -42,6 +43,8 @@ export interface SearchOutcome {
   readonly reranked?: { readonly by: string; readonly passages: number; readonly reason?: string };
   /** Each collection as it was: `name@revision`. */
   readonly snapshots: readonly string[];
+  /** Of those that are the cloud's the snapshot that was searched, which can be verified. [TRV5] */
+  readonly published: readonly SnapshotName[];
   /** The question's vector, where it was made. */
   readonly vector?: Float32Array;
 }
@@ -152,7 +155,7 @@ export function createLibrary(ports: LibraryPorts): Library {
       const wanted = again === undefined ? count : Math.max(count, rerankedMax);
       const ranked = await rankPassages(legs.value, wanted, filter);
       if (!ranked.ok) return ranked;
-      const { snapshots, engine } = legs.value;
+      const { snapshots, published, engine } = legs.value;
       const leftMs = ports.rerankMs ?? rerankMsDefault;
       const second = again && (await rerank(again, text, ranked.value, { leftMs, clock }));
       return ok({
@@ -161,6 +164,7 @@ export function createLibrary(ports: LibraryPorts): Library {
         ...(Object.keys(wordsOnly).length === 0 ? {} : { wordsOnly }),
         mode: vector === undefined ? 'words' : mode,
         snapshots,
+        published,
         ...(engine === undefined || vector === undefined ? {} : { engine }),
         ...(vector === undefined ? {} : { vector }),
       });
@@ -213,6 +217,7 @@ interface GatheredLegs {
   readonly words: readonly Ranked[];
   readonly vectors: readonly Ranked[];
   readonly snapshots: readonly string[];
+  readonly published: readonly SnapshotName[];
   readonly engine: string | undefined;
 }
 
@@ -226,6 +231,7 @@ async function gatherLegs(
   const words: Ranked[] = [];
   const vectors: Ranked[] = [];
   const snapshots: string[] = [];
+  const published: SnapshotName[] = [];
   let engine: string | undefined;
   for (const name of new Set(names)) {
     const thread = await open(name);
@@ -242,9 +248,10 @@ async function gatherLegs(
     words.push(...legs.value.words.map(place));
     vectors.push(...legs.value.vectors.map(place));
     snapshots.push(`${name}@${legs.value.revision}`);
+    published.push(...(legs.value.snapshot === undefined ? [] : [legs.value.snapshot]));
     engine = thread.value.engine ?? engine;
   }
-  return ok({ places, words: best(words), vectors: best(vectors), snapshots, engine });
+  return ok({ places, words: best(words), vectors: best(vectors), snapshots, published, engine });
 }
 
 const best = (ranked: readonly Ranked[]): readonly Ranked[] =>

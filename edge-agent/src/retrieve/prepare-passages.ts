@@ -50,7 +50,7 @@ export async function preparePassages(
 }
 
 /** By the texts' digests. Of an embedder elsewhere that fails there are those that came before. */
-async function vectorsOf(
+export async function vectorsOf(
   texts: ReadonlyMap<string, string>,
   thread: Pick<CollectionThread, 'vectorsBy'>,
   embedder: TextEmbedder,

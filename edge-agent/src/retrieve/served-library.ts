@@ -11,6 +11,7 @@ import type { QuestionStore } from './question-store.ts';
 import type { ReadInThread } from './read/reading.ts';
 import { openSources, type SourceAdapters, type Sources } from './sources/open-sources.ts';
 import type { LibrarySource } from './sources/source-config.ts';
+import type { TravelAdapters } from './travel/open-travelling.ts';
 
 export interface LibraryPorts {
   readonly library: Library;
@@ -18,12 +19,14 @@ export interface LibraryPorts {
   readonly conversations: ConversationStore;
   readonly readInThread: ReadInThread;
   /** Where vectors are made elsewhere. */
-  readonly filling?: Pick<VectorFilling, 'state'> | undefined;
+  readonly filling?: Pick<VectorFilling, 'state' | 'wake'> | undefined;
   readonly sources?: SourceAdapters;
+  /** How collections come from the cloud, and go up. */
+  readonly travel?: TravelAdapters;
 }
 
 export interface ServedLibrary
-  extends Omit<LibraryPorts, 'questions' | 'conversations' | 'sources'> {
+  extends Omit<LibraryPorts, 'questions' | 'conversations' | 'sources' | 'travel'> {
   readonly quoting: readonly QuotingStore[];
   readonly digestOf: (bytes: Uint8Array) => string;
   readonly nowMs: () => number;
@@ -32,7 +35,7 @@ export interface ServedLibrary
 
 export function openServedLibrary(
   librarySources: readonly LibrarySource[],
-  { questions, conversations, sources, ...rest }: LibraryPorts,
+  { questions, conversations, sources, travel: _, ...rest }: LibraryPorts,
   ports: {
     readonly digestOf: (bytes: Uint8Array) => string;
     readonly clock: Clock;

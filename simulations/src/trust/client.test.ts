@@ -348,3 +348,50 @@ it('[TUF23] a role is believed by whoever delegates to it on the way to this tar
   expect((await device.open().target('x/1.0.0/manifest.json')).ok).toBe(true);
   expect(await device.open().target('y/1.0.0/manifest.json')).toMatchObject(refused('untrusted'));
 });
+
+describe('a collection’s snapshot', () => {
+  const path = (sequence: number) => `collections/manuals/${sequence}.json`;
+  const custom = (sequence: number, collection = 'manuals') =>
+    ({ collection, sequence, root: `sha256:${'0'.repeat(64)}` }) as Record<string, string | number>;
+  const publish = async (
+    ...targets: readonly (readonly [string, Record<string, string | number>])[]
+  ) => {
+    for (const [at, what] of targets) await ceremony.add(at, bytes(at), what);
+    await ceremony.publish(ceremony.keys.targets);
+    const client = device.open();
+    for (const [at] of targets)
+      must(await client.refresh(sourceOf(await mirrorOf(ceremony)), [at]));
+    return client;
+  };
+
+  it('[TRV7] is signed at its own path alone, is no bundle, and is verified by its evidence for ever', async () => {
+    const client = await publish(
+      [path(1), custom(1)],
+      [path(2), custom(1)],
+      [path(3), custom(3, 'wages')],
+    );
+    const found = must(await client.snapshot(path(1)));
+    expect(found.custom).toEqual(custom(1));
+    for (const wrong of [path(2), path(3), v1])
+      expect(await client.snapshot(wrong)).toMatchObject(refused('untrusted'));
+    expect(await client.target(path(1))).toMatchObject(refused('untrusted'));
+    expect(await client.snapshot(path(9))).toMatchObject(refused('not_found'));
+    expect(must(await client.verifySnapshot(found.evidence, path(1)))).toEqual(found);
+    const forged = { ...found.evidence, 'root.json': '{}' };
+    expect(await client.verifySnapshot(forged, path(1))).toMatchObject(refused('untrusted'));
+  });
+
+  it('[TRV7] below one that was taken here is refused, also after a restart; another collection’s is not', async () => {
+    const other = 'collections/wages/1.json';
+    const client = await publish(
+      [path(1), custom(1)],
+      [path(2), custom(2)],
+      [other, custom(1, 'wages')],
+    );
+    must(await client.snapshotTaken('manuals', 2));
+    must(await client.snapshotTaken('manuals', 1));
+    expect(await device.open().snapshot(path(1))).toMatchObject(refused('untrusted'));
+    expect((await device.open().snapshot(path(2))).ok).toBe(true);
+    expect((await device.open().snapshot(other)).ok).toBe(true);
+  });
+});

@@ -20,6 +20,8 @@ export interface DeviceBlobsPorts {
   readonly claims: BlobReferences;
   /** The site that a device is certified for. */
   readonly siteOf: (device: string) => Promise<string | undefined>;
+  /** Owners that are no audience of all, whose blobs a device sees. */
+  readonly audiencesOf?: (device: string) => readonly string[];
   readonly nowMs: () => number;
 }
 
@@ -50,7 +52,7 @@ const retryAfterMs = 5_000;
 
 /** `bounds`: of what one device has put. */
 export function createDeviceBlobs(
-  { store, references, claims, siteOf, nowMs }: DeviceBlobsPorts,
+  { store, references, claims, siteOf, audiencesOf, nowMs }: DeviceBlobsPorts,
   bounds: BlobBounds,
 ): (device: string) => DeviceBlobStore {
   const proofs = new Map<string, Proof>();
@@ -60,6 +62,7 @@ export function createDeviceBlobs(
     const { fleet, models, deltas, metadata, learn } = audiences;
     const forThis = [fleet, models, deltas, metadata, learn, audiences.device(device)];
     if (forThis.some((owner) => owners.includes(owner))) return true;
+    if (audiencesOf?.(device).some((owner) => owners.includes(owner))) return true;
     if (!owners.some((owner) => owner.startsWith(audiences.site('')))) return false;
     const site = await siteOf(device);
     return site !== undefined && owners.includes(audiences.site(site));

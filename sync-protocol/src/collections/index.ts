@@ -16,12 +16,10 @@ export {
 export { proveInclusion } from './merkle.ts';
 export { checkProof, type PassageProof, passageProofSchema } from './proof.ts';
 export {
-  documentBlobBytesMax,
+  answersBytesMax,
   entryLeaves,
   isFor,
-  manifestBytesMax,
   type PageRef,
-  pageBytesMax,
   principalSchema,
   readersMax,
   readManifest,
@@ -39,6 +37,7 @@ export {
   type FollowReport,
   followReportSchema,
   type Offer,
+  offerSchema,
   offersKey,
   offersSchema,
   type Subscription,

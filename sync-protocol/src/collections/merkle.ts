@@ -13,7 +13,7 @@ export interface InclusionProof {
   /** Of the list. */
   readonly size: number;
   /** From the leaf's sibling up. */
-  readonly hashes: readonly string[];
+  readonly hashes: string[];
 }
 
 const prefix = 'sha256:'.length;

@@ -23,6 +23,7 @@ export const manifestBytesMax = 2 * 1024 * 1024;
 export const pageBytesMax = 4 * 1024 * 1024;
 export const documentBlobBytesMax = 64 * 1024 * 1024;
 export const passagesMax = 200_000;
+export const answersBytesMax = 4 * 1024 * 1024;
 export const readersMax = 64;
 
 const countSchema = z.int().nonnegative();
@@ -69,7 +70,6 @@ export const vectorsSchema = z.strictObject({
   embedder: digestSchema,
   dimensions: z.int().min(1).max(8_192),
 });
-export type VectorsOf = z.infer<typeof vectorsSchema>;
 
 export const snapshotManifestSchema = z.strictObject({
   schema: z.literal('skerry.collection/1'),

@@ -32,12 +32,12 @@ export type Subscription = z.infer<typeof subscriptionSchema>;
 
 export const followStates = ['fetching', 'held', 'refused', 'waiting'] as const;
 
-/** In `reported.collections`, by collection. */
+/** In `reported.collections`, by collection. What is null is not there: a merge patch knows no other way to say it. */
 export const followReportSchema = z.object({
   state: z.enum(followStates),
   /** The snapshot that stands, and is answered from. */
-  sequence: z.int().positive().nullable(),
-  root: digestSchema.nullable(),
+  sequence: z.int().positive().nullable().default(null),
+  root: digestSchema.nullable().default(null),
   documents: countSchema,
   /** What the last change has cost, and what it would have without what was here. */
   movedBytes: countSchema,
@@ -45,7 +45,9 @@ export const followReportSchema = z.object({
   /** Passages that were embedded here, since their vectors were another embedder's. */
   embedded: countSchema,
   /** Why it is refused, or for what it waits. */
-  reason: z.string().max(512).nullable(),
+  reason: z.string().max(512).nullable().default(null),
+  /** What became of the answers that came with it; null: none came. */
+  answers: z.string().max(512).nullable().default(null),
 });
 export type FollowReport = z.infer<typeof followReportSchema>;
 

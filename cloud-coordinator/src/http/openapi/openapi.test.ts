@@ -4,6 +4,7 @@ import { Validator } from '@seriousme/openapi-schema-validator';
 import { Hono } from 'hono';
 import { describe, expect, it } from 'vitest';
 import { createApp } from '../app.ts';
+import { collectionRoutes } from '../collections.ts';
 import { learnRoutes } from '../learn.ts';
 import { registryRoutes } from '../registry.ts';
 import { rolloutRoutes } from '../rollouts.ts';
@@ -15,6 +16,7 @@ const apps = new Hono()
   .route('/', createApp({ consoleFiles: [], openInference: none, text: none } as never))
   .route('/v1', rolloutRoutes({ rollouts: none, devices: none, clock: none, log: none }))
   .route('/v1', learnRoutes({ learning: none, clock: none, log: none }))
+  .route('/v1', collectionRoutes({ collections: none }))
   .route('/v1/registry', registryRoutes(none, none));
 
 /** Standards of their own, or middleware. */

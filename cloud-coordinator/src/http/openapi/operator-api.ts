@@ -3,9 +3,18 @@
 
 import { digestSchema, nameSchema } from '@skerry/shared';
 import { deviceStatusSchema } from '@skerry/sync-protocol';
+import { offerSchema, snapshotDraftSchema } from '@skerry/sync-protocol/collections';
 import { z } from 'zod';
 import { runPlanSchema } from '../../learn/runs/index.ts';
 import { rolloutPlanSchema } from '../../update/rollouts/index.ts';
+import {
+  collectionListSchema,
+  collectionViewSchema,
+  documentsLackingSchema,
+  snapshotPublishedSchema,
+  subscriptionViewSchema,
+} from '../collection-views.ts';
+import { collectionQuerySchema, publishQuerySchema, subscribeSchema } from '../collections.ts';
 import { roundsQuerySchema } from '../learn.ts';
 import { contributionsSchema, roundsSchema, runListSchema, runViewSchema } from '../learn-views.ts';
 import { pageSchema, riskQuerySchema } from '../queries.ts';
@@ -67,6 +76,11 @@ const registry = (route: Omit<RouteDescription, 'tag'>): RouteDescription => ({
   ...route,
   path: `/v1/registry${route.path}`,
   tag: 'registry',
+});
+const collection = (route: Omit<RouteDescription, 'tag'>): RouteDescription => ({
+  ...route,
+  path: `/v1/collections${route.path}`,
+  tag: 'collections',
 });
 const rollout = (route: Omit<RouteDescription, 'tag' | 'answer'>): RouteDescription => ({
   answer: json(rolloutViewSchema),
@@ -165,6 +179,63 @@ export const operatorRoutes: readonly RouteDescription[] = [
     summary: 'archives, restores or decommissions a version',
     body: json(stateSchema),
     answer: json(stateViewSchema),
+  }),
+
+  collection({
+    method: 'get',
+    path: '',
+    summary: 'the libraries’ collections that are published here',
+    answer: json(collectionListSchema),
+  }),
+  collection({
+    method: 'get',
+    path: '/:name',
+    summary: 'its snapshots, who shall hold it, and how far each device is',
+    query: collectionQuerySchema,
+    answer: json(collectionViewSchema),
+  }),
+  collection({
+    method: 'post',
+    path: '/:name/snapshots',
+    summary: 'publishes the next snapshot, whose documents’ blobs are here',
+    query: publishQuerySchema,
+    body: json(snapshotDraftSchema),
+    status: 201,
+    answer: json(snapshotPublishedSchema),
+    others: {
+      200: { about: 'it holds what the last one does', ...json(snapshotPublishedSchema) },
+      409: { about: 'blobs lack', ...json(documentsLackingSchema) },
+    },
+  }),
+  collection({
+    method: 'get',
+    path: '/:name/offers/:device',
+    summary: 'what a device offers of a collection of its own',
+    answer: json(offerSchema),
+  }),
+  collection({
+    method: 'post',
+    path: '/:name/offers/:device',
+    summary: 'publishes what a device offers as the next snapshot',
+    query: publishQuerySchema,
+    status: 201,
+    answer: json(snapshotPublishedSchema),
+    others: {
+      200: { about: 'it holds what the last one does', ...json(snapshotPublishedSchema) },
+    },
+  }),
+  collection({
+    method: 'get',
+    path: '/:name/snapshots/:sequence',
+    summary: 'its manifest, as it is to be signed',
+    answer: json(some),
+  }),
+  collection({
+    method: 'put',
+    path: '/:name/subscriptions/:id',
+    summary: 'says which devices hold it and as whom, or with null ends that',
+    body: json(subscribeSchema),
+    answer: json(subscriptionViewSchema),
   }),
 
   {

@@ -1,65 +1,23 @@
 // Assignments as devices believe them: signed by the director that the published root names, of bundles that offline keys
 // have signed, with the metadata that shows it.
 
-import { err, failure, ok, type Result } from '@skerry/shared';
-import { sha256 } from '@skerry/shared/node';
-import {
-  audiences,
-  type BlobRef,
-  type BlobReferences,
-  type BlobStore,
-  storeBytes,
-} from '@skerry/sync-protocol/blobs';
+import { err, failure } from '@skerry/shared';
+import type { BlobRef } from '@skerry/sync-protocol/blobs';
 import type { AssignmentSigner, BundleDirectory } from '../rollouts/index.ts';
 import { createDirector, type DirectorPorts } from './director.ts';
+import { createMetadataPacks, type MetadataPacksPorts } from './metadata-packs.ts';
 import type { Published } from './published.ts';
 import type { TrustRepository } from './repository.ts';
 import { signedTarget } from './signed-target.ts';
 
-export interface AssignmentSignerPorts extends DirectorPorts {
+export interface AssignmentSignerPorts extends DirectorPorts, MetadataPacksPorts {
   readonly repository: Pick<TrustRepository, 'published' | 'pack'>;
-  readonly blobs: Pick<BlobStore, 'write' | 'finish'>;
-  readonly references: BlobReferences;
 }
-
-/** Of the metadata that devices may still be fetching. */
-const packsKeptMax = 32;
-/** A fleet's assignments come by the thousand, and metadata changes by the day. */
-const packGoodForMs = 5_000;
 
 /** Fails as the director does. */
 export function createAssignmentSigner(ports: AssignmentSignerPorts): AssignmentSigner {
-  const { repository, blobs, references, clock } = ports;
   const director = createDirector(ports);
-  // Those of a start before this one too.
-  const packs = references
-    .digests()
-    .filter((digest) => references.owners(digest).includes(audiences.metadata));
-  let latest: { readonly ref: BlobRef; readonly atMs: number } | undefined;
-
-  /** Where a device that reaches no HTTP finds the metadata. */
-  const pack = async (): Promise<Result<BlobRef>> => {
-    const nowMs = clock.monotonicMs();
-    if (latest !== undefined && nowMs - latest.atMs < packGoodForMs) return ok(latest.ref);
-    const packed = await repository.pack();
-    if (!packed.ok) return packed;
-    const ref = { digest: sha256(packed.value), bytes: packed.value.length };
-    const kept = packs.includes(ref.digest) ? ok(undefined) : await keep(ref, packed.value);
-    if (!kept.ok) return kept;
-    latest = { ref, atMs: nowMs };
-    return ok(ref);
-  };
-
-  const keep = async (ref: BlobRef, bytes: Uint8Array): Promise<Result<void>> => {
-    const referred = await references.add(ref.digest, audiences.metadata);
-    if (!referred.ok) return referred;
-    const stored = await storeBytes(blobs, ref, bytes);
-    if (!stored.ok) return stored;
-    packs.push(ref.digest);
-    const oldest = packs.length > packsKeptMax ? packs.shift() : undefined;
-    return oldest === undefined ? ok(undefined) : references.drop(oldest, audiences.metadata);
-  };
-
+  const pack = createMetadataPacks(ports);
   return {
     async sign(assignment) {
       const metadata = await pack();

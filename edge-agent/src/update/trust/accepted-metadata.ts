@@ -29,6 +29,13 @@ export interface FoundTarget {
 /** As tuf-js has it; the repository publishes no more. */
 const rolesMax = 32;
 
+/** Of those names, as they lie there. */
+export const textsOf = (
+  files: MetadataFiles,
+  names: readonly string[],
+): Readonly<Record<string, string>> =>
+  Object.fromEntries(names.map((name) => [name, new TextDecoder().decode(files.get(name))]));
+
 export const fileOf = (role: string): string => `${encodeURIComponent(role)}.json`;
 
 /** Fails with `not_found` where no role in charge names the path, `untrusted` where one is not signed as it must be. */

@@ -12,9 +12,11 @@ import {
   type FoundTarget,
   findTarget,
   type MetadataFiles,
+  textsOf,
 } from './accepted-metadata.ts';
 import { directorOf } from './director-role.ts';
 import type { MetadataSource } from './metadata-source.ts';
+import { refuseEarlier, type SignedSnapshot, signedSnapshot } from './signed-snapshot.ts';
 import { attested, floorMs } from './time-floor.ts';
 import { type Accepted, createTrustDisk, type TrustFiles, type TrustState } from './trust-disk.ts';
 
@@ -55,6 +57,15 @@ export interface TrustClient {
   evidence(path: string): Promise<Result<Target['evidence']>>;
   /** That `evidence` was accepted here once and says so about `path`: no expiry, no network. */
   verifyEvidence(evidence: Target['evidence'], path: string): Promise<Result<Target>>;
+  /** A collection's that may be taken; fails as `target` does. */
+  snapshot(path: string): Promise<Result<SignedSnapshot>>;
+  /** It is what this device answers from: nothing of a lower sequence is its `snapshot` after it. */
+  snapshotTaken(collection: string, sequence: number): Promise<Result<void>>;
+  /** As `verifyEvidence`, of a snapshot. */
+  verifySnapshot(
+    evidence: SignedSnapshot['evidence'],
+    path: string,
+  ): Promise<Result<SignedSnapshot>>;
   /** The payload, where the director that our root names has signed it. */
   verifyAssignment(envelope: unknown): Promise<Result<Uint8Array>>;
   /**
@@ -93,6 +104,24 @@ export function createTrustClient(
     if (!found.ok) return found;
     const current = checkCurrent(accepted, found.value.by, nowAt(state));
     return current.ok ? ok({ ...found.value, accepted, state }) : current;
+  };
+
+  /** By files whose root was trusted here once. */
+  const findIn = async (
+    evidence: Target['evidence'],
+    path: string,
+  ): Promise<Result<FoundTarget & { readonly kept: MetadataFiles }>> => {
+    const loaded = await load();
+    if (!loaded.ok) return loaded;
+    const kept: MetadataFiles = new Map(
+      Object.entries(evidence).map(([name, text]) => [name, new TextEncoder().encode(text)]),
+    );
+    const root = sha256(kept.get('root.json') ?? new Uint8Array());
+    const own = loaded.value.accepted.get('root.json');
+    const known = loaded.value.state.roots.includes(root) || (own && sha256(own)) === root;
+    if (!known) return err(failure('untrusted', 'its root was never trusted here'));
+    const found = findTarget(kept, path);
+    return found.ok ? ok({ ...found.value, kept }) : found;
   };
 
   return {
@@ -144,19 +173,34 @@ export function createTrustClient(
         return target.ok ? ok(target.value.evidence) : target;
       }),
 
-    verifyEvidence: (evidence, path) =>
+    snapshot: (path) =>
+      inTurn(async () => {
+        const found = await find(path);
+        if (!found.ok) return found;
+        const signed = signedSnapshot(found.value, found.value.accepted);
+        return signed.ok ? refuseEarlier(signed.value, found.value.state.collections) : signed;
+      }),
+
+    snapshotTaken: (collection, sequence) =>
       inTurn(async () => {
         const loaded = await load();
         if (!loaded.ok) return loaded;
-        const kept: MetadataFiles = new Map(
-          Object.entries(evidence).map(([name, text]) => [name, new TextEncoder().encode(text)]),
-        );
-        const root = sha256(kept.get('root.json') ?? new Uint8Array());
-        const own = loaded.value.accepted.get('root.json');
-        const known = loaded.value.state.roots.includes(root) || (own && sha256(own)) === root;
-        if (!known) return err(failure('untrusted', 'its root was never trusted here'));
-        const found = findTarget(kept, path);
-        return found.ok ? targetOf(found.value, kept) : found;
+        const { state } = loaded.value;
+        if (sequence <= (state.collections[collection] ?? 0)) return ok(undefined);
+        const collections = { ...state.collections, [collection]: sequence };
+        return saveState({ ...state, collections });
+      }),
+
+    verifyEvidence: (evidence, path) =>
+      inTurn(async () => {
+        const found = await findIn(evidence, path);
+        return found.ok ? targetOf(found.value, found.value.kept) : found;
+      }),
+
+    verifySnapshot: (evidence, path) =>
+      inTurn(async () => {
+        const found = await findIn(evidence, path);
+        return found.ok ? signedSnapshot(found.value, found.value.kept) : found;
       }),
 
     verifyAssignment: (envelope) =>
@@ -205,9 +249,7 @@ function targetOf({ file, by }: FoundTarget, files: MetadataFiles): Result<Targe
   const isOwn =
     custom.success && bundleTargetPath(custom.data.model, custom.data.version) === file.path;
   if (!isOwn) return err(failure('untrusted', `${file.path} is signed as another bundle, or none`));
-  const evidence = Object.fromEntries(
-    by.map((name) => [name, new TextDecoder().decode(files.get(name))]),
-  );
+  const evidence = textsOf(files, by);
   return ok({ digest: `sha256:${hex}`, bytes: file.length, custom: custom.data, evidence });
 }
 

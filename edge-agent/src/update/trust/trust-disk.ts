@@ -18,6 +18,8 @@ const trustStateSchema = z.strictObject({
   roots: z.array(z.string()).max(rootsMax),
   /** By model, the highest release counter that was confirmed here. */
   releases: z.record(nameSchema, z.int().nonnegative()).default({}),
+  /** By collection, the highest sequence that was taken here. */
+  collections: z.record(nameSchema, z.int().nonnegative()).default({}),
 });
 export type TrustState = z.infer<typeof trustStateSchema>;
 
@@ -58,7 +60,11 @@ export function createTrustDisk(files: TrustFiles, trustedRoot: Uint8Array | und
     const loaded = await files.loadState();
     if (!loaded.ok) return loaded;
     const parsed = trustStateSchema.safeParse(loaded.value);
-    return ok(parsed.success ? parsed.data : { floor: noTimeFloor, roots: [], releases: {} });
+    return ok(
+      parsed.success
+        ? parsed.data
+        : { floor: noTimeFloor, roots: [], releases: {}, collections: {} },
+    );
   };
 
   const load = async (): Promise<Result<Accepted>> => {

@@ -1,0 +1,467 @@
+// Collections that come from the cloud, to one device: a cloud of a few lines that signs nothing but says what it would.
+
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { err, failure, ok, silentLog } from '@skerry/shared';
+import { sha256 } from '@skerry/shared/node';
+import { createVirtualClock, unwrap } from '@skerry/shared/testing';
+import { type BlobRef, blobRefSchema } from '@skerry/sync-protocol/blobs';
+import {
+  checkProof,
+  composeSnapshot,
+  type FollowReport,
+  followReportSchema,
+  type Offer,
+  type Subscription,
+  snapshotTargetPath,
+} from '@skerry/sync-protocol/collections';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { createDirectCollections } from '../../adapters/collections-over.ts';
+import { createWordEmbedder } from '../../testing/word-embedder.ts';
+import { askLibrary } from '../ask.ts';
+import { createLibrary } from '../library.ts';
+import type { SourceDocument } from '../passage.ts';
+import type { TextEmbedder } from '../text-embedder.ts';
+import { exportCollection, exportDocument } from './export-collection.ts';
+import { createFollowing } from './follow-collections.ts';
+import { startOffers } from './offer-collections.ts';
+import { provePassage } from './prove-passage.ts';
+import type { CollectionTrust, TakePorts } from './take-snapshot.ts';
+
+const anybody = { principals: [] };
+
+function openLibrary(folder = ':memory:', embedder?: TextEmbedder) {
+  const collections = createDirectCollections({ folder, embedder });
+  onTestFinished(() => collections.close());
+  const clock = createVirtualClock();
+  return createLibrary({ collections, embedder, digestOf: sha256, clock, log: silentLog });
+}
+
+const document = (
+  uri: string,
+  text: string,
+  more: Partial<SourceDocument> = {},
+): SourceDocument => ({
+  uri,
+  title: uri,
+  text,
+  digest: sha256(new TextEncoder().encode(text)),
+  trust: 1,
+  ...more,
+});
+
+const pump = document('pump.md', 'The pump is bled at the brass valve above the motor.');
+const winch = document('winch.md', 'The winch pulls four tonnes with two layers of rope.');
+const wages = document('wages.md', 'The mechanic is paid nine crowns an hour.', {
+  readers: ['boss'],
+});
+
+/** An author's agent, whose collection is published as often as it is told to. */
+function openCloud(embedder: TextEmbedder | undefined = createWordEmbedder()) {
+  const author = openLibrary(':memory:', embedder);
+  const blobs = new Map<string, Uint8Array>();
+  const signed = new Map<
+    string,
+    { digest: string; bytes: number; sequence: number; root: string }
+  >();
+  let before: { sequence: number; manifest: string } | undefined;
+  const ports = { library: author, digestOf: sha256 };
+  return {
+    author,
+    blobs,
+    signed,
+    async publish(readers: readonly string[] = [], answers?: BlobRef): Promise<Subscription> {
+      const own = unwrap(await exportCollection(ports, 'manuals'));
+      const draft = answers === undefined ? own : { ...own, answers };
+      const composed = unwrap(composeSnapshot(draft, before, sha256));
+      for (const { uri, blob } of draft.documents)
+        blobs.set(
+          blob.digest,
+          unwrap(await exportDocument(ports, 'manuals', uri)) as Uint8Array<ArrayBuffer>,
+        );
+      for (const [digest, page] of composed.pages) blobs.set(digest, page);
+      const manifest = sha256(composed.manifestBytes);
+      blobs.set(manifest, composed.manifestBytes);
+      const { sequence, root } = composed.manifest;
+      before = { sequence, manifest };
+      const target = snapshotTargetPath('manuals', sequence);
+      const bytes = composed.manifestBytes.length;
+      signed.set(target, { digest: manifest, bytes, sequence, root });
+      return { sequence, target, manifest, manifestBytes: bytes, readers: [...readers] };
+    },
+  };
+}
+
+/** As a merge patch leaves it (RFC 7396), at whatever depth. */
+const withoutNulls = <T extends object>(json: T): T =>
+  JSON.parse(
+    JSON.stringify(json, (_, each) =>
+      each !== null && typeof each === 'object' && !Array.isArray(each)
+        ? Object.fromEntries(Object.entries(each).filter(([, field]) => field !== null))
+        : each,
+    ),
+  ) as T;
+
+type Cloud = ReturnType<typeof openCloud>;
+
+function openDevice(
+  cloud: Cloud,
+  library = openLibrary(':memory:', createWordEmbedder()),
+  answers?: TakePorts['answers'],
+) {
+  const clock = createVirtualClock();
+  const fetched: BlobRef[] = [];
+  const forgotten: string[] = [];
+  const taken = new Map<string, number>();
+  const trust: CollectionTrust = {
+    refresh: async () => ok(undefined),
+    async snapshot(path) {
+      const found = cloud.signed.get(path);
+      if (found === undefined) return err(failure('not_found', `nobody has signed ${path}`));
+      const { digest, bytes, sequence, root } = found;
+      if (sequence < (taken.get('manuals') ?? 0)) return err(failure('untrusted', 'it goes back'));
+      return ok({ digest, bytes, custom: { collection: 'manuals', sequence, root }, evidence: {} });
+    },
+    async snapshotTaken(collection, sequence) {
+      taken.set(collection, sequence);
+      return ok(undefined);
+    },
+    verifySnapshot: async () => err(failure('untrusted', 'not here')),
+  };
+  let value: { desired: object; reported: { collections?: Record<string, FollowReport | null> } } =
+    {
+      desired: {},
+      reported: {},
+    };
+  const view = () => ({
+    document: 'device/d',
+    epoch: 1,
+    version: 1,
+    heads: [],
+    value,
+    conflicts: {},
+  });
+  const following = createFollowing({
+    library,
+    trust,
+    answers,
+    blobs: {
+      async fetch(ref) {
+        // As transfers do: nothing else is said of a blob.
+        blobRefSchema.parse(ref);
+        if (!cloud.blobs.has(ref.digest)) return err(failure('not_found', 'no such blob'));
+        fetched.push(ref);
+        return ok(undefined);
+      },
+      read: async (digest) => ok(cloud.blobs.get(digest) as Uint8Array),
+      drop() {},
+      release: async () => ok(undefined),
+    },
+    quoting: [
+      {
+        async forget({ uri }) {
+          forgotten.push(uri);
+          return ok([]);
+        },
+      },
+    ],
+    twin: {
+      read: async () => ok(view() as never),
+      async patch(patch) {
+        const { reported } = structuredClone(patch) as typeof value;
+        const reports = { ...value.reported.collections, ...reported.collections };
+        value = { ...value, reported: { collections: withoutNulls(reports) } };
+        following.twinChanged();
+        return ok(view() as never);
+      },
+    },
+    digestOf: sha256,
+    nowMs: clock.nowMs,
+    clock,
+    log: silentLog,
+  });
+  onTestFinished(() => following.close());
+  return {
+    library,
+    clock,
+    fetched,
+    forgotten,
+    async want(subscription: Subscription | undefined) {
+      const collections = subscription === undefined ? {} : { manuals: subscription };
+      value = { ...value, desired: { collections } };
+      fetched.length = 0;
+      following.wake();
+      await following.idle();
+      const report = value.reported.collections?.['manuals'];
+      return report && followReportSchema.parse(report);
+    },
+    async found(text: string, principals: string[] = []) {
+      const reader = { principals };
+      const asked = { collections: ['manuals'], text, count: 5, reader };
+      const outcome = await library.search(asked);
+      return outcome.ok
+        ? { ...outcome.value, uris: outcome.value.found.map(({ passage }) => passage.uri) }
+        : outcome.error;
+    },
+  };
+}
+
+describe('a collection of this device’s own', () => {
+  it('[TRV15] goes up where it is offered: each document once, and what changed when it has', async () => {
+    const library = openLibrary(':memory:', createWordEmbedder());
+    for (const each of [pump, winch]) unwrap(await library.add('manuals', each));
+    unwrap(await library.add('diary', wages));
+    const sent = new Map<string, Uint8Array>();
+    const said: unknown[] = [];
+    const offers = startOffers(['manuals', 'nothing'], {
+      library,
+      digestOf: sha256,
+      blobs: {
+        async sendUp({ digest }, bytes) {
+          expect(sent.has(digest)).toBe(false);
+          expect(sha256(bytes)).toBe(digest);
+          sent.set(digest, bytes);
+          return ok(undefined);
+        },
+      },
+      twin: {
+        async patch(patch) {
+          said.push(patch);
+          return ok({} as never);
+        },
+      },
+      clock: createVirtualClock(),
+      log: silentLog,
+    });
+    onTestFinished(() => offers.close());
+    await offers.look();
+    await offers.look();
+    expect(sent.size).toBe(3);
+    const [{ reported }] = said as [{ reported: { offers: { manuals: Offer } } }];
+    expect(said).toHaveLength(1);
+    const { draft, documents } = reported.offers.manuals;
+    expect(documents).toBe(2);
+    const ports = { library, digestOf: sha256 };
+    expect(JSON.parse(new TextDecoder().decode(sent.get(draft)))).toEqual(
+      unwrap(await exportCollection(ports, 'manuals')),
+    );
+    unwrap(await library.add('manuals', document('winch.md', 'The winch pulls five tonnes.')));
+    await offers.look();
+    expect([sent.size, said.length]).toEqual([5, 2]);
+    expect([...sent.values()].map((each) => new TextDecoder().decode(each)).join()).not.toContain(
+      'crowns',
+    );
+  });
+});
+
+describe('a collection of the cloud’s', () => {
+  it('[TRV16] brings answers that were made before to whoever keeps them, says what became of them, and stands without', async () => {
+    const cloud = openCloud();
+    unwrap(await cloud.author.add('manuals', pump));
+    const bytes = new TextEncoder().encode(JSON.stringify([{ question: 'bled?' }]));
+    const answers = { digest: sha256(bytes), bytes: bytes.length };
+    cloud.blobs.set(answers.digest, bytes);
+    const subscription = await cloud.publish([], answers);
+    const kept: unknown[] = [];
+    const keeping = openDevice(cloud, undefined, async (collection, came) => {
+      kept.push([collection, came]);
+      return ok('1 kept');
+    });
+    expect(await keeping.want(subscription)).toMatchObject({ state: 'held', answers: '1 kept' });
+    expect(kept).toEqual([['manuals', [{ question: 'bled?' }]]]);
+    const none = openDevice(cloud);
+    expect(await none.want(subscription)).toMatchObject({
+      state: 'held',
+      answers: expect.stringContaining('refused'),
+    });
+  });
+
+  it('[TRV5] comes with its vectors, answers, and names the snapshot that it answers from; a passage of it is proven up to what was signed', async () => {
+    const cloud = openCloud();
+    unwrap(await cloud.author.add('manuals', pump));
+    unwrap(await cloud.author.add('manuals', winch));
+    const first = await cloud.publish();
+    const embedder = createWordEmbedder();
+    const device = openDevice(cloud, openLibrary(':memory:', embedder));
+    expect(await device.want(first)).toMatchObject({
+      state: 'held',
+      sequence: 1,
+      documents: 2,
+      embedded: 0,
+      savedBytes: 0,
+    });
+    expect(embedder.embedded).toEqual([]);
+    const question = 'Where is the pump bled?';
+    const asked = { question, collections: ['manuals'], reader: anybody };
+    const answer = unwrap(await askLibrary(device.library, asked));
+    expect(answer.text).toContain('brass valve');
+    expect(answer.mode).toBe('hybrid');
+    const { target, manifest } = first;
+    const root = cloud.signed.get(target)?.root;
+    expect(answer.published).toEqual([
+      { collection: 'manuals', sequence: 1, root, target, manifest },
+    ]);
+    const [{ uri, start }] = answer.citations as [(typeof answer.citations)[0]];
+    const ports = { ...device.library, digestOf: sha256 };
+    const proven = unwrap(
+      await provePassage(ports, { collection: 'manuals', uri, start }, anybody),
+    );
+    expect(proven.proof.passage.text).toContain('brass valve');
+    expect(checkProof(proven.proof, manifest, sha256)).toMatchObject({ value: { root } });
+    const words = { ...proven.proof.passage, text: 'The pump is bled at the red valve.' };
+    expect(checkProof({ ...proven.proof, passage: words }, manifest, sha256).ok).toBe(false);
+  });
+
+  it('[TRV8] costs what differs: what is here is not fetched again, and terms alone move no document', async () => {
+    const cloud = openCloud();
+    for (const each of [pump, winch]) unwrap(await cloud.author.add('manuals', each));
+    const device = openDevice(cloud);
+    await device.want(await cloud.publish());
+    const changed = document('winch.md', 'The winch pulls five tonnes since it was mended.');
+    unwrap(await cloud.author.add('manuals', changed));
+    const second = await cloud.publish();
+    const report = await device.want(second);
+    expect(report).toMatchObject({ state: 'held', sequence: 2 });
+    expect(report?.savedBytes).toBeGreaterThan(100);
+    expect(report?.movedBytes).toBe(device.fetched.reduce((sum, { bytes }) => sum + bytes, 0));
+    expect(device.fetched).toHaveLength(3);
+    expect(await device.found('winch tonnes')).toMatchObject({
+      uris: expect.arrayContaining(['winch.md']),
+      found: expect.arrayContaining([
+        expect.objectContaining({ passage: expect.objectContaining({ text: changed.text }) }),
+      ]),
+    });
+    unwrap(await cloud.author.add('manuals', { ...changed, trust: 0.5 }));
+    await device.want(await cloud.publish());
+    expect(device.fetched).toHaveLength(2);
+    const found = await device.found('winch tonnes');
+    expect(found).toMatchObject({ found: [{ passage: { uri: 'winch.md', trust: 0.5 } }, {}] });
+  });
+
+  it('[TRV2] brings what its subscription may read, nothing of the rest, and both change with it', async () => {
+    const cloud = openCloud();
+    for (const each of [pump, wages]) unwrap(await cloud.author.add('manuals', each));
+    const device = openDevice(cloud);
+    const everybody = await cloud.publish();
+    expect(await device.want(everybody)).toMatchObject({ state: 'held', documents: 1 });
+    expect(await device.found('paid crowns', ['boss'])).toMatchObject({ uris: ['pump.md'] });
+    const boss = { ...everybody, readers: ['boss'] };
+    expect(await device.want(boss)).toMatchObject({ state: 'held', documents: 2 });
+    expect(await device.found('paid crowns', ['boss'])).toMatchObject({
+      uris: expect.arrayContaining(['wages.md']),
+    });
+    expect(await device.found('paid crowns')).toMatchObject({ uris: ['pump.md'] });
+    expect(await device.want(everybody)).toMatchObject({ documents: 1 });
+    expect(device.forgotten).toEqual(['wages.md']);
+  });
+
+  it('[TRV6] stands as it was where the next one is bad, says why, and takes it once it is good', async () => {
+    const cloud = openCloud();
+    unwrap(await cloud.author.add('manuals', pump));
+    const device = openDevice(cloud);
+    const first = await cloud.publish();
+    await device.want(first);
+    unwrap(await cloud.author.add('manuals', winch));
+    const second = await cloud.publish();
+    const draft = unwrap(
+      await exportCollection({ library: cloud.author, digestOf: sha256 }, 'manuals'),
+    );
+    const { blob } = draft.documents.find(({ uri }) => uri === 'winch.md') as {
+      blob: BlobRef;
+    };
+    const good = cloud.blobs.get(blob.digest) as Uint8Array;
+    const stands = { state: 'refused', sequence: 1, documents: 1 };
+    const evil = good.slice();
+    evil[40] = (evil[40] as number) ^ 1;
+    cloud.blobs.set(blob.digest, evil);
+    expect(await device.want(second)).toMatchObject({
+      ...stands,
+      reason: expect.stringContaining('digest_mismatch: winch.md'),
+    });
+    expect(await device.found('pump')).toMatchObject({ published: [{ sequence: 1 }] });
+    cloud.blobs.delete(blob.digest);
+    expect(await device.want(second)).toMatchObject({
+      ...stands,
+      reason: expect.stringContaining('not_found'),
+    });
+    const unsigned = { ...second, target: 'collections/manuals/9.json' };
+    expect(await device.want(unsigned)).toMatchObject(stands);
+    const swapped = { ...second, manifest: first.manifest, readers: ['x'] };
+    expect(await device.want(swapped)).toMatchObject({
+      ...stands,
+      reason: expect.stringContaining('untrusted'),
+    });
+    cloud.blobs.set(blob.digest, good);
+    expect(await device.want(second)).toMatchObject({ state: 'held', sequence: 2, reason: null });
+    // And never back.
+    expect(await device.want(first)).toMatchObject({
+      state: 'refused',
+      sequence: 2,
+      reason: expect.stringContaining('goes back'),
+    });
+  });
+
+  it('[TRV6] is its snapshot and nothing else: nobody here adds to it, restores in it, or takes from it', async () => {
+    const cloud = openCloud();
+    unwrap(await cloud.author.add('manuals', pump));
+    const device = openDevice(cloud);
+    await device.want(await cloud.publish());
+    const refused = { error: { code: 'invalid_argument' } };
+    expect(await device.library.add('manuals', winch)).toMatchObject(refused);
+    const thread = unwrap(await device.library.collections.open('manuals'));
+    expect(await thread.remove('pump.md')).toMatchObject(refused);
+    expect(await thread.restore('pump.md', 1)).toMatchObject(refused);
+    const ports = { library: device.library, digestOf: sha256 };
+    expect(await exportCollection(ports, 'manuals')).toMatchObject(refused);
+  });
+
+  it('[TRV6] does not take the place of a collection of this device’s own', async () => {
+    const cloud = openCloud();
+    unwrap(await cloud.author.add('manuals', pump));
+    const device = openDevice(cloud);
+    unwrap(await device.library.add('manuals', winch));
+    expect(await device.want(await cloud.publish())).toMatchObject({
+      state: 'refused',
+      sequence: null,
+      reason: expect.stringContaining('own is named manuals'),
+    });
+    expect(await device.want(undefined)).toBeUndefined();
+    expect(await device.found('winch')).toMatchObject({ uris: ['winch.md'] });
+  });
+
+  it('[TRV9] goes with its bytes, and with what quotes it, when nobody wants it any more', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'skerry-travel-'));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    const cloud = openCloud();
+    for (const each of [pump, winch]) unwrap(await cloud.author.add('manuals', each));
+    const device = openDevice(cloud, openLibrary(folder, createWordEmbedder()));
+    await device.want(await cloud.publish());
+    const bytes = () =>
+      readdirSync(folder).map((name) => readFileSync(join(folder, name), 'latin1'));
+    expect(bytes().join()).toContain('brass valve');
+    const thread = unwrap(await cloud.author.collections.open('manuals'));
+    unwrap(await thread.remove('pump.md'));
+    expect(await device.want(await cloud.publish())).toMatchObject({ documents: 1 });
+    expect(device.forgotten).toEqual(['pump.md']);
+    expect(bytes().join()).not.toContain('brass valve');
+    expect(bytes().join()).toContain('four tonnes');
+    expect(await device.want(undefined)).toBeUndefined();
+    expect(bytes()).toEqual([]);
+    expect(device.forgotten).toEqual(['pump.md', 'winch.md']);
+    expect(await device.found('winch')).toMatchObject({ code: 'not_found' });
+  });
+
+  it('[TRV10] of another embedder’s is embedded here, and says so; without one it is found by its words', async () => {
+    const cloud = openCloud();
+    unwrap(await cloud.author.add('manuals', pump));
+    const subscription = await cloud.publish();
+    const other = { ...createWordEmbedder(96), digest: `sha256:${'a'.repeat(64)}` };
+    const device = openDevice(cloud, openLibrary(':memory:', other));
+    expect(await device.want(subscription)).toMatchObject({ state: 'held', embedded: 1 });
+    expect(await device.found('pump valve')).toMatchObject({ mode: 'hybrid', uris: ['pump.md'] });
+    const small = openDevice(cloud, openLibrary());
+    expect(await small.want(subscription)).toMatchObject({ state: 'held', embedded: 0 });
+    expect(await small.found('pump valve')).toMatchObject({ mode: 'words', uris: ['pump.md'] });
+  });
+});
