@@ -339,7 +339,11 @@ const bytesOf = ({ buffer, byteOffset, byteLength }: Uint16Array): Uint8Array =>
   new Uint8Array(buffer, byteOffset, byteLength);
 
 /** As they are stored; copies, since SQLite's bytes need not be aligned. */
-export const halvesOf = ({ buffer, byteOffset, byteLength }: Uint8Array): Uint16Array<ArrayBuffer> =>
+export const halvesOf = ({
+  buffer,
+  byteOffset,
+  byteLength,
+}: Uint8Array): Uint16Array<ArrayBuffer> =>
   new Uint16Array(buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer);
 
 const vectorOf = (bytes: Uint8Array): Float32Array<ArrayBuffer> => fromFloat16(halvesOf(bytes));
