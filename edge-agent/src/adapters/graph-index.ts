@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
+import { messageOf } from '@skerry/shared';
 import { type BitTable, bitTableBytes, createBitTable } from '../retrieve/bit-table.ts';
 import { fromFloat16 } from '../retrieve/float16.ts';
 import type { Ranked } from '../retrieve/fuse-ranks.ts';
@@ -119,6 +120,8 @@ export function createGraphIndex(
   removeGraphs(path, graph && there);
   let fresh: BitTable = createBitTable(dimensions);
   let building: Building | undefined;
+  /** Until the collection is opened again. */
+  let failed: string | undefined;
 
   const leave = (): void => {
     graph = undefined;
@@ -161,6 +164,7 @@ export function createGraphIndex(
       return base.memoryBytes + bitTableBytes(dimensions, fresh.size) + built;
     },
     get state() {
+      if (failed !== undefined) return `no graph, bits are scanned: ${failed}`;
       if (graph !== undefined) return `a graph of ${graph.size()}, ${fresh.size} beside it`;
       const built = building?.index.size() ?? 0;
       return `its graph has ${built} of ${base.size}; until then bits are scanned`;
@@ -189,13 +193,20 @@ export function createGraphIndex(
       );
     },
     work() {
+      if (failed !== undefined) return false;
       const isBehind = fresh.size > Math.max(freshMin, (graph?.size() ?? 0) * freshShare);
       if ((graph !== undefined && !isBehind) || base.size === 0) return false;
       building ??= { index: newIndex(), lastId: 0 };
-      const rows = source.vectorsAfter(building.lastId, stepVectors);
-      if (rows.length > 0) addTo(building, rows);
-      building.lastId = rows.at(-1)?.id ?? building.lastId;
-      if (rows.length < stepVectors) finish(building);
+      try {
+        const rows = source.vectorsAfter(building.lastId, stepVectors);
+        if (rows.length > 0) addTo(building, rows);
+        building.lastId = rows.at(-1)?.id ?? building.lastId;
+        if (rows.length < stepVectors) finish(building);
+      } catch (thrown) {
+        // No room for its file, or for itself: it is not tried with every call.
+        building = undefined;
+        failed = messageOf(thrown);
+      }
       return building !== undefined;
     },
   };
