@@ -234,6 +234,13 @@ export const agentConfigSchema = z.object({
     .optional()
     .describe('its name of the model that answers chats; that of the request, where none is named'),
   textUpstreamKey: secret(z.string().min(1).optional().describe('the key that it asks for')),
+  languageModel: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'folder of a language model that answers texts in this process (npm run models -- language-model), in the place of a server',
+    ),
   textRouter: z
     .string()
     .min(1)
@@ -303,6 +310,9 @@ export const agentConfigSchema = z.object({
   conversationRetentionMs: countSchema(1_000, 31_536_000_000)
     .default(2_592_000_000)
     .describe('how long a question of a conversation is kept'),
+  libraryPromptTokensMax: countSchema(128, 32_768)
+    .default(1_500)
+    .describe('tokens of passages and question that it is given; fewer are answered sooner'),
   bodyBytesMax: countSchema(1024, 2 ** 30)
     .default(4 * 1024 * 1024)
     .describe('bytes of one request'),

@@ -138,9 +138,11 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
   });
   if (!relay.ok) return relay;
   if (relay.value !== undefined) opened.push(relay.value.close);
-  const text = await openText(config, httpPorts);
+  const memoryForModels = config.memoryBytesMax ?? memoryLimitBytes() * modelsMemoryShare;
+  const text = await openText(config, httpPorts, memoryForModels);
   if (!text.ok) return text;
-  const memoryBytesMax = config.memoryBytesMax ?? memoryLimitBytes() * modelsMemoryShare;
+  opened.push(text.value.close);
+  const memoryBytesMax = memoryForModels - text.value.memoryBytes;
   const updates = await openUpdating(config, {
     database: database.value,
     store: store.value,

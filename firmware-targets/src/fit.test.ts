@@ -2,7 +2,7 @@ import type { Manifest } from '@skerry/models';
 import { readBundle, zooDirectory } from '@skerry/models/node';
 import { defined } from '@skerry/shared';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type Fit, fit } from './fit.ts';
+import { type Fit, fit, fitLanguageModel } from './fit.ts';
 import type { Target } from './target.ts';
 import { targets } from './targets.ts';
 
@@ -56,6 +56,26 @@ describe('fit', () => {
   it('takes the first execution provider that a runtime drives', () => {
     const jetson: Target = { ...target, executionProviders: ['tensorrt', 'cuda', 'cpu'] };
     expect(fit(digits, variant, jetson)).toMatchObject({ fits: true, provider: 'cpu' });
+  });
+});
+
+describe('a language model', () => {
+  const mebibyte = 1024 ** 2;
+  const of = (memoryMebibytes: number) => ({
+    ...({ schema: 'skerry.language-model/1', name: 'tiny', license: 'MIT' } as const),
+    model: { path: 'm.gguf', sha256: `sha256:${'0'.repeat(64)}`, bytes: 300 * mebibyte },
+    ...{ contextTokens: 2_048, answerTokensMax: 256, memoryBytes: memoryMebibytes * mebibyte },
+  });
+
+  it('fits where its file, once, and its memory do', () => {
+    const budget = { memoryBytes: 500 * mebibyte, diskBytes: 300 * mebibyte };
+    expect(fitLanguageModel(of(500), withBudget(budget))).toMatchObject({ fits: true });
+    expect(codesOf(fitLanguageModel(of(501), withBudget(budget)))).toEqual(['memory']);
+    const small = { ...budget, diskBytes: 299 * mebibyte };
+    expect(codesOf(fitLanguageModel(of(500), withBudget(small)))).toEqual(['disk']);
+    expect(
+      codesOf(fitLanguageModel(of(500), { ...target, executionProviders: ['wasm'] })),
+    ).toContain('execution-provider');
   });
 });
 

@@ -14,6 +14,7 @@ import {
   sessionMemoryBytes,
   type Variant,
 } from '@skerry/models';
+import type { LanguageModel } from '@skerry/models/node';
 import { agentConfigOf, type ExecutionProvider, type Target } from './target.ts';
 
 /** The running build and the one before it. */
@@ -62,6 +63,19 @@ export function fit(manifest: Manifest, variantName: string, target: Target): Fi
     ...datatypeReasons(stages, target),
     ...budgetReasons(needs, target),
   ];
+  return provider !== undefined && reasons.length === 0
+    ? { fits: true, provider, needs }
+    : { fits: false, reasons };
+}
+
+/**
+ * Whether a language model fits beside it: once on disk, since a release and no update brings it, and in memory as it was
+ * measured. How long it takes to say something no profile knows.
+ */
+export function fitLanguageModel({ model, memoryBytes }: LanguageModel, target: Target): Fit {
+  const provider = target.executionProviders.find((name) => name === 'cpu');
+  const needs = { diskBytes: model.bytes, memoryBytes, latencyMs: undefined };
+  const reasons = [...providerReasons(provider, target), ...budgetReasons(needs, target)];
   return provider !== undefined && reasons.length === 0
     ? { fits: true, provider, needs }
     : { fits: false, reasons };

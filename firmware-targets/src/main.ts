@@ -2,12 +2,18 @@
 // `npm run fit`: which bundles of the zoo fit which targets; `npm run fit -- digits linux-arm64`: whether this one
 // does, and why not. `--agent-config` prints what the agent takes as its `--config` on a target.
 
+import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { readBundle, zooDirectory } from '@skerry/models/node';
+import {
+  languageModelFileName,
+  readBundle,
+  readLanguageModel,
+  zooDirectory,
+} from '@skerry/models/node';
 import { err, failure, messageOf, ok, type Result } from '@skerry/shared';
-import { type Fit, fit, mebibytes, milliseconds } from './fit.ts';
+import { type Fit, fit, fitLanguageModel, mebibytes, milliseconds } from './fit.ts';
 import { parseTarget, type Target } from './target.ts';
 import { targets } from './targets.ts';
 
@@ -15,7 +21,7 @@ const usage = `usage: npm run fit                                        every b
        npm run fit -- BUNDLE TARGET [--variant NAME]      one of them, and why it does not fit
        npm run --silent fit -- --agent-config TARGET      the agent's configuration there, as JSON
 
-BUNDLE  a name in the zoo, or a folder
+BUNDLE  a name in the zoo, or a folder, also of a language model
 TARGET  ${targets.map(({ name }) => name).join(', ')}, or a profile's JSON file
 `;
 const exitCodes = { fits: 0, doesNotFit: 1, usage: 2 } as const;
@@ -51,11 +57,26 @@ async function judge(
 ): Promise<number> {
   const target = await findTarget(targetName);
   if (!target.ok) return refuse(target.error.message);
+  if (existsSync(join(bundleName, languageModelFileName)))
+    return judgeLanguageModel(bundleName, target.value);
   const bundle = await readBundle(folderOf(bundleName), ['edge'], variantName);
   if (!bundle.ok) return refuse(bundle.error.message);
   const { manifest, variant } = bundle.value;
   const verdict = fit(manifest, variant.name, target.value);
-  const subject = `${manifest.name} ${manifest.version} (${variant.name}) on ${target.value.name}`;
+  return tell(
+    `${manifest.name} ${manifest.version} (${variant.name}) on ${target.value.name}`,
+    verdict,
+  );
+}
+
+async function judgeLanguageModel(folder: string, target: Target): Promise<number> {
+  const file = await readLanguageModel(folder);
+  if (!file.ok) return refuse(file.error.message);
+  const { description } = file.value;
+  return tell(`${description.name} on ${target.name}`, fitLanguageModel(description, target));
+}
+
+function tell(subject: string, verdict: Fit): number {
   if (verdict.fits) {
     write(`${subject}: fits. ${needsOf(verdict)}\n`);
     return exitCodes.fits;

@@ -8,6 +8,7 @@ import { distill } from './commands/distill.ts';
 import { embedder } from './commands/embedder.ts';
 import { importModels } from './commands/import.ts';
 import { inspect } from './commands/inspect.ts';
+import { languageModel } from './commands/language-model.ts';
 import { pull } from './commands/pull.ts';
 import { quantize } from './commands/quantize.ts';
 import { route } from './commands/route.ts';
@@ -19,6 +20,7 @@ const commands: Readonly<Record<string, Command>> = {
   embedder,
   import: importModels,
   inspect,
+  'language-model': languageModel,
   pull,
   quantize,
   route,

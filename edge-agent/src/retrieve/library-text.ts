@@ -43,6 +43,8 @@ export interface LibraryTextPorts {
   readonly log: Log;
   /** The model that is asked with passages. */
   readonly answerModel: string | undefined;
+  /** Of what it is given, the rules not counted. */
+  readonly promptTokensMax?: number;
   /** Questions under way at once. */
   readonly requestsMax: number;
   /** Who takes a question that nobody can answer now. */
@@ -88,7 +90,12 @@ export function createLibraryText(ports: LibraryTextPorts): LibraryTextPorts['te
   ): Promise<Result<{ said: CheckedSaid; decision: TextDecision }>> => {
     const { answerModel } = ports;
     if (answerModel === undefined) return err(failure('unavailable', 'nobody else answers'));
-    const prompt = promptFor(whole, answer.found, library.embedder?.countTokens);
+    const prompt = promptFor(
+      whole,
+      answer.found,
+      library.embedder?.countTokens,
+      ports.promptTokensMax,
+    );
     const asked = await text.chat({ model: answerModel, messages: [...prompt.messages] }, terms);
     if (!asked.ok) return asked;
     const completion = 'completion' in asked.value ? asked.value.completion : {};

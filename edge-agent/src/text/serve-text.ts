@@ -36,6 +36,7 @@ export function serveText(
           clock: ports.clock,
           random: ports.random,
           answerModel: config.libraryAnswerModel,
+          promptTokensMax: config.libraryPromptTokensMax,
           requestsMax: config.textRequestsMax,
           late,
           conversations,

@@ -1,3 +1,4 @@
+export { type LanguageModel, languageModelFileName } from '../language/language-model-files.ts';
 export { createOnnxDirectRuntime } from '../runtime/onnx-direct.ts';
 export {
   createOnnxNativePool,
@@ -9,6 +10,8 @@ export { applyDelta } from './delta/apply-delta.ts';
 export { applyDeltaApart, openDeltaMaker } from './delta/delta-apart.ts';
 export { deltaTargetBytesMax } from './delta/delta-format.ts';
 export { encodeDelta } from './delta/encode-delta.ts';
+export { findLlamaPackage, loadLlamaPackage } from './llama-package.ts';
+export { createLlamaServer } from './llama-server.ts';
 export { openGrpc } from './open-grpc.ts';
 export { createOpenAiServer } from './openai-server.ts';
 export {
@@ -20,6 +23,7 @@ export {
   zooDirectory,
 } from './read-bundle.ts';
 export { readCrossEncoder, readEmbedder } from './read-embedder.ts';
+export { readLanguageModel } from './read-language-model.ts';
 export type { HeldOutFiles } from './reweight/held-out-images.ts';
 export { evaluateApart, importApart, reweightApart } from './reweight/reweight-apart.ts';
 export type { NewWeights, ReweightedBundle, Reweighting } from './reweight/reweight-bundle.ts';
