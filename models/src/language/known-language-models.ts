@@ -24,7 +24,8 @@ const tinyLlama: KnownLanguageModel = {
     },
     contextTokens: 2_048,
     answerTokensMax: 256,
-    memoryBytes: 480 * 1024 ** 2,
+    // In an agent with an embedder, on two cores: 163 MiB before the first question, 746 MiB with it.
+    memoryBytes: 600 * 1024 ** 2,
   },
   parts: [
     {
