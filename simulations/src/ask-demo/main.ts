@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { modelsCommand } from '../bench/models-command.ts';
 import { readManuals } from './manuals.ts';
-import { answerable, unanswerable } from './questions.ts';
+import { answerable, conversation, unanswerable } from './questions.ts';
 import { playAsking } from './story.ts';
 import { describeAnswer, describeLate } from './transcript.ts';
 
@@ -15,7 +15,8 @@ const kept = fileURLToPath(new URL('../../../.skerry/ask', import.meta.url));
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
 async function main(): Promise<number> {
-  say('Weights by their digests, manuals by their names; what is here is not fetched again.');
+  say('A box beside a machine, its manuals, and a link that is cut.');
+  say('Fetched once: weights by their digests, manuals by the names of their packages.\n');
   const embedders = { device: 'minilm-l6-int8', depot: 'gte-small' };
   for (const name of Object.values(embedders))
     say((await modelsCommand('embedder', name, '--out', join(kept, name))).trim());
@@ -31,12 +32,14 @@ async function main(): Promise<number> {
       depot: join(kept, embedders.depot),
     },
     questions: [...answerable, ...unanswerable],
+    conversation,
     signal: abort.signal,
     onProgress: (text) => say(text),
     onAnswer: (answer) => say(describeAnswer(answer)),
   });
   try {
-    const { answers, late } = story;
+    const { answers, talk, late } = story;
+    const goneOn = talk.at(-1);
     for (const each of late) say(describeLate(each));
     const answered = answers.filter(
       ({ text, question }) => text !== undefined && isAnswerable(question),
@@ -61,6 +64,10 @@ async function main(): Promise<number> {
         refused.length === unanswerable.length,
       ],
       [
+        `a question that says too little by itself was understood by the one before: '${goneOn?.question}'`,
+        goneOn?.understoodAs === conversation.join(' ') && goneOn.text !== talk[0]?.text,
+      ],
+      [
         `${better.length} of ${late.length} it asked about again got an answer of the depot, ${unsure.length} of them with one of its own`,
         better.length > 0 && better.length < late.length,
       ],
@@ -71,12 +78,19 @@ async function main(): Promise<number> {
     ] as const;
     say('');
     for (const [text, isKept] of promises) say(`${isKept ? '✓' : '✗'} ${text}`);
+    say(next);
     return promises.every(([, isKept]) => isKept) ? 0 : 1;
   } finally {
     await story.close();
     await rm(folder, { recursive: true, force: true });
   }
 }
+
+const next = `
+Ask yourself, of what you have:
+  node edge-agent/dist/main.js --embedder .skerry/ask/minilm-l6-int8 &
+  npx skerry collection add manuals README.md docs
+  npx skerry ask 'What happens to a question when the link is cut?'`;
 
 const isAnswerable = (question: string): boolean =>
   (answerable as readonly string[]).includes(question);

@@ -1,4 +1,4 @@
-// What the technician asks: ten questions that the manuals answer, and three that they cannot.
+// What the technician asks: ten questions that the manuals answer, three that they cannot, and one that goes on from another.
 
 export const answerable = [
   'What is the default port that upsd listens on?',
@@ -17,4 +17,10 @@ export const unanswerable = [
   'How do I change the toner of the printer?',
   'When should the hydraulic oil filter be changed?',
   'What is the capital of France?',
+] as const;
+
+/** The second says by itself not what it is about. */
+export const conversation = [
+  'How do I connect a UPS over USB?',
+  'What about a serial cable?',
 ] as const;

@@ -14,6 +14,8 @@ export interface AskingOptions {
   /** Folders. */
   readonly embedders: { readonly device: string; readonly depot: string };
   readonly questions: readonly string[];
+  /** Asked one after the other in a conversation that has a name. */
+  readonly conversation: readonly string[];
   readonly signal: AbortSignal;
   onProgress(text: string): void;
   onAnswer(answer: AskedAnswer): void;
@@ -28,6 +30,8 @@ export interface AskedAnswer {
   readonly latencyMs: number;
   /** By this id a better answer comes. */
   readonly pending?: string;
+  /** What was searched, where it goes on from another question. */
+  readonly understoodAs?: string;
 }
 
 export interface LateAnswer {
@@ -39,6 +43,7 @@ export interface LateAnswer {
 
 export interface Asking {
   readonly answers: readonly AskedAnswer[];
+  readonly talk: readonly AskedAnswer[];
   readonly late: readonly LateAnswer[];
   close(): Promise<void>;
 }
@@ -58,6 +63,7 @@ const completionSchema = z.object({
     confidence: z.number(),
     threshold: z.number(),
     pending: z.string().optional(),
+    asked: z.string().optional(),
   }),
 });
 
@@ -121,7 +127,9 @@ export async function playAsking(options: AskingOptions): Promise<Asking> {
     await takeIn(device, manuals, 'the device', options);
     await takeIn(depot, manuals, 'the depot', options);
     link.set('cut');
-    onProgress('\nThe link is cut. The technician asks:\n');
+    onProgress(
+      '\nThe link is cut. The technician asks the device; ✓: the words stand there, looked up again.\n',
+    );
     const answers: AskedAnswer[] = [];
     for (const question of questions) {
       signal.throwIfAborted();
@@ -129,14 +137,22 @@ export async function playAsking(options: AskingOptions): Promise<Asking> {
       answers.push(answer);
       options.onAnswer(answer);
     }
+    onProgress('In a conversation a question need not say everything:\n');
+    const talk: AskedAnswer[] = [];
+    for (const question of options.conversation) {
+      signal.throwIfAborted();
+      const answer = await ask(device, question, 'shift-1');
+      talk.push(answer);
+      options.onAnswer(answer);
+    }
     link.set('pass');
     onProgress(
-      '\nThe link is there again. What the device was not sure of comes from the depot:\n',
+      '\nThe link is there again. What the device was not sure of it has asked the depot, which has read the same manuals with a larger\nembedder. Each quote of its answers is looked up in the device’s own copy:\n',
     );
     const late: LateAnswer[] = [];
     for (const { pending } of answers)
       if (pending !== undefined) late.push(await lateAnswer(device, pending, signal));
-    return { answers, late, close };
+    return { answers, talk, late, close };
   } catch (thrown) {
     await close();
     throw thrown;
@@ -170,7 +186,11 @@ async function takeIn(
   );
 }
 
-async function ask(agent: SkerryProcess, question: string): Promise<AskedAnswer> {
+async function ask(
+  agent: SkerryProcess,
+  question: string,
+  conversation?: string,
+): Promise<AskedAnswer> {
   const startedMs = performance.now();
   const response = await fetch(`${agent.httpUrl}/v1/chat/completions`, {
     method: 'POST',
@@ -178,6 +198,7 @@ async function ask(agent: SkerryProcess, question: string): Promise<AskedAnswer>
     body: JSON.stringify({
       model: `library/${collection}`,
       messages: [{ role: 'user', content: question }],
+      ...(conversation === undefined ? {} : { metadata: { conversation } }),
     }),
   });
   if (!response.ok) throw new Error(`${question}: ${await response.text()}`);
@@ -190,6 +211,7 @@ async function ask(agent: SkerryProcess, question: string): Promise<AskedAnswer>
     citations: message.citations,
     latencyMs: performance.now() - startedMs,
     ...(library.pending === undefined ? {} : { pending: library.pending }),
+    ...(library.asked === undefined ? {} : { understoodAs: library.asked }),
   };
 }
 

@@ -11,10 +11,12 @@ export function describeAnswer({
   citations,
   latencyMs,
   pending,
+  understoodAs,
 }: AskedAnswer): string {
-  const asked = pending === undefined ? '' : '; asked again when there is a link';
-  const sure = `${Math.round(confidence * 100)} %, ${Math.round(latencyMs)} ms${asked}`;
+  const asked = pending === undefined ? '' : '; will be asked again when there is a link';
+  const sure = `${Math.round(confidence * 100)} % sure, ${Math.round(latencyMs)} ms${asked}`;
   const lines = [`  Q  ${question}`];
+  if (understoodAs !== undefined) lines.push(`     understood as: ${understoodAs}`);
   if (text === undefined) lines.push(`     I do not know. (${sure})`);
   else lines.push(...wrapped(text, '  A  '), ...cited(citations), `     (${sure})`);
   return `${lines.join('\n')}\n`;
@@ -28,10 +30,13 @@ export function describeLate({ question, text, citations }: LateAnswer): string 
 
 /** Each source once. */
 function cited(citations: AskedAnswer['citations']): readonly string[] {
-  const sources = citations.map(
-    ({ title, heading, verified }) =>
-      `     ${verified ? '✓' : '✗'} ${[title, heading].filter(Boolean).join(' › ').slice(0, width)}`,
-  );
+  const sources = citations.map(({ title, heading, uri, verified }) => {
+    // The first heading of a document is often its title.
+    const where = heading.startsWith(title)
+      ? heading
+      : [title, heading].filter(Boolean).join(' › ');
+    return `     ${verified ? '✓' : '✗'} ${where.slice(0, width)} (${uri})`;
+  });
   return [...new Set(sources)];
 }
 
