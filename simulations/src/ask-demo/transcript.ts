@@ -35,10 +35,13 @@ function cited(citations: AskedAnswer['citations']): readonly string[] {
     const where = heading.startsWith(title)
       ? heading
       : [title, heading].filter(Boolean).join(' › ');
-    return `     ${verified ? '✓' : '✗'} ${where.slice(0, width)} (${uri})`;
+    return `     ${verified ? '✓' : '✗'} ${shortened(where)} (${uri})`;
   });
   return [...new Set(sources)];
 }
+
+const shortened = (text: string): string =>
+  text.length > width ? `${text.slice(0, width - 1)}…` : text;
 
 function wrapped(text: string, first: string): readonly string[] {
   const lines: string[] = [];
