@@ -84,6 +84,30 @@ describe('a Word document', () => {
     });
   });
 
+  it('[LIB21] is bounded over all that is read of it, also where its entries share their bytes', async () => {
+    const bytes = `<w:document>${paragraph(run('x'.repeat(80_000)))}</w:document>`;
+    const names = ['word/document.xml', 'word/styles.xml', 'docProps/core.xml'];
+    const shared = writeTinyZip(names.map((name) => ({ name, bytes })));
+    // Each entry's place is the first one's: the archive unpacks to more than it holds.
+    for (let at = shared.indexOf('PK\x01\x02'); at >= 0; at = shared.indexOf('PK\x01\x02', at + 4))
+      shared.writeUInt32LE(0, at + 42);
+    expect(await refusal(shared, 200_000)).toMatchObject({ code: 'too_large' });
+  });
+
+  it('[LIB21] leaves archives in it alone, and is refused with more entries than a document has', async () => {
+    const bomb = writeTinyZip([{ name: 'zeros', bytes: new Uint8Array(1_000_000) }]);
+    const nested = { name: 'word/embeddings/bomb.zip', bytes: bomb };
+    expect((await readOf(paragraph(run('Bleed it.')), [nested])).text).toBe('Bleed it.');
+    const zeros = { name: 'word/media/zeros', bytes: new Uint8Array(1_000_000) };
+    expect(await refusal(writeTinyDocx(paragraph(run('x')), [zeros]), 10_000)).toBe('taken');
+    const many = writeTinyDocx(paragraph(run('x')));
+    many.writeUInt16LE(10_001, many.length - 12);
+    expect(await refusal(many)).toMatchObject({
+      code: 'too_large',
+      message: '10001 files in it; at most 10000',
+    });
+  });
+
   it('[LIB14] is refused with a reason: no archive, cut off, none of Word, encrypted', async () => {
     const whole = writeTinyDocx(paragraph(run('x')));
     expect(await refusal(Buffer.from('hello'))).toMatchObject({

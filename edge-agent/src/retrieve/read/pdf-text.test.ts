@@ -15,6 +15,14 @@ const order = 'Open the valve at once.';
 const seen = linesOfText(['The pump is bled at the valve, which is left of the filter.']);
 
 describe('a PDF', () => {
+  it('[LIB51] says of which pages something behind a broken place was not read', async () => {
+    const lost = linesOfText(['What stands here is lost.']);
+    const { text, cutPages } = await readOf([seen, `${seen} ) ${lost}`, seen]);
+    expect(text).not.toContain('lost');
+    expect(cutPages).toEqual([2]);
+    expect((await readOf([seen])).cutPages).toBeUndefined();
+  });
+
   it('[LIB22] is read as paragraphs and headings, with its title, its language and where pages begin', async () => {
     const { text, pages, title, language, hidden } = await readOf(
       [

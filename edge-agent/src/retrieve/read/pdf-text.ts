@@ -22,11 +22,13 @@ export async function readPdf(bytes: Uint8Array): Promise<Result<Read>> {
       failure('invalid_argument', 'it is cut off: the mark at the end of a PDF is missing'),
     );
   supplement();
+  const broken = hearBrokenPages();
   const pdfjs = await getResolvedPDFJS();
   const task = pdfjs.getDocument({
     // It takes what it is given for its own.
     data: new Uint8Array(bytes),
-    verbosity: 0,
+    // Warnings: one of them says that a page ends early.
+    verbosity: 1,
     disableFontFace: true,
     // No font is drawn, and none is fetched.
     useSystemFonts: true,
@@ -40,13 +42,16 @@ export async function readPdf(bytes: Uint8Array): Promise<Result<Read>> {
       return err(failure('too_large', `${document.numPages} pages; at most ${pagesMax}`));
     const layers = await document.getOptionalContentConfig();
     const lines: ReturnType<typeof linesOf>[number][] = [];
+    const cutPages: number[] = [];
     let characters = 0;
     let hidden = 0;
     for (let number = 1; number <= document.numPages; number++) {
       const page = await document.getPage(number);
+      const brokenBefore = broken.count();
       const operators = await page.getOperatorList({
         annotationMode: pdfjs.AnnotationMode.DISABLE,
       });
+      if (broken.count() > brokenBefore) cutPages.push(number);
       const runs = runsOfPage({
         operators,
         ops: pdfjs.OPS,
@@ -82,12 +87,29 @@ export async function readPdf(bytes: Uint8Array): Promise<Result<Read>> {
       title: typeof Title === 'string' ? Title.trim() : '',
       ...(typeof Language === 'string' && Language !== '' ? { language: Language } : {}),
       hidden,
+      ...(cutPages.length === 0 ? {} : { cutPages }),
     });
   } catch (thrown) {
     return err(failure('invalid_argument', reasonOf(thrown)));
   } finally {
+    broken.end();
     await task.destroy();
   }
+}
+
+/** It goes on behind what it cannot parse with the next page, and says so on the console alone. */
+function hearBrokenPages(): { readonly count: () => number; readonly end: () => void } {
+  const { warn } = console;
+  let count = 0;
+  console.warn = (said: unknown) => {
+    if (String(said).includes('getOperatorList - ignoring errors during')) count += 1;
+  };
+  return {
+    count: () => count,
+    end() {
+      console.warn = warn;
+    },
+  };
 }
 
 function reasonOf(thrown: unknown): string {

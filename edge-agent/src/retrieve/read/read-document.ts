@@ -28,6 +28,7 @@ export interface Brought {
 
 const uriCharactersMax = 512;
 const titleCharactersMax = 200;
+const cutPagesShown = 50;
 /** Of all that a page says: more that no person would see is not an accident. */
 const hiddenShareMax = 0.1;
 
@@ -58,7 +59,11 @@ export async function readDocument(
     return err(failure('too_large', `${bytes.length} bytes; at most ${documentBytesMax}`));
   const read = await readBytes(mediaType, bytes, readInThread);
   if (!read.ok) return read;
-  const { text, title, language, pages, rows, hidden = 0 } = read.value;
+  const { text, title, language, pages, rows, hidden = 0, cutPages } = read.value;
+  const meta =
+    cutPages === undefined
+      ? brought.meta
+      : { ...brought.meta, cutPages: cutPages.slice(0, cutPagesShown).join(' ') };
   if (text.length > documentCharactersMax)
     return err(failure('too_large', `${text.length} characters; at most ${documentCharactersMax}`));
   if (text.trim() === '') return err(failure('invalid_argument', 'no text is in it'));
@@ -74,7 +79,7 @@ export async function readDocument(
     ...(pages === undefined ? {} : { pages }),
     ...(rows === undefined ? {} : { rows }),
     ...(brought.readers === undefined ? {} : { readers: brought.readers }),
-    ...(brought.meta === undefined ? {} : { meta: brought.meta }),
+    ...(meta === undefined ? {} : { meta }),
   });
 }
 

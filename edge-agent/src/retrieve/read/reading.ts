@@ -7,6 +7,8 @@ import type { SourceDocument } from '../passage.ts';
 export type Read = Pick<SourceDocument, 'title' | 'text' | 'language' | 'pages' | 'rows'> & {
   /** Characters that no person would have seen; they are not in the text. */
   readonly hidden?: number;
+  /** Pages of which something behind a place that is broken was not read; from 1. */
+  readonly cutPages?: readonly number[];
 };
 
 /** Fails with `invalid_argument` and the reason, or `too_large`. Never throws. */
