@@ -268,6 +268,16 @@ export const agentConfigSchema = z.object({
       'what the library takes in by itself, as JSON: kind (folder, mqtt, sqlite), name, collection, trust, readers, and what is of its kind',
     ),
   ),
+  libraryLookAlikesMax: countSchema(0, 1_000_000)
+    .default(20)
+    .describe('documents of one source in an hour that say nearly the same; 0: no bound'),
+  libraryStrangers: z
+    .enum(['off', 'mark', 'refuse'])
+    .default('mark')
+    .describe('what becomes of a document that is like nothing in its collection'),
+  librarySourceShareMax: shareSchema
+    .default(0.9)
+    .describe('of what is found, the share of one source while others were found too'),
   libraryEngine: z
     .enum(['auto', 'sqlite-vec', 'memory', 'usearch'])
     .default('auto')

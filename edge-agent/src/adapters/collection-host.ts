@@ -47,6 +47,11 @@ export interface CollectionCalls {
   ): Result<ReturnType<CollectionFile['missingVectors']>>;
   countMissing(name: string): Result<number>;
   putVectors(name: string, vectors: readonly FilledVector[]): Result<number>;
+  sketches(
+    name: string,
+    ...args: Parameters<CollectionFile['sketches']>
+  ): Result<ReturnType<CollectionFile['sketches']>>;
+  nearestScores(name: string, count: number): Result<readonly number[]>;
   digestsOf(name: string, uri: string): Result<readonly string[]>;
   remove(name: string, uri: string): Result<number>;
   restore(name: string, uri: string, version: number): ReturnType<CollectionFile['restore']>;
@@ -148,6 +153,8 @@ export function createCollectionHost(options: CollectionHostOptions): Collection
     missingVectors: (name, ...args) => use(name, (file) => ok(file.missingVectors(...args))),
     countMissing: (name) => use(name, (file) => ok(file.countMissing())),
     putVectors: (name, vectors) => use(name, (file) => file.putVectors(vectors)),
+    sketches: (name, ...args) => use(name, (file) => ok(file.sketches(...args))),
+    nearestScores: (name, count) => use(name, (file) => ok(file.nearestScores(count))),
     digestsOf: (name, uri) => use(name, (file) => ok(file.digestsOf(uri))),
     remove: (name, uri) => use(name, (file) => file.remove(uri)),
     restore: (name, uri, version) => use(name, (file) => file.restore(uri, version)),

@@ -25,6 +25,8 @@ export function collectionsOver(call: CollectionCall): Omit<Collections, 'close'
     missingVectors: (after, count) => call('missingVectors', name, after, count),
     countMissing: () => call('countMissing', name),
     putVectors: (vectors) => call('putVectors', name, vectors),
+    sketches: (...args) => call('sketches', name, ...args),
+    nearestScores: (count) => call('nearestScores', name, count),
     digestsOf: (uri) => call('digestsOf', name, uri),
     remove: (uri) => call('remove', name, uri),
     restore: (uri, version) => call('restore', name, uri, version),

@@ -9,6 +9,7 @@ import { type Clock, type Log, ok, type Random, type Result } from '@skerry/shar
 import { sha256 } from '@skerry/shared/node';
 import type { AgentConfig } from '../config.ts';
 import { startDenseChecks } from '../retrieve/check-dense.ts';
+import { intakeLimits } from '../retrieve/check-intake.ts';
 import type { Collections } from '../retrieve/collections.ts';
 import { startVectorFilling, type VectorFilling } from '../retrieve/fill-vectors.ts';
 import { createLibrary, type Library } from '../retrieve/library.ts';
@@ -92,6 +93,12 @@ export async function openLibrary(
       reranker: second.value?.reranker,
       rerankMs: config.libraryRerankMs,
       verdictOn: checks.verdictOn,
+      limits: {
+        ...intakeLimits,
+        lookAlikesMax: config.libraryLookAlikesMax,
+        anomaly: config.libraryStrangers,
+      },
+      sourceShareMax: config.librarySourceShareMax,
     }),
     filling,
     async close() {

@@ -9,8 +9,10 @@ import type {
   CollectionFilter,
   DocumentRecord,
   FilledVector,
+  IntakeChecks,
   PreparedDocument,
   PreparedPassage,
+  SketchOf,
   WholeDocument,
 } from '../retrieve/collection-file.ts';
 import { fromFloat16, toFloat16 } from '../retrieve/float16.ts';
@@ -86,6 +88,11 @@ export function createSqliteDocuments(database: Database.Database) {
     countMissing: (): number => defined(statements.countMissing.get(), 'a count'),
     putVectors: (index: Index, vectors: readonly FilledVector[]) =>
       putVectors(statements, index, vectors),
+    sketches: (source: string, sinceMs: number, count: number): readonly SketchOf[] =>
+      statements.sketches
+        .all(source, sinceMs, count)
+        .map(({ uri, sketch }) => ({ uri, sketch: new Uint32Array(copyOf(sketch)) })),
+    nearestScores: (count: number): readonly number[] => statements.nearestScores.all(count),
     put: (index: Index, document: PreparedDocument, nowMs: number) =>
       put(statements, index, document, nowMs),
     remove(index: Index, uri: string) {
@@ -123,7 +130,7 @@ function enterIndexes(statements: Statements, index: Index, document: number): v
 function put(
   statements: Statements,
   index: Index,
-  { source, passages }: PreparedDocument,
+  { source, passages, checks }: PreparedDocument,
   nowMs: number,
 ): DocumentRecord {
   const before = statements.versions.all(source.uri);
@@ -135,6 +142,15 @@ function put(
   const version = (before[0]?.version ?? 0) + 1;
   const id = insertDocument(statements, source, version, nowMs);
   insertPassages(statements, index, id, source.text, passages);
+  if (checks !== undefined) {
+    const { sketch, ...rest } = checks;
+    statements.insertIntake.run(
+      id,
+      JSON.stringify(rest),
+      rest.nearest ?? null,
+      sketch === undefined ? null : new Uint8Array(sketch.buffer),
+    );
+  }
   // Beside the new one, the one that it replaces and the newest.
   const earlier = before.toSorted((a, b) => b.current - a.current || b.version - a.version);
   for (const old of earlier.slice(versionsMax - 1)) deleteVersion(statements, old.id);
@@ -204,6 +220,7 @@ function putVectors(
 function deleteVersion(statements: Statements, document: number): void {
   statements.deleteVectors.run(document);
   statements.deletePassages.run(document);
+  statements.deleteIntake.run(document);
   statements.deleteDocument.run(document);
 }
 
@@ -238,7 +255,8 @@ interface WholeRow {
   readonly halves: Buffer | null;
 }
 
-interface RecordRow extends Omit<DocumentRecord, 'readers' | 'meta'> {
+interface RecordRow extends Omit<DocumentRecord, 'readers' | 'meta' | 'checks'> {
+  readonly checks: string | null;
   readonly readers: string | null;
   readonly meta: string;
 }
@@ -247,11 +265,12 @@ function recordOf(row: RecordRow): DocumentRecord;
 function recordOf(row: RecordRow | undefined): DocumentRecord | undefined;
 function recordOf(row: RecordRow | undefined): DocumentRecord | undefined {
   if (row === undefined) return undefined;
-  const { readers, meta, ...rest } = row;
+  const { readers, meta, checks, ...rest } = row;
   return {
     ...rest,
     readers: readers === null ? null : (JSON.parse(readers) as string[]),
     meta: JSON.parse(meta) as Record<string, string>,
+    checks: checks === null ? null : (JSON.parse(checks) as Omit<IntakeChecks, 'sketch'>),
   };
 }
 
@@ -260,6 +279,7 @@ const barePassages = `FROM passage JOIN document ON document.id = passage.docume
 
 const recordColumns = `document.uri, document.version, document.digest, document.title, document.trust,
   document.added_ms AS addedMs, document.language, document.readers, document.meta,
+  (SELECT checks FROM intake WHERE intake.document = document.id) AS checks,
   (SELECT count(*) FROM passage WHERE passage.document = document.id) AS passages,
   (SELECT count(*) FROM vector JOIN passage ON passage.id = vector.passage
     WHERE passage.document = document.id) AS vectors`;
@@ -306,6 +326,20 @@ function prepareStatements(database: Database.Database) {
     isBare: database
       .prepare<[number], number>(`SELECT EXISTS (SELECT 1 ${barePassages} AND passage.id = ?)`)
       .pluck(),
+    insertIntake: database.prepare('INSERT INTO intake VALUES (?, ?, ?, ?)'),
+    deleteIntake: database.prepare('DELETE FROM intake WHERE document = ?'),
+    sketches: database.prepare<[string, number, number], { uri: string; sketch: Buffer }>(
+      `SELECT document.uri, intake.sketch FROM document JOIN intake ON intake.document = document.id
+       WHERE document.current = 1 AND intake.sketch IS NOT NULL
+         AND coalesce(json_extract(document.meta, '$.source'), '') = ? AND document.added_ms >= ?
+       ORDER BY document.id DESC LIMIT ?`,
+    ),
+    nearestScores: database
+      .prepare<[number], number>(
+        `SELECT intake.nearest FROM intake JOIN document ON document.id = intake.document
+         WHERE document.current = 1 AND intake.nearest IS NOT NULL ORDER BY document.id DESC LIMIT ?`,
+      )
+      .pluck(),
     insertVector: database.prepare('INSERT INTO vector (passage, digest, halves) VALUES (?, ?, ?)'),
     passagesOf: database.prepare<[number], { id: number; heading: string; text: string }>(
       'SELECT id, heading, text FROM passage WHERE document = ? ORDER BY ordinal',
@@ -334,6 +368,10 @@ function prepareStatements(database: Database.Database) {
     records: record<[Conditions]>(`document.current = 1 AND ${mayRead} ORDER BY document.uri`),
   };
 }
+
+/** SQLite's bytes need not be aligned. */
+const copyOf = ({ buffer, byteOffset, byteLength }: Uint8Array): ArrayBuffer =>
+  buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer;
 
 const bytesOf = ({ buffer, byteOffset, byteLength }: Uint16Array): Uint8Array =>
   new Uint8Array(buffer, byteOffset, byteLength);

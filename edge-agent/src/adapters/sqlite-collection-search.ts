@@ -16,7 +16,8 @@ import type { VectorIndex } from '../retrieve/vector-index.ts';
 /** Whose counts are kept. */
 const countedWordsMax = 10_000;
 
-interface PassageRow extends Omit<Passage, 'collection' | 'page'> {
+interface PassageRow extends Omit<Passage, 'collection' | 'page' | 'source'> {
+  readonly source: string | null;
   readonly pages: string | null;
 }
 
@@ -71,9 +72,14 @@ export function createSqliteSearch(
     return isFiltered || isRestricted ? conditionsOf(filter) : undefined;
   };
 
-  const passageOf = ({ pages, ...rest }: PassageRow): Passage => {
+  const passageOf = ({ pages, source, ...rest }: PassageRow): Passage => {
     const page = pages === null ? undefined : pageAt(JSON.parse(pages) as number[], rest.start);
-    return { ...rest, collection: name, ...(page === undefined ? {} : { page }) };
+    return {
+      ...rest,
+      collection: name,
+      ...(page === undefined ? {} : { page }),
+      ...(source === null ? {} : { source }),
+    };
   };
 
   return {
@@ -168,7 +174,8 @@ function prepareSearch(database: Database.Database) {
     `SELECT word.rowid AS id, -@scale * ${bm25} AS score FROM word ${among === '' ? '' : 'JOIN passage ON passage.id = word.rowid JOIN document ON document.id = passage.document'}
      WHERE word MATCH @match ${among} ORDER BY ${bm25} LIMIT @count`;
   const passages = `SELECT passage.id, passage.ordinal, passage.start, passage."end", passage.heading, passage.text,
-      document.uri, document.title, document.digest, document.version, document.trust, document.pages
+      document.uri, document.title, document.digest, document.version, document.trust, document.pages,
+      json_extract(document.meta, '$.source') AS source
     FROM passage JOIN document ON document.id = passage.document`;
   type Match = { readonly match: string; readonly scale: number; readonly count: number };
   return {

@@ -59,6 +59,10 @@ const schema = `
   INSERT INTO word (word, rank) VALUES ('rank', 'bm25(2.0, 1.0)');
 `;
 
+/** A table that others need not know: who wrote the file before it had one has nothing to say here. */
+const intakeSchema = `CREATE TABLE IF NOT EXISTS intake (
+  document INTEGER PRIMARY KEY, checks TEXT NOT NULL, nearest REAL, sketch BLOB)`;
+
 /** For others who have the file open. */
 const lockWaitMs = 1_000;
 /** Vectors that are read at once where an index is filled. */
@@ -129,6 +133,7 @@ function prepare(database: Database.Database, { name, embedder }: CollectionOpti
       database.exec(snapshotSchema);
       database.pragma(`user_version = ${schemaVersion}`);
     })();
+  database.exec(intakeSchema);
   const about = database.prepare('SELECT embedder FROM about').get() as { embedder: string | null };
   if (embedder === undefined || about.embedder === embedder.digest) return ok(undefined);
   if (about.embedder !== null)
@@ -207,6 +212,8 @@ function createCollection(
     missingVectors: (after, count) => documents.missingVectors(after, count),
     countMissing: () => documents.countMissing(),
     putVectors: (vectors) => writing((index) => documents.putVectors(index, vectors)),
+    sketches: (source, sinceMs, count) => documents.sketches(source, sinceMs, count),
+    nearestScores: (count) => documents.nearestScores(count),
     put: (document, nowMs) => own(() => writing((index) => documents.put(index, document, nowMs))),
     remove: (uri) => own(() => leavingNothing(writing((index) => documents.remove(index, uri)))),
     restore: (uri, version) =>

@@ -13,8 +13,22 @@ export interface PreparedPassage extends PassageSpan {
   readonly vector?: Float32Array;
 }
 
+/** What was found of a document when it came in. */
+export interface IntakeChecks {
+  /** Of its source, others that came shortly before and say nearly the same. */
+  readonly lookAlikes: number;
+  /** The middle cosine of its passages with what was there; absent where nothing was. */
+  readonly nearest?: number;
+  /** By how many robust deviations that lies below what is usual here. */
+  readonly anomaly?: number;
+  readonly isStrange: boolean;
+  /** Of its text; absent of a short one. */
+  readonly sketch?: Uint32Array<ArrayBuffer>;
+}
+
 export interface PreparedDocument {
   readonly source: SourceDocument;
+  readonly checks?: IntakeChecks;
   readonly passages: readonly PreparedPassage[];
 }
 
@@ -32,6 +46,11 @@ export interface FilledVector {
   readonly vector: Float32Array;
 }
 
+export interface SketchOf {
+  readonly uri: string;
+  readonly sketch: Uint32Array<ArrayBuffer>;
+}
+
 /** A document as it is listed. */
 export interface DocumentRecord {
   readonly uri: string;
@@ -47,6 +66,8 @@ export interface DocumentRecord {
   readonly passages: number;
   /** Of its passages those that have one. */
   readonly vectors: number;
+  /** Null of what came in before there were any. */
+  readonly checks: Omit<IntakeChecks, 'sketch'> | null;
 }
 
 export interface CollectionFilter extends SearchFilter {
@@ -138,6 +159,10 @@ export interface CollectionFile {
   countMissing(): number;
   /** For those of the passages that are found and have none; returns how many. */
   putVectors(vectors: readonly FilledVector[]): Result<number>;
+  /** Of what a source has brought since then and is found, the newest. */
+  sketches(source: string, sinceMs: number, count: number): readonly SketchOf[];
+  /** `nearest` of the documents that are found, of the newest. */
+  nearestScores(count: number): readonly number[];
   /** Of the document's bytes, of every version. */
   digestsOf(uri: string): readonly string[];
   /**

@@ -11,6 +11,7 @@ import type {
   FilledVector,
   HeldSnapshot,
   PreparedDocument,
+  SketchOf,
   SnapshotChange,
   StagedDocument,
   TextAt,
@@ -49,6 +50,8 @@ export interface CollectionThread {
   missingVectors(after: number, count: number): Promise<Result<readonly BarePassage[]>>;
   countMissing(): Promise<Result<number>>;
   putVectors(vectors: readonly FilledVector[]): Promise<Result<number>>;
+  sketches(source: string, sinceMs: number, count: number): Promise<Result<readonly SketchOf[]>>;
+  nearestScores(count: number): Promise<Result<readonly number[]>>;
   digestsOf(uri: string): Promise<Result<readonly string[]>>;
   remove(uri: string): Promise<Result<number>>;
   restore(uri: string, version: number): Promise<Result<DocumentRecord | undefined>>;

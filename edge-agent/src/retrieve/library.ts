@@ -4,6 +4,7 @@
 import { type Clock, err, failure, type Log, ok, type Result } from '@skerry/shared';
 import type { SnapshotName } from '@skerry/sync-protocol/collections';
 import type { DenseVerdict } from './check-dense.ts';
+import { checkIntake, type IntakeLimits, intakeLimits } from './check-intake.ts';
 import type { CollectionFilter, DocumentRecord } from './collection-file.ts';
 import type { Collections, CollectionThread, LegsRequest } from './collections.ts';
 import { fuseRanks, type Leg, type Ranked } from './fuse-ranks.ts';
@@ -82,6 +83,9 @@ export interface LibraryPorts {
   /** It has so long. */
   readonly rerankMs?: number;
   readonly verdictOn?: Library['verdictOn'];
+  readonly limits?: IntakeLimits | undefined;
+  /** Of what is found, the share that may be one source's while others have been found too. */
+  readonly sourceShareMax?: number | undefined;
   /** sha256 of a text, as `sha256:…`. */
   readonly digestOf: (bytes: Uint8Array) => string;
   readonly clock: Clock;
@@ -90,12 +94,16 @@ export interface LibraryPorts {
 
 /** Of each leg, before they are one. */
 const legCount = 100;
+/** For others than the source that fills a ranking: so many times what is wanted. */
+const looksMax = 5;
 /** For a question's vector: words are searched without it. */
 const questionMsMax = 2_000;
 const rerankMsDefault = 500;
 
 export function createLibrary(ports: LibraryPorts): Library {
   const { collections, digestOf, clock, log, reranker, verdictOn = () => undefined } = ports;
+  const { sourceShareMax = 1 } = ports;
+  const limits = ports.limits ?? intakeLimits;
 
   return {
     collections,
@@ -120,7 +128,10 @@ export function createLibrary(ports: LibraryPorts): Library {
       const isMissing = passages.some(({ vector }) => vector === undefined);
       if (isMissing) ports.onMissing?.();
       if (same !== undefined && isMissing) return unchanged(same);
-      const put = await thread.value.put({ source, passages }, clock.nowMs());
+      const nowMs = clock.nowMs();
+      const checks = await checkIntake(thread.value, source, passages, limits, nowMs);
+      if (!checks.ok) return checks;
+      const put = await thread.value.put({ source, passages, checks: checks.value }, nowMs);
       if (!put.ok) return put;
       log.info({ collection, passages: passages.length, embedded }, 'a document was taken in');
       return ok({ document: put.value, passages: passages.length, embedded, unchanged: false });
@@ -153,7 +164,7 @@ export function createLibrary(ports: LibraryPorts): Library {
       if (!legs.ok) return legs;
       const again = mode === 'hybrid' ? reranker : undefined;
       const wanted = again === undefined ? count : Math.max(count, rerankedMax);
-      const ranked = await rankPassages(legs.value, wanted, filter);
+      const ranked = await rankPassages(legs.value, wanted, filter, sourceShareMax);
       if (!ranked.ok) return ranked;
       const { snapshots, published, engine } = legs.value;
       const leftMs = ports.rerankMs ?? rerankMsDefault;
@@ -262,6 +273,7 @@ async function rankPassages(
   { places, words, vectors }: GatheredLegs,
   count: number,
   filter: CollectionFilter,
+  sourceShareMax: number,
 ): Promise<Result<readonly FoundPassage[]>> {
   const legs: Leg[] = [
     { ranked: words, weight: 1 },
@@ -271,8 +283,10 @@ async function rankPassages(
   const similarities = new Map(vectors.map(({ id, score }) => [id, score]));
   let found: FoundPassage[] = [];
   for (let at = 0; at < fused.length; at += count) {
+    const within = withinShares(found, count, sourceShareMax);
     // Trust is 1 at most.
-    if ((found[count - 1]?.score ?? 0) >= (fused[at] as Ranked).score) break;
+    if ((within[count - 1]?.score ?? 0) >= (fused[at] as Ranked).score) break;
+    if (found.length >= count && at >= looksMax * count) break;
     const batch = fused.slice(at, at + count);
     const read = await readPlaces(places, batch, filter);
     if (!read.ok) return read;
@@ -284,9 +298,28 @@ async function rankPassages(
       return [{ passage, score: weight, ...(similarity === undefined ? {} : { similarity }) }];
     });
     // Of equals those that came first stay first.
-    found = [...found, ...weighed].toSorted((a, b) => b.score - a.score).slice(0, count);
+    found = [...found, ...weighed].toSorted((a, b) => b.score - a.score);
   }
-  return ok(found);
+  const within = withinShares(found, count, sourceShareMax);
+  const beyond = found.filter((each) => !within.includes(each)).slice(0, count - within.length);
+  return ok([...within, ...beyond].toSorted((a, b) => b.score - a.score));
+}
+
+/** The best so many of which no source has more than its share; of what names none there is no bound. [LIB50] */
+function withinShares(
+  found: readonly FoundPassage[],
+  count: number,
+  shareMax: number,
+): readonly FoundPassage[] {
+  const each = Math.ceil(count * shareMax);
+  const taken = new Map<string, number>();
+  const isWithin = ({ passage: { source } }: FoundPassage): boolean => {
+    if (source === undefined) return true;
+    const before = taken.get(source) ?? 0;
+    taken.set(source, before + 1);
+    return before < each;
+  };
+  return found.filter(isWithin).slice(0, count);
 }
 
 async function readPlaces(

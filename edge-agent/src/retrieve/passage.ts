@@ -44,6 +44,8 @@ export interface Passage extends PassageSpan {
   readonly ordinal: number;
   readonly text: string;
   readonly page?: number;
+  /** Of whom it came, where that is known. */
+  readonly source?: string;
   readonly trust: number;
 }
 
