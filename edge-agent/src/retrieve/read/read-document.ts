@@ -5,6 +5,7 @@ import { err, failure, ok, type Result } from '@skerry/shared';
 import type { SourceDocument } from '../passage.ts';
 import { decodeText } from './decode-text.ts';
 import { readHtml } from './html-text.ts';
+import { languageOf } from './language-of.ts';
 import {
   documentBytesMax,
   documentCharactersMax,
@@ -59,7 +60,7 @@ export async function readDocument(
     return err(failure('too_large', `${bytes.length} bytes; at most ${documentBytesMax}`));
   const read = await readBytes(mediaType, bytes, readInThread);
   if (!read.ok) return read;
-  const { text, title, language, pages, rows, hidden = 0, cutPages } = read.value;
+  const { text, title, pages, rows, hidden = 0, cutPages } = read.value;
   const meta =
     cutPages === undefined
       ? brought.meta
@@ -69,6 +70,7 @@ export async function readDocument(
   if (text.trim() === '') return err(failure('invalid_argument', 'no text is in it'));
   if (hidden > text.length * hiddenShareMax)
     return err(failure('invalid_argument', `${hidden} characters of it are hidden from a reader`));
+  const language = read.value.language ?? languageOf(text);
   return ok({
     uri,
     title: (brought.title ?? (title || nameOf(uri))).slice(0, titleCharactersMax),
