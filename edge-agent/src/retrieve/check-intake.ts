@@ -98,7 +98,7 @@ async function nearestOf(
   for (let i = 0; i < vectors.length; i += step) {
     const filter = { principals: 'all' as const };
     const vector = vectors[i];
-    const legs = await thread.search({ match: undefined, vector, count: 1, filter });
+    const legs = await thread.search({ words: undefined, vector, count: 1, filter });
     if (!legs.ok) return legs;
     const [best] = legs.value.vectors;
     if (best !== undefined) cosines.push(best.score);
