@@ -265,7 +265,7 @@ export const agentConfigSchema = z.object({
   // A source may hold a password.
   librarySources: secret(
     librarySourcesSchema.describe(
-      'what the library takes in by itself, as JSON: kind (folder, mqtt, sqlite), name, collection, trust, readers, and what is of its kind',
+      'what the library takes in by itself, as JSON: kind (folder, mqtt, sqlite, postgres), name, collection, trust, readers, and what is of its kind',
     ),
   ),
   libraryLookAlikesMax: countSchema(0, 1_000_000)

@@ -36,6 +36,7 @@ import { openRelayLink } from './adapters/open-relay-link.ts';
 import { openText } from './adapters/open-text.ts';
 import { openUpdating } from './adapters/open-updating.ts';
 import { packTensor } from './adapters/pack-tensor.ts';
+import { createPostgresRows } from './adapters/postgres-rows.ts';
 import { readFactories } from './adapters/read-factories.ts';
 import { createReadingThreads } from './adapters/reading-threads.ts';
 import { createSqliteConversationStore } from './adapters/sqlite-conversation-store.ts';
@@ -167,7 +168,8 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
         store: createSqliteSourceStore(database.value),
         openFolder: (source) => createWatchedFolder(source.folder, source),
         openTopic: (source) => createMqttTopic(source, config.device, { clock, random, log }),
-        openRows: createSqliteRows,
+        openRows: (source) =>
+          source.kind === 'sqlite' ? createSqliteRows(source) : createPostgresRows(source),
       },
       travel: { trust: updates.value?.trust, blobs: blobs.value.collections },
     },

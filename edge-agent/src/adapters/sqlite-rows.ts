@@ -10,7 +10,7 @@ import {
   type RowValue,
   rowsStatement,
 } from '../retrieve/sources/rows-source.ts';
-import type { SqliteSource } from '../retrieve/sources/source-config.ts';
+import type { RowsSource, SqliteSource } from '../retrieve/sources/source-config.ts';
 import type { RowsReply, RowsWork } from './sqlite-rows-process.ts';
 
 // The process loads what Node itself can load: the built file, also when this one runs as source under a test.
@@ -79,7 +79,7 @@ function ask(child: ChildProcess, work: RowsWork, msMax: number): Promise<RowsRe
 /** Fails with `invalid_config` where a column is not there, or is no text or number. */
 export function rowOf(
   columns: Readonly<Record<string, unknown>>,
-  { key, cursor, text, title }: Pick<SqliteSource, 'key' | 'cursor' | 'text' | 'title'>,
+  { key, cursor, text, title }: Pick<RowsSource, 'key' | 'cursor' | 'text' | 'title'>,
 ): Result<Row> {
   const wanted = new Set([key, ...text, ...[cursor, title].flatMap((name) => name ?? [])]);
   const values: Record<string, RowValue> = {};

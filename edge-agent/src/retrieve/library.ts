@@ -283,10 +283,11 @@ async function rankPassages(
   const similarities = new Map(vectors.map(({ id, score }) => [id, score]));
   let found: FoundPassage[] = [];
   for (let at = 0; at < fused.length; at += count) {
-    const within = withinShares(found, count, sourceShareMax);
     // Trust is 1 at most.
-    if ((within[count - 1]?.score ?? 0) >= (fused[at] as Ranked).score) break;
-    if (found.length >= count && at >= looksMax * count) break;
+    const isBehind = (best: readonly FoundPassage[]): boolean =>
+      (best[count - 1]?.score ?? 0) >= (fused[at] as Ranked).score;
+    if (isBehind(withinShares(found, count, sourceShareMax))) break;
+    if (at >= looksMax * count && isBehind(found)) break;
     const batch = fused.slice(at, at + count);
     const read = await readPlaces(places, batch, filter);
     if (!read.ok) return read;

@@ -46,6 +46,7 @@ export function openSources(
       case 'mqtt':
         return startTopic(source, { ...all, topic: openTopic(source) });
       case 'sqlite':
+      case 'postgres':
         return startRows(source, { ...all, rows: openRows(source) });
     }
   };

@@ -60,9 +60,21 @@ const sqliteSchema = z.strictObject({
   ...rowsShape,
 });
 export type SqliteSource = z.output<typeof sqliteSchema>;
-export type RowsSource = SqliteSource;
+const postgresSchema = z.strictObject({
+  kind: z.literal('postgres'),
+  // It may hold a password.
+  url: z.url({ protocol: /^postgres(ql)?$/ }),
+  ...rowsShape,
+});
+export type PostgresSource = z.output<typeof postgresSchema>;
+export type RowsSource = SqliteSource | PostgresSource;
 
-const sourceSchema = z.discriminatedUnion('kind', [folderSchema, topicSchema, sqliteSchema]);
+const sourceSchema = z.discriminatedUnion('kind', [
+  folderSchema,
+  topicSchema,
+  sqliteSchema,
+  postgresSchema,
+]);
 export type LibrarySource = z.output<typeof sourceSchema>;
 
 export const librarySourcesSchema = orItsJson(z.array(sourceSchema).max(64))

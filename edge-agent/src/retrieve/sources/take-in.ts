@@ -111,7 +111,7 @@ export function createTakeIn(source: LibrarySource, ports: TakeInPorts): TakeIn 
 /** What its documents depend on, beside their bytes. */
 function termsOf(source: LibrarySource): object {
   const { collection, trust, readers } = source;
-  if (source.kind !== 'sqlite') return { collection, trust, readers };
+  if (!('query' in source)) return { collection, trust, readers };
   const { query, key, text, title, cursor } = source;
   return { collection, trust, readers, query, key, text, title, cursor };
 }
