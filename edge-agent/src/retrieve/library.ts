@@ -170,7 +170,7 @@ export function createLibrary(ports: LibraryPorts): Library {
       const leftMs = ports.rerankMs ?? rerankMsDefault;
       const second = again && (await rerank(again, text, ranked.value, { leftMs, clock }));
       return ok({
-        found: (second?.found ?? ranked.value).slice(0, count),
+        found: boundShares(second?.found ?? ranked.value, count, sourceShareMax),
         ...(again && second && { reranked: rerankedBy(again, second) }),
         ...(Object.keys(wordsOnly).length === 0 ? {} : { wordsOnly }),
         mode: vector === undefined ? 'words' : mode,
@@ -301,9 +301,18 @@ async function rankPassages(
     // Of equals those that came first stay first.
     found = [...found, ...weighed].toSorted((a, b) => b.score - a.score);
   }
-  const within = withinShares(found, count, sourceShareMax);
+  return ok(boundShares(found, count, sourceShareMax));
+}
+
+/** In their order. What those who are within their share leave is whosever it is. */
+function boundShares(
+  found: readonly FoundPassage[],
+  count: number,
+  shareMax: number,
+): readonly FoundPassage[] {
+  const within = withinShares(found, count, shareMax);
   const beyond = found.filter((each) => !within.includes(each)).slice(0, count - within.length);
-  return ok([...within, ...beyond].toSorted((a, b) => b.score - a.score));
+  return found.filter((each) => within.includes(each) || beyond.includes(each));
 }
 
 /** The best so many of which no source has more than its share; of what names none there is no bound. [LIB50] */
