@@ -324,6 +324,7 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
         library: ports.library.library,
         late: questions,
         conversations: ports.library.conversations,
+        cache: ports.library.caches?.answers,
       }),
       router: textRouter,
       clock,

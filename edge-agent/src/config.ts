@@ -323,6 +323,44 @@ export const agentConfigSchema = z.object({
   libraryPromptTokensMax: countSchema(128, 32_768)
     .default(1_500)
     .describe('tokens of passages and question that it is given; fewer are answered sooner'),
+  questionCacheMs: countSchema(0, 31_536_000_000)
+    .default(86_400_000)
+    .describe(
+      'how long the library’s answer to a question serves the same question; 0: not at all',
+    ),
+  questionCacheEntries: countSchema(1, 100_000)
+    .default(1_000)
+    .describe('answers kept of those, and of what was pushed as many'),
+  questionCacheBytes: countSchema(1024, 2 ** 40)
+    .default(16 * 1024 ** 2)
+    .describe('their bytes, of each kind'),
+  vectorCacheEntries: countSchema(1, 1_000_000)
+    .default(4_096)
+    .describe('vectors of questions and sentences kept in memory'),
+  semanticCache: z
+    .enum(['off', 'on'])
+    .default('off')
+    .describe('on: a question in other words than one before may be answered by its answer'),
+  semanticSimilarityMin: shareSchema
+    .default(0.95)
+    .describe('cosine of two questions from which they may be the same'),
+  semanticJudgedShare: z.coerce
+    .number()
+    .min(0.01)
+    .max(1)
+    .default(0.05)
+    .describe(
+      'of those answers, the share that is computed all the same, to see whether they hold',
+    ),
+  semanticWrongMax: shareSchema
+    .default(0.01)
+    .describe(
+      'of those answers, the share that may be wrong: above it they are not given any more',
+    ),
+  questionTexts: z
+    .enum(['no', 'yes'])
+    .default('no')
+    .describe('yes: which questions are asked most may be told in words, not by digests alone'),
   bodyBytesMax: countSchema(1024, 2 ** 30)
     .default(4 * 1024 * 1024)
     .describe('bytes of one request'),

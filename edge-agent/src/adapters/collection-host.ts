@@ -76,6 +76,7 @@ export interface CollectionCalls {
   stage(name: string, ...args: Parameters<CollectionFile['stage']>): Result<void>;
   staged(name: string): Result<ReturnType<CollectionFile['staged']>>;
   commit(name: string, change: SnapshotChange): Result<void>;
+  revision(name: string): Result<number>;
   names(): Result<readonly string[]>;
   embedBy(embedder: NonNullable<CollectionHostOptions['embedder']>): Result<void>;
   removeAll(name: string): Result<boolean>;
@@ -183,6 +184,7 @@ export function createCollectionHost(options: CollectionHostOptions): Collection
     stage: (name, ...args) => use(name, (file) => file.stage(...args)),
     staged: (name) => use(name, (file) => ok(file.staged())),
     commit: (name, change) => use(name, (file) => file.commit(change)),
+    revision: (name) => use(name, (file) => ok(file.revision())),
     names() {
       const there = inMemory || !existsSync(folder) ? [...opened.keys()] : readdirSync(folder);
       return ok(

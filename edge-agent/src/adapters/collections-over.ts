@@ -42,6 +42,7 @@ export function collectionsOver(call: CollectionCall): Omit<Collections, 'close'
     stage: (...args) => call('stage', name, ...args),
     staged: () => call('staged', name),
     commit: (change) => call('commit', name, change),
+    revision: () => call('revision', name),
   });
   return {
     async open(name) {

@@ -8,7 +8,8 @@ import { readEmbedder } from '@skerry/models/node';
 import { type Clock, type Log, ok, type Random, type Result } from '@skerry/shared';
 import { sha256 } from '@skerry/shared/node';
 import type { AgentConfig } from '../config.ts';
-import { startDenseChecks } from '../retrieve/check-dense.ts';
+import type { LibraryCaches } from '../retrieve/cache/caches.ts';
+import { type DenseChecks, startDenseChecks } from '../retrieve/check-dense.ts';
 import { intakeLimits } from '../retrieve/check-intake.ts';
 import type { Collections } from '../retrieve/collections.ts';
 import { startVectorFilling, type VectorFilling } from '../retrieve/fill-vectors.ts';
@@ -16,11 +17,13 @@ import { createLibrary, type Library } from '../retrieve/library.ts';
 import type { TextEmbedder } from '../retrieve/text-embedder.ts';
 import type { Fetch } from './coordinator-fetch.ts';
 import { findElsewhere } from './find-elsewhere.ts';
+import { type CachedLibraryTerms, openCachedLibrary } from './open-cached-library.ts';
 import { type OpenedReranker, openReranker } from './open-reranker.ts';
 import { createWorkerCollections } from './worker-collections.ts';
 
 export interface OpenedLibrary {
   readonly library: Library;
+  readonly caches: LibraryCaches;
   /** Where its vectors are made elsewhere: how that stands. */
   readonly filling: Pick<VectorFilling, 'state' | 'wake'> | undefined;
   close(): Promise<void>;
@@ -58,70 +61,85 @@ export async function openLibrary(
     memoryBytesMax: libraryMemoryMiB * 2 ** 20,
     embedder: here && { digest: here.digest, dimensions: here.dimensions },
   });
-  const elsewhere =
-    here === undefined ? await openElsewhere(config, collections, ports) : ok(undefined);
-  if (!elsewhere.ok) {
-    await collections.close();
-    return elsewhere;
-  }
-  const filling = elsewhere.value?.filling;
   const { clock, log } = ports;
   const second = await openSecondLook(config, ports);
   if (!second.ok) {
-    await filling?.close();
     await collections.close();
     return second;
   }
-  const libraryPorts = {
+  let elsewhere: Elsewhere | undefined;
+  let checks: DenseChecks | undefined;
+  const embedder = () => here ?? elsewhere?.current();
+  const cached = await openCachedLibrary(cacheTermsOf(config), {
+    ...ports,
     collections,
-    get embedder() {
-      return here ?? elsewhere.value?.current();
+    embedder,
+    onMissing: () => elsewhere?.filling.wake(),
+    reranker: second.value?.reranker,
+    rerankMs: config.libraryRerankMs,
+    verdictOn: (name) => checks?.verdictOn(name),
+    limits: {
+      ...intakeLimits,
+      lookAlikesMax: config.libraryLookAlikesMax,
+      anomaly: config.libraryStrangers,
     },
-    onMissing: filling?.wake,
-    digestOf: sha256,
-    clock,
-    log,
+    sourceShareMax: config.librarySourceShareMax,
+  });
+  const found =
+    cached.ok && here === undefined
+      ? await openElsewhere(config, cached.value.library.collections, ports)
+      : ok(undefined);
+  const close = async (): Promise<void> => {
+    await checks?.close();
+    await second.value?.close();
+    await elsewhere?.filling.close();
+    await collections.close();
+    if (cached.ok) cached.value.close();
+    await here?.close();
+    await runtime?.close();
   };
-  const checks = startDenseChecks(createLibrary(libraryPorts), collections, { clock, log });
-  return ok({
-    library: createLibrary({
-      ...libraryPorts,
-      // Not the value that it has now.
-      get embedder() {
-        return libraryPorts.embedder;
-      },
-      reranker: second.value?.reranker,
-      rerankMs: config.libraryRerankMs,
-      verdictOn: checks.verdictOn,
-      limits: {
-        ...intakeLimits,
-        lookAlikesMax: config.libraryLookAlikesMax,
-        anomaly: config.libraryStrangers,
-      },
-      sourceShareMax: config.librarySourceShareMax,
-    }),
-    filling,
-    async close() {
-      await checks.close();
-      await second.value?.close();
-      await filling?.close();
-      await collections.close();
-      await here?.close();
-      await runtime?.close();
+  if (!cached.ok || !found.ok) {
+    await close();
+    return cached.ok ? (found as Extract<typeof found, { ok: false }>) : cached;
+  }
+  elsewhere = found.value;
+  const checked = createLibrary({
+    ...{ collections, digestOf: sha256, clock, log },
+    get embedder() {
+      return embedder();
     },
   });
+  checks = startDenseChecks(checked, collections, { clock, log });
+  const { library, caches } = cached.value;
+  return ok({ library, caches, filling: elsewhere?.filling, close });
+}
+
+const cacheTermsOf = (config: AgentConfig): CachedLibraryTerms => ({
+  path: join(config.dataDir, 'caches.db'),
+  entriesMax: config.questionCacheEntries,
+  bytesMax: config.questionCacheBytes,
+  vectorsMax: config.vectorCacheEntries,
+  ttlMs: config.questionCacheMs,
+  semantic:
+    config.semanticCache === 'off'
+      ? undefined
+      : {
+          similarityMin: config.semanticSimilarityMin,
+          judgedShare: config.semanticJudgedShare,
+          wrongShareMax: config.semanticWrongMax,
+        },
+});
+
+interface Elsewhere {
+  readonly filling: VectorFilling;
+  readonly current: () => TextEmbedder | undefined;
 }
 
 async function openElsewhere(
   config: AgentConfig,
   collections: Collections,
   { fetch, ...ports }: OpenLibraryPorts,
-): Promise<
-  Result<
-    | { readonly filling: VectorFilling; readonly current: () => TextEmbedder | undefined }
-    | undefined
-  >
-> {
+): Promise<Result<Elsewhere | undefined>> {
   const isAsked = config.embedder === coordinators;
   const found = await findElsewhere(config, isAsked, collections, { fetch, clock: ports.clock });
   if (!found.ok) return found;

@@ -4,7 +4,7 @@
 import { err, failure, ok, type Result } from '@skerry/shared';
 import { type Quote, quoteCharactersMax, saidCharactersMax } from '@skerry/sync-protocol';
 import { type CheckedCitation, checkCitations } from './ask.ts';
-import type { TextAt } from './collection-file.ts';
+import type { CollectionFilter, TextAt } from './collection-file.ts';
 import type { CollectionThread } from './collections.ts';
 import { type Citation, citationAt } from './extract-answer.ts';
 import type { Library } from './library.ts';
@@ -71,9 +71,19 @@ export async function checkQuotes(
     if (!thread.ok) return thread;
     threads.push(thread.value);
   }
+  return checkQuotesIn(threads, said, quotes, everybody.principals);
+}
+
+/** As checkQuotes, in these collections alone. */
+export async function checkQuotesIn(
+  threads: readonly CollectionThread[],
+  said: string,
+  quotes: readonly Quote[],
+  principals: CollectionFilter['principals'],
+): Promise<Result<CheckedSaid>> {
   const citations: CheckedCitation[] = [];
   for (const quote of quotes) {
-    const stored = await lookUp(threads, quote);
+    const stored = await lookUp(threads, quote, principals);
     if (!stored.ok) return stored;
     const unknown = { ...quote, collection: '', version: 0, passage: 0, verified: false };
     citations.push(stored.value ?? unknown);
@@ -100,6 +110,7 @@ export function knowing(said: Result<CheckedSaid>): Result<CheckedSaid> {
 async function lookUp(
   threads: readonly CollectionThread[],
   quote: Quote,
+  principals: CollectionFilter['principals'],
 ): Promise<Result<CheckedCitation | undefined>> {
   const stands = (there: TextAt | undefined): there is TextAt =>
     there?.digest === quote.digest && there.text === quote.text;
@@ -108,7 +119,7 @@ async function lookUp(
     if (!there.ok) return there;
     if (!stands(there.value)) continue;
     const { version, passage } = there.value;
-    const stored = await thread.passages([passage], everybody);
+    const stored = await thread.passages([passage], { principals });
     if (!stored.ok) return stored;
     const [own] = stored.value;
     if (own === undefined) continue;

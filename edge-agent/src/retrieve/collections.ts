@@ -71,6 +71,7 @@ export interface CollectionThread {
   stage(blob: string, document: PreparedDocument, nowMs: number): Promise<Result<void>>;
   staged(): Promise<Result<readonly StagedDocument[]>>;
   commit(change: SnapshotChange): Promise<Result<void>>;
+  revision(): Promise<Result<number>>;
 }
 
 export interface Collections {

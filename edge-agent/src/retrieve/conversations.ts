@@ -59,12 +59,12 @@ export function keepTurn(
   key: ConversationKey,
   turn: Omit<Turn, 'later'> & {
     readonly pending: string | undefined;
-    readonly answer: LibraryAnswer;
+    readonly found: LibraryAnswer['found'];
   },
   log: Log,
 ): void {
-  const { pending, answer, question, ...rest } = turn;
-  const documents = answer.found.map(({ passage: { collection, digest } }) => ({
+  const { pending, found, question, ...rest } = turn;
+  const documents = found.map(({ passage: { collection, digest } }) => ({
     collection,
     digest,
   }));

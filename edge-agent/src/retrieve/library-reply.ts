@@ -6,15 +6,44 @@ import { quoteHeadingCharactersMax, quoteTitleCharactersMax } from '@skerry/sync
 import type { CheckedCitation, LibraryAnswer } from './ask.ts';
 import type { CheckedSaid } from './check-sentences.ts';
 
+/** What is said of an answer beside its words. */
+export interface AnswerSummary {
+  /** That the library holds what was asked, where it has looked. */
+  readonly confidence?: number;
+  readonly threshold?: number;
+  readonly mode?: LibraryAnswer['mode'];
+  readonly snapshots: readonly string[];
+  readonly published?: LibraryAnswer['published'];
+  readonly passages: readonly {
+    readonly collection: string;
+    readonly uri: string;
+    readonly heading: string;
+    readonly score: number;
+    readonly similarity?: number;
+  }[];
+}
+
+/** Of an answer that was not made now. */
+export interface Recalled {
+  readonly cache: 'exact' | 'precomputed' | 'semantic';
+  /** Who has answered then. */
+  readonly source: string;
+  readonly ageMs: number;
+  /** The question that it answered, and the cosine of both, where it is another. */
+  readonly question?: string;
+  readonly similarity?: number;
+}
+
 export interface LibraryReply {
   readonly request: ChatRequest;
   readonly id: string;
   readonly nowMs: number;
   readonly said: CheckedSaid;
-  readonly answer: LibraryAnswer;
+  readonly summary: AnswerSummary;
+  readonly recalled?: Recalled | undefined;
   readonly decision: TextDecision;
   /** By this id a better answer will come, on the answers stream. */
-  readonly pending: string | undefined;
+  readonly pending?: string | undefined;
   /** What was searched, where the question goes on from another. */
   readonly inContext?: string | undefined;
 }
@@ -27,7 +56,38 @@ export function replyOf(reply: LibraryReply): Result<ChatReply> {
   );
 }
 
-function completionOf({ request, id, nowMs, said, answer, pending, inContext }: LibraryReply) {
+export const summaryOf = ({
+  found,
+  confidence,
+  threshold,
+  mode,
+  snapshots,
+  published,
+}: LibraryAnswer): AnswerSummary => ({
+  confidence,
+  threshold,
+  mode,
+  snapshots,
+  published,
+  passages: found.map(({ passage: { collection, uri, heading }, score, similarity }) => ({
+    collection,
+    uri,
+    heading,
+    score,
+    ...(similarity === undefined ? {} : { similarity }),
+  })),
+});
+
+function completionOf({
+  request,
+  id,
+  nowMs,
+  said,
+  summary,
+  recalled,
+  pending,
+  inContext,
+}: LibraryReply) {
   return {
     id: `chatcmpl-${id}`,
     object: 'chat.completion',
@@ -48,18 +108,8 @@ function completionOf({ request, id, nowMs, said, answer, pending, inContext }: 
     library: {
       ...(pending === undefined ? {} : { pending }),
       ...(inContext === undefined ? {} : { asked: inContext }),
-      confidence: answer.confidence,
-      threshold: answer.threshold,
-      mode: answer.mode,
-      snapshots: answer.snapshots,
-      published: answer.published,
-      passages: answer.found.map(({ passage, score, similarity }) => ({
-        collection: passage.collection,
-        uri: passage.uri,
-        heading: passage.heading,
-        score,
-        similarity,
-      })),
+      ...(recalled === undefined ? {} : { recalled }),
+      ...summary,
     },
   };
 }

@@ -12,6 +12,7 @@ import { readQuotes, saidCharactersMax } from '@skerry/sync-protocol';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createDirectCollections } from '../adapters/collections-over.ts';
 import { createWordEmbedder } from '../testing/word-embedder.ts';
+import type { Recall } from './cache/answer-cache.ts';
 import type { Collections } from './collections.ts';
 import { createLibrary } from './library.ts';
 import { replyOf } from './library-reply.ts';
@@ -26,6 +27,7 @@ interface World {
   readonly late?: LibraryTextPorts['late'];
   /** Before who is asked answers. */
   readonly takes?: () => Promise<void>;
+  readonly cache?: LibraryTextPorts['cache'];
   readonly slow?: (open: Collections['open']) => Collections['open'];
 }
 
@@ -33,7 +35,7 @@ async function open(
   says?: (request: ChatRequest) => string,
   more = '',
   sure = 0.8,
-  { citations, log = silentLog, late, takes, slow }: World = {},
+  { citations, log = silentLog, late, takes, cache, slow }: World = {},
 ) {
   const embedder = createWordEmbedder(64, sure);
   const collections = createDirectCollections({ folder: ':memory:', embedder });
@@ -78,6 +80,7 @@ async function open(
     random: createRandom(1),
     log,
     late,
+    cache,
     answerModel: 'small',
     requestsMax: 2,
   });
@@ -252,17 +255,14 @@ describe('the library in OpenAI’s API', () => {
     const at = { collection: 'manuals', uri: 'a.md', version: 1, passage: 1, start: 0, end: 2 };
     const cited = { ...at, text: 'It', digest: sha256(new Uint8Array()), verified: true };
     const citations = [{ ...cited, title: 'x'.repeat(300), heading: 'x'.repeat(900) }];
-    const searched = { found: [], snapshots: [], published: [], mode: 'words' as const };
-    const answer = { citations, ...searched };
     const reply = unwrap(
       replyOf({
         request: { model: 'library', messages: [{ role: 'user', content: known }] },
         id: '1',
         nowMs: 0,
         said: { text: 'It', citations, unverified: [] },
-        answer: { ...answer, confidence: 1, threshold: 0, isSure: true },
+        summary: { snapshots: [], passages: [] },
         decision: { source: 'library', reason: 'confident', degraded: false },
-        pending: undefined,
       }),
     );
     const sent = citationsOf('completion' in reply ? reply.completion : {});
@@ -320,5 +320,56 @@ describe('the library in OpenAI’s API', () => {
     ]);
     await chat('x', { model: 'small' });
     expect(asked).toMatchObject([{ model: 'small', messages: [{ content: 'x' }] }]);
+  });
+
+  it('[CAC8] gives what it remembers as what it is, and lets be kept what was computed', async () => {
+    const kept: unknown[] = [];
+    const said = { text: 'At the brass valve.', citations: [], unverified: [] };
+    const answer = { said, summary: { snapshots: [], passages: [] }, source: 'cloud' };
+    const recalled = { cache: 'semantic', source: 'cloud', ageMs: 12_300 } as const;
+    const other = { ...recalled, question: 'Where is it bled', similarity: 0.97 };
+    let recall: Recall | undefined = { answer, recalled: other, judged: false };
+    const cache = {
+      look: async () => ({
+        ...(recall && { recall }),
+        computed: async (...args: unknown[]) => void kept.push(args),
+      }),
+    };
+    const { chat, asked } = await open(() => 'It opens at 12 bar [1].', '', 0.8, { cache });
+    expect(await chat(known)).toMatchObject({
+      value: {
+        completion: {
+          choices: [{ message: { content: 'At the brass valve.' } }],
+          library: { recalled: other },
+        },
+        decision: {
+          source: 'cache',
+          reason: 'semantic: answered by cloud 12 s ago',
+          degraded: true,
+        },
+      },
+    });
+    expect(kept).toEqual([]);
+
+    recall = { ...recall, judged: true };
+    expect(await chat(known)).toMatchObject({ value: { decision: { source: 'library' } } });
+    recall = undefined;
+    expect(await chat(unknown)).toMatchObject({ value: { decision: { source: 'cloud' } } });
+    expect(asked).toHaveLength(1);
+    expect(kept).toMatchObject([
+      [{ source: 'library', said: { text: expect.stringContaining('brass') } }, false],
+      [{ source: 'cloud', said: { text: expect.stringContaining('12 bar') } }, false],
+    ]);
+  });
+
+  it('[CAC8] gives what it remembers where what should judge it cannot be computed', async () => {
+    const said = { text: 'At the brass valve.', citations: [], unverified: [] };
+    const answer = { said, summary: { snapshots: [], passages: [] }, source: 'library' };
+    const recalled = { cache: 'semantic', source: 'library', ageMs: 1 } as const;
+    const cache = {
+      look: async () => ({ recall: { answer, recalled, judged: true }, computed: async () => {} }),
+    };
+    const { chat } = await open(undefined, '', 0.8, { cache });
+    expect(await chat('?!')).toMatchObject({ value: { decision: { source: 'cache' } } });
   });
 });

@@ -24,12 +24,14 @@ import {
 import { readQuotes } from '@skerry/sync-protocol';
 import { createAdmission, type Within } from './admission.ts';
 import { askLibrary, type GoesOn, type LibraryAnswer, wholeQuestion } from './ask.ts';
+import type { AnswerCache, Look, Recall } from './cache/answer-cache.ts';
 import { type CheckedSaid, checkQuotes, checkSentences, knowing } from './check-sentences.ts';
 import type { ConversationStore } from './conversation-store.ts';
 import { conversationOf, goesOnFrom, keepTurn } from './conversations.ts';
 import type { LateQuestions } from './late-questions.ts';
 import type { Library } from './library.ts';
-import { replyOf } from './library-reply.ts';
+import { type AnswerSummary, type Recalled, replyOf, summaryOf } from './library-reply.ts';
+import type { Reader } from './passage.ts';
 import { promptFor } from './prompt.ts';
 
 export const libraryModel = 'library';
@@ -51,15 +53,32 @@ export interface LibraryTextPorts {
   readonly late?: Pick<LateQuestions, 'ask'> | undefined;
   /** Where conversations are kept. */
   readonly conversations?: ConversationStore | undefined;
+  /** Who remembers answers. */
+  readonly cache?: Pick<AnswerCache, 'look'> | undefined;
 }
 
 /** What is asked, with what it goes on from. */
 interface Asked {
   readonly request: ChatRequest;
+  readonly collections: readonly string[];
   readonly goesOn: GoesOn | undefined;
   /** A question by itself. */
   readonly whole: string;
 }
+
+/** What is said to a question, and how it came about. */
+interface Answered {
+  readonly said: CheckedSaid;
+  readonly summary: AnswerSummary;
+  readonly decision: TextDecision;
+  readonly pending?: string | undefined;
+  readonly recalled?: Recalled;
+  /** Whose passages it was made from. */
+  readonly found?: LibraryAnswer['found'];
+}
+
+/** In OpenAI's API nobody says who asks. */
+const reader: Reader = { principals: [] };
 
 const idontKnow = 'I do not know: nothing in the library answers that.';
 
@@ -126,16 +145,59 @@ export function createLibraryText(ports: LibraryTextPorts): LibraryTextPorts['te
   };
 
   /** By its own passages alone. */
-  const askOwn = async ({ request, goesOn }: Asked, signal: AbortSignal) => {
-    const collections = await collectionsOf(library, request.model);
-    if (!collections.ok) return collections;
-    return askLibrary(library, {
-      question: questionOf(request),
-      goesOn,
-      collections: collections.value,
-      reader: { principals: [] },
-      signal,
-    });
+  const askOwn = ({ request, collections, goesOn }: Asked, signal: AbortSignal) =>
+    askLibrary(library, { question: questionOf(request), goesOn, collections, reader, signal });
+
+  /** By its own passages, else by whoever answers texts, else as far as it can. */
+  const compute = async (
+    asked: Asked,
+    terms: TextTerms,
+    within: Within,
+  ): Promise<Result<Answered>> => {
+    const answered = await within((_, signal) => askOwn(asked, signal));
+    if (!answered.ok) return answered;
+    const answer = answered.value;
+    const { text: known, citations, confidence, isSure, found } = answer;
+    const summary = summaryOf(answer);
+    const said =
+      known === undefined
+        ? { text: idontKnow, citations: [], unverified: [] }
+        : { text: known, citations, unverified: [] };
+    const source = { source: libraryModel, confidence };
+    const decision = { ...source, reason: 'confident', degraded: false };
+    if (isSure) return ok({ said, summary, decision, found });
+    const other = await within((leftMs, signal) =>
+      askOthers(asked, answer, { ...terms, leftMs, signal }),
+    );
+    if (other.ok) return ok({ ...other.value, summary, found });
+    const reason = `not confident; ${other.error.message}`;
+    const pending = askLater(asked, answer);
+    return ok({ said, summary, decision: { ...source, reason, degraded: true }, pending, found });
+  };
+
+  /** Remembered, where the cache has it; what is computed it is given to keep. */
+  const answer = async (
+    asked: Asked,
+    terms: TextTerms,
+    within: Within,
+  ): Promise<Result<Answered>> => {
+    const { whole: question, collections, goesOn } = asked;
+    // What goes on from another question is answered by what was said before: it is of that conversation alone. [CAC1]
+    const cache = goesOn === undefined ? ports.cache : undefined;
+    const looked = await within(
+      async (): Promise<Result<Look | undefined>> =>
+        ok(await cache?.look({ question, collections, reader, answerModel: ports.answerModel })),
+    );
+    if (!looked.ok) return looked;
+    const recall = looked.value?.recall;
+    if (recall !== undefined && !recall.judged) return ok(recalledOf(recall));
+    const computed = await compute(asked, terms, within);
+    if (!computed.ok) return recall === undefined ? computed : ok(recalledOf(recall));
+    const { said, summary, decision } = computed.value;
+    const { source, confidence } = decision;
+    const kept = { said, summary, source, ...(confidence === undefined ? {} : { confidence }) };
+    await looked.value?.computed(kept, decision.degraded);
+    return computed;
   };
 
   const chat = async (
@@ -145,40 +207,22 @@ export function createLibraryText(ports: LibraryTextPorts): LibraryTextPorts['te
   ): Promise<Result<ChatReply>> => {
     const key = conversationOf(request);
     if (!key.ok) return key;
+    const collections = await within(() => collectionsOf(library, request.model));
+    if (!collections.ok) return collections;
     const goesOn = goesOnFrom(request, key.value, conversations);
-    const whole = wholeQuestion({ question: questionOf(request), goesOn });
-    const asked = { request, goesOn, whole };
-    const answered = await within((_, signal) => askOwn(asked, signal));
+    const question = questionOf(request);
+    const whole = wholeQuestion({ question, goesOn });
+    const asked = { request, collections: collections.value, goesOn, whole };
+    const answered = await answer(asked, terms, within);
     if (!answered.ok) return answered;
-    const answer = answered.value;
-    const { text: known, citations, confidence, isSure } = answer;
-    const reply = (said: CheckedSaid, decision: TextDecision, pending?: string) => {
-      const nowMs = clock.nowMs();
-      const id = createId(nowMs, random);
-      const question = questionOf(request);
-      const { source } = decision;
-      if (key.value !== undefined && conversations !== undefined)
-        keepTurn(
-          conversations,
-          key.value,
-          { question, said, source, atMs: nowMs, pending, answer },
-          log,
-        );
-      const inContext = goesOn === undefined ? undefined : whole;
-      return replyOf({ request, id, nowMs, said, answer, decision, pending, inContext });
-    };
-    const own =
-      known === undefined
-        ? { text: idontKnow, citations: [], unverified: [] }
-        : { text: known, citations, unverified: [] };
-    const source = { source: libraryModel, confidence };
-    if (isSure) return reply(own, { ...source, reason: 'confident', degraded: false });
-    const other = await within((leftMs, signal) =>
-      askOthers(asked, answer, { ...terms, leftMs, signal }),
-    );
-    if (other.ok) return reply(other.value.said, other.value.decision);
-    const reason = `not confident; ${other.error.message}`;
-    return reply(own, { ...source, reason, degraded: true }, askLater(asked, answer));
+    const { said, decision, pending, found = [], ...rest } = answered.value;
+    const nowMs = clock.nowMs();
+    const turn = { question, said, source: decision.source, atMs: nowMs, pending, found };
+    if (key.value !== undefined && conversations !== undefined)
+      keepTurn(conversations, key.value, turn, log);
+    const id = createId(nowMs, random);
+    const inContext = goesOn === undefined ? undefined : whole;
+    return replyOf({ request, id, nowMs, said, decision, pending, inContext, ...rest });
   };
 
   return {
@@ -196,4 +240,18 @@ export function createLibraryText(ports: LibraryTextPorts): LibraryTextPorts['te
         : text.chat(request, terms),
     embed: text.embed,
   };
+}
+
+/** [CAC8] That it is from the cache, how old it is, and who has said it, stands in the answer. */
+function recalledOf({ answer, recalled }: Recall): Answered {
+  const { said, summary, confidence } = answer;
+  const { cache, source, ageMs } = recalled;
+  const seconds = Math.round(ageMs / 1_000);
+  const decision = {
+    source: 'cache',
+    reason: `${cache}: answered by ${source} ${seconds} s ago`,
+    degraded: cache === 'semantic',
+    ...(confidence === undefined ? {} : { confidence }),
+  };
+  return { said, summary, decision, recalled };
 }

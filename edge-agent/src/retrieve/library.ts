@@ -76,6 +76,8 @@ export interface LibraryPorts {
   readonly collections: Collections;
   /** Read at each call: one that is elsewhere is found later. */
   readonly embedder?: TextEmbedder | undefined;
+  /** The same, where it remembers what was asked: passages are embedded by the other. */
+  readonly asked?: TextEmbedder | undefined;
   /** Passages came without their vectors, which can be made later. */
   readonly onMissing?: (() => void) | undefined;
   /** Looks at the best again; a search by one leg alone is not reranked. */
@@ -109,7 +111,7 @@ export function createLibrary(ports: LibraryPorts): Library {
     collections,
     verdictOn,
     get embedder() {
-      return ports.embedder;
+      return ports.asked ?? ports.embedder;
     },
     async add(collection, source, onProgress = () => {}) {
       const { embedder } = ports;
@@ -142,7 +144,7 @@ export function createLibrary(ports: LibraryPorts): Library {
       if (words.length === 0) return err(failure('invalid_argument', 'a question without words'));
       const wordsOnly = mode === 'hybrid' ? wordsOnlyOf(names, verdictOn) : {};
       const isDense = new Set(names).size > Object.keys(wordsOnly).length || mode === 'vectors';
-      const embedder = isDense ? ports.embedder : undefined;
+      const embedder = isDense ? (ports.asked ?? ports.embedder) : undefined;
       let vector: Float32Array<ArrayBuffer> | undefined;
       if (mode !== 'words' && embedder !== undefined) {
         const embedded = await embedder.embed([text], questionMsMax);

@@ -1,6 +1,7 @@
 // The library with all that keeps words of it, and what takes documents in by itself: as the routes show it.
 
 import type { Clock, Log } from '@skerry/shared';
+import type { LibraryCaches } from './cache/caches.ts';
 import type { ConversationStore } from './conversation-store.ts';
 import { forgetConversations } from './conversations.ts';
 import type { QuotingStore } from './erase-document.ts';
@@ -15,6 +16,8 @@ import type { TravelAdapters } from './travel/open-travelling.ts';
 
 export interface LibraryPorts {
   readonly library: Library;
+  /** What is remembered of it; without them nothing is. */
+  readonly caches?: LibraryCaches | undefined;
   readonly questions: QuestionStore;
   readonly conversations: ConversationStore;
   readonly readInThread: ReadInThread;
@@ -43,7 +46,11 @@ export function openServedLibrary(
   },
 ): ServedLibrary {
   const { digestOf, clock } = ports;
-  const quoting = [forgetConversations(conversations), forgetQuestions(questions)];
+  const quoting = [
+    forgetConversations(conversations),
+    forgetQuestions(questions),
+    ...(rest.caches === undefined ? [] : [rest.caches.quoting]),
+  ];
   const taking = sources && openSources(librarySources, sources, { ...rest, ...ports, quoting });
   return { ...rest, quoting, digestOf, nowMs: clock.nowMs, taking };
 }

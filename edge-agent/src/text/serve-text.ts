@@ -3,6 +3,7 @@
 import { createTextHandler, type TextHandler } from '@skerry/models/openai';
 import type { Log } from '@skerry/shared';
 import type { AgentConfig } from '../config.ts';
+import type { AnswerCache } from '../retrieve/cache/answer-cache.ts';
 import type { ConversationStore } from '../retrieve/conversation-store.ts';
 import type { LateQuestions } from '../retrieve/late-questions.ts';
 import type { Library } from '../retrieve/library.ts';
@@ -17,6 +18,7 @@ export function serveText(
     library,
     late,
     conversations,
+    cache,
     log,
     ...ports
   }: DeviceTextPorts & {
@@ -24,6 +26,7 @@ export function serveText(
     readonly log: Log;
     readonly late?: Pick<LateQuestions, 'ask'> | undefined;
     readonly conversations?: ConversationStore | undefined;
+    readonly cache?: Pick<AnswerCache, 'look'> | undefined;
   },
 ): TextHandler {
   const text = createDeviceText(config, ports);
@@ -40,6 +43,7 @@ export function serveText(
           requestsMax: config.textRequestsMax,
           late,
           conversations,
+          cache,
           log,
         });
   return createTextHandler(
