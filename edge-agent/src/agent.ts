@@ -137,6 +137,7 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
       linkUp: () => session.link().state === 'up',
     },
     clock,
+    ports.library?.caches,
   );
   const variants = [...models.values()].map(({ variant }) => variant);
   const { router, textRouter, lookAlikes } = openRouting(config, variants, {
@@ -334,6 +335,7 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
     }),
     ...(library && { collections: library }),
     ...(ports.library && { conversations: ports.library }),
+    ...(library?.caches && { caches: library.caches }),
     bundles: live.bundles,
     labelsOf: live.labelsOf,
     models,

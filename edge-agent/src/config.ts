@@ -342,7 +342,7 @@ export const agentConfigSchema = z.object({
     .default('off')
     .describe('on: a question in other words than one before may be answered by its answer'),
   semanticSimilarityMin: shareSchema
-    .default(0.95)
+    .default(0.9)
     .describe('cosine of two questions from which they may be the same'),
   semanticJudgedShare: z.coerce
     .number()

@@ -120,6 +120,7 @@ const cacheTermsOf = (config: AgentConfig): CachedLibraryTerms => ({
   bytesMax: config.questionCacheBytes,
   vectorsMax: config.vectorCacheEntries,
   ttlMs: config.questionCacheMs,
+  questionTexts: config.questionTexts === 'yes',
   semantic:
     config.semanticCache === 'off'
       ? undefined

@@ -2,9 +2,11 @@
 
 import { failure, type Log, messageOf } from '@skerry/shared';
 import { Hono } from 'hono';
+import type { LibraryCaches } from '../retrieve/cache/caches.ts';
 import { type AnswerRoutes, answerRoutes } from './answers.ts';
 import { boundBody } from './bound-body.ts';
 import { type BundleRoutes, bundleRoutes } from './bundles.ts';
+import { cacheRoutes } from './caches.ts';
 import { type CollectionRoutes, collectionRoutes } from './collections.ts';
 import { type ConversationRoutes, conversationRoutes } from './conversations.ts';
 import { type DocumentRoutes, documentRoutes } from './documents.ts';
@@ -29,6 +31,7 @@ export interface AppPorts
   /** Where there is a library. */
   readonly collections?: CollectionRoutes;
   readonly conversations?: ConversationRoutes;
+  readonly caches?: LibraryCaches;
   readonly bodyBytesMax: number;
   readonly log: Log;
   /** A request was refused with this code. */
@@ -52,6 +55,7 @@ export function createApp(ports: AppPorts): Hono {
       .route('/v1', snapshotRoutes(ports.collections));
   if (ports.conversations !== undefined)
     app.route('/v1/conversations', conversationRoutes(ports.conversations));
+  if (ports.caches !== undefined) app.route('/v1', cacheRoutes(ports.caches));
   app.use(boundBody(ports.bodyBytesMax));
   app.get('/healthz', (c) => c.json(ports.health()));
   app.get('/metrics', async (c) =>

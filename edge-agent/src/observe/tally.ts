@@ -4,6 +4,7 @@ import type { Clock } from '@skerry/shared';
 import type { DeviceStatus } from '@skerry/sync-protocol';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { InferenceAnswer } from '../infer/request.ts';
+import { type WatchedCaches, watchCaches } from './cache-metrics.ts';
 
 type Counts = DeviceStatus['counts'];
 type ModelCounts = NonNullable<DeviceStatus['models'][number]['counts']>;
@@ -35,8 +36,13 @@ export interface TallyGauges {
 
 const recentMax = 8;
 
-export function createTally(gauges: TallyGauges, clock: Pick<Clock, 'after'>): Tally {
+export function createTally(
+  gauges: TallyGauges,
+  clock: Pick<Clock, 'after'>,
+  caches?: WatchedCaches,
+): Tally {
   const registry = new Registry();
+  if (caches !== undefined) watchCaches(caches, registry);
   const registers = [registry];
   const counts = {
     answered: 0,

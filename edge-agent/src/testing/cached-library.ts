@@ -10,7 +10,7 @@ import type { SourceDocument } from '../retrieve/passage.ts';
 import { createWordEmbedder } from './word-embedder.ts';
 
 export interface CachedLibraryOptions
-  extends Partial<Pick<CachedLibraryTerms, 'entriesMax' | 'ttlMs' | 'semantic'>> {
+  extends Partial<Pick<CachedLibraryTerms, 'entriesMax' | 'ttlMs' | 'semantic' | 'questionTexts'>> {
   /** In memory, where none is named. */
   readonly folder?: string;
   readonly log?: Log;
@@ -18,6 +18,7 @@ export interface CachedLibraryOptions
 
 export async function openTestLibrary(options: CachedLibraryOptions = {}) {
   const { folder, entriesMax = 100, log = silentLog, ttlMs = 60_000, semantic } = options;
+  const { questionTexts = false } = options;
   const clock = createVirtualClock();
   const embedder = createWordEmbedder();
   const stored = createDirectCollections({
@@ -28,7 +29,7 @@ export async function openTestLibrary(options: CachedLibraryOptions = {}) {
   const bounds = { entriesMax, bytesMax: 1_000_000, vectorsMax: 100 };
   const cached = unwrap(
     await openCachedLibrary(
-      { path, ...bounds, ttlMs, semantic },
+      { path, ...bounds, ttlMs, semantic, questionTexts },
       { collections: stored, embedder: () => embedder, clock, random: createRandom(1), log },
     ),
   );

@@ -4,6 +4,7 @@
 
 import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
+import { cachesSection } from './caches-section.ts';
 import { cascadeSection } from './cascade-section.ts';
 import { deltaSection } from './delta-section.ts';
 import { digitsSection } from './digits-section.ts';
@@ -60,6 +61,7 @@ const thorough: Effort = {
     ],
     droppedShares: [0, 0.1, 0.3],
   },
+  caches: { documents: 150, questions: 40, each: 5 },
   vectors: { rounds: 3, vectors: 100_000, queries: 200 },
 };
 const quick: Effort = {
@@ -91,6 +93,7 @@ const quick: Effort = {
     triesMax: 2,
   },
   secure: { cases: [{ values: 100_000, clients: 10 }], droppedShares: [0, 0.3] },
+  caches: { documents: 40, questions: 10, each: 2 },
   vectors: { rounds: 1, vectors: 5_000, queries: 20 },
 };
 
@@ -113,6 +116,7 @@ const sections = {
   noise: noiseSection,
   retrieval: retrievalSection,
   vectors: vectorsSection,
+  caches: cachesSection,
 } as const satisfies Record<string, (bench: Bench) => Promise<string>>;
 
 const write = (text: string): void => void process.stdout.write(text);

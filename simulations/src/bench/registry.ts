@@ -1,5 +1,6 @@
 // Every measurement by name. Each is loaded only by the process that runs it.
 
+import type { CacheCostOptions, LookAlikeOptions } from './measurements/caches.ts';
 import type { CascadeMemberOptions } from './measurements/cascade-member.ts';
 import type { CutOffOptions } from './measurements/cut-off.ts';
 import type { DigitsOptions } from './measurements/digits.ts';
@@ -56,6 +57,10 @@ export const measurements = {
     (await import('./measurements/fleet-devices.ts')).fleetDevices(options),
   'fleet-load': async (options: FleetLoadOptions) =>
     (await import('./measurements/fleet-load.ts')).fleetLoad(options),
+  'cache-costs': async (options: CacheCostOptions) =>
+    (await import('./measurements/caches.ts')).cacheCosts(options),
+  'look-alikes': async (options: LookAlikeOptions) =>
+    (await import('./measurements/caches.ts')).lookAlikes(options),
   noise: async (options: NoiseOptions) => (await import('./measurements/noise.ts')).noise(options),
   'sentence-embeddings': async (options: SentenceEmbeddingsOptions) =>
     (await import('./measurements/sentence-embeddings.ts')).sentenceEmbeddings(options),

@@ -28,6 +28,12 @@ export interface Effort {
   readonly fleet: FleetEffort;
   readonly serving: ServingEffort;
   readonly secure: SecureEffort;
+  /** Abstracts and questions to them; sentences of each intent. */
+  readonly caches: {
+    readonly documents: number;
+    readonly questions: number;
+    readonly each: number;
+  };
   readonly vectors: { readonly rounds: number; readonly vectors: number; readonly queries: number };
 }
 

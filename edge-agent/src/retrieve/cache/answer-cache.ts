@@ -30,6 +30,8 @@ export interface AnswerCacheTerms {
   readonly ttlMs: number;
   /** Absent: no question is answered by another's answer. */
   readonly semantic?: SemanticTerms | undefined;
+  /** That the words of questions may be told. */
+  readonly questionTexts: boolean;
 }
 
 export interface AnswerCachePorts {
@@ -72,7 +74,7 @@ export interface AnswerCache {
   /** Drops what is out of date: at a start, for what a crash has left. */
   sweep(): Promise<void>;
   figures(): Result<CacheFigures>;
-  /** Which questions are asked most. */
+  /** Which questions are asked most: by their digests, and by their words where those may be told. */
   commonest(many: number): Result<readonly AskedCount[]>;
   clear(): Result<void>;
 }
@@ -201,7 +203,11 @@ export function createAnswerCache(terms: AnswerCacheTerms, ports: AnswerCachePor
       const alike = semantic && { semantic: semantic.figures() };
       return ok({ ...figures.value, ttlMs, served: { ...served }, ...alike });
     },
-    commonest: (many) => counts.commonest(many),
+    commonest(many) {
+      const counted = counts.commonest(many);
+      if (!counted.ok || terms.questionTexts) return counted;
+      return ok(counted.value.map(({ digest, count }) => ({ digest, count })));
+    },
     clear: () => store.clear(),
   };
 }

@@ -6,7 +6,7 @@ import type { Reader } from '../passage.ts';
 import type { CollectionState } from './answer-store.ts';
 import { normaliseQuestion } from './normalise-question.ts';
 import type { Changes } from './purging-collections.ts';
-import { questionForm, questionFormVersion } from './question-form.ts';
+import { formWordsMin, questionForm, questionFormVersion } from './question-form.ts';
 
 export interface AskedOf {
   readonly question: string;
@@ -41,8 +41,12 @@ const answeringVersion = 1;
 
 export const askedDigest = (digest: Digest, question: string): string =>
   digest(normaliseQuestion(question));
-export const formDigest = (digest: Digest, question: string): string =>
-  digest(questionFormVersion, questionForm(question));
+export function formDigest(digest: Digest, question: string): string {
+  const form = questionForm(question);
+  return form.length < formWordsMin
+    ? digest('short', normaliseQuestion(question))
+    : digest(questionFormVersion, form);
+}
 /** What was pushed for a collection is the same in each state of it, and for whoever may read what it cites. */
 export const pushedScope = (digest: Digest, collection: string): string =>
   digest('pushed', collection);

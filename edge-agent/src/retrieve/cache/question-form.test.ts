@@ -4,7 +4,8 @@ import { questionForm } from './question-form.ts';
 it.each([
   ['Where is the pump bled?', 'where’s the pump bled'],
   ['Where is the pump bled?', 'Please tell me where the pump is bled.'],
-  ['how do I open the valve', 'How do we open a valve?'],
+  ['Where is the pump bled?', 'Hi! Please, can you tell me where the pump is bled, thanks'],
+  ['how do I open the valve of mine', 'How do we open a valve of mine?'],
   ['How do I open the valves?', 'could you please tell me how I open the valves'],
   ['Does it mean that it does not start?', "does it mean that it doesn't start"],
   ['may I open it', 'May we open it?'],
@@ -34,6 +35,8 @@ it.each([
   ['Does the relay cut the pump?', 'Is the relay cut by the pump?'],
   ['How do I convert from bar to psi?', 'How do I convert to bar from psi?'],
   ['Who do I call?', 'Who calls me?'],
+  ['What is my name?', 'What is your name?'],
+  ['What do I go by?', 'What do you go by?'],
   ['Open A before B', 'Open A after B'],
   ['Turn the pump on', 'Turn the pump off'],
   // What is asked.

@@ -9,15 +9,15 @@ const empty = new Set(
   'a an the is are am be do does please kindly just also hi hello hey thanks thank'.split(' '),
 );
 
-/** Whoever asks in general: `how do I`, `how do you`. As subject, object, and owner each one word. */
-const persons: Readonly<Record<string, string>> = {
-  ...Object.fromEntries(['i', 'we', 'you'].map((word) => [word, 'one'])),
-  ...Object.fromEntries(['me', 'us'].map((word) => [word, 'oneself'])),
-  ...Object.fromEntries(['my', 'our', 'your'].map((word) => [word, 'ones'])),
-};
+/** Whoever asks is one or many. Never `you`: `my name` is not `your name`. */
+const persons = new Map([
+  ['we', 'i'],
+  ['us', 'me'],
+  ['our', 'my'],
+]);
 
 const opening =
-  /^(?:(?:please|hi|hello|hey|thanks) |(?:can|could|would|will) you (?:please )?(?=tell|show|say|explain)|(?:tell|show) me |(?:do you|i (?:want|would like|need) to) know )+/;
+  /^(?:(?:please|hi|hello|hey|thanks)[,.!]* |(?:can|could|would|will) you (?:please )?(?=tell|show|say|explain)|(?:tell|show) me |(?:do you|i (?:want|would like|need) to) know )+/;
 
 const negations: readonly (readonly [RegExp, string])[] = [
   [/\b(?:can't|cannot)\b/g, 'can not'],
@@ -32,12 +32,15 @@ const token = /[-+]?\d+(?:[.,:/]\d+)*|\p{L}[\p{L}\p{M}]*|[<>=≤≥≠±%°€$�
 /** Changes with the rules above: what was compared by others is not comparable. */
 export const questionFormVersion = 1;
 
+/** Fewer words say too little: `thanks again` and `again`. Such a question has no look-alike. */
+export const formWordsMin = 3;
+
 export function questionForm(question: string): readonly string[] {
   let text = normaliseQuestion(question).replace(/[’ʼ]/g, "'").replace(opening, '');
   for (const [pattern, plain] of negations) text = text.replace(pattern, plain);
   const words = (text.replace(/'s\b/g, ' is').match(token) ?? [])
     .filter((word) => !empty.has(word))
-    .map((word) => persons[word] ?? singular(word));
+    .map((word) => persons.get(word) ?? singular(word));
   return words;
 }
 
