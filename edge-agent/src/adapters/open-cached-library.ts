@@ -26,7 +26,7 @@ export interface CachedLibraryTerms extends AnswerCacheTerms, CacheBounds {
 }
 
 export interface CachedLibraryPorts
-  extends Pick<LibraryPorts, 'reranker' | 'rerankMs' | 'verdictOn'> {
+  extends Pick<LibraryPorts, 'reranker' | 'rerankMs' | 'verdictOn' | 'limits' | 'sourceShareMax'> {
   readonly collections: Collections;
   /** Read at each call: one that is elsewhere is found later. */
   readonly embedder: () => TextEmbedder | undefined;
@@ -53,7 +53,14 @@ export async function openCachedLibrary(
   ports: CachedLibraryPorts,
 ): Promise<Result<CachedLibrary>> {
   const { onMissing, clock, log, reranker, rerankMs, verdictOn } = ports;
-  const second = { reranker, verdictOn, ...(rerankMs === undefined ? {} : { rerankMs }) };
+  const { limits, sourceShareMax } = ports;
+  const second = {
+    reranker,
+    ...(rerankMs === undefined ? {} : { rerankMs }),
+    ...(verdictOn === undefined ? {} : { verdictOn }),
+    ...(limits === undefined ? {} : { limits }),
+    ...(sourceShareMax === undefined ? {} : { sourceShareMax }),
+  };
   const file = openCacheFile(terms.path, terms);
   if (!file.ok) return file;
   const { answers: store, counts, judged, close } = file.value;

@@ -372,4 +372,19 @@ describe('the library in OpenAI’s API', () => {
     const { chat } = await open(undefined, '', 0.8, { cache });
     expect(await chat('?!')).toMatchObject({ value: { decision: { source: 'cache' } } });
   });
+
+  it('[CAC1] neither recalls nor keeps what goes on from another question', async () => {
+    const looked: string[] = [];
+    const cache: LibraryTextPorts['cache'] = {
+      async look({ question }) {
+        looked.push(question);
+        return { computed: async () => {} };
+      },
+    };
+    const { chat } = await open(undefined, '', 0.8, { cache });
+    await chat(known);
+    const messages = [known, 'And how often?'].map((content) => ({ role: 'user', content }));
+    await chat('', { messages });
+    expect(looked).toEqual([known]);
+  });
 });

@@ -47,8 +47,7 @@ export function purgingCollections(
     // No document has an empty name: it changes what is found, and no document.
     putVectors: (vectors) =>
       changing({ collection: thread.name, uri: '' }, () => thread.putVectors(vectors)),
-    commit: (change) =>
-      changing({ collection: thread.name }, () => thread.commit(change)),
+    commit: (change) => changing({ collection: thread.name }, () => thread.commit(change)),
     remove: (uri) => changing({ collection: thread.name, uri }, () => thread.remove(uri)),
     restore: (uri, version) =>
       changing({ collection: thread.name, uri }, () => thread.restore(uri, version)),
