@@ -287,6 +287,10 @@ export const agentConfigSchema = z.object({
   libraryMemoryMiB: countSchema(0, 65_536)
     .default(64)
     .describe('memory that the vectors of the library may take'),
+  libraryExpansion: z
+    .enum(['none', 'rm3'])
+    .default('none')
+    .describe('whether words of what a question’s own words find best are searched for too'),
   libraryReranker: z
     .string()
     .min(1)

@@ -26,7 +26,10 @@ export interface CachedLibraryTerms extends AnswerCacheTerms, CacheBounds {
 }
 
 export interface CachedLibraryPorts
-  extends Pick<LibraryPorts, 'reranker' | 'rerankMs' | 'verdictOn' | 'limits' | 'sourceShareMax'> {
+  extends Pick<
+    LibraryPorts,
+    'reranker' | 'rerankMs' | 'expandsWords' | 'verdictOn' | 'limits' | 'sourceShareMax'
+  > {
   readonly collections: Collections;
   /** Read at each call: one that is elsewhere is found later. */
   readonly embedder: () => TextEmbedder | undefined;
@@ -53,12 +56,13 @@ export async function openCachedLibrary(
   ports: CachedLibraryPorts,
 ): Promise<Result<CachedLibrary>> {
   const { onMissing, clock, log, reranker, rerankMs, verdictOn } = ports;
-  const { limits, sourceShareMax } = ports;
+  const { limits, sourceShareMax, expandsWords } = ports;
   const second = {
     reranker,
     ...(rerankMs === undefined ? {} : { rerankMs }),
     ...(verdictOn === undefined ? {} : { verdictOn }),
     ...(limits === undefined ? {} : { limits }),
+    ...(expandsWords === undefined ? {} : { expandsWords }),
     ...(sourceShareMax === undefined ? {} : { sourceShareMax }),
   };
   const file = openCacheFile(terms.path, terms);

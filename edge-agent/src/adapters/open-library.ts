@@ -77,6 +77,7 @@ export async function openLibrary(
     onMissing: () => elsewhere?.filling.wake(),
     reranker: second.value?.reranker,
     rerankMs: config.libraryRerankMs,
+    expandsWords: config.libraryExpansion === 'rm3',
     verdictOn: (name) => checks?.verdictOn(name),
     limits: {
       ...intakeLimits,

@@ -259,6 +259,20 @@ describe('a library', () => {
     expect(found.map(({ passage }) => passage.uri)).toEqual(['maker.md']);
   });
 
+  it('[RNK2] finds by the words of what a question finds, where it is told to', async () => {
+    const { collections } = openLibrary({ words: true });
+    const ports = { collections, digestOf: sha256, clock: createVirtualClock(), log: silentLog };
+    const library = createLibrary({ ...ports, expandsWords: true });
+    const texts = ['The bilge pump is an impeller pump.', 'An impeller wears.', 'A rope frays.'];
+    for (const [i, text] of texts.entries())
+      unwrap(await library.add('manuals', document(`${i}.md`, text)));
+    const asked = { collections: ['manuals'], text: 'bilge', count: 9, reader: anybody };
+    const uris = async (by: typeof library) =>
+      unwrap(await by.search(asked)).found.map(({ passage }) => passage.uri);
+    expect(await uris(createLibrary(ports))).toEqual(['0.md']);
+    expect(await uris(library)).toEqual(['0.md', '1.md']);
+  });
+
   it('[LIB3] without an embedder is searched by words, and says so', async () => {
     const { library } = openLibrary({ words: true });
     unwrap(await library.add('manuals', pump));
