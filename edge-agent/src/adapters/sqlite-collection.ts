@@ -10,6 +10,7 @@ import * as sqliteVec from 'sqlite-vec';
 import type { CollectionFile } from '../retrieve/collection-file.ts';
 import { createMemoryIndex } from '../retrieve/memory-index.ts';
 import { type EnginePlan, planEngine } from '../retrieve/plan-engine.ts';
+import { followed } from '../retrieve/refuse-followed.ts';
 import type { EngineName, VectorIndex } from '../retrieve/vector-index.ts';
 import { createGraphIndex, loadUsearch, removeGraphs } from './graph-index.ts';
 import { createSqliteDocuments, halvesOf } from './sqlite-collection-documents.ts';
@@ -183,9 +184,7 @@ function createCollection(
 
   /** [TRV6] Else it would not be what it says that it is. */
   const own = <T>(action: () => Result<T>): Result<T> =>
-    snapshot.isFollowed()
-      ? err(failure('invalid_argument', `'${name}' is the cloud's: it changes with its snapshots`))
-      : action();
+    snapshot.isFollowed() ? err(followed(name)) : action();
   /** What the log still holds of what went goes with the log; also of one whose call before failed here. */
   const leavingNothing = <T>(changed: Result<T>): Result<T> =>
     changed.ok && !truncateLog(database)

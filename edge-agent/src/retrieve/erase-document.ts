@@ -3,6 +3,7 @@
 
 import { ok, type Result } from '@skerry/shared';
 import type { Collections } from './collections.ts';
+import { refuseFollowed } from './refuse-followed.ts';
 
 /** `pending`: on its way to where this device cannot take it back. `unknown`: nobody here can tell. */
 export type ErasureState = 'erased' | 'pending' | 'unknown';
@@ -41,7 +42,10 @@ export interface EraseDocumentPorts {
   readonly nowMs: () => number;
 }
 
-/** Undefined where there is no such document. Fails with `storage_failed`, and then it may be asked for again. */
+/**
+ * Undefined where there is no such document. Fails with `storage_failed`, and then it may be asked for again; with
+ * `invalid_argument` in a collection that is the cloud's, and then nothing has gone.
+ */
 export async function eraseDocument(
   { collections, quoting, nowMs }: EraseDocumentPorts,
   collection: string,
@@ -49,6 +53,9 @@ export async function eraseDocument(
 ): Promise<Result<ErasureCertificate | undefined>> {
   const thread = await collections.open(collection);
   if (!thread.ok) return thread;
+  // What is refused must not have cost anybody his conversations.
+  const own = await refuseFollowed(thread.value);
+  if (!own.ok) return own;
   const digests = await thread.value.digestsOf(uri);
   if (!digests.ok) return digests;
   const document = { collection, uri, digests: digests.value };
@@ -62,6 +69,7 @@ export async function eraseDocument(
   const removed = await thread.value.remove(uri);
   if (!removed.ok) return removed;
   if (removed.value === 0) return ok(undefined);
-  const own = { store: 'passages, words and vectors', state: 'erased' as const };
-  return ok({ ...document, atMs: nowMs(), stores: [{ ...own, count: removed.value }, ...stores] });
+  const passages = { store: 'passages, words and vectors', state: 'erased' as const };
+  const erased = [{ ...passages, count: removed.value }, ...stores];
+  return ok({ ...document, atMs: nowMs(), stores: erased });
 }

@@ -10,6 +10,7 @@ import type { Collections, LegsRequest } from './collections.ts';
 import { queryWordsOf } from './match-query.ts';
 import type { Passage, Reader, SearchFilter, SourceDocument } from './passage.ts';
 import { preparePassages } from './prepare-passages.ts';
+import { refuseFollowed } from './refuse-followed.ts';
 import { type Reranked, type Reranker, rerank, rerankedMax } from './rerank.ts';
 import { boundShares, gatherLegs, legCount, rankPassages, wordsOfBest } from './search-legs.ts';
 import type { TextEmbedder } from './text-embedder.ts';
@@ -122,6 +123,8 @@ export function createLibrary(ports: LibraryPorts): Library {
         ok({ document, passages: document.passages, embedded: 0, unchanged: true });
       if (same !== undefined && (embedder === undefined || same.vectors >= same.passages))
         return unchanged(same);
+      const own = await refuseFollowed(thread.value);
+      if (!own.ok) return own;
       const prepared = await preparePassages(source, thread.value, embedder, digestOf, onProgress);
       if (!prepared.ok) return prepared;
       const { passages, embedded } = prepared.value;

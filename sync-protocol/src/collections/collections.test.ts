@@ -17,6 +17,7 @@ import {
   readManifest,
   readPage,
   type SnapshotEntry,
+  snapshotEntrySchema,
   type TravelDocument,
 } from './index.ts';
 import { merkleRoot, provesInclusion } from './merkle.ts';
@@ -78,6 +79,20 @@ describe('a snapshot', () => {
     const without = compose(documents.filter((_, i) => i !== 150));
     const fresh = [...without.pages.keys()].filter((digest) => !known.has(digest));
     expect(fresh.length).toBeLessThanOrEqual(2);
+  });
+
+  it('[TRV1] names no blob that is longer than a device reads whole, and no page', () => {
+    const huge = entryOf('huge.md');
+    const blob = { ...huge.blob, bytes: 2 ** 30 };
+    expect(snapshotEntrySchema.safeParse(huge).success).toBe(true);
+    expect(snapshotEntrySchema.safeParse({ ...huge, blob }).success).toBe(false);
+    const meta = Object.fromEntries(
+      Array.from({ length: 20_000 }, (_, i) => [`key-${i}`, 'x'.repeat(256)]),
+    );
+    const draft = { collection: 'manuals', vectors: null, documents: [{ ...huge, meta }] };
+    expect(composeSnapshot(draft, undefined, sha256)).toMatchObject({
+      error: { code: 'too_large' },
+    });
   });
 
   it('[TRV1] is what its digests say: a page of another access list, of another length, or changed, is none', () => {

@@ -10,6 +10,7 @@ import {
   entryLeaves,
   manifestBytesMax,
   type PageRef,
+  pageBytesMax,
   pageDocumentsMax,
   pageLeaves,
   pagesMax,
@@ -61,6 +62,9 @@ export function composeSnapshot(
     const root = merkleRoot(entryLeaves(page), digestOf);
     return { readers, page: ref, documents: documents.length, root };
   });
+  const long = pages.find(({ page }) => page.bytes > pageBytesMax);
+  if (long !== undefined)
+    return err(failure('too_large', `${long.documents} documents say ${long.page.bytes} bytes`));
   const manifest: SnapshotManifest = {
     schema: 'skerry.collection/1',
     collection,

@@ -19,6 +19,7 @@ export {
   answersBytesMax,
   entryLeaves,
   isFor,
+  manifestBytesMax,
   type PageRef,
   principalSchema,
   readersMax,

@@ -32,6 +32,10 @@ export const principalSchema = z.string().min(1).max(128);
 /** Who may read a document; null: everybody. */
 const readersSchema = z.array(principalSchema).max(readersMax).nullable();
 
+/** Of what a device reads whole. */
+const refUpTo = (bytesMax: number) =>
+  blobRefSchema.refine(({ bytes }) => bytes <= bytesMax, `more than ${bytesMax} bytes`);
+
 /** A document, and where its bytes are. Everything that is said of it is in here, so that terms change without bytes. */
 export const snapshotEntrySchema = z.strictObject({
   uri: z.string().min(1).max(512),
@@ -43,7 +47,7 @@ export const snapshotEntrySchema = z.strictObject({
   readers: readersSchema,
   meta: z.record(z.string().max(64), z.string().max(256)),
   /** Its text, its passages' places, their vectors. */
-  blob: blobRefSchema,
+  blob: refUpTo(documentBlobBytesMax),
   passages: z.int().min(0).max(passagesMax),
   /** Of the tree over its passages. */
   passagesRoot: digestSchema,
@@ -59,7 +63,7 @@ export type SnapshotPage = z.infer<typeof snapshotPageSchema>;
 
 const pageRefSchema = z.strictObject({
   readers: readersSchema,
-  page: blobRefSchema,
+  page: refUpTo(pageBytesMax),
   documents: z.int().min(1).max(pageDocumentsMax),
   /** Of the tree over its documents. */
   root: digestSchema,

@@ -4,13 +4,15 @@
 
 import { digestSchema, nameSchema } from '@skerry/shared';
 import { z } from 'zod';
-import { principalSchema, readersMax } from './snapshot.ts';
+import { manifestBytesMax, principalSchema, readersMax } from './snapshot.ts';
 
 /** The key in both halves of a twin. */
 export const collectionsKey = 'collections';
 /** In `reported`: a device's own, for whoever would publish them. */
 export const offersKey = 'offers';
 export const subscriptionsMax = 64;
+/** As the coordinator packs a repository's. */
+const metadataBytesMax = 8 * 1024 * 1024;
 
 const countSchema = z.int().nonnegative();
 
@@ -21,12 +23,12 @@ export const subscriptionSchema = z.strictObject({
   target: z.string().min(1).max(256),
   /** Its manifest; a digest that stands here opens the blob to the device. [BLA6] */
   manifest: digestSchema,
-  manifestBytes: z.int().positive(),
+  manifestBytes: z.int().positive().max(manifestBytesMax),
   /** As whom this device may have documents that are not for everybody. */
   readers: z.array(principalSchema).max(readersMax),
   /** The repository's metadata in one file, for who reaches no HTTP. */
   metadata: digestSchema.optional(),
-  metadataBytes: z.int().positive().optional(),
+  metadataBytes: z.int().positive().max(metadataBytesMax).optional(),
 });
 export type Subscription = z.infer<typeof subscriptionSchema>;
 

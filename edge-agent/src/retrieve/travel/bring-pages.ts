@@ -15,6 +15,9 @@ import type { SignedSnapshot } from '../../update/trust/signed-snapshot.ts';
 import type { CollectionThread } from '../collections.ts';
 import type { TakePorts } from './take-snapshot.ts';
 
+/** They are in memory at once. */
+const pagesBytesMax = 64 * 1024 * 1024;
+
 export type Bring = (ref: BlobRef) => Promise<Result<Uint8Array>>;
 
 /** By whom the targets role lets speak for it, now. */
@@ -71,12 +74,15 @@ export async function bringPages(
   bring: Bring,
   digestOf: TakePorts['digestOf'],
 ): Promise<Result<BroughtPages>> {
+  const own = pages.filter((each) => isFor(each.readers, readers));
+  const pagesBytes = own.reduce((sum, { page }) => sum + page.bytes, 0);
+  if (pagesBytes > pagesBytesMax) return err(failure('too_large', `${pagesBytes} bytes of pages`));
   const known = await thread.pages();
   if (!known.ok) return known;
   const texts: Record<string, string> = {};
   const documents: SnapshotEntry[] = [];
   const fetched: BlobRef[] = [];
-  for (const ref of pages.filter((each) => isFor(each.readers, readers))) {
+  for (const ref of own) {
     const { digest } = ref.page;
     const text = known.value[digest];
     if (text === undefined) fetched.push(ref.page);

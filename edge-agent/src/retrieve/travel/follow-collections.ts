@@ -276,8 +276,10 @@ function wantedOf({ value }: DocumentView): {
   for (const [name, each] of Object.entries(under(value['desired'], collectionsKey))) {
     if (!nameSchema.safeParse(name).success) continue;
     const parsed = subscriptionSchema.safeParse(each);
-    if (wanted.size + wrong.size >= subscriptionsMax) break;
-    if (parsed.success) wanted.set(name, parsed.data);
+    // What stands here stays: nobody has said that it shall go.
+    if (wanted.size >= subscriptionsMax)
+      wrong.set(name, `more than ${subscriptionsMax} collections: this one is not followed`);
+    else if (parsed.success) wanted.set(name, parsed.data);
     else wrong.set(name, 'this agent does not understand what the twin says of it');
   }
   return { wanted, wrong };

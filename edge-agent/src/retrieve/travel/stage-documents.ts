@@ -86,6 +86,11 @@ async function stageOne(
   return staged.ok ? ok(prepared.value.embedded) : staged;
 }
 
+/** By length, and not by meaning, a longer one would be the nearest of every question. Halves are rounded. */
+const squareMax = 1.02;
+const squareOf = (vector: Float32Array): number =>
+  vector.reduce((sum, each) => sum + each * each, 0);
+
 /** With the vectors that came where they are this device's embedder's; else with its own. */
 async function prepare(
   source: SourceDocument,
@@ -100,6 +105,8 @@ async function prepare(
       const own = halves.slice(i * dimensions, (i + 1) * dimensions);
       return { ...passage, vector: fromFloat16(own) };
     });
+    if (made.some(({ vector }) => squareOf(vector) > squareMax))
+      return err(failure('malformed_message', 'a vector is longer than 1'));
     return ok({ passages: made, embedded: 0 });
   }
   const texts = passages.map(({ start, end, heading }) =>

@@ -5,6 +5,7 @@ import { collect, err, failure, ok, parseJson, type Result } from '@skerry/share
 import type { BlobRef } from '@skerry/sync-protocol/blobs';
 import {
   answersBytesMax,
+  manifestBytesMax,
   type SnapshotEntry,
   type SnapshotManifest,
   type Subscription,
@@ -22,6 +23,7 @@ import { stageAll } from './stage-documents.ts';
 export interface CollectionTrust {
   refresh(metadata: Uint8Array | undefined, path?: string): Promise<Result<void>>;
   snapshot(path: string): Promise<Result<SignedSnapshot>>;
+  /** It is about to stand: nothing of a lower sequence is a `snapshot` after it. */
   snapshotTaken(collection: string, sequence: number): Promise<Result<void>>;
   verifySnapshot(
     evidence: SignedSnapshot['evidence'],
@@ -89,6 +91,8 @@ export async function takeSnapshot(
     return blobs.read(ref.digest, 0, ref.bytes);
   };
   const ref: BlobRef = { digest: signed.value.digest, bytes: signed.value.bytes };
+  if (ref.bytes > manifestBytesMax)
+    return err(failure('too_large', `a manifest of ${ref.bytes} bytes`));
   const manifestBytes = await bring(ref);
   if (!manifestBytes.ok) return manifestBytes;
   const manifest = checkManifest(manifestBytes.value, signed.value, digestOf);
@@ -118,12 +122,13 @@ export async function takeSnapshot(
     embedder: embedder ?? held.value?.embedder ?? null,
   };
   const { texts, documents } = pages.value;
+  // Before it stands: after a crash in between nothing earlier is taken, and this one is.
+  const noted = await trust.snapshotTaken(collection, sequence);
+  if (!noted.ok) return noted;
   const committed = await thread.value.commit({ held: next, pages: texts, documents });
   if (!committed.ok) return committed;
   ports.onMissing?.();
   const answers = await takeAnswers(collection, manifest.value, bring, ports);
-  const noted = await trust.snapshotTaken(collection, sequence);
-  if (!noted.ok) return noted;
   for (const { digest } of [ref, ...pages.value.fetched]) await blobs.release(digest);
   return ok({
     held: next,

@@ -10,9 +10,12 @@ import { type BlobRef, blobRefSchema } from '@skerry/sync-protocol/blobs';
 import {
   checkProof,
   composeSnapshot,
+  decodeDocument,
+  encodeDocument,
   type FollowReport,
   followReportSchema,
   type Offer,
+  type SnapshotDraft,
   type Subscription,
   snapshotTargetPath,
 } from '@skerry/sync-protocol/collections';
@@ -20,6 +23,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { createDirectCollections } from '../../adapters/collections-over.ts';
 import { createWordEmbedder } from '../../testing/word-embedder.ts';
 import { askLibrary } from '../ask.ts';
+import { eraseDocument, type QuotingStore } from '../erase-document.ts';
 import { createLibrary } from '../library.ts';
 import type { SourceDocument } from '../passage.ts';
 import type { TextEmbedder } from '../text-embedder.ts';
@@ -71,8 +75,12 @@ function openCloud(embedder: TextEmbedder | undefined = createWordEmbedder()) {
     author,
     blobs,
     signed,
-    async publish(readers: readonly string[] = [], answers?: BlobRef): Promise<Subscription> {
-      const own = unwrap(await exportCollection(ports, 'manuals'));
+    async publish(
+      readers: readonly string[] = [],
+      answers?: BlobRef,
+      altered = (own: SnapshotDraft): SnapshotDraft => own,
+    ): Promise<Subscription> {
+      const own = altered(unwrap(await exportCollection(ports, 'manuals')));
       const draft = answers === undefined ? own : { ...own, answers };
       const composed = unwrap(composeSnapshot(draft, before, sha256));
       for (const { uri, blob } of draft.documents)
@@ -114,6 +122,7 @@ function openDevice(
   const fetched: BlobRef[] = [];
   const forgotten: string[] = [];
   const taken = new Map<string, number>();
+  const disk = { isFull: false };
   const trust: CollectionTrust = {
     refresh: async () => ok(undefined),
     async snapshot(path) {
@@ -124,6 +133,7 @@ function openDevice(
       return ok({ digest, bytes, custom: { collection: 'manuals', sequence, root }, evidence: {} });
     },
     async snapshotTaken(collection, sequence) {
+      if (disk.isFull) return err(failure('storage_failed', 'the disk is full'));
       taken.set(collection, sequence);
       return ok(undefined);
     },
@@ -187,6 +197,15 @@ function openDevice(
     clock,
     fetched,
     forgotten,
+    taken,
+    disk,
+    /** Of others beside it, too. */
+    wantAll(collections: Readonly<Record<string, Subscription>>) {
+      value = { ...value, desired: { collections } };
+      following.wake();
+      return following.idle();
+    },
+    reports: () => value.reported.collections ?? {},
     async want(subscription: Subscription | undefined) {
       const collections = subscription === undefined ? {} : { manuals: subscription };
       value = { ...value, desired: { collections } };
@@ -405,15 +424,97 @@ describe('a collection of the cloud’s', () => {
   it('[TRV6] is its snapshot and nothing else: nobody here adds to it, restores in it, or takes from it', async () => {
     const cloud = openCloud();
     unwrap(await cloud.author.add('manuals', pump));
-    const device = openDevice(cloud);
+    const embedder = createWordEmbedder();
+    const device = openDevice(cloud, openLibrary(':memory:', embedder));
     await device.want(await cloud.publish());
+    const embedded = embedder.embedded.length;
     const refused = { error: { code: 'invalid_argument' } };
     expect(await device.library.add('manuals', winch)).toMatchObject(refused);
-    const thread = unwrap(await device.library.collections.open('manuals'));
+    expect(embedder.embedded).toHaveLength(embedded);
+    const { collections } = device.library;
+    const forgotten: string[] = [];
+    const store: QuotingStore = {
+      async forget({ uri }) {
+        forgotten.push(uri);
+        return ok([]);
+      },
+    };
+    const erasing = { collections, quoting: [store], nowMs: () => 0 };
+    expect(await eraseDocument(erasing, 'manuals', 'pump.md')).toMatchObject(refused);
+    expect(forgotten).toEqual([]);
+    const thread = unwrap(await collections.open('manuals'));
     expect(await thread.remove('pump.md')).toMatchObject(refused);
     expect(await thread.restore('pump.md', 1)).toMatchObject(refused);
     const ports = { library: device.library, digestOf: sha256 };
     expect(await exportCollection(ports, 'manuals')).toMatchObject(refused);
+  });
+
+  it('[TRV7] is written down as taken before it stands: what is not does not stand', async () => {
+    const cloud = openCloud();
+    unwrap(await cloud.author.add('manuals', pump));
+    const device = openDevice(cloud);
+    const first = await cloud.publish();
+    await device.want(first);
+    unwrap(await cloud.author.add('manuals', winch));
+    const second = await cloud.publish();
+    device.disk.isFull = true;
+    expect(await device.want(second)).toMatchObject({ sequence: 1, documents: 1 });
+    expect(await device.found('winch')).toMatchObject({ uris: ['pump.md'] });
+    device.disk.isFull = false;
+    expect(await device.want(second)).toMatchObject({ state: 'held', sequence: 2 });
+    expect(device.taken.get('manuals')).toBe(2);
+  });
+
+  it('[TRV3] is refused where a vector is longer than 1: it would be the nearest of every question', async () => {
+    const cloud = openCloud();
+    unwrap(await cloud.author.add('manuals', pump));
+    const ports = { library: cloud.author, digestOf: sha256 };
+    const bytes = unwrap(await exportDocument(ports, 'manuals', 'pump.md')) as Uint8Array;
+    const honest = unwrap(decodeDocument(bytes));
+    // 2, in half precision.
+    const evil = encodeDocument({ ...honest, halves: honest.halves.map(() => 0x4000) });
+    const blob = { digest: sha256(evil), bytes: evil.length };
+    const subscription = await cloud.publish([], undefined, (draft) => ({
+      ...draft,
+      documents: draft.documents.map((entry) => ({ ...entry, blob })),
+    }));
+    cloud.blobs.set(blob.digest, evil);
+    expect(await openDevice(cloud).want(subscription)).toMatchObject({
+      state: 'refused',
+      documents: 0,
+      reason: expect.stringContaining('longer than 1'),
+    });
+  });
+
+  it('[TRV6] that stands stays where the twin names more than a device follows, and it is said', async () => {
+    const cloud = openCloud();
+    unwrap(await cloud.author.add('manuals', pump));
+    const device = openDevice(cloud);
+    const subscription = await cloud.publish();
+    await device.want(subscription);
+    const others = Array.from({ length: 64 }, (_, i) => [`other-${i}`, subscription] as const);
+    await device.wantAll({ ...Object.fromEntries(others), manuals: subscription });
+    expect(device.reports()['manuals']).toMatchObject({
+      state: 'refused',
+      documents: 1,
+      reason: expect.stringContaining('more than 64'),
+    });
+    expect(await device.found('pump')).toMatchObject({ uris: ['pump.md'] });
+  });
+
+  it('[TRV1] is not fetched where its manifest is longer than one may be', async () => {
+    const cloud = openCloud();
+    unwrap(await cloud.author.add('manuals', pump));
+    const subscription = await cloud.publish();
+    const { target } = subscription;
+    const signed = cloud.signed.get(target);
+    cloud.signed.set(target, { ...(signed as NonNullable<typeof signed>), bytes: 2 ** 30 });
+    const device = openDevice(cloud);
+    expect(await device.want(subscription)).toMatchObject({
+      state: 'refused',
+      reason: expect.stringContaining('too_large'),
+    });
+    expect(device.fetched).toEqual([]);
   });
 
   it('[TRV6] does not take the place of a collection of this device’s own', async () => {

@@ -59,7 +59,7 @@ export interface TrustClient {
   verifyEvidence(evidence: Target['evidence'], path: string): Promise<Result<Target>>;
   /** A collection's that may be taken; fails as `target` does. */
   snapshot(path: string): Promise<Result<SignedSnapshot>>;
-  /** It is what this device answers from: nothing of a lower sequence is its `snapshot` after it. */
+  /** It is about to be what this device answers from: nothing of a lower sequence is its `snapshot` after it. */
   snapshotTaken(collection: string, sequence: number): Promise<Result<void>>;
   /** As `verifyEvidence`, of a snapshot. */
   verifySnapshot(
