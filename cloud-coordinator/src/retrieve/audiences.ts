@@ -21,31 +21,45 @@ export const audiencesOf = (collection: string, readers: readonly string[]): rea
   ...readers.map((principal) => ownerOf(collection, principal)),
 ];
 
+const ownersOf = (
+  collection: string,
+  readers: readonly string[] | null | undefined,
+): readonly string[] =>
+  readers === null
+    ? [everybodyOf(collection)]
+    : (readers ?? []).map((principal) => ownerOf(collection, principal));
+
 export async function keepBlobs(
   references: BlobReferences,
   collection: string,
   blobs: ReadersOf,
 ): Promise<Result<void>> {
   for (const [digest, readers] of blobs)
-    for (const owner of readers?.map((each) => ownerOf(collection, each)) ?? [
-      everybodyOf(collection),
-    ]) {
+    for (const owner of ownersOf(collection, readers)) {
       const added = await references.add(digest, owner);
       if (!added.ok) return added;
     }
   return ok(undefined);
 }
 
+/** Of what is kept too, those who may not read it any more. */
 export async function letGo(
   references: BlobReferences,
   collection: string,
-  digests: readonly string[],
+  digests: Iterable<string>,
+  kept: readonly ReadersOf[],
 ): Promise<Result<void>> {
-  for (const digest of digests)
+  for (const digest of digests) {
+    const stay = new Set(kept.flatMap((each) => ownersOf(collection, each.get(digest))));
     for (const owner of references.owners(digest)) {
-      if (!owner.startsWith(prefixOf(collection))) continue;
+      if (!isOf(collection, owner) || stay.has(owner)) continue;
       const dropped = await references.drop(digest, owner);
       if (!dropped.ok) return dropped;
     }
+  }
   return ok(undefined);
 }
+
+/** A collection's name may begin as another's does: `manuals` and `manuals.north`. */
+const isOf = (collection: string, owner: string): boolean =>
+  owner.slice(0, owner.lastIndexOf('.') + 1) === prefixOf(collection);

@@ -24,6 +24,7 @@ import {
 import type { FleetDevice } from '../update/rollouts/ports.ts';
 import type { Draft } from '../update/trust/draft.ts';
 import { addSnapshot } from '../update/trust/edit-targets.ts';
+import { audiencesOf } from './audiences.ts';
 import { subscriptionOrderSchema } from './collection-event.ts';
 import { createCollections, type PublishOutcome } from './collections.ts';
 import { readOffer } from './read-offer.ts';
@@ -181,6 +182,24 @@ describe('a collection', () => {
     for (const { entry } of [winch, wages]) expect(references.has(entry.blob.digest)).toBe(true);
   });
 
+  it('[TRV12] shows nobody any longer what only its older snapshots had for everybody, and lets go of no other collection’s', async () => {
+    const it = world();
+    const { collections, references } = it;
+    await it.put(pump, winch, wages);
+    await must(
+      collections.publish({ ...draftOf(pump, winch), collection: 'manuals.north' }, 'ann'),
+    );
+    const { digest } = winch.entry.blob;
+    const north = references.owners(digest);
+    const narrowed: Made = { ...winch, entry: { ...winch.entry, readers: ['boss'] } };
+    for (const draft of [[winch], [narrowed], [narrowed, pump], [narrowed, wages]])
+      await must(collections.publish(draftOf(...draft), 'ann'));
+    const isOwn = (owner: string) => !north.includes(owner);
+    const own = references.owners(digest).filter(isOwn);
+    expect(own).toEqual(audiencesOf('manuals', ['boss']).slice(1));
+    expect(references.owners(digest)).toEqual(expect.arrayContaining([...north]));
+  });
+
   it('[TRV13] is told once it is signed, to whom it is meant for, to who comes later, and to nobody twice', async () => {
     const it = world();
     const { collections, holders, twins, patches } = it;
@@ -284,6 +303,10 @@ describe('a collection', () => {
     });
     const stolen = store(draftOf(wages));
     expect(await readOffer(stolen.blobs, 'manuals', stolen.offer)).toMatchObject({
+      error: { code: 'unavailable' },
+    });
+    const answers = store({ ...draftOf(pump), answers: wages.entry.blob });
+    expect(await readOffer(answers.blobs, 'manuals', answers.offer)).toMatchObject({
       error: { code: 'unavailable' },
     });
   });

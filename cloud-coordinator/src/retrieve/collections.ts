@@ -22,7 +22,7 @@ import { createEventLog, type EventLog } from '../event-log/event-log.ts';
 import type { EventStore } from '../event-log/event-store.ts';
 import type { TrustRepository } from '../update/trust/repository.ts';
 import { signedTarget } from '../update/trust/signed-target.ts';
-import { keepBlobs, letGo } from './audiences.ts';
+import { keepBlobs, letGo, type ReadersOf } from './audiences.ts';
 import {
   type CollectionEvent,
   type CollectionState,
@@ -169,15 +169,14 @@ export function createCollections(ports: CollectionsPorts): Collections {
     const old = log?.state().snapshots.at(-1 - snapshotsKept);
     if (log === undefined || old === undefined) return;
     const gone = await blobsOf(old);
-    const kept = new Set<string>();
+    const kept: ReadersOf[] = [];
     for (const each of log.state().snapshots.slice(-snapshotsKept)) {
       const blobs = await blobsOf(each);
       if (!blobs.ok) return;
-      for (const digest of blobs.value.readers.keys()) kept.add(digest);
+      kept.push(blobs.value.readers);
     }
     if (!gone.ok) return;
-    const digests = [...gone.value.readers.keys()].filter((digest) => !kept.has(digest));
-    const dropped = await letGo(ports.references, collection, digests);
+    const dropped = await letGo(ports.references, collection, gone.value.readers.keys(), kept);
     if (!dropped.ok)
       ports.log.error({ collection, code: dropped.error.code }, dropped.error.message);
   };

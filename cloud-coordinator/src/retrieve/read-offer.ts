@@ -30,7 +30,12 @@ export async function readOffer(
     return err(failure('invalid_argument', describeIssues(draft.error, 'the draft')));
   if (draft.data.collection !== collection)
     return err(failure('invalid_argument', `it is a draft of ${draft.data.collection}`));
-  for (const { uri, blob } of draft.data.documents) {
+  const { documents, answers } = draft.data;
+  const named = [
+    ...documents,
+    ...(answers ? [{ uri: 'what it has for answers', blob: answers }] : []),
+  ];
+  for (const { uri, blob } of named) {
     const held = await blobs.holding(blob.digest);
     if (!held.ok) return held;
     if (held.value.kind !== 'whole' || held.value.bytes !== blob.bytes)
