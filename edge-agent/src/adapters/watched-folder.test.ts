@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   mkdirSync,
@@ -74,6 +75,21 @@ it('[LIB45] reads what it has seen, and nothing that was put in its place', asyn
   chmodSync(folder, 0o700);
   rmSync(folder, { recursive: true });
   expect(await port.list()).toMatchObject({ error: { code: 'unavailable' } });
+});
+
+it('[LIB45] waits for no pipe that has taken a file’s place', async () => {
+  const { folder, port, write, list } = openFolder();
+  write('a.md');
+  const seen = defined((await list()).files[0], 'a file');
+  rmSync(join(folder, 'a.md'));
+  execFileSync('mkfifo', [join(folder, 'a.md')]);
+  expect(await port.read(seen)).toMatchObject({ error: { code: 'not_found' } });
+});
+
+it('[LIB45] looks into so many folders', async () => {
+  const { folder, list } = openFolder({ filesMax: 3 });
+  for (const path of ['a', 'b', 'c', 'd']) mkdirSync(join(folder, path));
+  expect(await list()).toMatchObject({ files: [], cut: 'more than 3 folders' });
 });
 
 it('[LIB42] hears of changes, also in folders that came later', async () => {

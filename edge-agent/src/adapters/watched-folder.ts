@@ -1,7 +1,7 @@
 // A folder on disk as a source of documents. Links are not followed: neither to files nor to folders, and not those that
 // were put there between a look and a read.
 
-import { type FSWatcher, watch } from 'node:fs';
+import { type FSWatcher, type Stats, watch } from 'node:fs';
 import { constants, lstat, open, readdir, realpath } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { err, failure, messageOf, ok, type Result } from '@skerry/shared';
@@ -90,6 +90,7 @@ async function walk(
       const inside = join(path, entry.name);
       if (entry.isDirectory()) {
         if (depthOf(inside) > depthMax) cut ??= `deeper than ${depthMax} folders`;
+        else if (folders.length >= filesMax) cut ??= `more than ${filesMax} folders`;
         else folders.push(inside);
         continue;
       }
@@ -112,6 +113,12 @@ async function walk(
   return { look: cut === undefined ? { files } : { files, cut }, folders };
 }
 
+/** What was opened lies where it was looked for: a folder on the way may have become a link between look and opening. */
+async function isStillAt(path: string, { ino, dev }: Stats): Promise<boolean> {
+  const there = await lstat(path);
+  return there.ino === ino && there.dev === dev && (await realpath(path)) === path;
+}
+
 /** As it was when it was seen, and no other file that its path has come to mean. */
 async function readInside(folder: string, file: SeenFile): Promise<Result<Uint8Array>> {
   const { path, bytes, mtimeMs } = file;
@@ -122,8 +129,12 @@ async function readInside(folder: string, file: SeenFile): Promise<Result<Uint8A
     const root = await realpath(folder);
     const wanted = join(root, ...path.split('/'));
     if ((await realpath(wanted)) !== wanted) return gone;
-    const handle = await open(wanted, constants.O_RDONLY | constants.O_NOFOLLOW);
+    // Who opens a pipe waits for somebody to write to it: a file may have become one since it was seen.
+    const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
+    const handle = await open(wanted, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
     try {
+      const before = await handle.stat();
+      if (!before.isFile() || !(await isStillAt(wanted, before))) return gone;
       const content = Buffer.alloc(bytes + 1);
       let read = 0;
       for (let more = -1; more !== 0 && read <= bytes; read += more)
@@ -136,7 +147,8 @@ async function readInside(folder: string, file: SeenFile): Promise<Result<Uint8A
     }
   } catch (thrown) {
     const { code } = thrown as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ELOOP' || code === 'ENOTDIR') return gone;
+    if (code === 'ENOENT' || code === 'ELOOP' || code === 'ENOTDIR' || code === 'ENXIO')
+      return gone;
     if (code === 'EACCES' || code === 'EPERM')
       return err(failure('permission_denied', `${path} may not be read`));
     return err(failure('unavailable', messageOf(thrown)));
