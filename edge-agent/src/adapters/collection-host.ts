@@ -88,6 +88,12 @@ const suffix = '.collection';
 /** Beside it: questions by which it is checked. */
 const asked = '.questions.json';
 
+/** A path is none. [LIB11] */
+const checkName = (name: string): Result<void> =>
+  nameSchema.safeParse(name).success
+    ? ok(undefined)
+    : err(failure('invalid_argument', `no name of a collection: '${name.slice(0, 64)}'`));
+
 /** Also does what is not urgent, a little at a time; returns whether more is left. */
 export type CollectionHost = CollectionCalls & { work(): boolean };
 
@@ -109,8 +115,8 @@ export function createCollectionHost(options: CollectionHostOptions): Collection
       opened.set(name, there);
       return ok(there);
     }
-    if (!nameSchema.safeParse(name).success)
-      return err(failure('invalid_argument', `no name of a collection: '${name.slice(0, 64)}'`));
+    const named = checkName(name);
+    if (!named.ok) return named;
     const path = inMemory ? ':memory:' : join(folder, `${name}${suffix}`);
     if (!mayCreate && (inMemory || !existsSync(path)))
       return err(failure('not_found', `no collection '${name}'`));
@@ -118,7 +124,7 @@ export function createCollectionHost(options: CollectionHostOptions): Collection
       name,
       embedder,
       engine,
-      memoryBytesMax: memoryLeft(),
+      memoryBytesMax: () => memoryLeft(name),
     });
     if (!made.ok) return made;
     opened.set(name, made.value);
@@ -130,9 +136,10 @@ export function createCollectionHost(options: CollectionHostOptions): Collection
     return made;
   };
 
-  const memoryLeft = (): number => {
+  /** By all others. */
+  const memoryLeft = (name: string): number => {
     let left = memoryBytesMax;
-    for (const { memoryBytes } of opened.values()) left -= memoryBytes;
+    for (const other of opened.values()) if (other.name !== name) left -= other.memoryBytes;
     return Math.max(0, left);
   };
 
@@ -195,6 +202,8 @@ export function createCollectionHost(options: CollectionHostOptions): Collection
       );
     },
     removeAll(name) {
+      const named = checkName(name);
+      if (!named.ok) return named;
       const path = join(folder, `${name}${suffix}`);
       const isThere = opened.has(name) || (!inMemory && existsSync(path));
       opened.get(name)?.close();

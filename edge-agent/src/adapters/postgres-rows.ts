@@ -35,6 +35,8 @@ export function createPostgresRows(source: PostgresSource): RowsPort {
         const { rows } = await client.value.query({
           text: sql,
           values: parameters,
+          // One statement, also where it has no parameters: the simple protocol would run what stands behind it.
+          queryMode: 'extended',
           // Each value as PostgreSQL writes it: a number or a time loses nothing on its way back.
           types: { getTypeParser: () => (text: unknown) => text },
         });

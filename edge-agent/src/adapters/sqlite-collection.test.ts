@@ -15,6 +15,7 @@ import Database from 'better-sqlite3';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { CollectionFile } from '../retrieve/collection-file.ts';
 import { createWordEmbedder } from '../testing/word-embedder.ts';
+import { createCollectionHost } from './collection-host.ts';
 import { type CollectionOptions, openSqliteCollection } from './sqlite-collection.ts';
 
 const embedder = createWordEmbedder();
@@ -99,6 +100,31 @@ describe('a collection’s vectors', () => {
       expect(await nearest(file, 'the winch lifts')).toEqual(['winch']);
     },
   );
+
+  it('[LIB35] leave memory for the file where they have outgrown what all may take together', async () => {
+    const host = createCollectionHost({ folder: ':memory:', embedder, memoryBytesMax: 2 ** 21 });
+    onTestFinished(() => void host.closeAll());
+    const engineOf = (name: string) => unwrap(host.stats(name)).engine;
+    const put = async (name: string, uri: string, count: number) => {
+      const vector = unwrap(await embedder.embed([uri]));
+      const passages = Array.from({ length: count }, (_, i) => {
+        return { start: i, end: i + 1, heading: '', textDigest: `${uri} ${i}`, vector };
+      });
+      const source = { uri, title: uri, text: 'x'.repeat(count), digest: uri, trust: 1 };
+      unwrap(host.put(name, { source, passages }, 0));
+    };
+    for (const name of ['large', 'small']) unwrap(host.create(name));
+    await put('small', 'rope', 1);
+    await put('large', 'winch', 1);
+    expect([engineOf('small'), engineOf('large')]).toEqual(['memory', 'memory']);
+    await put('large', 'pump', Math.ceil(2 ** 21 / (2 * embedder.dimensions)));
+    expect([engineOf('small'), engineOf('large')]).toEqual(['memory', 'sqlite-vec']);
+    const vector = unwrap(await embedder.embed(['winch']));
+    const found = unwrap(
+      host.search('large', { words: undefined, vector, count: 1, filter: everybody }),
+    );
+    expect(found.vectors[0]?.score).toBeCloseTo(1, 2);
+  });
 
   it('[LIB11] of a length that no index takes are refused', () => {
     const other = { digest: 'sha256:odd', dimensions: 100 };

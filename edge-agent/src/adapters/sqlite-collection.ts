@@ -77,10 +77,10 @@ export interface CollectionOptions {
   readonly name: string;
   /** The vectors' own; a file with others is refused. */
   readonly embedder?: { readonly digest: string; readonly dimensions: number } | undefined;
-  /** `auto`: by how many vectors there are when it is opened. */
+  /** `auto`: by how many vectors there are. */
   readonly engine: EngineName | 'auto';
-  /** That its vectors may take. */
-  readonly memoryBytesMax?: number;
+  /** That its vectors may take now. */
+  readonly memoryBytesMax?: () => number;
 }
 
 /** Fails with `storage_failed`, and with `invalid_config` for a file whose vectors are another embedder's. */
@@ -150,13 +150,23 @@ function prepare(database: Database.Database, { name, embedder }: CollectionOpti
 function createCollection(
   path: string,
   database: Database.Database,
-  { name, embedder, engine: wanted, memoryBytesMax = vectorMemoryBytesMax }: CollectionOptions,
+  options: CollectionOptions,
 ): CollectionFile {
+  const { name, embedder, engine: wanted, memoryBytesMax = () => vectorMemoryBytesMax } = options;
   const documents = createSqliteDocuments(database);
   const snapshot = createSqliteSnapshot(database, documents);
   // What a delete before a crash has left in the log goes now.
   truncateLog(database);
-  const plan = embedder && planFor(path, database, wanted, embedder.dimensions, memoryBytesMax);
+  // A graph is a file.
+  const hasGraphs = path !== ':memory:' && wanted !== 'memory' && loadUsearch() !== undefined;
+  const planOf = (vectors: number): EnginePlan | undefined =>
+    embedder &&
+    planEngine({
+      ...{ wanted, vectors, hasGraphs },
+      dimensions: embedder.dimensions,
+      memoryBytesMax: memoryBytesMax(),
+    });
+  let plan = planOf(countVectors(database));
   // What another engine has left would be another state's, or hold what is deleted.
   if (plan === undefined || plan.engine === 'memory') dropSqliteVecIndex(database);
   if (plan?.engine !== 'usearch') removeGraphs(path);
@@ -169,12 +179,21 @@ function createCollection(
     return index;
   };
   indexNow();
+  /** Of more vectors than when it was opened; back to memory it goes when it is opened again. [LIB35] */
+  const planAgain = (): void => {
+    const now = planOf(index?.size ?? 0);
+    if (now === undefined || now.engine === plan?.engine || now.engine === 'memory') return;
+    plan = now;
+    index = undefined;
+  };
 
   /** One transaction. Where it fails, an index in memory is another state's: the next call builds it again. */
   const writing = <T>(action: (index: VectorIndex | undefined) => T): Result<T> => {
     try {
       const opened = indexNow();
-      return ok(database.transaction(() => action(opened)).immediate());
+      const done = database.transaction(() => action(opened)).immediate();
+      planAgain();
+      return ok(done);
     } catch (thrown) {
       index = undefined;
       if (!(thrown instanceof Database.SqliteError)) throw thrown;
@@ -193,8 +212,10 @@ function createCollection(
   const search = createSqliteSearch(database, name, indexNow);
   return {
     name,
-    engine: plan?.engine,
     ...search,
+    get engine() {
+      return plan?.engine;
+    },
     get memoryBytes() {
       return index?.memoryBytes ?? 0;
     },
@@ -237,7 +258,7 @@ function openIndex(
   database: Database.Database,
   engine: EngineName,
   dimensions: number,
-  memoryBytesMax: number,
+  memoryBytesMax: () => number,
 ): VectorIndex {
   const page = database.prepare<[number, number], { id: number; halves: Buffer }>(
     `SELECT vector.passage AS id, vector.halves FROM vector JOIN passage ON passage.id = vector.passage
@@ -271,16 +292,7 @@ function openIndex(
   });
 }
 
-function planFor(
-  path: string,
-  database: Database.Database,
-  wanted: CollectionOptions['engine'],
-  dimensions: number,
-  memoryBytesMax: number,
-): EnginePlan {
+function countVectors(database: Database.Database): number {
   const count = database.prepare<[], number>('SELECT count(*) FROM vector').pluck();
-  const vectors = defined(count.get(), 'a count');
-  // A graph is a file.
-  const hasGraphs = path !== ':memory:' && wanted !== 'memory' && loadUsearch() !== undefined;
-  return planEngine({ wanted, vectors, dimensions, memoryBytesMax, hasGraphs });
+  return defined(count.get(), 'a count');
 }

@@ -10,7 +10,13 @@ export interface RowsWork {
   readonly parameters: readonly (string | number | null)[];
 }
 
-export type RowsReply = Result<readonly Readonly<Record<string, unknown>>[]>;
+/** A whole number is a bigint: above 2^53 a number would be another. */
+type Columns = Readonly<Record<string, unknown>>;
+
+export type RowsReply = Result<readonly Columns[]>;
+
+/** Rows beyond come with the next call: a table of large texts is not in memory at once, here or at who asks. */
+const batchBytesMax = 16 * 2 ** 20;
 
 /** For others who write it. */
 const lockWaitMs = 1_000;
@@ -22,13 +28,28 @@ function read({ file, sql, parameters }: RowsWork): RowsReply {
   let database: Database.Database | undefined;
   try {
     database = new Database(file, { readonly: true, fileMustExist: true, timeout: lockWaitMs });
-    const statement = database.prepare<unknown[], Readonly<Record<string, unknown>>>(sql);
+    const statement = database.prepare<unknown[], Columns>(sql).safeIntegers(true);
     if (!statement.reader || !statement.readonly)
       return err(failure('invalid_config', 'the query writes'));
-    return ok(statement.all(...parameters));
+    const rows: Columns[] = [];
+    let bytes = 0;
+    for (const row of statement.iterate(...parameters)) {
+      rows.push(row);
+      bytes += bytesOf(row);
+      if (bytes >= batchBytesMax) break;
+    }
+    return ok(rows);
   } catch (thrown) {
     return err(failure('unavailable', messageOf(thrown)));
   } finally {
     database?.close();
   }
+}
+
+/** About. */
+function bytesOf(row: Columns): number {
+  let bytes = 0;
+  for (const value of Object.values(row))
+    if (typeof value === 'string' || value instanceof Uint8Array) bytes += value.length;
+  return bytes;
 }

@@ -76,18 +76,31 @@ function ask(child: ChildProcess, work: RowsWork, msMax: number): Promise<RowsRe
   });
 }
 
-/** Fails with `invalid_config` where a column is not there, or is no text or number. */
+/** A whole number that JavaScript's numbers do not hold is its digits, which are no place in a table any more. */
+const columnValue = (value: unknown): unknown => {
+  if (typeof value !== 'bigint') return value;
+  const number = Number(value);
+  return Number.isSafeInteger(number) ? number : String(value);
+};
+
+/** Fails with `invalid_config` where a column is not there, or is no text or number, or a key or cursor is above 2^53. */
 export function rowOf(
   columns: Readonly<Record<string, unknown>>,
   { key, cursor, text, title }: Pick<RowsSource, 'key' | 'cursor' | 'text' | 'title'>,
 ): Result<Row> {
   const wanted = new Set([key, ...text, ...[cursor, title].flatMap((name) => name ?? [])]);
+  /** By which rows are told apart, and found again. */
+  const places = new Set([key, cursor]);
   const values: Record<string, RowValue> = {};
   for (const name of wanted) {
-    const value = columns[name];
+    const value = columnValue(columns[name]);
     if (value === undefined) return err(failure('invalid_config', `no column '${name}'`));
     if (value !== null && typeof value !== 'string' && typeof value !== 'number')
       return err(failure('invalid_config', `column '${name}' is neither text nor number`));
+    if (typeof columns[name] === 'bigint' && typeof value === 'string' && places.has(name))
+      return err(
+        failure('invalid_config', `column '${name}' has numbers above 2^53: cast it to text`),
+      );
     values[name] = value;
   }
   const cursorValue = cursor === undefined ? null : (values[cursor] ?? null);

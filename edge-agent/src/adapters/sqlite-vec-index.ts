@@ -27,7 +27,7 @@ export const dropSqliteVecIndex = (database: Database.Database): void =>
 export function createSqliteVecIndex(
   database: Database.Database,
   dimensions: number,
-  memoryBytesMax: number,
+  memoryBytesMax: () => number,
 ): VectorIndex {
   database.exec(
     `CREATE VIRTUAL TABLE IF NOT EXISTS bits USING vec0(bits bit[${dimensions}], chunk_size=${chunkRows})`,
@@ -37,7 +37,7 @@ export function createSqliteVecIndex(
   let table: BitTable | undefined;
 
   const tableNow = (): BitTable | undefined => {
-    if (bitTableBytes(dimensions, size) > memoryBytesMax) table = undefined;
+    if (bitTableBytes(dimensions, size) > memoryBytesMax()) table = undefined;
     else table ??= readTable(statements, dimensions);
     return table;
   };

@@ -32,7 +32,7 @@ function openLibrary(limits: Partial<IntakeLimits> = {}, sourceShareMax?: number
     clock,
     log: silentLog,
   });
-  const add = (uri: string, text: string, source = 'share') =>
+  const add = (uri: string, text: string, source = 'share', readers?: readonly string[]) =>
     library.add('manuals', {
       uri,
       title: '',
@@ -40,6 +40,7 @@ function openLibrary(limits: Partial<IntakeLimits> = {}, sourceShareMax?: number
       digest: sha256(new TextEncoder().encode(text)),
       trust: 1,
       meta: { source },
+      ...(readers && { readers }),
     });
   return { library, add, clock };
 }
@@ -57,6 +58,27 @@ it('[LIB48] refuses a burst of look-alikes of one source, and neither another’
   for (let i = 0; i < 9; i++) expect((await add(`row ${i}`, 'Call the maker.')).ok).toBe(true);
   clock.runNext(clock.monotonicMs() + 3_600_001);
   expect((await add('3.md', poison(3))).ok).toBe(true);
+});
+
+it('[LIB48] takes what is there already under other terms, however much of it is alike', async () => {
+  const { add, clock } = openLibrary({ lookAlikesMax: 3 });
+  const form = (i: number) => `${textOf(1)} the form of day ${i}`;
+  for (let i = 0; i < 6; i++) {
+    expect((await add(`${i}.md`, form(i))).ok).toBe(true);
+    clock.runNext(clock.monotonicMs() + 3_600_001);
+  }
+  for (let i = 0; i < 6; i++)
+    expect(unwrap(await add(`${i}.md`, form(i), 'share', ['staff'])).document).toMatchObject({
+      readers: ['staff'],
+    });
+});
+
+it('[LIB49] compares a new version with the other documents, not with the one that it replaces', async () => {
+  const { add } = openLibrary({ anomaly: 'mark' });
+  for (let i = 0; i < 24; i++) await add(`${i}.md`, textOf(i));
+  const foreign = 'Lorem ipsum dolor sit amet consectetur adipiscing elit sed eiusmod tempor';
+  expect(unwrap(await add('x.md', foreign)).document.checks?.isStrange).toBe(true);
+  expect(unwrap(await add('x.md', `${foreign} a`)).document.checks?.isStrange).toBe(true);
 });
 
 it('[LIB48] tells how alike two texts are', () => {

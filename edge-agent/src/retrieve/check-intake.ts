@@ -3,7 +3,7 @@
 // (PoisonedRAG, USENIX Security 2025). [LIB48] [LIB49]
 
 import { err, failure, ok, type Result } from '@skerry/shared';
-import type { IntakeChecks, PreparedPassage } from './collection-file.ts';
+import type { DocumentRecord, IntakeChecks, PreparedPassage } from './collection-file.ts';
 import type { CollectionThread } from './collections.ts';
 import type { SourceDocument } from './passage.ts';
 import { likenessOf, sketchOf } from './text-sketch.ts';
@@ -30,6 +30,8 @@ const likenessMin = 0.8;
 const comparedMax = 500;
 /** Of a document, spread over it. */
 const passagesLooked = 4;
+/** Of its own earlier version, those that may be nearer than all others. */
+const ownPassagesMax = 63;
 /** Fewer say nothing of what is usual. */
 const scoresMin = 20;
 const scoresMax = 1_000;
@@ -37,15 +39,22 @@ const scoresMax = 1_000;
 /** Of whom it came: what a source calls itself. */
 export const sourceOf = ({ meta }: Pick<SourceDocument, 'meta'>): string => meta?.['source'] ?? '';
 
-/** Fails with `invalid_argument` where it is refused. */
+/**
+ * Fails with `invalid_argument` where it is refused.
+ * @param before the version that it takes the place of. The same bytes are not judged again: else a source whose readers
+ * are narrowed would be refused for what it has brought already, and stay readable as it was.
+ */
 export async function checkIntake(
   thread: CollectionThread,
   source: SourceDocument,
   passages: readonly PreparedPassage[],
+  before: DocumentRecord | undefined,
   limits: IntakeLimits,
   nowMs: number,
 ): Promise<Result<IntakeChecks>> {
   const sketch = sketchOf(source.text);
+  if (before?.checks && before.digest === source.digest)
+    return ok({ ...before.checks, ...(sketch === undefined ? {} : { sketch }) });
   const alike = sketch && (await countAlike(thread, source, sketch, nowMs - limits.lookAlikesMs));
   if (alike?.ok === false) return alike;
   const lookAlikes = alike?.value ?? 0;
@@ -53,7 +62,8 @@ export async function checkIntake(
     return err(
       failure('invalid_argument', `${lookAlikes} others that came lately say nearly the same`),
     );
-  const nearest = limits.anomaly === 'off' ? ok(undefined) : await nearestOf(thread, passages);
+  const nearest =
+    limits.anomaly === 'off' ? ok(undefined) : await nearestOf(thread, passages, before);
   if (!nearest.ok) return nearest;
   const scores = nearest.value === undefined ? ok([]) : await thread.nearestScores(scoresMax);
   if (!scores.ok) return scores;
@@ -87,23 +97,40 @@ async function countAlike(
   return ok(alike.length);
 }
 
-/** The middle one of its passages' cosines with what is nearest; undefined where nothing can be compared. */
+/**
+ * The middle one of its passages' cosines with what is nearest of the other documents; undefined where nothing can be
+ * compared. Its own earlier version is near by nature: it would hide a stranger, and make strangers of all that are new.
+ */
 async function nearestOf(
   thread: CollectionThread,
   passages: readonly PreparedPassage[],
+  before: DocumentRecord | undefined,
 ): Promise<Result<number | undefined>> {
   const vectors = passages.flatMap(({ vector }) => vector ?? []);
   const step = Math.max(1, Math.ceil(vectors.length / passagesLooked));
   const cosines: number[] = [];
   for (let i = 0; i < vectors.length; i += step) {
-    const filter = { principals: 'all' as const };
-    const vector = vectors[i];
-    const legs = await thread.search({ words: undefined, vector, count: 1, filter });
-    if (!legs.ok) return legs;
-    const [best] = legs.value.vectors;
-    if (best !== undefined) cosines.push(best.score);
+    const best = await nearestOther(thread, vectors[i], before);
+    if (!best.ok) return best;
+    if (best.value !== undefined) cosines.push(best.value);
   }
   return ok(cosines.length === 0 ? undefined : medianOf(cosines));
+}
+
+async function nearestOther(
+  thread: CollectionThread,
+  vector: Float32Array | undefined,
+  before: DocumentRecord | undefined,
+): Promise<Result<number | undefined>> {
+  const filter = { principals: 'all' as const };
+  const count = 1 + Math.min(before?.vectors ?? 0, ownPassagesMax);
+  const legs = await thread.search({ words: undefined, vector, count, filter });
+  if (!legs.ok) return legs;
+  const ids = legs.value.vectors.map(({ id }) => id);
+  const own = before && (await thread.passages(ids, { ...filter, uri: before.uri }));
+  if (own?.ok === false) return own;
+  const ownIds = new Set(own?.value.map(({ id }) => id));
+  return ok(legs.value.vectors.find(({ id }) => !ownIds.has(id))?.score);
 }
 
 /** By how many robust deviations a value lies below the others; undefined of too few. */

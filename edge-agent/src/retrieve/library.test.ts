@@ -391,7 +391,18 @@ describe('a library', () => {
     onTestFinished(() => again.close());
     expect(await again.open('manuals')).toMatchObject({ error: { code: 'invalid_config' } });
     expect(await again.open('../manuals')).toMatchObject({ error: { code: 'invalid_argument' } });
+    expect(await again.remove('x/../manuals')).toMatchObject({
+      error: { code: 'invalid_argument' },
+    });
   });
+});
+
+it('[LIB3] searches a collection by its vectors also where it is named as every object’s own', async () => {
+  const { library } = openLibrary();
+  unwrap(await library.add('constructor', pump));
+  const asked = { collections: ['constructor'], text: 'pump', count: 1 };
+  const outcome = unwrap(await library.search({ ...asked, reader: { principals: [] } }));
+  expect(outcome.found[0]?.similarity).toBeDefined();
 });
 
 it('[LIB6] is as confident as if what the reader may not read were not there', async () => {

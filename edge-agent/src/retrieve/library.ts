@@ -132,7 +132,7 @@ export function createLibrary(ports: LibraryPorts): Library {
       if (isMissing) ports.onMissing?.();
       if (same !== undefined && isMissing) return unchanged(same);
       const nowMs = clock.nowMs();
-      const checks = await checkIntake(thread.value, source, passages, limits, nowMs);
+      const checks = await checkIntake(thread.value, source, passages, before.value, limits, nowMs);
       if (!checks.ok) return checks;
       const put = await thread.value.put({ source, passages, checks: checks.value }, nowMs);
       if (!put.ok) return put;
@@ -165,7 +165,7 @@ export function createLibrary(ports: LibraryPorts): Library {
       const asked = { words: mode === 'vectors' ? undefined : expanded.value, vector, filter };
       const legsOf = (name: string): LegsRequest => ({
         ...asked,
-        vector: name in wordsOnly ? undefined : vector,
+        vector: Object.hasOwn(wordsOnly, name) ? undefined : vector,
         count: legCount,
       });
       const legs = await gatherLegs(collections, names, legsOf);

@@ -28,7 +28,7 @@ function openSqliteVec(memoryBytesMax = 2 ** 20) {
   sqliteVec.load(database);
   database.exec('CREATE TABLE vector (passage INTEGER PRIMARY KEY, halves BLOB)');
   const insert = database.prepare('INSERT OR REPLACE INTO vector VALUES (?, ?)');
-  const index = createSqliteVecIndex(database, dimensions, memoryBytesMax);
+  const index = createSqliteVecIndex(database, dimensions, () => memoryBytesMax);
   const add = (id: number, vector: Float32Array) => {
     const halves = toFloat16(vector);
     insert.run(id, new Uint8Array(halves.buffer));

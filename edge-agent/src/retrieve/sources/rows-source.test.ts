@@ -166,6 +166,8 @@ it('[LIB47] only reads a SQLite file, in a process that is ended when it takes t
   expect(unwrap(await rows.read({}, 10))).toEqual([
     { key: 1, cursor: null, columns: { id: 1, title: 'E17', remedy: 'Bleed.' } },
   ]);
+  const commented = sourceOf({ file, query: 'SELECT * FROM fault -- all of them' });
+  expect(unwrap(await createSqliteRows(commented).read({}, 10))).toHaveLength(1);
   const query = 'DELETE FROM fault RETURNING *';
   expect(await createSqliteRows(sourceOf({ file, query })).read({}, 10)).toMatchObject({
     ok: false,
@@ -178,4 +180,33 @@ it('[LIB47] only reads a SQLite file, in a process that is ended when it takes t
   ).toMatchObject({
     error: { code: 'unavailable', message: 'the query has not ended within 300 ms' },
   });
+});
+
+it('[LIB47] takes no number for another, and no more text at once than fits', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'skerry-rows-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const file = join(folder, 'plant.db');
+  const plant = new Database(file);
+  plant.exec('CREATE TABLE fault (id INTEGER, title, remedy)');
+  const insert = plant.prepare('INSERT INTO fault VALUES (?, ?, ?)');
+  insert.run(9_007_199_254_740_993n, 9_007_199_254_740_993n, 'Bleed.');
+  const asText = sourceOf({ file, query: "SELECT id || '' AS id, title, remedy FROM fault" });
+  const rows = createSqliteRows(asText);
+  onTestFinished(() => rows.close());
+  const large = createSqliteRows(sourceOf({ file }));
+  onTestFinished(() => large.close());
+  expect(unwrap(await rows.read({}, 10))).toMatchObject([
+    { key: '9007199254740993', columns: { title: '9007199254740993' } },
+  ]);
+  expect(await large.read({}, 10)).toMatchObject({
+    error: {
+      code: 'invalid_config',
+      message: "column 'id' has numbers above 2^53: cast it to text",
+    },
+  });
+  plant.exec('DELETE FROM fault');
+  for (let id = 1; id <= 4; id++) insert.run(id, 'large', 'x'.repeat(9 * 2 ** 20));
+  plant.close();
+  expect(unwrap(await large.read({}, 10)).map(({ key }) => key)).toEqual([1, 2]);
+  expect(unwrap(await large.read({ key: 2 }, 10)).map(({ key }) => key)).toEqual([3, 4]);
 });

@@ -167,7 +167,8 @@ export function rowsStatement(
   const where =
     given.length === 0 ? '' : `WHERE (${bound.columns.join(', ')}) ${bound.sign} (${values})`;
   return {
-    sql: `SELECT * FROM (${inner}) AS source_rows ${where} ORDER BY ${order.join(', ')} LIMIT ${count}`,
+    // On a line of its own: what ends the query may be a comment.
+    sql: `SELECT * FROM (${inner}\n) AS source_rows ${where} ORDER BY ${order.join(', ')} LIMIT ${count}`,
     parameters: given,
   };
 }
