@@ -40,6 +40,7 @@ function createInstance(runs: (readonly string[])[], embedMs = 0) {
       for (const [i, text] of texts.entries())
         vectors.set([text.length, text.charCodeAt(0), inside], i * 8);
       inside -= 1;
+      if (text0(texts) === 'bug') throw new Error('a bug');
       return text0(texts) === 'broken' ? err(failure('runtime_failed', 'broken')) : ok(vectors);
     },
     close: async () => {},
@@ -129,6 +130,8 @@ it('[EMB2] refuses tokens and other dimensions, tells of what broke, and ends wi
   expect(await ask({ dimensions: 4 })).toMatchObject({ ok: false });
   expect(await ask({ dimensions: 8 })).toMatchObject({ ok: true });
   expect(await embed(['broken'])).toMatchObject({ ok: false });
+  for (let i = 0; i < 3; i++) expect(await embed(['bug'])).toMatchObject({ ok: false });
+  expect(await embed(['a'])).toMatchObject({ ok: true });
   const late = await embed(
     Array.from({ length: 64 }, () => 'late'),
     'small',

@@ -46,8 +46,8 @@ export function createHostedEmbedder(
     clock,
     async (parts) => {
       const instance = defined(free.pop(), 'an instance that is free');
-      const vectors = await instance.embed(parts.flat());
-      free.push(instance);
+      // One that throws is as free as one that fails.
+      const vectors = await instance.embed(parts.flat()).finally(() => free.push(instance));
       if (!vectors.ok) return vectors;
       let at = 0;
       const next = () => vectors.value.slice(at++ * dimensions, at * dimensions);
