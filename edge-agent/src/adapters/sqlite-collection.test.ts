@@ -102,7 +102,7 @@ describe('a collection’s vectors', () => {
   );
 
   it('[LIB35] leave memory for the file where they have outgrown what all may take together', async () => {
-    const host = createCollectionHost({ folder: ':memory:', embedder, memoryBytesMax: 2 ** 21 });
+    const host = createCollectionHost({ folder: ':memory:', embedder, memoryBytesMax: 2 ** 19 });
     onTestFinished(() => void host.closeAll());
     const engineOf = (name: string) => unwrap(host.stats(name)).engine;
     const put = async (name: string, uri: string, count: number) => {
@@ -117,7 +117,7 @@ describe('a collection’s vectors', () => {
     await put('small', 'rope', 1);
     await put('large', 'winch', 1);
     expect([engineOf('small'), engineOf('large')]).toEqual(['memory', 'memory']);
-    await put('large', 'pump', Math.ceil(2 ** 21 / (2 * embedder.dimensions)));
+    await put('large', 'pump', Math.ceil(2 ** 19 / (2 * embedder.dimensions)));
     expect([engineOf('small'), engineOf('large')]).toEqual(['memory', 'sqlite-vec']);
     const vector = unwrap(await embedder.embed(['winch']));
     const found = unwrap(
