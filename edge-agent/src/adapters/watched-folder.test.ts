@@ -82,7 +82,7 @@ it('[LIB45] waits for no pipe that has taken a file’s place', async () => {
   write('a.md');
   const seen = defined((await list()).files[0], 'a file');
   rmSync(join(folder, 'a.md'));
-  execFileSync('mkfifo', [join(folder, 'a.md')]);
+  execFileSync('sh', ['-c', 'mkfifo "$0"', join(folder, 'a.md')]);
   expect(await port.read(seen)).toMatchObject({ error: { code: 'not_found' } });
 });
 
