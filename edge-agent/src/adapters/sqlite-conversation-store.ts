@@ -1,7 +1,7 @@
 // The ConversationStore over SQLite, in the agent's own database.
 
 import { err, failure, ok, type Result } from '@skerry/shared';
-import type { ConversationStore, Turn } from '../retrieve/conversation-store.ts';
+import type { ConversationStore, KeptTurn, Turn } from '../retrieve/conversation-store.ts';
 import type { QuotedDocument } from '../retrieve/erase-document.ts';
 import { inTransaction, type SqliteDatabase, truncateLog } from './sqlite-database.ts';
 
@@ -68,7 +68,7 @@ export function createSqliteConversationStore(
   expire.run(sinceMs());
   return {
     turns: ({ reader, id }, turnsMax) =>
-      newest.all(reader, id, sinceMs(), turnsMax).map(turnOf).reverse(),
+      newest.all(reader, id, sinceMs(), turnsMax).map(keptOf).reverse(),
     append({ reader, id }, turn) {
       const record = JSON.stringify(turn);
       const bytes = Buffer.byteLength(record);
@@ -91,6 +91,8 @@ export function createSqliteConversationStore(
 }
 
 const turnOf = ({ record }: Row): Turn => JSON.parse(record) as Turn;
+
+const keptOf = (row: Row): KeptTurn => ({ ...turnOf(row), number: row.id });
 
 const quotes = ({ said, later }: Turn, { collection, uri, digests }: QuotedDocument): boolean =>
   said.citations.some((each) => each.collection === collection && each.uri === uri) ||

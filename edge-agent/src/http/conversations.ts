@@ -4,7 +4,11 @@
 
 import { describeIssues, err, failure, ok, type Result } from '@skerry/shared';
 import { type Context, Hono } from 'hono';
-import type { ConversationKey, ConversationStore, Turn } from '../retrieve/conversation-store.ts';
+import type {
+  ConversationKey,
+  ConversationStore,
+  KeptTurn,
+} from '../retrieve/conversation-store.ts';
 import { conversationIdSchema, conversationReaderSchema } from '../retrieve/conversations.ts';
 import { describeCitation } from '../retrieve/library-reply.ts';
 import type { QuestionStore } from '../retrieve/question-store.ts';
@@ -43,7 +47,7 @@ export function conversationRoutes({ conversations, questions }: ConversationRou
   app.get('/:id/items', (c) => {
     const found = find(c);
     if (!found.ok) return refuse(c, found.error);
-    const data = found.value.turns.flatMap((turn, i) => itemsOf(turn, i));
+    const data = found.value.turns.flatMap(itemsOf);
     const ids = { first_id: data[0]?.id, last_id: data.at(-1)?.id };
     return c.json({ object: 'list', data, has_more: false, ...ids });
   });
@@ -66,18 +70,17 @@ export function conversationRoutes({ conversations, questions }: ConversationRou
     return ok({ key: key.value, turns: [first, ...more] as const });
   };
 
-  const itemsOf = (turn: Turn, i: number) => {
-    const { question, said, source, later } = turn;
+  const itemsOf = ({ number, question, said, source, later }: KeptTurn) => {
     const record = later && questions.get(later.requestId);
     const late = record?.said;
     const last = late ?? said;
     return [
       {
-        ...{ id: `msg_${i}_asked`, type: 'message', role: 'user', status: 'completed' },
+        ...{ id: `msg_${number}_asked`, type: 'message', role: 'user', status: 'completed' },
         content: [{ type: 'input_text', text: question }],
       },
       {
-        ...{ id: `msg_${i}_said`, type: 'message', role: 'assistant' },
+        ...{ id: `msg_${number}_said`, type: 'message', role: 'assistant' },
         // What is still to come may be better.
         status: record?.delivery === 'open' ? 'in_progress' : 'completed',
         content: [{ type: 'output_text', text: last.text, annotations: [] }],

@@ -25,6 +25,11 @@ export interface Turn {
   };
 }
 
+/** As it is kept: its number is its own for ever, whatever goes before it. */
+export interface KeptTurn extends Turn {
+  readonly number: number;
+}
+
 export interface ConversationSummary {
   readonly id: string;
   readonly firstMs: number;
@@ -34,7 +39,7 @@ export interface ConversationSummary {
 
 export interface ConversationStore {
   /** The newest so many, oldest first; none of one that is not there. */
-  turns(key: ConversationKey, turnsMax: number): readonly Turn[];
+  turns(key: ConversationKey, turnsMax: number): readonly KeptTurn[];
   /** Keeps within its bounds: of this conversation, of all of them, of age. */
   append(key: ConversationKey, turn: Turn): Result<void>;
   /** A reader's, the newest first. */

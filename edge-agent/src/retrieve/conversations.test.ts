@@ -162,6 +162,12 @@ test('[CON4] keeps so many turns, so many bytes and so long, and lets the oldest
   for (const question of [where, often, secret]) await turns.ask(question, named('a'));
   expect(turns.conversations.list('')).toMatchObject([{ id: 'a', turns: 2 }]);
   expect((await textsOf(turns.client, 'a'))[0]).toContain(often);
+  const idsOf = (texts: readonly string[]) => texts.map((text) => JSON.parse(text).id as string);
+  const before = idsOf(await textsOf(turns.client, 'a'));
+  await turns.ask(where, named('a'));
+  const after = idsOf(await textsOf(turns.client, 'a'));
+  expect(after.slice(0, 2)).toEqual(before.slice(2));
+  expect(new Set([...before, ...after]).size).toBe(6);
   const bytes = await world({ conversationBytesMax: 2_000 });
   for (const id of ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']) await bytes.ask(where, named(id));
   const kept = bytes.conversations.list('').map(({ id }) => id);
