@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { modelsCommand } from '../bench/models-command.ts';
-import { readManuals } from './manuals.ts';
+import { type Manual, readManuals } from './manuals.ts';
 import { answerable, conversation, unanswerable } from './questions.ts';
 import { playAsking } from './story.ts';
 import { describeAnswer, describeLate } from './transcript.ts';
@@ -21,9 +21,26 @@ async function main(): Promise<number> {
   for (const name of Object.values(embedders))
     say((await modelsCommand('embedder', name, '--out', join(kept, name))).trim());
   const manuals = await readManuals(join(kept, 'manuals'));
-  const folder = await mkdtemp(join(tmpdir(), 'skerry-ask-'));
   const abort = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => abort.abort());
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => abort.abort());
+  const folder = await mkdtemp(join(tmpdir(), 'skerry-ask-'));
+  try {
+    return await show(folder, manuals, embedders, abort.signal);
+  } catch (thrown) {
+    if (!abort.signal.aborted) throw thrown;
+    say('\nEnded before its end.');
+    return 130;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function show(
+  folder: string,
+  manuals: readonly Manual[],
+  embedders: { readonly device: string; readonly depot: string },
+  signal: AbortSignal,
+): Promise<number> {
   const story = await playAsking({
     folder,
     manuals,
@@ -33,7 +50,7 @@ async function main(): Promise<number> {
     },
     questions: [...answerable, ...unanswerable],
     conversation,
-    signal: abort.signal,
+    signal,
     onProgress: (text) => say(text),
     onAnswer: (answer) => say(describeAnswer(answer)),
   });
@@ -72,8 +89,8 @@ async function main(): Promise<number> {
         better.length > 0 && better.length < late.length,
       ],
       [
-        `${late.filter(({ verified, text }) => text === undefined || verified).length} of ${late.length} late answers verified against the device’s own copy`,
-        late.every(({ verified, text }) => text === undefined || verified),
+        `${better.filter(({ verified }) => verified).length} of ${better.length} answers of the depot verified against the device’s own copy; to ${late.length - better.length} of ${late.length} it had none`,
+        better.every(({ verified }) => verified),
       ],
     ] as const;
     say('');
@@ -82,7 +99,6 @@ async function main(): Promise<number> {
     return promises.every(([, isKept]) => isKept) ? 0 : 1;
   } finally {
     await story.close();
-    await rm(folder, { recursive: true, force: true });
   }
 }
 
@@ -95,4 +111,7 @@ Ask yourself, of what you have:
 const isAnswerable = (question: string): boolean =>
   (answerable as readonly string[]).includes(question);
 
-process.exitCode = await main();
+process.exitCode = await main().catch((thrown: unknown) => {
+  process.stderr.write(`${thrown instanceof Error ? thrown.message : thrown}\n`);
+  return 1;
+});
