@@ -33,6 +33,7 @@ import { startWebhook, type WebhookCursor } from './infer/webhook.ts';
 import type { LearningPorts } from './learn/learn-ports.ts';
 import { openLearningOf } from './learn/open-learning.ts';
 import { createTally } from './observe/tally.ts';
+import { keepPushed } from './retrieve/cache/keep-pushed.ts';
 import { createLateQuestions } from './retrieve/late-questions.ts';
 import { type LibraryPorts, openServedLibrary } from './retrieve/served-library.ts';
 import { openTravelling, type Travelling } from './retrieve/travel/open-travelling.ts';
@@ -309,6 +310,7 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
   if (library && ports.library?.travel)
     travelling = openTravelling(config.libraryOffers ?? [], ports.library.travel, {
       ...library,
+      answers: library.caches && keepPushed(library.caches.precomputed),
       onMissing: () => library.filling?.wake(),
       twin: {
         read: () => documents.read('device'),

@@ -8,7 +8,7 @@ import { createFollowing, type Following, type FollowingPorts } from './follow-c
 import { type OfferBlobs, startOffers } from './offer-collections.ts';
 
 /** Chosen by main.ts. */
-export interface TravelAdapters extends Pick<FollowingPorts, 'trust' | 'answers'> {
+export interface TravelAdapters extends Pick<FollowingPorts, 'trust'> {
   readonly blobs: FollowingPorts['blobs'] & OfferBlobs;
 }
 
@@ -23,6 +23,8 @@ export function openTravelling(
   ports: {
     readonly library: Library;
     readonly quoting: readonly QuotingStore[];
+    /** Absent where nothing is remembered. */
+    readonly answers: FollowingPorts['answers'];
     readonly onMissing: () => void;
     readonly twin: {
       read(): Promise<Result<DocumentView>>;

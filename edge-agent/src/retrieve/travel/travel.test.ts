@@ -21,9 +21,11 @@ import {
 } from '@skerry/sync-protocol/collections';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createDirectCollections } from '../../adapters/collections-over.ts';
+import { openTestLibrary } from '../../testing/cached-library.ts';
 import { createWordEmbedder } from '../../testing/word-embedder.ts';
 import { askLibrary } from '../ask.ts';
 import { eraseDocument, type QuotingStore } from '../erase-document.ts';
+import { keepPushed } from '../cache/keep-pushed.ts';
 import { createLibrary } from '../library.ts';
 import type { SourceDocument } from '../passage.ts';
 import type { TextEmbedder } from '../text-embedder.ts';
@@ -294,6 +296,63 @@ describe('a collection of the cloud’s', () => {
       state: 'held',
       answers: expect.stringContaining('refused'),
     });
+  });
+
+  it('[CAC7] answers at once what its snapshot brought an answer to, until the next one, or none, is wanted', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'skerry-travel-'));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    const cached = await openTestLibrary({ folder });
+    onTestFinished(cached.close);
+    const cloud = openCloud();
+    unwrap(await cloud.author.add('manuals', pump));
+    const device = openDevice(cloud, cached.library, keepPushed(cached.precomputed));
+    const question = 'How is the quinquagesimal pump bled?';
+    const { uri, digest, text } = pump;
+    const place = { uri, digest, start: 0, end: text.length, text };
+    const answer = { question, text: 'At its brass valve.', source: 'big', citations: [place] };
+    const wrong = { ...answer, citations: [{ ...place, text: 'At the red valve.' }] };
+    const withAnswers = (answers: unknown) => {
+      const bytes = new TextEncoder().encode(JSON.stringify(answers));
+      cloud.blobs.set(sha256(bytes), bytes);
+      return cloud.publish([], { digest: sha256(bytes), bytes: bytes.length });
+    };
+    const look = async () => {
+      const asked = { question, collections: ['manuals'], reader: anybody };
+      return (await cached.cache.look({ ...asked, answerModel: undefined })).recall;
+    };
+    const remembered = () =>
+      readdirSync(folder)
+        .filter((name) => name.startsWith('caches.db'))
+        .map((name) => readFileSync(join(folder, name), 'latin1'))
+        .join();
+
+    const first = await withAnswers([answer, { ...wrong, question: 'Which valve?' }]);
+    expect(await device.want(first)).toMatchObject({
+      state: 'held',
+      answers: expect.stringMatching(/^1 kept, 1 refused; answer 1: pump.md does not say that/),
+    });
+    const given = { text: answer.text, citations: [{ uri, verified: true }] };
+    expect(await look()).toMatchObject({
+      answer: { said: given },
+      recalled: { cache: 'precomputed', source: 'big' },
+    });
+
+    const changed = await withAnswers([{ ...answer, text: 'By its valve.' }]);
+    expect(await device.want(changed)).toMatchObject({ answers: '1 kept' });
+    expect(await look()).toMatchObject({ answer: { said: { text: 'By its valve.' } } });
+    const malformed = await withAnswers([answer, { question }]);
+    expect(await device.want(malformed)).toMatchObject({
+      state: 'held',
+      answers: expect.stringMatching(/^refused: answers: 1\./),
+    });
+    expect(await look()).toBeUndefined();
+
+    await device.want(await withAnswers([answer]));
+    expect(await look()).toBeDefined();
+    expect(remembered()).toContain('quinquagesimal');
+    expect(await device.want(undefined)).toBeUndefined();
+    expect(await look()).toBeUndefined();
+    expect(remembered()).not.toContain('quinquagesimal');
   });
 
   it('[TRV5] comes with its vectors, answers, and names the snapshot that it answers from; a passage of it is proven up to what was signed', async () => {
