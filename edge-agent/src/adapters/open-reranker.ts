@@ -22,9 +22,9 @@ export async function openReranker(
     const files = await readCrossEncoder(folder);
     const opened = files.ok ? await openCrossEncoder(files.value, runtime, { threads: 1 }) : files;
     if (!opened.ok) return opened;
-    const { name, score, close } = opened.value;
+    const { name, digest, score, close } = opened.value;
     const begin: Reranker['begin'] = async (question) => ok((text) => score(question, text));
-    return ok({ reranker: { name, begin }, close });
+    return ok({ reranker: { name, digest, begin }, close });
   }
   const files = await readEmbedder(folder);
   const opened = files.ok ? await openEmbedder(files.value, runtime, { threads: 1 }) : files;

@@ -60,6 +60,14 @@ export interface Intake {
   readonly unchanged: boolean;
 }
 
+export interface Ranking {
+  /** Digest of what looks again at the best; null where nothing does. */
+  readonly reranker: string | null;
+  readonly rerankMs: number;
+  readonly sourceShareMax: number;
+  readonly expandsWords: boolean;
+}
+
 export interface Library {
   add(
     collection: string,
@@ -69,6 +77,8 @@ export interface Library {
   search(request: SearchRequest): Promise<Result<SearchOutcome>>;
   readonly collections: Collections;
   readonly embedder: TextEmbedder | undefined;
+  /** Of its configuration all that makes another ranking of the same passages. */
+  readonly ranking: Ranking;
   /** What its self-check says of a collection's vectors, where it has been. */
   verdictOn(collection: string): DenseVerdict | undefined;
 }
@@ -103,12 +113,13 @@ const rerankMsDefault = 500;
 
 export function createLibrary(ports: LibraryPorts): Library {
   const { collections, digestOf, clock, log, reranker, verdictOn = () => undefined } = ports;
-  const { sourceShareMax = 1 } = ports;
+  const { sourceShareMax = 1, rerankMs = rerankMsDefault, expandsWords = false } = ports;
   const limits = ports.limits ?? intakeLimits;
 
   return {
     collections,
     verdictOn,
+    ranking: { reranker: reranker?.digest ?? null, rerankMs, sourceShareMax, expandsWords },
     get embedder() {
       return ports.asked ?? ports.embedder;
     },
@@ -158,7 +169,7 @@ export function createLibrary(ports: LibraryPorts): Library {
         return err(failure('unavailable', 'this device has no embedder'));
       const filter: CollectionFilter = { principals: reader.principals, ...narrowing };
       const expanded =
-        ports.expandsWords && mode !== 'vectors'
+        expandsWords && mode !== 'vectors'
           ? await wordsOfBest(collections, names, words, filter)
           : ok(words);
       if (!expanded.ok) return expanded;
@@ -175,7 +186,7 @@ export function createLibrary(ports: LibraryPorts): Library {
       const ranked = await rankPassages(legs.value, wanted, filter, sourceShareMax);
       if (!ranked.ok) return ranked;
       const { snapshots, published, engine } = legs.value;
-      const leftMs = ports.rerankMs ?? rerankMsDefault;
+      const leftMs = rerankMs;
       const second = again && (await rerank(again, text, ranked.value, { leftMs, clock }));
       return ok({
         found: boundShares(second?.found ?? ranked.value, count, sourceShareMax),

@@ -28,6 +28,7 @@ const found = (texts: readonly string[], trust = () => 1): FoundPassage[] =>
 const byNumber = (eachMs: number, clock = createVirtualClock()) => {
   const reranker: Reranker = {
     name: 'numbers',
+    digest: 'd',
     begin: async () =>
       ok(async (text) => {
         await new Promise<void>((resolve) => void clock.after(eachMs, resolve));
@@ -69,7 +70,11 @@ it('[RNK1] one that fails leaves what it did not come to', async () => {
   const ran = await byNumber(1).run(['1', 'broken', '9'], 1_000);
   expect(ran).toEqual({ texts: ['1', 'broken', '9'], reranked: 1, reason: 'no number' });
   const clock = createVirtualClock();
-  const reranker = { name: 'none', begin: async () => err(failure('unavailable', 'not there')) };
+  const reranker = {
+    name: 'none',
+    digest: 'd',
+    begin: async () => err(failure('unavailable', 'not there')),
+  };
   const given = found(['a', 'b']);
   expect(await rerank(reranker, 'q', given, { leftMs: 9, clock })).toEqual({
     found: given,

@@ -11,6 +11,8 @@ export type ScoreText = (text: string) => Promise<Result<number>>;
 
 export interface Reranker {
   readonly name: string;
+  /** Of all that makes its scores. */
+  readonly digest: string;
   begin(question: string): Promise<Result<ScoreText>>;
 }
 
@@ -89,9 +91,10 @@ function reorder<F extends { readonly passage: Passage; readonly score: number }
 
 /** By the cosines of a larger embedder's vectors. */
 export const rerankByEmbedder = (
-  embedder: Pick<TextEmbedder, 'embed'> & { readonly name: string },
+  embedder: Pick<TextEmbedder, 'embed' | 'digest'> & { readonly name: string },
 ): Reranker => ({
   name: embedder.name,
+  digest: embedder.digest,
   async begin(question) {
     const asked = await embedder.embed([question]);
     if (!asked.ok) return asked;

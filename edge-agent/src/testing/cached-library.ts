@@ -7,10 +7,13 @@ import { createVirtualClock, unwrap } from '@skerry/shared/testing';
 import { createDirectCollections } from '../adapters/collections-over.ts';
 import { type CachedLibraryTerms, openCachedLibrary } from '../adapters/open-cached-library.ts';
 import type { SourceDocument } from '../retrieve/passage.ts';
+import type { Reranker } from '../retrieve/rerank.ts';
 import { createWordEmbedder } from './word-embedder.ts';
 
 export interface CachedLibraryOptions
   extends Partial<Pick<CachedLibraryTerms, 'entriesMax' | 'ttlMs' | 'semantic' | 'questionTexts'>> {
+  readonly reranker?: Reranker;
+  readonly expandsWords?: boolean;
   /** In memory, where none is named. */
   readonly folder?: string;
   readonly log?: Log;
@@ -18,7 +21,7 @@ export interface CachedLibraryOptions
 
 export async function openTestLibrary(options: CachedLibraryOptions = {}) {
   const { folder, entriesMax = 100, log = silentLog, ttlMs = 60_000, semantic } = options;
-  const { questionTexts = false } = options;
+  const { questionTexts = false, reranker, expandsWords = false } = options;
   const clock = createVirtualClock();
   const embedder = createWordEmbedder();
   const stored = createDirectCollections({
@@ -30,7 +33,10 @@ export async function openTestLibrary(options: CachedLibraryOptions = {}) {
   const cached = unwrap(
     await openCachedLibrary(
       { path, ...bounds, ttlMs, semantic, questionTexts },
-      { collections: stored, embedder: () => embedder, clock, random: createRandom(1), log },
+      {
+        ...{ collections: stored, embedder: () => embedder, reranker, expandsWords },
+        ...{ clock, random: createRandom(1), log },
+      },
     ),
   );
   const { library, caches, store, changes } = cached;

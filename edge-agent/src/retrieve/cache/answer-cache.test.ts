@@ -1,4 +1,7 @@
-import { err, failure } from '@skerry/shared';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { err, failure, ok } from '@skerry/shared';
 import { unwrap } from '@skerry/shared/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type CachedLibraryOptions, openTestLibrary } from '../../testing/cached-library.ts';
@@ -73,6 +76,22 @@ describe('answers that were given before', () => {
     for (const of of terms) expect(await ask(of)).toBe('exact');
     expect(await ask({ reader: { principals: ['owner', 'crew', 'owner'] } })).toBe('exact');
     expect(await ask({ collections: ['other', 'manuals'] })).toBe('exact');
+  });
+
+  it('[CAC1] are shared by no two rankings: not by two rerankers of one name, nor with more words', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'skerry-answers-'));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    const reranker = (digest: string): CachedLibraryOptions => ({
+      reranker: { name: 'larger', digest, begin: async () => ok(async () => ok(1)) },
+    });
+    const rankings = [{}, reranker('sha256:a'), reranker('sha256:b'), { expandsWords: true }];
+    for (const given of ['missed', 'exact'])
+      for (const ranking of rankings) {
+        const { add, ask, close } = await open({ folder, ...ranking });
+        await add('pump.md', pump);
+        expect(await ask(), JSON.stringify(ranking)).toBe(given);
+        await close();
+      }
   });
 
   it('[CAC2] are so many, kept so long, and none that is degraded or cites nothing', async () => {

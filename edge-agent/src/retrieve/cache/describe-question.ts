@@ -73,6 +73,7 @@ export async function describeQuestion(
   const { embedder } = library;
   const by = [
     ...[answeringVersion, embedder?.digest ?? null, embedder?.answers ?? null, answerModel],
+    library.ranking,
     // Where vectors do not help, another ranking.
     ...collections.map((name) => library.verdictOn(name)?.isOn ?? true),
   ];
