@@ -61,7 +61,7 @@ const thorough: Effort = {
     ],
     droppedShares: [0, 0.1, 0.3],
   },
-  caches: { documents: 150, questions: 40, each: 5 },
+  caches: { documents: 100, questions: 20, each: 5 },
   vectors: { rounds: 3, vectors: 100_000, queries: 200 },
 };
 const quick: Effort = {
