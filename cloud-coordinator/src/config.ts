@@ -7,6 +7,7 @@ import { logLevelSchema } from '@skerry/shared/node';
 import { exchangeHandlerDefaults } from '@skerry/sync-protocol';
 import { retentionLimits } from '@skerry/sync-protocol/documents';
 import { z } from 'zod';
+import { retentionDefaults } from './event-log/retention.ts';
 import { modelServingSchema, servingFields } from './infer/serving-config.ts';
 import { upstreamPoolDefaults } from './infer/upstreams/upstream-pool.ts';
 import { upstreamsSchema } from './infer/upstreams/upstreams-config.ts';
@@ -186,6 +187,12 @@ export const coordinatorConfigSchema = z.object({
   learnTurnMs: countSchema(50, 600_000)
     .default(500)
     .describe('how often learning runs take replies, make models and tell devices'),
+  endedLogsMax: countSchema(0, 1_000_000)
+    .default(retentionDefaults.endedMax)
+    .describe('rollouts, and learning runs, that have ended and whose logs are kept'),
+  endedLogsMs: countSchema(hourMs, 36_500 * dayMs)
+    .default(retentionDefaults.endedMs)
+    .describe('how long they are kept, however few there are'),
   watchersMax: countSchema(1, 10_000).default(64).describe('viewers of the live decisions'),
   logLevel: logLevelSchema,
 });

@@ -188,13 +188,18 @@ export async function createCoordinator(
     clock,
     log,
   };
+  const retention = { endedMax: config.endedLogsMax, endedMs: config.endedLogsMs };
   const updates =
     adapters.updates === undefined
       ? ok(undefined)
       : await openUpdates(
           adapters.updates,
-          { ...fleet, devices: createDeviceDirectory(devices) },
-          config.rolloutTurnMs,
+          {
+            ...fleet,
+            devices: createDeviceDirectory(devices),
+            removed: (logs, events) => metrics.logsRemoved('rollout', logs, events),
+          },
+          { turnEveryMs: config.rolloutTurnMs, retention },
         );
   if (!updates.ok) {
     await opened.value.close();
@@ -210,8 +215,9 @@ export async function createCoordinator(
             devices: createLearnDevices(devices),
             rollouts: updates.value?.rollouts,
             written: metrics.learning.written,
+            removed: (logs, events) => metrics.logsRemoved('learn', logs, events),
           },
-          config.learnTurnMs,
+          { turnEveryMs: config.learnTurnMs, retention },
         );
   if (!learning.ok) {
     await updates.value?.close();

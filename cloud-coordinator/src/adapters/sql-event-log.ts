@@ -1,4 +1,5 @@
-// Logs of events in SQL, by kind: of rollouts, of the registry's models, of learning runs, of collections.
+// Logs of events in SQL, by kind: of rollouts, of the registry's models, of learning runs, of collections. A log that was
+// removed is a name without events.
 
 import { err, failure } from '@skerry/shared';
 import { attempt } from '@skerry/shared/node';
@@ -15,9 +16,11 @@ export function createSqlEventLog(
       attempt(async () => {
         const rows = await db
           .selectFrom('event_log')
+          .innerJoin('event', 'event.log', 'event_log.id')
           .select('name')
           .where('kind', '=', kind)
-          .orderBy('id')
+          .where('place', '=', 0)
+          .orderBy('event_log.id')
           .execute();
         return rows.map(({ name }) => name);
       }),
@@ -44,6 +47,16 @@ export function createSqlEventLog(
         db.transaction().execute((tx) => append(tx, kind, name, length, events)),
       );
     },
+
+    remove: (logs) =>
+      attempt(() =>
+        db.transaction().execute(async (tx) => {
+          const gone: string[] = [];
+          for (const { name, length } of logs)
+            if (await remove(tx, kind, name, length)) gone.push(name);
+          return gone;
+        }),
+      ),
   };
 }
 
@@ -55,9 +68,12 @@ async function append(
   events: readonly string[],
 ): Promise<boolean> {
   // Writes before it reads: another coordinator's transaction is waited for, and not met halfway.
-  const log = await lock(tx, kind, name, length === 0 && events.length > 0);
+  const began = length === 0 && events.length > 0 && (await begin(tx, kind, name));
+  const log = await lock(tx, kind, name);
   const known = log === undefined ? 0 : await lengthOf(tx, log);
   if (known !== length) return false;
+  const wasRemoved = log !== undefined && known === 0 && !began;
+  if (wasRemoved) return false;
   if (log === undefined || events.length === 0) return true;
   await tx
     .insertInto('event')
@@ -66,19 +82,35 @@ async function append(
   return true;
 }
 
-/** The log's id; `undefined` where there is none and none is to be begun. */
+async function remove(
+  tx: Transaction<Schema>,
+  kind: string,
+  name: string,
+  length: number,
+): Promise<boolean> {
+  const log = await lock(tx, kind, name);
+  if (log === undefined || length === 0 || (await lengthOf(tx, log)) !== length) return false;
+  await tx.deleteFrom('event').where('log', '=', log).execute();
+  return true;
+}
+
+/** `false`: there is one of its name, or was. */
+async function begin(tx: Transaction<Schema>, kind: string, name: string): Promise<boolean> {
+  const row = await tx
+    .insertInto('event_log')
+    .values({ kind, name })
+    .onConflict((c) => c.columns(['kind', 'name']).doNothing())
+    .returning('id')
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+/** The log's id; `undefined` where there never was one. */
 async function lock(
   tx: Transaction<Schema>,
   kind: string,
   name: string,
-  begin: boolean,
 ): Promise<number | undefined> {
-  if (begin)
-    await tx
-      .insertInto('event_log')
-      .values({ kind, name })
-      .onConflict((c) => c.columns(['kind', 'name']).doNothing())
-      .execute();
   const row = await tx
     .updateTable('event_log')
     .set({ name })

@@ -10,9 +10,12 @@ import { createEventLog } from './event-log.ts';
 const schema = z.strictObject({ kind: z.literal('measured'), value: z.number() });
 type Measured = z.infer<typeof schema>;
 
-function opened(disk = createMemoryRolloutDisk()) {
+function opened(disk = createMemoryRolloutDisk(), eventsMax?: number) {
   const sum = (state: number, { value }: Measured): number => state + value;
-  return { disk, log: createEventLog(createMemoryEventStore(disk), 'log-1', schema, 0, sum) };
+  return {
+    disk,
+    log: createEventLog(createMemoryEventStore(disk), 'log-1', schema, 0, sum, eventsMax),
+  };
 }
 const measured = (value: number): Measured => ({ kind: 'measured', value });
 
@@ -28,6 +31,19 @@ describe('a log', () => {
     const again = opened(disk).log;
     unwrap(await again.refresh());
     expect(again.state()).toBe(2);
+  });
+
+  it('[ROL27] that has all the events that it may is put aside with that reason', async () => {
+    const { disk, log } = opened(undefined, 2);
+    unwrap(await log.append([measured(1)]));
+    unwrap(await log.refresh());
+    expect(log.isFull()).toBe(false);
+    unwrap(await log.append([measured(1)]));
+    for (const each of [log, opened(disk, 2).log]) {
+      expect(await each.refresh()).toMatchObject({ error: { code: 'too_large' } });
+      expect(each.unreadable()).toMatch(/holds 2 events; 2 are the most/);
+      expect(each.isFull()).toBe(true);
+    }
   });
 
   it('says that it cannot be read, and why, until it can', async () => {

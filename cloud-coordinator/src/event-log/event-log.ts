@@ -8,10 +8,14 @@ import { type EventStore, eventsPerAppendMax } from './event-store.ts';
 export interface EventLog<Event, State> {
   readonly name: string;
   state(): State;
+  /** In events. */
+  length(): number;
   /** Reads what was appended since, by whomever; returns it. */
   refresh(): Promise<Result<readonly Event[]>>;
-  /** Why the last `refresh` failed, where the store gave what is no event: of that log no state can be known. */
+  /** Why the last `refresh` failed, where the store gave what is no event, so that no state can be known, or too many. */
   unreadable(): string | undefined;
+  /** It has all the events that it may. */
+  isFull(): boolean;
   /**
    * `false`: another has written since; nothing has changed. Fails with `internal` for what could not be read again: a log
    * only grows, so one such event would be its end.
@@ -20,6 +24,8 @@ export interface EventLog<Event, State> {
 }
 
 const eventsPerRead = 256;
+/** Of a rollout, or of a learning run: many times what any comes to. */
+export const eventsPerLogMax = 2_000_000;
 
 export function createEventLog<Event, State>(
   store: EventStore,
@@ -27,6 +33,7 @@ export function createEventLog<Event, State>(
   schema: z.ZodType<Event>,
   initial: State,
   fold: (state: State, event: Event) => State,
+  eventsMax = Number.POSITIVE_INFINITY,
 ): EventLog<Event, State> {
   let length = 0;
   let state = initial;
@@ -38,7 +45,9 @@ export function createEventLog<Event, State>(
   return {
     name,
     state: () => state,
+    length: () => length,
     unreadable: () => unreadable,
+    isFull: () => length >= eventsMax,
     async refresh() {
       unreadable = undefined;
       const fresh: Event[] = [];
@@ -52,6 +61,11 @@ export function createEventLog<Event, State>(
         }
         take(events.value);
         fresh.push(...events.value);
+        // What is put aside for it is written to no more.
+        if (length >= eventsMax) {
+          unreadable = `it holds ${length} events; ${eventsMax} are the most that a log may`;
+          return err(failure('too_large', unreadable));
+        }
         if (events.value.length < eventsPerRead) return ok(fresh);
       }
     },

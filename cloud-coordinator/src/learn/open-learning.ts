@@ -14,6 +14,7 @@ import {
   type LearnRuns,
   openRuns,
   type RoundNumbers,
+  type RunsLimits,
   type RunsPorts,
   type TaskStore,
 } from './runs/index.ts';
@@ -39,12 +40,13 @@ export function openLearning(
     readonly rollouts: Rollouts | undefined;
     readonly ops: Pick<CoordinatorStore, 'openOps' | 'closeOps' | 'quarantineOp'>;
     readonly written: RunsPorts['written'] & object;
+    readonly removed: RunsPorts['removed'] & object;
     /** A device has something to hear. */
     readonly news: (device: string) => void;
     readonly clock: Clock;
     readonly log: Log;
   },
-  turnEveryMs: number,
+  limits: RunsLimits,
 ): Promise<Result<LearnRuns>> {
   return openRuns(
     {
@@ -55,7 +57,7 @@ export function openLearning(
       bases: createBaseModels(ports),
       candidates: createCandidates({ ...ports, ...fleet }),
     },
-    { turnEveryMs },
+    limits,
   );
 }
 

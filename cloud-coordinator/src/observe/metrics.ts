@@ -19,6 +19,18 @@ export function createMetrics() {
     labelNames: ['code'] as const,
     registers,
   });
+  const logsRemoved = new Counter({
+    name: 'skerry_event_logs_removed_total',
+    help: 'Logs of rollouts and learning runs that have ended and are kept no longer',
+    labelNames: ['kind'] as const,
+    registers,
+  });
+  const eventsRemoved = new Counter({
+    name: 'skerry_events_removed_total',
+    help: 'Events that these logs held',
+    labelNames: ['kind'] as const,
+    registers,
+  });
   return {
     exchanges: new Counter({
       name: 'skerry_exchanges_total',
@@ -55,6 +67,10 @@ export function createMetrics() {
     learning: createLearnMetrics(registers),
     watchModels: (models: WatchedModels) => watchModels(models, registers),
     watchUpstreams: (pool: Pick<UpstreamPool, 'status'>) => watchUpstreams(pool, registers),
+    logsRemoved(kind: 'rollout' | 'learn', logs: number, events: number): void {
+      logsRemoved.inc({ kind }, logs);
+      eventsRemoved.inc({ kind }, events);
+    },
     failed(code: FailureCode): void {
       failures.inc({ code });
     },

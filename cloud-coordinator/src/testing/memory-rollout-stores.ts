@@ -7,15 +7,17 @@ import type { AssignmentStore, IssuedAssignment } from '../update/rollouts/ports
 
 export interface MemoryRolloutDisk {
   readonly logs: Map<string, string[]>;
+  /** The names of logs that were removed. */
+  readonly removed: Set<string>;
   /** By device. */
   readonly issued: Map<string, IssuedAssignment>;
 }
 
 export function createMemoryRolloutDisk(): MemoryRolloutDisk {
-  return { logs: new Map(), issued: new Map() };
+  return { logs: new Map(), removed: new Set(), issued: new Map() };
 }
 
-export function createMemoryEventStore({ logs }: MemoryRolloutDisk): EventStore {
+export function createMemoryEventStore({ logs, removed }: MemoryRolloutDisk): EventStore {
   return {
     list: async () => ok([...logs.keys()]),
     read: async (log, from, eventsMax) => ok((logs.get(log) ?? []).slice(from, from + eventsMax)),
@@ -23,10 +25,18 @@ export function createMemoryEventStore({ logs }: MemoryRolloutDisk): EventStore 
       if (events.length > eventsPerAppendMax || events.some((e) => e.length > eventCharsMax))
         return err(failure('too_large', 'more than one append of events may hold'));
       const known = logs.get(log) ?? [];
-      if (known.length !== length) return ok(false);
+      if (known.length !== length || removed.has(log)) return ok(false);
       if (events.length > 0) logs.set(log, known);
       known.push(...events);
       return ok(true);
+    },
+    async remove(given) {
+      const gone = given.filter(({ name, length }) => logs.get(name)?.length === length);
+      for (const { name } of gone) {
+        logs.delete(name);
+        removed.add(name);
+      }
+      return ok(gone.map(({ name }) => name));
     },
   };
 }

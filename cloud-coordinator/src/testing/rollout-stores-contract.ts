@@ -62,6 +62,30 @@ export function eventStoreContract(
         for (let i = 0; i < 20; i += 2) expect(log[i]).toBe(log[i + 1]);
       }));
 
+    it('[RST6] removes whole logs that are as long as is said, over a restart, and their names stay taken', () =>
+      opened(async (database) => {
+        const [one, two] = [await database.open(), await database.open()];
+        unwrap(await one.append('a', 0, ['1', '2']));
+        unwrap(await one.append('b', 0, ['3']));
+        unwrap(await one.append('c', 0, ['4']));
+        const removed = await one.remove([
+          { name: 'a', length: 2 },
+          { name: 'b', length: 2 },
+          { name: 'never', length: 0 },
+        ]);
+        expect(unwrap(removed)).toEqual(['a']);
+        const again = await database.open();
+        expect(unwrap(await again.list())).toEqual(['b', 'c']);
+        expect(unwrap(await again.read('a', 0, 9))).toEqual([]);
+        expect(unwrap(await again.read('b', 0, 9))).toEqual(['3']);
+        // Neither who believes it is still there, nor who would begin it anew.
+        for (const length of [2, 0])
+          expect(unwrap(await two.append('a', length, ['5']))).toBe(false);
+        expect(unwrap(await again.remove([{ name: 'a', length: 0 }]))).toEqual([]);
+        expect(unwrap(await again.list())).toEqual(['b', 'c']);
+        expect(unwrap(await again.append('never', 0, ['6']))).toBe(true);
+      }));
+
     it('[RST2] refuses more events than one append may hold', () =>
       opened(async (database) => {
         const store = await database.open();

@@ -6,6 +6,7 @@ import type { Signer } from '@skerry/shared/node';
 import type { CoordinatorStore } from '@skerry/sync-protocol';
 import { audiences, type BlobReferences, type BlobStore } from '@skerry/sync-protocol/blobs';
 import type { EventStore } from '../event-log/event-store.ts';
+import type { Removed } from '../event-log/retention.ts';
 import { createDeltas, type DeltasPorts } from './deltas/deltas.ts';
 import type { Registry } from './registry/index.ts';
 import {
@@ -14,6 +15,7 @@ import {
   openRollouts,
   type Phase,
   type Rollouts,
+  type RolloutsLimits,
 } from './rollouts/index.ts';
 import { createAssignmentSigner, signedBundles } from './trust/assignment-signer.ts';
 import type { TrustRepository } from './trust/repository.ts';
@@ -47,10 +49,11 @@ export async function openUpdates(
     readonly ops: Pick<CoordinatorStore, 'openOps' | 'closeOps' | 'quarantineOp'>;
     /** A device has something to hear. */
     readonly news: (device: string) => void;
+    readonly removed: Removed;
     readonly clock: Clock;
     readonly log: Log;
   },
-  turnEveryMs: number,
+  limits: RolloutsLimits,
 ): Promise<Result<Updates>> {
   const { registry, repository } = ports;
   const deltas = createDeltas({
@@ -75,7 +78,7 @@ export async function openUpdates(
       },
       signer: createAssignmentSigner({ ...ports, clock: fleet.clock }),
     },
-    { turnEveryMs },
+    limits,
   );
   if (!opened.ok) return opened;
   const rollouts = opened.value;

@@ -20,5 +20,5 @@ export {
 } from './run-event.ts';
 export { type RunPlan, type RunPlanInput, runPlanSchema } from './run-plan.ts';
 export { answered, isOfRound, type RoundSummary, type RunState } from './run-state.ts';
-export { type LearnRuns, openRuns, type RunsPorts } from './runs.ts';
+export { type LearnRuns, openRuns, type RunsLimits, type RunsPorts } from './runs.ts';
 export type { LearnDevice } from './select-clients.ts';

@@ -1,8 +1,9 @@
 // All runs as this process knows them: the logs, and how an event gets into one.
 
 import { err, failure, type Log, ok, type Result } from '@skerry/shared';
-import { createEventLog, type EventLog } from '../../event-log/event-log.ts';
+import { createEventLog, type EventLog, eventsPerLogMax } from '../../event-log/event-log.ts';
 import { type EventStore, eventsPerAppendMax } from '../../event-log/event-store.ts';
+import { type Removed, removeLogs } from '../../event-log/retention.ts';
 import { begin, type transition } from './fold-run.ts';
 import { type RunEvent, runEventSchema } from './run-event.ts';
 import type { RunState } from './run-state.ts';
@@ -34,6 +35,8 @@ export interface RunBook {
   order(id: string, event: RunEvent): Promise<Result<void>>;
   /** All that happened to it. */
   read(id: string): Promise<Result<readonly RunEvent[]>>;
+  /** Takes these logs away, but for those that another has written to. */
+  remove(ids: readonly string[], removed: Removed): Promise<Result<void>>;
 }
 
 /** What this process has written, of a run as it was before: to be counted. */
@@ -48,6 +51,8 @@ export async function openRunBook(
 ): Promise<Result<RunBook>> {
   const open = new Map<string, OpenRun>();
   const aside = new Map<string, string>();
+  /** A log only grows: these are not read again. */
+  const full = new Set<string>();
   const openRun = (name: string): OpenRun => ({
     log: createEventLog<RunEvent, RunState | undefined>(
       store,
@@ -58,6 +63,7 @@ export async function openRunBook(
         if (state !== undefined) return change(state, event);
         return event.kind === 'created' ? begin(event) : undefined;
       },
+      eventsPerLogMax,
     ),
     told: new Map(),
   });
@@ -65,13 +71,21 @@ export async function openRunBook(
   const refresh = async (): Promise<Result<void>> => {
     const names = await store.list();
     if (!names.ok) return names;
+    const there = new Set(names.value);
+    for (const name of [...open.keys(), ...aside.keys()])
+      if (!there.has(name)) {
+        open.delete(name);
+        aside.delete(name);
+      }
     for (const name of names.value) {
+      if (full.has(name)) continue;
       const target = open.get(name) ?? openRun(name);
       const fresh = await target.log.refresh();
       const unreadable = target.log.unreadable();
       if (unreadable !== undefined) {
         if (!aside.has(name)) journal.error({ run: name }, `the run is put aside: ${unreadable}`);
         aside.set(name, unreadable);
+        if (target.log.isFull()) full.add(name);
         open.delete(name);
         continue;
       }
@@ -138,6 +152,13 @@ export async function openRunBook(
       if (!fresh.ok) return fresh;
       events.push(...fresh.value);
       return events.length === 0 ? err(failure('not_found', `no run ${id}`)) : ok(events);
+    },
+    async remove(ids, removed) {
+      const logs = ids.flatMap((id) => open.get(id)?.log ?? []);
+      const gone = await removeLogs(store, logs, journal, removed);
+      if (!gone.ok) return gone;
+      for (const id of gone.value) open.delete(id);
+      return ok(undefined);
     },
   });
 }

@@ -6,6 +6,12 @@ import { type Clock, type Log, ok, type Result } from '@skerry/shared';
 import type { RandomBytes } from '@skerry/shared/privacy';
 import { alone, startClockwork } from '../../event-log/clockwork.ts';
 import type { EventStore } from '../../event-log/event-store.ts';
+import {
+  passEveryMs,
+  type Removed,
+  type Retention,
+  retentionDefaults,
+} from '../../event-log/retention.ts';
 import { aggregateRound, evaluateRound } from './aggregate-round.ts';
 import { type CreateRunPorts, createRun } from './create-run.ts';
 import { dueStep, type Fleet, type Step } from './due-step.ts';
@@ -15,6 +21,7 @@ import { createJobs, type Jobs } from './jobs.ts';
 import { type MaskRoundPorts, maskRound } from './mask-round.ts';
 import { sweepModels } from './model-blobs.ts';
 import type { Candidates, LearnDevices } from './ports.ts';
+import { planRunRetirement } from './retire-runs.ts';
 import { type OpenRun, openRunBook, type RunBook, type Written } from './run-book.ts';
 import type { RunEvent } from './run-event.ts';
 import type { RunPlan } from './run-plan.ts';
@@ -28,6 +35,8 @@ export interface RunsPorts extends RepliesPorts, CreateRunPorts, MaskRoundPorts 
   /** That nobody can foresee: of private runs. */
   readonly chance: RandomBytes;
   readonly written?: Written;
+  /** Logs that this process has removed. */
+  readonly removed?: Removed;
   /** Absent: runs end with their weights. */
   readonly candidates?: Candidates;
   readonly clock: Clock;
@@ -59,6 +68,8 @@ export interface LearnRuns {
 export interface RunsLimits {
   /** Without it nothing turns by itself. */
   readonly turnEveryMs?: number;
+  /** Of logs of runs that have ended. */
+  readonly retention?: Retention;
 }
 
 /** Of one run in one turn. */
@@ -67,7 +78,7 @@ const stepsMax = 16;
 /** Fails with what the store failed with. */
 export async function openRuns(
   ports: RunsPorts,
-  { turnEveryMs }: RunsLimits = {},
+  { turnEveryMs, retention = retentionDefaults }: RunsLimits = {},
 ): Promise<Result<LearnRuns>> {
   const { clock, log } = ports;
   const opened = await openRunBook(ports.store, transition, log, ports.written);
@@ -82,9 +93,10 @@ export async function openRuns(
   }
 
   const jobs = createJobs(clock);
+  const retire = createRetiring(ports, book, retention);
   const { inTurn, turn, close } = startClockwork(
     'learning',
-    () => turnAll(ports, book, jobs),
+    () => turnAll(ports, book, jobs, retire),
     turnEveryMs,
     ports,
   );
@@ -105,13 +117,42 @@ export async function openRuns(
   });
 }
 
-async function turnAll(ports: RunsPorts, book: RunBook, jobs: Jobs): Promise<Result<void>> {
+async function turnAll(
+  ports: RunsPorts,
+  book: RunBook,
+  jobs: Jobs,
+  retire: () => Promise<Result<void>>,
+): Promise<Result<void>> {
   const refreshed = await book.refresh();
   if (!refreshed.ok) return refreshed;
   const turned = [await takeReplies(ports, book)];
   for (const target of book.runs())
     turned.push(await alone(() => turnOne(ports, book, jobs, target)));
+  turned.push(await alone(retire));
   return turned.find(({ ok }) => !ok) ?? ok(undefined);
+}
+
+/** [RND25] Now and then, and only once nothing is left that the runs which go had refused to keep. */
+function createRetiring(
+  ports: RunsPorts,
+  book: RunBook,
+  retention: Retention,
+): () => Promise<Result<void>> {
+  const { clock, removed = () => {} } = ports;
+  let nextMs = 0;
+  return async () => {
+    const nowMs = clock.nowMs();
+    if (nowMs < nextMs || book.aside().size > 0) return ok(undefined);
+    nextMs = nowMs + passEveryMs;
+    const ids = planRunRetirement(book.states(), retention, nowMs);
+    if (ids.length === 0) return ok(undefined);
+    for (const id of ids) {
+      const forgotten = await ports.tasks.forget(id);
+      if (!forgotten.ok) return forgotten;
+    }
+    const gone = await book.remove(ids, removed);
+    return gone.ok ? sweepModels(ports, book.states(), book.aside()) : gone;
+  };
 }
 
 async function turnOne(

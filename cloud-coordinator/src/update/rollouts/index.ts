@@ -42,6 +42,7 @@ export {
   type Order,
   openRollouts,
   type Rollouts,
+  type RolloutsLimits,
   type RolloutsPorts,
 } from './rollouts.ts';
 export { type TimeToSafe, timeToSafe } from './time-to-safe.ts';

@@ -4,10 +4,20 @@ import type { OpenOp } from '@skerry/sync-protocol';
 import { selects } from '../../fleet/selection.ts';
 import { chunked } from './due-events.ts';
 import { waveOf } from './fix-waves.ts';
-import { answersRevert } from './member.ts';
+import { answersRevert, type Member } from './member.ts';
 import type { FleetDevice } from './ports.ts';
 import type { RolloutEvent } from './rollout-event.ts';
 import type { RolloutState } from './rollout-state.ts';
+
+const hasEnded: ReadonlySet<string> = new Set(['completed', 'aborted', 'rolled-back']);
+const settled: ReadonlySet<string> = new Set(['succeeded', 'failed', 'refused', 'control', 'safe']);
+
+/**
+ * That such a device has gone away again changes nothing in a rollout that is over, and devices come and go for years. [ROL29]
+ * That it is there is written: who is taken for away would not be waited for when the rollout is undone.
+ */
+const isSettledAway = ({ progress, online }: Member): boolean =>
+  online && settled.has(progress.kind);
 
 /** A rollout that turns back, or is over without success, takes nobody new. */
 const closed: ReadonlySet<string> = new Set(['aborted', 'rolling-back', 'rolled-back']);
@@ -30,7 +40,7 @@ export function joinedFrom(
 }
 
 export function heardFrom(
-  { plan, candidate, members }: RolloutState,
+  { plan, candidate, members, phase }: RolloutState,
   devices: readonly FleetDevice[],
   isClaimed: (device: string) => boolean,
   atMs: number,
@@ -46,7 +56,7 @@ export function heardFrom(
     const isOld = progress.kind === 'safe' && seenMs <= progress.atMs;
     const runs = isOld ? undefined : running[plan.model];
     const isNews =
-      member.online !== online ||
+      (member.online !== online && !(hasEnded.has(phase.kind) && isSettledAway(member))) ||
       (runs !== undefined && member.running !== runs) ||
       (progress.kind === 'under-way' && progress.state === 'confirmed' && runs === digest) ||
       (runs !== digest && answersRevert(member, runs, seenMs));

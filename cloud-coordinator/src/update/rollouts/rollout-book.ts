@@ -2,8 +2,14 @@
 // long as the decider believed, and a quarantine is in force before a rollout's log says why.
 
 import { type Clock, err, failure, type Log, ok, type Result } from '@skerry/shared';
-import { createEventLog, type EventLog, readEvents } from '../../event-log/event-log.ts';
+import {
+  createEventLog,
+  type EventLog,
+  eventsPerLogMax,
+  readEvents,
+} from '../../event-log/event-log.ts';
 import { type EventStore, eventsPerAppendMax } from '../../event-log/event-store.ts';
+import { type Removed, removeLogs } from '../../event-log/retention.ts';
 import { calmFleet, type FleetState, nextFleet } from './fleet-state.ts';
 import {
   type FleetEvent,
@@ -29,6 +35,8 @@ export interface Aside {
   readonly reason: string;
   /** As its first event says, where that can be read. */
   readonly model: string | undefined;
+  /** A log only grows: it is not read again. */
+  readonly isFull: boolean;
 }
 
 export interface RolloutBook {
@@ -54,6 +62,8 @@ export interface RolloutBook {
   rule(event: FleetEvent): Promise<Result<void>>;
   /** `false`: the fleet's log has grown since it was read, perhaps by another's claim; nothing is claimed. */
   claim(event: Extract<FleetEvent, { kind: 'claimed' }>): Promise<Result<boolean>>;
+  /** Takes these logs away, but for those that another has written to. */
+  remove(ids: readonly string[], removed: Removed): Promise<Result<void>>;
 }
 
 /** Fails with what the store failed with. */
@@ -82,15 +92,22 @@ export async function openRolloutBook(
     const listed = await store.list();
     if (!listed.ok) return listed;
     names = listed.value;
+    const there = new Set(names);
+    for (const name of [...open.keys(), ...aside.keys()])
+      if (!there.has(name)) {
+        open.delete(name);
+        aside.delete(name);
+      }
     for (const name of names) {
-      if (name === fleetLogName) continue;
+      if (name === fleetLogName || aside.get(name)?.isFull) continue;
       const target = open.get(name) ?? openRollout(store, change, name);
       const fresh = await target.log.refresh();
       const unreadable = target.log.unreadable();
       if (unreadable !== undefined) {
         if (!aside.has(name)) {
           log.error({ rollout: name }, `the rollout is put aside: ${unreadable}`);
-          aside.set(name, { reason: unreadable, model: await modelOf(store, name) });
+          const model = await modelOf(store, name);
+          aside.set(name, { reason: unreadable, model, isFull: target.log.isFull() });
         }
         open.delete(name);
         continue;
@@ -205,6 +222,13 @@ export async function openRolloutBook(
     order,
     rule,
     claim: (event) => fleet.append([event]),
+    async remove(ids, removed) {
+      const logs = ids.flatMap((id) => open.get(id)?.log ?? []);
+      const gone = await removeLogs(store, logs, log, removed);
+      if (!gone.ok) return gone;
+      for (const id of gone.value) open.delete(id);
+      return ok(undefined);
+    },
   });
 }
 
@@ -231,6 +255,7 @@ function openRollout(store: EventStore, change: typeof transition, name: string)
       if (state !== undefined) return change(state, event).state;
       return event.kind === 'created' ? begin(event) : undefined;
     },
+    eventsPerLogMax,
   );
   return { log, unsaid: new Set(), judged: undefined };
 }

@@ -20,6 +20,7 @@ import {
   samplePlan,
 } from '../../testing/sample-rollout.ts';
 import { evaluateExperiment } from './evaluate-experiment.ts';
+import { successorsMin } from './retire-rollouts.ts';
 import { rolloutEventSchema } from './rollout-event.ts';
 import { replay } from './rollout-state.ts';
 import { openRollouts, type Rollouts, type RolloutsPorts } from './rollouts.ts';
@@ -46,8 +47,9 @@ async function world(options: Partial<ModelFleetOptions> = {}) {
   const open = async (
     store: EventStore = createMemoryEventStore(disk),
     ops: RolloutsPorts['ops'] = fleet.ops,
+    limits: Parameters<typeof openRollouts>[1] = {},
   ): Promise<Rollouts> => {
-    const opened = await openRollouts({
+    const ports: RolloutsPorts = {
       store,
       assignments: createMemoryAssignmentStore(disk, fleet.ops),
       ops,
@@ -56,7 +58,8 @@ async function world(options: Partial<ModelFleetOptions> = {}) {
       signer: fleet.signer,
       clock,
       log: silentLog,
-    });
+    };
+    const opened = await openRollouts(ports, limits);
     if (!opened.ok) throw new Error(opened.error.message);
     return opened.value;
   };
@@ -317,6 +320,42 @@ describe('rollouts at work', () => {
     expect(phaseOf(rollouts)?.kind).toBe('completed');
     expect(runs(laterDigest)).toBe(0);
     expect(runs(candidateDigest)).toBe(before + 1);
+  });
+
+  it('[ROL28] [ROL29] forget those that nothing rests on, and after a restart tell each device the same', async () => {
+    const { open, pass, disk, clock, fleet } = await world({ devices: 10 });
+    const rollouts = await open();
+    for (let i = 0; i <= successorsMin; i++) {
+      const version = i % 2 === 0 ? '1.1.0' : '1.2.0';
+      const plan = { id: `digits-${i}`, version, waves: [{}], gate: { devicesMin: 5 } };
+      expectOk(await rollouts.create(samplePlan(plan), 'an operator'));
+      await pass(6 * minuteMs, rollouts);
+      expect(phaseOf(rollouts, `digits-${i}`)?.kind).toBe('completed');
+    }
+    const last = `digits-${successorsMin}`;
+    const [flapping] = fleet.devices;
+    fleet.setOnline(flapping?.name ?? '', false);
+    await pass(minuteMs, rollouts);
+    const length = disk.logs.get(last)?.length;
+    for (const online of [true, false, true]) {
+      fleet.setOnline(flapping?.name ?? '', online);
+      await pass(minuteMs, rollouts);
+    }
+    expect(disk.logs.get(last)).toHaveLength(length ?? 0);
+    clock.runNext(clock.nowMs() + 2 * 3_600_000);
+    const retention = { endedMax: 0, endedMs: 1e12 };
+    const again = await open(createMemoryEventStore(disk), fleet.ops, { retention });
+    const told = structuredClone(disk.issued);
+    expectOk(await again.turn());
+    expect(again.list().map(({ plan }) => plan.id)).not.toContain('digits-0');
+    expect(again.list()).toHaveLength(successorsMin);
+    const third = await open();
+    for (const each of [again, third, rollouts]) {
+      expectOk(await each.turn());
+      expect(each.get('digits-0')).toBeUndefined();
+    }
+    expect(disk.issued).toEqual(told);
+    expect(await third.create(samplePlan({ id: 'digits-0' }), 'me')).toMatchObject({ ok: false });
   });
 
   it('[ROL16] keep an older one in force where a later one does not reach', async () => {

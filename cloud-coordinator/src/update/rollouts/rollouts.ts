@@ -5,6 +5,12 @@
 import { type Clock, type Log, ok, type Result } from '@skerry/shared';
 import { alone, startClockwork } from '../../event-log/clockwork.ts';
 import type { EventStore } from '../../event-log/event-store.ts';
+import {
+  passEveryMs,
+  type Removed,
+  type Retention,
+  retentionDefaults,
+} from '../../event-log/retention.ts';
 import { claimsOver, isSuperseded } from './claims-over.ts';
 import { createRollout, listAll } from './create-rollout.ts';
 import { chunked, dueEvents } from './due-events.ts';
@@ -19,6 +25,7 @@ import type {
   DeviceDirectory,
   FleetDevice,
 } from './ports.ts';
+import { planRetirement } from './retire-rollouts.ts';
 import { type OpenRollout, openRolloutBook, type RolloutBook } from './rollout-book.ts';
 import type { RolloutEvent } from './rollout-event.ts';
 import type { RolloutPlan } from './rollout-plan.ts';
@@ -33,6 +40,8 @@ export interface RolloutsPorts {
   readonly devices: DeviceDirectory;
   readonly bundles: BundleDirectory;
   readonly signer: AssignmentSigner;
+  /** Logs that this process has removed. */
+  readonly removed?: Removed;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -72,6 +81,8 @@ export interface Rollouts {
 export interface RolloutsLimits {
   /** Without it nothing turns by itself. */
   readonly turnEveryMs?: number;
+  /** Of logs of rollouts that have ended. */
+  readonly retention?: Retention;
 }
 
 /** What is decided, apart from how it is written down and told: a simulation plants a bug in one of them. */
@@ -88,7 +99,7 @@ const roundsMax = 8;
 /** Fails with what the store failed with. */
 export async function openRollouts(
   ports: RolloutsPorts,
-  { turnEveryMs }: RolloutsLimits = {},
+  { turnEveryMs, retention = retentionDefaults }: RolloutsLimits = {},
   decide: Decisions = decisions,
 ): Promise<Result<Rollouts>> {
   const { clock, log } = ports;
@@ -102,7 +113,7 @@ export async function openRollouts(
 
   const { inTurn, turn, close } = startClockwork(
     'rollouts',
-    createTurn(ports, decide, book),
+    createTurn(ports, decide, book, createRetiring(ports, book, retention)),
     turnEveryMs,
     ports,
   );
@@ -139,6 +150,7 @@ function createTurn(
   ports: RolloutsPorts,
   decide: Decisions,
   book: RolloutBook,
+  retire: Retiring,
 ): () => Promise<Result<void>> {
   /** How many of the fleet's changes everybody has been told; after a start, none. */
   let fleetSaid = -1;
@@ -165,7 +177,26 @@ function createTurn(
     for (const target of [...book.rollouts()].reverse())
       turned.push(await alone(() => turnOne(ports, decide, book, target, devices.value)));
     turned.push(await sayRules(devices.value));
+    turned.push(await alone(() => retire(devices.value)));
     return turned.find(({ ok }) => !ok) ?? ok(undefined);
+  };
+}
+
+type Retiring = (devices: readonly FleetDevice[]) => Promise<Result<void>>;
+
+/** [ROL28] Now and then. Where a log cannot be read nobody knows what rests on the others. */
+function createRetiring(
+  { clock, removed = () => {} }: RolloutsPorts,
+  book: RolloutBook,
+  retention: Retention,
+): Retiring {
+  let nextMs = 0;
+  return async (devices) => {
+    const nowMs = clock.nowMs();
+    if (nowMs < nextMs || book.aside().size > 0) return ok(undefined);
+    nextMs = nowMs + passEveryMs;
+    const ids = planRetirement(book.states(), devices, retention, nowMs);
+    return ids.length === 0 ? ok(undefined) : book.remove(ids, removed);
   };
 }
 
