@@ -69,7 +69,7 @@ function folderOf(files: Readonly<Record<string, string>>): string {
   return folder;
 }
 
-test('[LIB50] an answer is shown with numbers, where each stands, and how sure it is', async () => {
+test('[ASK1] an answer is shown with numbers, where each stands, and how sure it is', async () => {
   const { run, asked } = world((agent) =>
     agent.post('/v1/chat/completions', (c) =>
       c.json(
@@ -97,7 +97,7 @@ test('[LIB50] an answer is shown with numbers, where each stands, and how sure i
   });
 });
 
-test('[LIB50] a model’s own numbers stay, and what nothing bears out is marked', async () => {
+test('[ASK1] a model’s own numbers stay, and what nothing bears out is marked', async () => {
   const { run } = world((agent) =>
     agent.post('/v1/chat/completions', (c) =>
       c.json(
@@ -115,7 +115,7 @@ test('[LIB50] a model’s own numbers stay, and what nothing bears out is marked
   expect(text).toContain('[?] nothing that was found');
 });
 
-test('[LIB50] a question of a conversation says whose it is, and shows what it was understood as', async () => {
+test('[ASK1] a question of a conversation says whose it is, and shows what it was understood as', async () => {
   const { run, asked } = world((agent) =>
     agent.post('/v1/chat/completions', (c) =>
       c.json(completion({ content: 'Yearly.', citations: [] }, { asked: 'Which oil? How often?' })),
@@ -147,7 +147,7 @@ const late = (delivery: 'open' | 'late', id = 'q-1') => ({
     : { answer: { text: 'Grade 32. [1]', citations: [cited('Grade 32.', { number: 1 })] } }),
 });
 
-test('[LIB51] what it does not know it says, with why and by which id a better answer comes', async () => {
+test('[ASK2] what it does not know it says, with why and by which id a better answer comes', async () => {
   const { run } = world((agent) => {
     unsure(agent);
     agent.get('/v1/answers/q-1', (c) => c.json(late('open')));
@@ -159,7 +159,7 @@ test('[LIB51] what it does not know it says, with why and by which id a better a
   expect(unwrap(await run('answer', 'q-1')).text).toBe('Nothing has come yet.');
 });
 
-test('[LIB51] a late answer is waited for on the stream, and is not missed before or after it begins', async () => {
+test('[ASK2] a late answer is waited for on the stream, and is not missed before or after it begins', async () => {
   const { run, printed } = world((agent) => {
     unsure(agent);
     agent.get('/v1/answers/stream', (c) =>
@@ -182,7 +182,7 @@ test('[LIB51] a late answer is waited for on the stream, and is not missed befor
   expect(unwrap(await before.run('answer', 'q-1', '--wait')).text).toContain('Grade 32.');
 });
 
-test('[LIB52] documents go in by their kind and under their terms, with what was refused and why', async () => {
+test('[ASK3] documents go in by their kind and under their terms, with what was refused and why', async () => {
   const folder = folderOf({
     'a/pump.md': '# Pump',
     'a/deep/oil.html': '<p>Oil</p>',
@@ -227,7 +227,7 @@ test('[LIB52] documents go in by their kind and under their terms, with what was
   });
 });
 
-test('[LIB52] an agent that does not answer is no refusal of a document', async () => {
+test('[ASK3] an agent that does not answer is no refusal of a document', async () => {
   const folder = folderOf({ 'pump.md': '# Pump' });
   const gone = world((agent) =>
     agent
@@ -243,7 +243,7 @@ test('[LIB52] an agent that does not answer is no refusal of a document', async 
   });
 });
 
-test('[LIB53] collections and their documents are listed', async () => {
+test('[ASK4] collections and their documents are listed', async () => {
   const { run, asked } = world((agent) => {
     const [one, two] = [
       { name: 'manuals', documents: 2, passages: 30, vectors: 30, revision: 4 },

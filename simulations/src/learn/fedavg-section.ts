@@ -115,7 +115,7 @@ const cnnTrials = {
     ...cnn,
     name: 'CNN IID E5 B10',
     rounds: 40,
-    local: { epochs: 5, batch: 10, learningRate: 0.1 },
+    local: { epochs: 5, batch: 10, learningRate: 0.215 },
   },
   sgd: {
     ...cnn,
