@@ -60,8 +60,11 @@ async function world() {
     expectOk(await runTrustCommand([...argv, '--data-dir', dataDir]));
   const author = await startAgent('author');
   const manifest = join(folder, 'manifest.json');
-  const push = async () => {
-    const from = ['--from', author.httpUrl, '--manifest', manifest];
+  const push = async (answers?: readonly object[]) => {
+    const file = join(folder, 'answers.json');
+    if (answers !== undefined) await writeFile(file, JSON.stringify(answers));
+    const brought = answers === undefined ? [] : ['--answers', file];
+    const from = ['--from', author.httpUrl, '--manifest', manifest, ...brought];
     return (await skerry('collection', 'push', 'manuals', ...from)) as {
       target: string;
       snapshot: { root: string; freshBytes: number; bytes: number; manifest: { digest: string } };
@@ -81,8 +84,8 @@ async function world() {
     skerry,
     push,
     sign,
-    async publish() {
-      const pushed = await push();
+    async publish(answers?: readonly object[]) {
+      const pushed = await push(answers);
       await sign();
       return pushed;
     },
@@ -143,11 +146,23 @@ it('a collection is published, taken, updated by what differs, refused where it 
 }, async () => {
   const { coordinator, author, reader, skerry, publish, push, sign, harm, files } = await world();
   const long = 'It is wiped with a dry cloth and left to the maker of it. '.repeat(40);
-  await put(author, 'pump.txt', 'The pump is bled at the brass valve above the motor.');
+  const pump = 'The pump is bled at the brass valve above the motor.';
+  await put(author, 'pump.txt', pump);
   await put(author, 'winch.txt', `The winch pulls four tonnes. ${long}`);
-  const first = await publish();
+  const digest = sha256(new TextEncoder().encode(pump));
+  const place = { uri: 'pump.txt', digest, start: 0, end: pump.length, text: pump };
+  const question = 'Who bleeds it how?';
+  const said = 'At the brass valve, says the big model.';
+  const first = await publish([{ question, text: said, source: 'big', citations: [place] }]);
   await skerry('collection', 'subscribe', 'manuals', '--devices', 'reader');
-  await says(reader, { state: 'held', sequence: 1, documents: 2, savedBytes: 0 });
+  await says(reader, {
+    state: 'held',
+    sequence: 1,
+    documents: 2,
+    savedBytes: 0,
+    answers: '1 kept',
+  });
+  expect((await ask(reader, question)).choices[0].message.content).toContain(said);
 
   await put(author, 'pump.txt', 'The pump is bled at the steel valve below the motor.');
   const second = await publish();
