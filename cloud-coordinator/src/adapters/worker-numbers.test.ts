@@ -76,6 +76,16 @@ describe('a round’s numbers in a thread', { timeout: 60_000 }, () => {
     expect(await numbers.aggregate(workOf(), read)).toMatchObject({ ok: true });
   });
 
+  it('[RND23] fail where a work or a part cannot be handed over, and none behind them does', async () => {
+    const numbers = createWorkerNumbers({ workMsMax: 10_000 });
+    const internal = { error: { code: 'internal' } };
+    const odd = { ...workOf(), learn: (() => {}) as never };
+    expect(await numbers.aggregate(odd, read)).toMatchObject(internal);
+    const lost = async () => ok((() => {}) as never);
+    expect(await numbers.aggregate(workOf(), lost)).toMatchObject(internal);
+    expect(await numbers.aggregate(workOf(), read)).toMatchObject({ ok: true });
+  });
+
   it('[RND23] end by their time, and no more wait than may', async () => {
     const numbers = createWorkerNumbers({ workMsMax: 500, waitingMax: 1 });
     const never = numbers.aggregate(workOf(), () => new Promise(() => {}));

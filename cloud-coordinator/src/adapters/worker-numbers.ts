@@ -54,18 +54,32 @@ export function createWorkerNumbers({
   };
 }
 
-function apart(
+/** Never rejects: the works behind it wait for it. */
+async function apart(
   work: AggregateWork | UnmaskWork,
   read: ReadPart,
   workMsMax: number,
 ): Promise<Result<AggregateDone | UnmaskDone>> {
-  return new Promise((resolve) => {
+  try {
     // No flags of whoever started us: a test's export conditions would lead the built worker back to sources.
     const worker = new Worker(workerUrl, {
       execArgv: [],
       workerData: work,
       transferList: moved(work.state),
     });
+    return await attend(worker, read, workMsMax);
+  } catch (thrown) {
+    // Nothing has begun: what cannot be handed over, or a thread that the system refuses.
+    return err(failure('internal', messageOf(thrown)));
+  }
+}
+
+function attend(
+  worker: Worker,
+  read: ReadPart,
+  workMsMax: number,
+): Promise<Result<AggregateDone | UnmaskDone>> {
+  return new Promise((resolve) => {
     const end = (result: Result<AggregateDone | UnmaskDone>): void => {
       timer.cancel();
       resolve(result);
@@ -76,13 +90,13 @@ function apart(
     const timer = systemClock.after(workMsMax, () => end(err(late)));
     worker.on('message', (word: NumbersWord) => {
       if ('done' in word) return end(word.done);
-      void read(word.need).then(
-        (part) => {
+      void read(word.need)
+        .then((part) => {
           if (!part.ok) return end(part);
           worker.postMessage(part.value, moved(part.value));
-        },
-        (thrown: unknown) => broken(messageOf(thrown)),
-      );
+        })
+        // Also for a part that cannot be handed over.
+        .catch((thrown: unknown) => broken(messageOf(thrown)));
     });
     worker.once('error', (thrown) => broken(messageOf(thrown)));
     worker.once('exit', () => broken('the thread of a round’s numbers has ended'));
