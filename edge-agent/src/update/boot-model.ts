@@ -50,12 +50,12 @@ export async function bootModel(
   ];
   const unproven: Place[] = [];
   const attempts = function* () {
-    for (const place of places) yield { place, trust: ports.trust };
+    for (const place of places) yield { place, through: ports };
     // [UPD21] Even that is better than no model.
-    for (const place of unproven) yield { place, trust: noQuestions };
+    for (const place of unproven) yield { place, through: withoutQuestions(ports) };
   };
-  for (const { place, trust } of attempts()) {
-    const opened = await openPlace(model, place, { ...ports, trust });
+  for (const { place, through } of attempts()) {
+    const opened = await openPlace(model, place, through);
     if (opened.ok) {
       live.serve(opened.value);
       if (place === update.active || against === undefined) return ok(undefined);
@@ -67,13 +67,20 @@ export async function bootModel(
     }
     log.error({ model: name, place, code: opened.error.code }, opened.error.message);
     against ??= opened.error;
-    if (opened.error.code === 'untrusted') unproven.push(place);
+    if (unprovenCodes.has(opened.error.code)) unproven.push(place);
   }
   const why = against?.message ?? 'nothing to load';
   return err(failure('invalid_bundle', `${name}: no place holds a bundle that runs: ${why}`));
 }
 
-const noQuestions: BootPorts['trust'] = { verifyEvidence: async () => ok(undefined) };
+/** Also where the evidence, or what it is held against, cannot be read: the bundle may be sound all the same. */
+const unprovenCodes: ReadonlySet<Reason['code']> = new Set(['untrusted', 'storage']);
+
+const withoutQuestions = (ports: BootPorts): BootPorts => ({
+  ...ports,
+  slots: { ...ports.slots, readEvidence: async () => ok(undefined) },
+  trust: { verifyEvidence: async () => ok(undefined) },
+});
 
 /** Also a candidate that answers at first, and then ends the process each time. */
 function loopOf({ state }: ModelUpdate, starts: number): Reason | undefined {

@@ -3,7 +3,7 @@
 
 import { bundleTargetPath } from '@skerry/models';
 import type { Bundle } from '@skerry/models/node';
-import { defined, err, ok, type Result } from '@skerry/shared';
+import { defined, err, type FailureCode, ok, type Result } from '@skerry/shared';
 import type { Health } from '@skerry/sync-protocol/update';
 import type { LiveModels, LoadedModel } from '../infer/live-models.ts';
 import { createHealthMeter, type HealthMeter } from './health-meter.ts';
@@ -103,6 +103,8 @@ function contentAt({ update }: ManagedModel, place: Place): Content | undefined 
 const isOf = ({ bundle }: LoadedModel, content: Content | undefined): boolean =>
   bundle.digest === content?.bundle && bundle.variant.name === content.variant;
 
+const unprovenCodes: ReadonlySet<FailureCode> = new Set(['untrusted', 'not_found']);
+
 async function readPlace(
   { name, factory }: ManagedModel,
   place: Place,
@@ -117,7 +119,11 @@ async function readPlace(
   if (!evidence.ok) return because('storage', evidence.error.message);
   const path = bundleTargetPath(name, content.version);
   const proven = await trust.verifyEvidence(evidence.value, path, content.bundle);
-  if (!proven.ok) return because('untrusted', `slot ${place}: ${proven.error.message}`);
+  if (!proven.ok) {
+    // A disk that cannot be read says nothing of who has signed.
+    const code = unprovenCodes.has(proven.error.code) ? 'untrusted' : 'storage';
+    return because(code, `slot ${place}: ${proven.error.message}`);
+  }
   const read = await slots.read(name, place, content);
   if (read.ok) return read;
   const { code, message } = read.error;

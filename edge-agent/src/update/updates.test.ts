@@ -1,6 +1,6 @@
 // A device that takes updates, whole: the production code over a real database, real files and real sessions.
 
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { assert, failure } from '@skerry/shared';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -581,6 +581,21 @@ describe('a device', () => {
       running: world.factory.manifest.digest,
     });
     life.stop();
+    await writeFile(join(world.folder, 'factory/edge.onnx'), new Uint8Array(10));
+    life = await start(world);
+    expect(await runs(life)).toBe(one.manifest.digest);
+  });
+
+  it('[UPD21] is not left without a model by evidence that its disk cannot read', async () => {
+    const world = await freshWorld();
+    const one = await world.publish('1.1.0', 32);
+    world.sign(one);
+    let life = await start(world);
+    await bring(world, life, world.assignment(one), 'confirmed');
+    life.stop();
+    const evidence = join(world.folder, 'models/sample/a/evidence.json');
+    await rm(evidence);
+    await mkdir(evidence);
     await writeFile(join(world.folder, 'factory/edge.onnx'), new Uint8Array(10));
     life = await start(world);
     expect(await runs(life)).toBe(one.manifest.digest);
