@@ -4,8 +4,8 @@
 // The herd: a device fetches at a moment that is its own. Moments are given away one after the other, at a pace below the
 // limit, to devices that are there to hear it; who was away gets his when he comes back, at the end of the line. So the
 // limit holds however many come back at once. It is one line for all rollouts: whatever their number, the links carry no
-// more than the largest of their limits, and they take turns. Nothing is given away further ahead than `horizonMs`, so that
-// a pause finds few on their way.
+// more than the largest of their limits, and they take turns: whoever's last moment is the earliest gives away what is free.
+// Nothing is given away further ahead than `horizonMs`, so that a pause finds few on their way.
 
 import type { RolloutEvent } from './rollout-event.ts';
 import { isOpen, type RolloutState } from './rollout-state.ts';
@@ -23,16 +23,20 @@ export interface PlanLimits {
 export interface FleetLine {
   readonly nextFetchMs: number;
   readonly nextActivateMs: number;
-  /** This one, and the others that have somebody to tell: each takes every so many-th moment. */
+  /** This one, and the others that have somebody to tell. */
   readonly sharing: number;
+  /** How many of those have given away no later moment than this one: it leaves them their part of the horizon. */
+  readonly behind: number;
 }
 
 export function fleetLine(state: RolloutState, all: readonly RolloutState[]): FleetLine {
   const others = all.filter(({ plan }) => plan.id !== state.plan.id);
+  const waiting = others.filter(hasWaiting);
   return {
     nextFetchMs: Math.max(0, ...others.map((other) => other.nextFetchMs)),
     nextActivateMs: Math.max(0, ...others.map((other) => other.nextActivateMs)),
-    sharing: 1 + others.filter(hasWaiting).length,
+    sharing: 1 + waiting.length,
+    behind: waiting.filter((other) => other.nextFetchMs <= state.nextFetchMs).length,
   };
 }
 
@@ -41,7 +45,7 @@ const hasWaiting = (state: RolloutState): boolean =>
     (member) => member.progress.kind === 'waiting' && member.online && isOpen(state, member),
   );
 
-const alone: FleetLine = { nextFetchMs: 0, nextActivateMs: 0, sharing: 1 };
+const alone: FleetLine = { nextFetchMs: 0, nextActivateMs: 0, sharing: 1, behind: 0 };
 
 const minuteMs = 60_000;
 const horizonMs = 5 * minuteMs;
@@ -54,16 +58,12 @@ export function planIssues(
   nowMs: number,
 ): readonly Issue[] {
   const { herd } = state.plan;
-  const { sharing } = line;
-  const fetches = pace(state.nextFetchMs, line.nextFetchMs, herd.fetchesPerMinute, sharing, nowMs);
-  const activations = pace(
-    state.nextActivateMs,
-    line.nextActivateMs,
-    herd.activationsPerMinute,
-    sharing,
-    nowMs,
-  );
-  const untilMs = nowMs + horizonMs / sharing;
+  const lastFetchMs = Math.max(state.nextFetchMs, line.nextFetchMs);
+  const lastActivateMs = Math.max(state.nextActivateMs, line.nextActivateMs);
+  const fetches = pace(lastFetchMs, herd.fetchesPerMinute, nowMs);
+  const activations = pace(lastActivateMs, herd.activationsPerMinute, nowMs);
+  // One that is behind and cannot go on, for its sites say, takes from the others' horizon and not from their pace.
+  const untilMs = nowMs + horizonMs * (1 - line.behind / line.sharing);
   const rooms = roomBySite(state);
   const issues: Issue[] = [];
   for (const [device, member] of state.members) {
@@ -97,20 +97,16 @@ const immediate = (device: string, goal: Issue['goal'], nowMs: number): Issue =>
   activateAtMs: nowMs,
 });
 
-/**
- * Moments, one after the other, none before `notBeforeMs`. `own` is the latest that this rollout has given away, `others`
- * that any other has.
- */
-function pace(own: number, others: number, perMinute: number, sharing: number, nowMs: number) {
+/** Moments, one after the other, none before `notBeforeMs`. `last` is the latest that was given away, by any rollout. */
+function pace(last: number, perMinute: number, nowMs: number) {
   const apartMs = (minuteMs + takeSlackMs) / perMinute;
-  const ownApartMs = sharing * apartMs;
-  let nextMs = Math.max(nowMs, own + ownApartMs, others + apartMs);
+  let nextMs = Math.max(nowMs, last + apartMs);
   return {
     next: () => nextMs,
     take(notBeforeMs: number): number {
       const atMs = Math.ceil(Math.max(nextMs, notBeforeMs));
       // From the moment itself and not from what it was rounded to, or a fast pace would be slowed by the rounding.
-      nextMs = Math.max(nextMs, notBeforeMs) + ownApartMs;
+      nextMs = Math.max(nextMs, notBeforeMs) + apartMs;
       return atMs;
     },
   };
