@@ -16,7 +16,6 @@ export { maxPool } from './layers/max-pool.ts';
 export { relu } from './layers/relu.ts';
 export { readMnist } from './mnist.ts';
 export { type Network, type Parameter, parametersOf, type Segment } from './network.ts';
-export { headOf, type TrainableHead } from './network-head.ts';
 export { trainableOf } from './network-trainable.ts';
 export { type KnownNetwork, knownNetworks, type NetworkName } from './networks.ts';
 export { createOnnxTrainer, type FrozenPart, type OnnxTrainerOptions } from './onnx-trainer.ts';
