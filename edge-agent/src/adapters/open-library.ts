@@ -65,6 +65,8 @@ export async function openLibrary(
   const second = await openSecondLook(config, ports);
   if (!second.ok) {
     await collections.close();
+    await here?.close();
+    await runtime?.close();
     return second;
   }
   let elsewhere: Elsewhere | undefined;
