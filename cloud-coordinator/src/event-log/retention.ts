@@ -51,16 +51,19 @@ export function planRemoval(
 /** What this process has removed: to be counted. */
 export type Removed = (logs: number, events: number) => void;
 
-/** All of them in one transaction, except those that another has written to since; returns the names of those that went. */
+/** Of those that are open, the named ones: all in one transaction, except those that another has written to since. */
 export async function removeLogs<Event, State>(
   store: EventStore,
-  logs: readonly EventLog<Event, State>[],
+  open: Map<string, { readonly log: EventLog<Event, State> }>,
+  ended: readonly string[],
   journal: Log,
   removed: Removed,
-): Promise<Result<readonly string[]>> {
+): Promise<Result<void>> {
+  const logs = ended.flatMap((name) => open.get(name)?.log ?? []);
   if (logs.length > removalsMax) return err(failure('too_large', `${logs.length} logs at once`));
   const gone = await store.remove(logs.map((log) => ({ name: log.name, length: log.length() })));
-  if (!gone.ok || gone.value.length === 0) return gone;
+  if (!gone.ok) return gone;
+  if (gone.value.length === 0) return ok(undefined);
   const names = new Set(gone.value);
   const events = logs.reduce((sum, log) => sum + (names.has(log.name) ? log.length() : 0), 0);
   journal.info(
@@ -68,5 +71,6 @@ export async function removeLogs<Event, State>(
     `logs of what has ended are kept no longer: ${gone.value.join(', ')}`,
   );
   removed(gone.value.length, events);
-  return ok(gone.value);
+  for (const name of gone.value) open.delete(name);
+  return ok(undefined);
 }

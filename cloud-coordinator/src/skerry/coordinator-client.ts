@@ -139,6 +139,23 @@ export async function readAnswer<S extends z.ZodType>(
       );
 }
 
+/** JSON that is taken, or answered (409) with what it lacks; `stranger` is said of whoever answers anything else. */
+export async function offer<S extends z.ZodType>(
+  client: CoordinatorClient,
+  path: string,
+  body: Uint8Array | string,
+  schema: S,
+  { stranger, ...more }: Pick<Ask, 'withinMs'> & { readonly stranger: string },
+): Promise<Result<z.output<S>>> {
+  const headers = { 'content-type': 'application/json' };
+  const response = await client.ask('POST', path, { headers, body, ...more });
+  if (!response.ok) return response;
+  if (!response.value.ok && response.value.status !== 409)
+    return err(await failureOf(response.value));
+  const parsed = schema.safeParse(await response.value.json().catch(() => undefined));
+  return parsed.success ? ok(parsed.data) : err(failure('unsupported_version', stranger));
+}
+
 /** What a response that is no success says, and what to do where that is known. */
 export async function failureOf(response: Response): Promise<Failure> {
   const text = await response.text().catch(() => '');

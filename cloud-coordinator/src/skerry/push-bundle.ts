@@ -3,7 +3,7 @@
 import { err, failure, ok, type Result } from '@skerry/shared';
 import { z } from 'zod';
 import { lackingSchema, publishedSchema } from '../http/registry-views.ts';
-import { failureOf } from './coordinator-client.ts';
+import { offer } from './coordinator-client.ts';
 import type { ProgressBar } from './progress-bar.ts';
 import type { LocalBundle } from './sources/local-bundle.ts';
 import { type UploadPorts, uploadFile } from './upload-file.ts';
@@ -14,6 +14,7 @@ export type Pushed = z.infer<typeof publishedSchema> & {
   readonly bytes: number;
 };
 
+const shownSchema = z.union([publishedSchema, lackingSchema]);
 /** What was sent may be gone again, where the store's disk is full. */
 const roundsMax = 3;
 
@@ -23,9 +24,12 @@ export async function pushBundle(
   ports: UploadPorts,
   bar: ProgressBar,
 ): Promise<Result<Pushed>> {
+  const path = `/v1/registry?${new URLSearchParams(lineage)}`;
   const sent = new Map<string, number>();
   for (let round = 0; round < roundsMax; round++) {
-    const shown = await showManifest(bundle, lineage, ports);
+    const shown = await offer(ports.client, path, bundle.manifestBytes, shownSchema, {
+      stranger: 'no registry answers there',
+    });
     if (!shown.ok) return shown;
     if ('manifest' in shown.value)
       return ok({
@@ -50,25 +54,4 @@ export async function pushBundle(
   return err(
     failure('unavailable', 'the registry does not keep what it is sent: is its disk full?'),
   );
-}
-
-async function showManifest(
-  { manifestBytes }: LocalBundle,
-  lineage: Readonly<Record<string, string>>,
-  { client }: UploadPorts,
-): Promise<Result<z.infer<typeof publishedSchema> | z.infer<typeof lackingSchema>>> {
-  const query = new URLSearchParams(lineage);
-  const response = await client.ask('POST', `/v1/registry?${query}`, {
-    headers: { 'content-type': 'application/json' },
-    body: manifestBytes,
-  });
-  if (!response.ok) return response;
-  if (!response.value.ok && response.value.status !== 409)
-    return err(await failureOf(response.value));
-  const parsed = z
-    .union([publishedSchema, lackingSchema])
-    .safeParse(await response.value.json().catch(() => undefined));
-  return parsed.success
-    ? ok(parsed.data)
-    : err(failure('unsupported_version', 'no registry answers there'));
 }

@@ -7,7 +7,7 @@ import type { BlobRef } from '@skerry/sync-protocol/blobs';
 import { type SnapshotDraft, snapshotDraftSchema } from '@skerry/sync-protocol/collections';
 import { z } from 'zod';
 import { documentsLackingSchema, snapshotPublishedSchema } from '../http/collection-views.ts';
-import { type CoordinatorClient, failureOf } from './coordinator-client.ts';
+import { type CoordinatorClient, failureOf, offer } from './coordinator-client.ts';
 import type { ProgressBar } from './progress-bar.ts';
 
 export type PushedCollection = z.infer<typeof snapshotPublishedSchema> & {
@@ -90,22 +90,13 @@ async function readDraft(name: string, agent: CoordinatorClient): Promise<Result
     : err(failure('unsupported_version', `${agent.url} exports no collection that we know`));
 }
 
-async function showDraft(draft: SnapshotDraft, by: string, coordinator: CoordinatorClient) {
+function showDraft(draft: SnapshotDraft, by: string, coordinator: CoordinatorClient) {
   const path = `/v1/collections/${draft.collection}/snapshots?${new URLSearchParams({ by })}`;
-  const response = await coordinator.ask('POST', path, {
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(draft),
+  const schema = z.union([snapshotPublishedSchema, documentsLackingSchema]);
+  return offer(coordinator, path, JSON.stringify(draft), schema, {
     withinMs: exportWithinMs,
+    stranger: 'no coordinator that knows collections answers there',
   });
-  if (!response.ok) return response;
-  if (!response.value.ok && response.value.status !== 409)
-    return err(await failureOf(response.value));
-  const parsed = z
-    .union([snapshotPublishedSchema, documentsLackingSchema])
-    .safeParse(await response.value.json().catch(() => undefined));
-  return parsed.success
-    ? ok(parsed.data)
-    : err(failure('unsupported_version', 'no coordinator that knows collections answers there'));
 }
 
 async function carry(

@@ -55,16 +55,8 @@ export async function openCachedLibrary(
   terms: CachedLibraryTerms,
   ports: CachedLibraryPorts,
 ): Promise<Result<CachedLibrary>> {
-  const { onMissing, clock, log, reranker, rerankMs, verdictOn } = ports;
-  const { limits, sourceShareMax, expandsWords } = ports;
-  const second = {
-    reranker,
-    ...(rerankMs === undefined ? {} : { rerankMs }),
-    ...(verdictOn === undefined ? {} : { verdictOn }),
-    ...(limits === undefined ? {} : { limits }),
-    ...(expandsWords === undefined ? {} : { expandsWords }),
-    ...(sourceShareMax === undefined ? {} : { sourceShareMax }),
-  };
+  const { onMissing, clock, log, reranker, rerankMs, expandsWords } = ports;
+  const { verdictOn, limits, sourceShareMax } = ports;
   const file = openCacheFile(terms.path, terms);
   if (!file.ok) return file;
   const { answers: store, counts, judged, close } = file.value;
@@ -73,8 +65,8 @@ export async function openCachedLibrary(
   const changes = createChanges(store);
   const collections = purgingCollections(ports.collections, changes);
   const library = createLibrary({
-    ...second,
     ...{ collections, onMissing, digestOf, clock, log },
+    ...{ reranker, rerankMs, expandsWords, verdictOn, limits, sourceShareMax },
     get embedder() {
       return ports.embedder();
     },

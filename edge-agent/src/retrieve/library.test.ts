@@ -6,6 +6,7 @@ import { sha256 } from '@skerry/shared/node';
 import { createVirtualClock, unwrap } from '@skerry/shared/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createDirectCollections } from '../adapters/collections-over.ts';
+import { sampleDocument as document } from '../testing/sample-document.ts';
 import { createWordEmbedder } from '../testing/word-embedder.ts';
 import { askLibrary, checkCitations } from './ask.ts';
 import { candidatesOf, extractAnswer } from './extract-answer.ts';
@@ -34,19 +35,6 @@ function openLibrary(
   });
   return { library, embedder, collections };
 }
-
-const document = (
-  uri: string,
-  text: string,
-  more: Partial<SourceDocument> = {},
-): SourceDocument => ({
-  uri,
-  title: uri,
-  text,
-  digest: sha256(new TextEncoder().encode(text)),
-  trust: 1,
-  ...more,
-});
 
 /** So that a heading’s passage is its own. */
 const filler =

@@ -94,13 +94,13 @@ export interface LibraryPorts {
   /** Looks at the best again; a search by one leg alone is not reranked. */
   readonly reranker?: Reranker | undefined;
   /** It has so long. */
-  readonly rerankMs?: number;
-  readonly verdictOn?: Library['verdictOn'];
+  readonly rerankMs?: number | undefined;
+  readonly verdictOn?: Library['verdictOn'] | undefined;
   readonly limits?: IntakeLimits | undefined;
   /** Of what is found, the share that may be one source's while others have been found too. */
   readonly sourceShareMax?: number | undefined;
   /** Words of what a question's own find best are searched for too. */
-  readonly expandsWords?: boolean;
+  readonly expandsWords?: boolean | undefined;
   /** sha256 of a text, as `sha256:…`. */
   readonly digestOf: (bytes: Uint8Array) => string;
   readonly clock: Clock;

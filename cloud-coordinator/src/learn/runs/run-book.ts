@@ -153,12 +153,6 @@ export async function openRunBook(
       events.push(...fresh.value);
       return events.length === 0 ? err(failure('not_found', `no run ${id}`)) : ok(events);
     },
-    async remove(ids, removed) {
-      const logs = ids.flatMap((id) => open.get(id)?.log ?? []);
-      const gone = await removeLogs(store, logs, journal, removed);
-      if (!gone.ok) return gone;
-      for (const id of gone.value) open.delete(id);
-      return ok(undefined);
-    },
+    remove: (ids, removed) => removeLogs(store, open, ids, journal, removed),
   });
 }

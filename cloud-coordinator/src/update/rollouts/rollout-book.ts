@@ -222,13 +222,7 @@ export async function openRolloutBook(
     order,
     rule,
     claim: (event) => fleet.append([event]),
-    async remove(ids, removed) {
-      const logs = ids.flatMap((id) => open.get(id)?.log ?? []);
-      const gone = await removeLogs(store, logs, log, removed);
-      if (!gone.ok) return gone;
-      for (const id of gone.value) open.delete(id);
-      return ok(undefined);
-    },
+    remove: (ids, removed) => removeLogs(store, open, ids, log, removed),
   });
 }
 

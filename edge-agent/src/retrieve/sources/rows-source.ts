@@ -55,8 +55,7 @@ export function startRows(
     const stamp = digestOf(bytes);
     if (key === '' || key.length > keyCharactersMax)
       return err(failure('invalid_config', `a key has 1 to ${keyCharactersMax} characters`));
-    const there = store.find(name, key);
-    if (there?.stamp === stamp && there.terms === takeIn.terms) return ok(key);
+    if (takeIn.has({ key, stamp })) return ok(key);
     const thing = { key, stamp, mediaType: 'text/plain', title: (title || key).slice(0, 200) };
     const taken = await takeIn.take(thing, bytes);
     return taken.ok ? ok(key) : taken;

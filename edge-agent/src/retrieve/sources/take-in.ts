@@ -30,6 +30,8 @@ export type Taken = 'taken' | 'unchanged' | 'refused';
 export interface TakeIn {
   /** Of the source as it is configured now: what was taken under others is taken again. */
   readonly terms: string;
+  /** It has come with this stamp before. */
+  has(thing: Pick<Thing, 'key' | 'stamp'>): boolean;
   /** Fails with what may be tried again; what never will be is put aside. */
   take(thing: Thing, bytes: Uint8Array): Promise<Result<Taken>>;
   /** Puts it aside, unread. */
@@ -80,6 +82,10 @@ export function createTakeIn(source: LibrarySource, ports: TakeInPorts): TakeIn 
 
   return {
     terms,
+    has({ key, stamp }) {
+      const there = store.find(name, key);
+      return there?.stamp === stamp && there.terms === terms;
+    },
     refuse,
     async take(thing, bytes) {
       const before = store.find(name, thing.key);

@@ -83,8 +83,7 @@ export function startTopic(
     const message = read.data;
     if ('removed' in message) return takeIn.drop(message.key);
     const { key, mediaType, title, content, encoding } = message;
-    const there = store.find(name, key);
-    if (there?.stamp === stamp && there.terms === takeIn.terms) return ok(undefined);
+    if (takeIn.has({ key, stamp })) return ok(undefined);
     const bytes = encoding === 'utf8' ? new TextEncoder().encode(content) : bytesOf(content);
     if (bytes === undefined)
       return takeIn.refuse({ key, stamp }, failure('invalid_argument', 'content is no base64'));

@@ -22,12 +22,12 @@ import {
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createDirectCollections } from '../../adapters/collections-over.ts';
 import { openTestLibrary } from '../../testing/cached-library.ts';
+import { sampleDocument as document } from '../../testing/sample-document.ts';
 import { createWordEmbedder } from '../../testing/word-embedder.ts';
 import { askLibrary } from '../ask.ts';
 import { keepPushed } from '../cache/keep-pushed.ts';
 import { eraseDocument, type QuotingStore } from '../erase-document.ts';
 import { createLibrary } from '../library.ts';
-import type { SourceDocument } from '../passage.ts';
 import type { TextEmbedder } from '../text-embedder.ts';
 import { exportCollection, exportDocument } from './export-collection.ts';
 import { createFollowing } from './follow-collections.ts';
@@ -43,19 +43,6 @@ function openLibrary(folder = ':memory:', embedder?: TextEmbedder) {
   const clock = createVirtualClock();
   return createLibrary({ collections, embedder, digestOf: sha256, clock, log: silentLog });
 }
-
-const document = (
-  uri: string,
-  text: string,
-  more: Partial<SourceDocument> = {},
-): SourceDocument => ({
-  uri,
-  title: uri,
-  text,
-  digest: sha256(new TextEncoder().encode(text)),
-  trust: 1,
-  ...more,
-});
 
 const pump = document('pump.md', 'The pump is bled at the brass valve above the motor.');
 const winch = document('winch.md', 'The winch pulls four tonnes with two layers of rope.');
