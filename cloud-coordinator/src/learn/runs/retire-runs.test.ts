@@ -22,3 +22,26 @@ it('[RND25] a log goes that made no model, and none that says what a run has lea
   expect(removed).toEqual([1]);
   expect(await third.start(sampleRunPlan({ id: 'nothing' }), 'me')).toMatchObject({ ok: false });
 });
+
+it('[RND25] the log of a private run stays: what it has spent is written nowhere else', async () => {
+  const fleet = createLearnFleet({ devices: 4 });
+  const runs = unwrap(await openRuns(fleet.ports));
+  const central = { noiseMultiplier: 1, samplingRate: 0.5, clients: 4 };
+  const plan = sampleRunPlan({
+    id: 'private',
+    sampling: { kind: 'poisson', share: 0.5 },
+    clients: { target: 2, min: 1, overSelect: 1 },
+    privacy: {
+      central: { ...central, clip: { kind: 'fixed', norm: 1 } },
+      budget: { epsilonMax: 50, delta: 1e-3 },
+    },
+  });
+  for (const each of [plan, sampleRunPlan({ id: 'open' })]) {
+    unwrap(await runs.start(each, 'me'));
+    unwrap(await runs.stop(each.id, { by: 'eva', reason: 'so' }));
+  }
+  fleet.clock.runNext(fleet.clock.nowMs() + 2 * 3_600_000);
+  const again = unwrap(await openRuns(fleet.ports, { retention: { endedMax: 0, endedMs: 1e12 } }));
+  unwrap(await again.turn());
+  expect(again.list().map(({ plan: { id } }) => id)).toEqual(['private']);
+});

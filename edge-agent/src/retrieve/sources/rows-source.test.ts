@@ -54,18 +54,19 @@ function openWorld(source: SqliteSource) {
   const collections = createDirectCollections({ folder: ':memory:' });
   const library = createLibrary({ collections, digestOf: sha256, clock, log: silentLog });
   const store = createSqliteSourceStore(unwrap(openDatabase(':memory:')));
-  const takeIn = createTakeIn(source, {
-    library,
-    readInThread: async () => err(failure('internal', 'not asked')),
-    quoting: [],
-    store,
-    digestOf: sha256,
-    clock,
-  });
-  const start = () => {
-    const running = startRows(source, {
+  const takeInOf = (configured: SqliteSource) =>
+    createTakeIn(configured, {
+      library,
+      readInThread: async () => err(failure('internal', 'not asked')),
+      quoting: [],
+      store,
+      digestOf: sha256,
+      clock,
+    });
+  const start = (configured = source) => {
+    const running = startRows(configured, {
       rows,
-      takeIn,
+      takeIn: takeInOf(configured),
       store,
       digestOf: sha256,
       clock,
@@ -114,6 +115,18 @@ it('[LIB47] takes each row as a document, a changed one anew, and takes out thos
   await advance(61_000);
   expect(await list()).toHaveLength(9);
   expect(running.state().reason).toMatch(/gone at once/);
+});
+
+it('[LIB44] takes the same rows again under other terms, and under the same ones nothing', async () => {
+  const { insert, start, advance, list } = openWorld(sourceOf());
+  insert.run(1, 'E17', 'Bleed the pump.', 1);
+  const first = start();
+  await advance(61_000);
+  expect(await list()).toMatchObject([{ version: 1, readers: null }]);
+  await first.close();
+  start(sourceOf({ readers: ['night shift'] }));
+  await advance(1);
+  expect(await list()).toMatchObject([{ version: 2, readers: ['night shift'] }]);
 });
 
 it('[LIB47] reads behind its cursor alone, also rows that came late with the same one, and over a restart', async () => {
