@@ -65,7 +65,7 @@ async function main(): Promise<number> {
       [end.bad.bundle, versions.bad.version],
     ]);
     const write = (text: string): void => void process.stdout.write(`${text}\n`);
-    write(`\n${agents} agents, ${rate} requests a second each\n`);
+    write(`\n${agents} agents; requests to each: ${rate} a second\n`);
     write(`\n${renderWaves([end.good, end.bad])}\n`);
     write(`\n${renderMoved(end.moved, names)}\n`);
     if (end.lastFailure !== undefined) write(`\nlast failure: ${end.lastFailure}`);
