@@ -12,6 +12,11 @@ import type {
   WordCounts,
 } from '../retrieve/collection-file.ts';
 import type { Legs, LegsRequest } from '../retrieve/collections.ts';
+import {
+  compareIntake,
+  type IntakeCandidate,
+  type IntakeComparison,
+} from '../retrieve/compare-intake.ts';
 import type { EngineName } from '../retrieve/vector-index.ts';
 import { removeGraphs } from './graph-index.ts';
 import { readQuestions } from './read-questions.ts';
@@ -47,11 +52,7 @@ export interface CollectionCalls {
   ): Result<ReturnType<CollectionFile['missingVectors']>>;
   countMissing(name: string): Result<number>;
   putVectors(name: string, vectors: readonly FilledVector[]): Result<number>;
-  sketches(
-    name: string,
-    ...args: Parameters<CollectionFile['sketches']>
-  ): Result<ReturnType<CollectionFile['sketches']>>;
-  nearestScores(name: string, count: number): Result<readonly number[]>;
+  compareIntake(name: string, candidate: IntakeCandidate): Result<IntakeComparison>;
   digestsOf(name: string, uri: string): Result<readonly string[]>;
   remove(name: string, uri: string): Result<number>;
   restore(name: string, uri: string, version: number): ReturnType<CollectionFile['restore']>;
@@ -161,8 +162,7 @@ export function createCollectionHost(options: CollectionHostOptions): Collection
     missingVectors: (name, ...args) => use(name, (file) => ok(file.missingVectors(...args))),
     countMissing: (name) => use(name, (file) => ok(file.countMissing())),
     putVectors: (name, vectors) => use(name, (file) => file.putVectors(vectors)),
-    sketches: (name, ...args) => use(name, (file) => ok(file.sketches(...args))),
-    nearestScores: (name, count) => use(name, (file) => ok(file.nearestScores(count))),
+    compareIntake: (name, candidate) => use(name, (file) => ok(compareIntake(file, candidate))),
     digestsOf: (name, uri) => use(name, (file) => ok(file.digestsOf(uri))),
     remove: (name, uri) => use(name, (file) => file.remove(uri)),
     restore: (name, uri, version) => use(name, (file) => file.restore(uri, version)),

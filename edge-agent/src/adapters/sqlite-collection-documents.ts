@@ -274,6 +274,9 @@ function recordOf(row: RecordRow | undefined): DocumentRecord | undefined {
   };
 }
 
+/** Of whom a document came. Also an index's: it is used where a query says it word by word. */
+export const sourceColumn = `coalesce(json_extract(meta, '$.source'), '')`;
+
 const barePassages = `FROM passage JOIN document ON document.id = passage.document
   WHERE document.current = 1 AND NOT EXISTS (SELECT 1 FROM vector WHERE vector.passage = passage.id)`;
 
@@ -331,8 +334,8 @@ function prepareStatements(database: Database.Database) {
     sketches: database.prepare<[string, number, number], { uri: string; sketch: Buffer }>(
       `SELECT document.uri, intake.sketch FROM document JOIN intake ON intake.document = document.id
        WHERE document.current = 1 AND intake.sketch IS NOT NULL
-         AND coalesce(json_extract(document.meta, '$.source'), '') = ? AND document.added_ms >= ?
-       ORDER BY document.id DESC LIMIT ?`,
+         AND ${sourceColumn} = ? AND document.added_ms >= ?
+       ORDER BY document.added_ms DESC, document.id DESC LIMIT ?`,
     ),
     nearestScores: database
       .prepare<[number], number>(

@@ -13,7 +13,7 @@ import { type EnginePlan, planEngine } from '../retrieve/plan-engine.ts';
 import { followed } from '../retrieve/refuse-followed.ts';
 import type { EngineName, VectorIndex } from '../retrieve/vector-index.ts';
 import { createGraphIndex, loadUsearch, removeGraphs } from './graph-index.ts';
-import { createSqliteDocuments, halvesOf } from './sqlite-collection-documents.ts';
+import { createSqliteDocuments, halvesOf, sourceColumn } from './sqlite-collection-documents.ts';
 import { createSqliteSearch } from './sqlite-collection-search.ts';
 import { createSqliteSnapshot, snapshotSchema } from './sqlite-collection-snapshot.ts';
 import { truncateLog } from './sqlite-database.ts';
@@ -60,9 +60,12 @@ const schema = `
   INSERT INTO word (word, rank) VALUES ('rank', 'bm25(2.0, 1.0)');
 `;
 
-/** A table that others need not know: who wrote the file before it had one has nothing to say here. */
-const intakeSchema = `CREATE TABLE IF NOT EXISTS intake (
-  document INTEGER PRIMARY KEY, checks TEXT NOT NULL, nearest REAL, sketch BLOB)`;
+/** What others need not know: who wrote the file before it had the table has nothing to say here. */
+const intakeSchema = `
+  CREATE TABLE IF NOT EXISTS intake (
+    document INTEGER PRIMARY KEY, checks TEXT NOT NULL, nearest REAL, sketch BLOB);
+  CREATE INDEX IF NOT EXISTS document_by_source ON document (${sourceColumn}, added_ms) WHERE current = 1;
+`;
 
 /** For others who have the file open. */
 const lockWaitMs = 1_000;

@@ -2,9 +2,11 @@ import { createRandom, silentLog } from '@skerry/shared';
 import { sha256 } from '@skerry/shared/node';
 import { createVirtualClock, unwrap } from '@skerry/shared/testing';
 import { expect, it, onTestFinished } from 'vitest';
-import { createDirectCollections } from '../adapters/collections-over.ts';
+import { type CollectionCalls, createCollectionHost } from '../adapters/collection-host.ts';
+import { collectionsOver, createDirectCollections } from '../adapters/collections-over.ts';
 import { createWordEmbedder } from '../testing/word-embedder.ts';
-import { deviationBelow, type IntakeLimits, intakeLimits } from './check-intake.ts';
+import { type IntakeLimits, intakeLimits } from './check-intake.ts';
+import { deviationBelow } from './compare-intake.ts';
 import { createLibrary } from './library.ts';
 import { likenessOf, sketchOf } from './text-sketch.ts';
 
@@ -133,4 +135,43 @@ it('[LIB50] gives no source more than its share while there are others, and all 
   expect(sources).toEqual(['few', 'few', 'many', 'many']);
   const scores = (await search()).map(({ score }) => score);
   expect(scores).toEqual(scores.toSorted((a, b) => b - a));
+});
+
+it('[LIB60] is compared with what is there by one call, that brings numbers back and nothing of the others', async () => {
+  const embedder = createWordEmbedder();
+  const host = createCollectionHost({ folder: ':memory:', embedder });
+  onTestFinished(() => void host.closeAll());
+  const calls: { readonly method: keyof CollectionCalls; readonly said: unknown }[] = [];
+  const collections = collectionsOver(async (method, ...args) => {
+    const said = (host[method] as (...given: typeof args) => unknown)(...args);
+    calls.push({ method, said });
+    return said as ReturnType<CollectionCalls[typeof method]>;
+  });
+  const library = createLibrary({
+    collections: { ...collections, close: async () => {} },
+    embedder,
+    ...{ digestOf: sha256, clock: createVirtualClock(1e12), log: silentLog },
+  });
+  for (let i = 0; i < 24; i++) {
+    const text = `${textOf(i, 400)}\n\n${textOf(i + 100, 400)}`;
+    const digest = sha256(new TextEncoder().encode(text));
+    calls.length = 0;
+    unwrap(await library.add('manuals', { uri: `${i}`, title: '', text, digest, trust: 1 }));
+  }
+  const methods = calls.map(({ method }) => method);
+  expect(methods).toEqual([
+    'create',
+    'find',
+    'snapshot',
+    'staged',
+    'vectorsBy',
+    'compareIntake',
+    'put',
+  ]);
+  const compared = calls.find(({ method }) => method === 'compareIntake')?.said;
+  const number = expect.any(Number);
+  expect(compared).toEqual({
+    ok: true,
+    value: { lookAlikes: 0, nearest: number, anomaly: number },
+  });
 });

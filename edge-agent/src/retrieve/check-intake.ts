@@ -6,7 +6,7 @@ import { err, failure, ok, type Result } from '@skerry/shared';
 import type { DocumentRecord, IntakeChecks, PreparedPassage } from './collection-file.ts';
 import type { CollectionThread } from './collections.ts';
 import type { SourceDocument } from './passage.ts';
-import { likenessOf, sketchOf } from './text-sketch.ts';
+import { sketchOf } from './text-sketch.ts';
 
 export interface IntakeLimits {
   /** Documents of one source within `lookAlikesMs` that are nearly the same; 0: no bound. */
@@ -24,17 +24,8 @@ export const intakeLimits: IntakeLimits = {
   anomaly: 'mark',
 };
 
-/** Nearly the same: of their shingles both have so many. */
-const likenessMin = 0.8;
-/** Of one source, the newest. */
-const comparedMax = 500;
 /** Of a document, spread over it. */
 const passagesLooked = 4;
-/** Of its own earlier version, those that may be nearer than all others. */
-const ownPassagesMax = 63;
-/** Fewer say nothing of what is usual. */
-const scoresMin = 20;
-const scoresMax = 1_000;
 
 /** Of whom it came: what a source calls itself. */
 export const sourceOf = ({ meta }: Pick<SourceDocument, 'meta'>): string => meta?.['source'] ?? '';
@@ -55,20 +46,20 @@ export async function checkIntake(
   const sketch = sketchOf(source.text);
   if (before?.checks && before.digest === source.digest)
     return ok({ ...before.checks, ...(sketch === undefined ? {} : { sketch }) });
-  const alike = sketch && (await countAlike(thread, source, sketch, nowMs - limits.lookAlikesMs));
-  if (alike?.ok === false) return alike;
-  const lookAlikes = alike?.value ?? 0;
+  const compared = await thread.compareIntake({
+    uri: source.uri,
+    source: sourceOf(source),
+    sketch,
+    sinceMs: nowMs - limits.lookAlikesMs,
+    lookAlikesMax: limits.lookAlikesMax,
+    vectors: limits.anomaly === 'off' ? [] : someVectors(passages),
+  });
+  if (!compared.ok) return compared;
+  const { lookAlikes, nearest, anomaly } = compared.value;
   if (limits.lookAlikesMax > 0 && lookAlikes >= limits.lookAlikesMax)
     return err(
       failure('invalid_argument', `${lookAlikes} others that came lately say nearly the same`),
     );
-  const nearest =
-    limits.anomaly === 'off' ? ok(undefined) : await nearestOf(thread, passages, before);
-  if (!nearest.ok) return nearest;
-  const scores = nearest.value === undefined ? ok([]) : await thread.nearestScores(scoresMax);
-  if (!scores.ok) return scores;
-  const anomaly =
-    nearest.value === undefined ? undefined : deviationBelow(scores.value, nearest.value);
   const isStrange = anomaly !== undefined && anomaly > limits.anomalyMax;
   if (isStrange && limits.anomaly === 'refuse')
     return err(
@@ -78,73 +69,13 @@ export async function checkIntake(
     lookAlikes,
     isStrange,
     ...(sketch === undefined ? {} : { sketch }),
-    ...(nearest.value === undefined ? {} : { nearest: nearest.value }),
+    ...(nearest === undefined ? {} : { nearest }),
     ...(anomaly === undefined ? {} : { anomaly }),
   });
 }
 
-async function countAlike(
-  thread: CollectionThread,
-  source: SourceDocument,
-  sketch: Uint32Array,
-  sinceMs: number,
-): Promise<Result<number>> {
-  const others = await thread.sketches(sourceOf(source), sinceMs, comparedMax);
-  if (!others.ok) return others;
-  const alike = others.value.filter(
-    (other) => other.uri !== source.uri && likenessOf(sketch, other.sketch) >= likenessMin,
-  );
-  return ok(alike.length);
-}
-
-/**
- * The middle one of its passages' cosines with what is nearest of the other documents; undefined where nothing can be
- * compared. Its own earlier version is near by nature: it would hide a stranger, and make strangers of all that are new.
- */
-async function nearestOf(
-  thread: CollectionThread,
-  passages: readonly PreparedPassage[],
-  before: DocumentRecord | undefined,
-): Promise<Result<number | undefined>> {
+function someVectors(passages: readonly PreparedPassage[]): readonly Float32Array[] {
   const vectors = passages.flatMap(({ vector }) => vector ?? []);
   const step = Math.max(1, Math.ceil(vectors.length / passagesLooked));
-  const cosines: number[] = [];
-  for (let i = 0; i < vectors.length; i += step) {
-    const best = await nearestOther(thread, vectors[i], before);
-    if (!best.ok) return best;
-    if (best.value !== undefined) cosines.push(best.value);
-  }
-  return ok(cosines.length === 0 ? undefined : medianOf(cosines));
-}
-
-async function nearestOther(
-  thread: CollectionThread,
-  vector: Float32Array | undefined,
-  before: DocumentRecord | undefined,
-): Promise<Result<number | undefined>> {
-  const filter = { principals: 'all' as const };
-  const count = 1 + Math.min(before?.vectors ?? 0, ownPassagesMax);
-  const legs = await thread.search({ words: undefined, vector, count, filter });
-  if (!legs.ok) return legs;
-  const ids = legs.value.vectors.map(({ id }) => id);
-  const own = before && (await thread.passages(ids, { ...filter, uri: before.uri }));
-  if (own?.ok === false) return own;
-  const ownIds = new Set(own?.value.map(({ id }) => id));
-  return ok(legs.value.vectors.find(({ id }) => !ownIds.has(id))?.score);
-}
-
-/** By how many robust deviations a value lies below the others; undefined of too few. */
-export function deviationBelow(values: readonly number[], value: number): number | undefined {
-  if (values.length < scoresMin) return undefined;
-  const middle = medianOf(values);
-  const spread = medianOf(values.map((each) => Math.abs(each - middle)));
-  // 1.4826: of a normal distribution it is the standard deviation. Where all are the same any other would be endless.
-  return (middle - value) / Math.max(1.4826 * spread, 0.01);
-}
-
-function medianOf(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const half = Math.floor(sorted.length / 2);
-  const upper = sorted[half] ?? 0;
-  return sorted.length % 2 === 1 ? upper : ((sorted[half - 1] ?? upper) + upper) / 2;
+  return vectors.filter((_, i) => i % step === 0);
 }

@@ -11,13 +11,13 @@ import type {
   FilledVector,
   HeldSnapshot,
   PreparedDocument,
-  SketchOf,
   SnapshotChange,
   StagedDocument,
   TextAt,
   WholeDocument,
   WordCounts,
 } from './collection-file.ts';
+import type { IntakeCandidate, IntakeComparison } from './compare-intake.ts';
 import type { Ranked } from './fuse-ranks.ts';
 import type { Passage } from './passage.ts';
 
@@ -50,8 +50,7 @@ export interface CollectionThread {
   missingVectors(after: number, count: number): Promise<Result<readonly BarePassage[]>>;
   countMissing(): Promise<Result<number>>;
   putVectors(vectors: readonly FilledVector[]): Promise<Result<number>>;
-  sketches(source: string, sinceMs: number, count: number): Promise<Result<readonly SketchOf[]>>;
-  nearestScores(count: number): Promise<Result<readonly number[]>>;
+  compareIntake(candidate: IntakeCandidate): Promise<Result<IntakeComparison>>;
   digestsOf(uri: string): Promise<Result<readonly string[]>>;
   remove(uri: string): Promise<Result<number>>;
   restore(uri: string, version: number): Promise<Result<DocumentRecord | undefined>>;
