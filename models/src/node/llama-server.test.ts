@@ -23,15 +23,25 @@ interface PromptOptions {
   onTextChunk(text: string): void;
 }
 
-function world(says: (prompt: string, options: PromptOptions) => Promise<string>, broken = false) {
+function world(
+  says: (prompt: string, options: PromptOptions) => Promise<string>,
+  broken: 'package' | 'context' | 'tokens' | undefined = undefined,
+) {
   const seen: unknown[] = [];
   let loads = 0;
   let disposed = 0;
   const llama = {
     async loadModel({ modelPath }: { readonly modelPath: string }) {
       seen.push(modelPath);
-      const words = (text: string) => text.split(/\s+/).map(({ length }) => length);
-      return { createContext: async () => ({ getSequence: () => ({}) }), tokenize: words };
+      const tokenize = (text: string) => {
+        if (broken === 'tokens') throw new Error('no such vocabulary');
+        return text.split(/\s+/).map(({ length }) => length);
+      };
+      const createContext = async () => {
+        if (broken === 'context') throw new Error('not enough memory for it');
+        return { getSequence: () => ({}) };
+      };
+      return { createContext, tokenize };
     },
     async dispose() {
       disposed += 1;
@@ -53,7 +63,7 @@ function world(says: (prompt: string, options: PromptOptions) => Promise<string>
   const clock = createVirtualClock();
   const loadPackage = async (): Promise<LlamaPackage> => {
     loads += 1;
-    if (broken) throw new Error('Cannot find package');
+    if (broken === 'package') throw new Error('Cannot find package');
     return { getLlama: async () => llama, LlamaChatSession };
   };
   const server = createLlamaServer('local', file, { loadPackage, threads: 2, clock });
@@ -139,7 +149,21 @@ test('[LIB55] refuses what its context does not hold, and says what cannot be lo
   });
   const cut = unwrap(await world(async () => 'a '.repeat(5).trim()).chat({ max_tokens: 5 }));
   expect(cut).toMatchObject({ completion: { choices: [{ finish_reason: 'length' }] } });
-  expect(await world(async () => '', true).chat()).toMatchObject({
+  expect(await world(async () => '', 'package').chat()).toMatchObject({
     error: { code: 'runtime_failed', message: expect.stringContaining('Cannot find package') },
   });
+});
+
+test('[LIB55] leaves nothing loaded where its context cannot be made, and fails, and throws nothing, where it cannot read a text', async () => {
+  const { chat, loads, disposed } = world(async () => '', 'context');
+  for (const times of [1, 2]) {
+    expect(await chat()).toMatchObject({
+      error: { code: 'runtime_failed', message: 'tiny: not enough memory for it' },
+    });
+    expect([loads(), disposed()]).toEqual([times, times]);
+  }
+  const unread = world(async () => '', 'tokens');
+  const error = { code: 'runtime_failed', message: 'tiny: no such vocabulary' };
+  expect(await unread.chat()).toMatchObject({ error });
+  expect(await unread.chat()).toMatchObject({ error });
 });

@@ -51,18 +51,24 @@ export function createLlamaServer(
   let closed = false;
   let answers = 0;
 
+  const failed = (thrown: unknown) =>
+    err(failure('runtime_failed', `${description.name}: ${messageOf(thrown)}`));
+
   const load = async (): Promise<Result<Loaded>> => {
+    let llama: Llama | undefined;
     try {
       const { getLlama, LlamaChatSession } = await loadPackage();
       // What is there, or a failure: no question may begin a download, or a compiler.
       const quiet = { gpu: false, build: 'never', skipDownload: true, progressLogs: false };
-      const llama = await getLlama({ ...quiet, logLevel: 'error' });
+      llama = await getLlama({ ...quiet, logLevel: 'error' });
       const model = await llama.loadModel({ modelPath: path });
       const context = await model.createContext({ contextSize: contextTokens, threads });
       return ok({ llama, model, sequence: context.getSequence(), Session: LlamaChatSession });
     } catch (thrown) {
       loading = undefined;
-      return err(failure('runtime_failed', `${description.name}: ${messageOf(thrown)}`));
+      // Weights without a context would stay, and the next question would bring them again.
+      await llama?.dispose().catch(() => {});
+      return failed(thrown);
     }
   };
 
@@ -74,7 +80,20 @@ export function createLlamaServer(
     loading ??= load();
     const loaded = await loading;
     if (!loaded.ok) return loaded;
-    const { model, sequence, Session } = loaded.value;
+    try {
+      return await prompt(loaded.value, request, signal, onText);
+    } catch (thrown) {
+      return failed(thrown);
+    }
+  };
+
+  /** Throws as the package does. */
+  const prompt = async (
+    { model, sequence, Session }: Loaded,
+    request: ChatRequest,
+    signal: AbortSignal,
+    onText: (text: string) => void,
+  ): Promise<Result<Answered>> => {
     const { history, last } = historyOf(request);
     const promptTokens = [...history.map(textOf), last].reduce(
       (sum, text) => sum + model.tokenize(text).length + tokensPerMessage,
@@ -98,8 +117,6 @@ export function createLlamaServer(
       const finish = stopReason === 'maxTokens' ? 'length' : 'stop';
       const completionTokens = model.tokenize(responseText).length;
       return ok({ text: responseText, finish, promptTokens, completionTokens });
-    } catch (thrown) {
-      return err(failure('runtime_failed', `${description.name}: ${messageOf(thrown)}`));
     } finally {
       session.dispose({ disposeSequence: false });
     }
