@@ -9,7 +9,7 @@ import { type Clock, type Log, ok, type Random, type Result } from '@skerry/shar
 import { sha256 } from '@skerry/shared/node';
 import type { AgentConfig } from '../config.ts';
 import type { LibraryCaches } from '../retrieve/cache/caches.ts';
-import { type DenseChecks, startDenseChecks } from '../retrieve/check-dense.ts';
+import { type DenseChecks, forgettingVerdicts, startDenseChecks } from '../retrieve/check-dense.ts';
 import { intakeLimits } from '../retrieve/check-intake.ts';
 import type { Collections } from '../retrieve/collections.ts';
 import { startVectorFilling, type VectorFilling } from '../retrieve/fill-vectors.ts';
@@ -55,12 +55,14 @@ export async function openLibrary(
     return opened;
   }
   const here = opened.value;
-  const collections = createWorkerCollections({
+  let checks: DenseChecks | undefined;
+  const stored = createWorkerCollections({
     folder: join(dataDir, 'collections'),
     engine,
     memoryBytesMax: libraryMemoryMiB * 2 ** 20,
     embedder: here && { digest: here.digest, dimensions: here.dimensions },
   });
+  const collections = forgettingVerdicts(stored, () => checks);
   const { clock, log } = ports;
   const second = await openSecondLook(config, ports);
   if (!second.ok) {
@@ -70,7 +72,6 @@ export async function openLibrary(
     return second;
   }
   let elsewhere: Elsewhere | undefined;
-  let checks: DenseChecks | undefined;
   const embedder = () => here ?? elsewhere?.current();
   const cached = await openCachedLibrary(cacheTermsOf(config), {
     ...ports,

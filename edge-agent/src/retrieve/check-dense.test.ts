@@ -3,7 +3,7 @@ import { createVirtualClock, unwrap } from '@skerry/shared/testing';
 import { expect, it, onTestFinished } from 'vitest';
 import { createDirectCollections } from '../adapters/collections-over.ts';
 import { createWordEmbedder } from '../testing/word-embedder.ts';
-import { judgeDense, makeQuestions, startDenseChecks } from './check-dense.ts';
+import { forgettingVerdicts, judgeDense, makeQuestions, startDenseChecks } from './check-dense.ts';
 import { createLibrary, type Library } from './library.ts';
 
 const times = (length: number, value: (i: number) => number) =>
@@ -80,7 +80,11 @@ async function openChecked(isWild: boolean) {
     );
   const checks = startDenseChecks(bare, collections, ports);
   await checks.done;
-  const library: Library = createLibrary({ ...ports, verdictOn: checks.verdictOn });
+  const library: Library = createLibrary({
+    ...ports,
+    collections: forgettingVerdicts(collections, () => checks),
+    verdictOn: checks.verdictOn,
+  });
   return { library, checks };
 }
 
@@ -102,4 +106,15 @@ it('[LIB37] one whose vectors say anything is searched by words, and it is said 
   expect(unwrap(await library.search({ ...asked, mode: 'vectors' }))).toMatchObject({
     mode: 'vectors',
   });
+});
+
+it('[LIB37] a collection that is made again under its name is searched by both: it is another', async () => {
+  const { library, checks } = await openChecked(true);
+  expect(checks.verdictOn('manuals')).toMatchObject({ isOn: false });
+  unwrap(await library.collections.remove('manuals'));
+  expect(checks.verdictOn('manuals')).toBeUndefined();
+  const text = 'The number7 is oiled.';
+  const made = { uri: 'a', title: 'A', text, digest: 'a', trust: 1 };
+  unwrap(await library.add('manuals', made));
+  expect(unwrap(await library.search(asked))).toMatchObject({ mode: 'hybrid' });
 });

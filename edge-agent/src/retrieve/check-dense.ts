@@ -86,6 +86,8 @@ export async function checkDense(
 
 export interface DenseChecks {
   verdictOn(collection: string): DenseVerdict | undefined;
+  /** It is gone: what is made under its name again is another. */
+  forget(collection: string): void;
   /** Once all collections that were there at the start are checked. */
   readonly done: Promise<void>;
   close(): Promise<void>;
@@ -99,7 +101,10 @@ export function startDenseChecks(
 ): DenseChecks {
   const verdicts = new Map<string, DenseVerdict>();
   let isClosed = false;
+  /** How often one has gone. */
+  let gone = 0;
   const check = async (name: string): Promise<void> => {
+    const before = gone;
     const thread = await collections.open(name);
     const source = thread.ok ? await thread.value.questions(checkedQuestionsMax) : thread;
     if (!source.ok)
@@ -107,6 +112,8 @@ export function startDenseChecks(
     const questions = source.value.given ?? makeQuestions(source.value.documents);
     const verdict = await checkDense(library, name, questions, { clock });
     if (!verdict.ok) return log.warn({ code: verdict.error.code }, 'the vectors were not checked');
+    // Perhaps of what has gone meanwhile.
+    if (gone !== before) return;
     verdicts.set(name, verdict.value);
     const { isOn, reason } = verdict.value;
     if (!isOn) log.warn({ collection: name }, `searched by words alone: ${reason}`);
@@ -118,6 +125,10 @@ export function startDenseChecks(
   const done = run();
   return {
     verdictOn: (collection) => verdicts.get(collection),
+    forget(collection) {
+      gone += 1;
+      verdicts.delete(collection);
+    },
     done,
     async close() {
       isClosed = true;
@@ -125,3 +136,16 @@ export function startDenseChecks(
     },
   };
 }
+
+/** Collections whose verdicts go with them. @param checks undefined before there are any */
+export const forgettingVerdicts = (
+  collections: Collections,
+  checks: () => Pick<DenseChecks, 'forget'> | undefined,
+): Collections => ({
+  ...collections,
+  async remove(name) {
+    const removed = await collections.remove(name);
+    checks()?.forget(name);
+    return removed;
+  },
+});
