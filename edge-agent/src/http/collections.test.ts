@@ -99,3 +99,13 @@ it('[LIB27] looks only into collections that are there, and makes none', async (
     );
   expect(await collections.list()).toEqual({ ok: true, value: [] });
 });
+
+it('[LIB61] believes nobody that a document is of a source', async () => {
+  const { put, search } = openRoutes();
+  expect((await put({ uri: 'winch.txt', meta: 'kind=manual' })).status).toBe(201);
+  const claimed = await put({ uri: 'poison.txt', meta: 'kind=manual&source=share' });
+  expect(claimed.status).toBe(400);
+  expect(await claimed.text()).toContain('source: what takes in by itself says that');
+  const { found } = (await (await search({ query: 'winch' })).json()) as { found: object[] };
+  expect(found).toMatchObject([{ passage: { uri: 'winch.txt' } }]);
+});

@@ -200,6 +200,10 @@ const termsSchema = z.strictObject({
       return z.NEVER;
     })
     .pipe(metaSchema)
+    // By it is told of whom a document came, and whose look-alikes it has. [LIB61]
+    .refine((meta) => !Object.hasOwn(meta, 'source'), {
+      message: 'source: what takes in by itself says that, and nobody else',
+    })
     .optional(),
 });
 
