@@ -221,6 +221,7 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
     createLateQuestions({
       library: ports.library.library,
       store: ports.library.questions,
+      cache: ports.library.caches?.answers,
       append(body, effect) {
         const appended = store.append(body, clock.nowMs(), effect);
         if (appended.ok) session.notifyAppended();

@@ -94,8 +94,11 @@ const turnOf = ({ record }: Row): Turn => JSON.parse(record) as Turn;
 
 const keptOf = (row: Row): KeptTurn => ({ ...turnOf(row), number: row.id });
 
-const quotes = ({ said, later }: Turn, { collection, uri, digests }: QuotedDocument): boolean =>
-  said.citations.some((each) => each.collection === collection && each.uri === uri) ||
+const quotes = (
+  { said, read = [], later }: Turn,
+  { collection, uri, digests }: QuotedDocument,
+): boolean =>
+  [...said.citations, ...read].some((each) => each.collection === collection && each.uri === uri) ||
   (later?.documents ?? []).some(
     (each) => each.collection === collection && digests.includes(each.digest),
   );

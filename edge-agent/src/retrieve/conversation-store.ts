@@ -17,6 +17,8 @@ export interface Turn {
   readonly said: CheckedSaid;
   /** Who has said it: `library`, or the source of a text. */
   readonly source: string;
+  /** That it was given to say it from, where it is not the library itself: its words may be theirs, also where it cites none. */
+  readonly read?: readonly { readonly collection: string; readonly uri: string }[];
   readonly atMs: number;
   /** By this id a better answer comes, or has come; it was asked for with passages of these documents. */
   readonly later?: {
@@ -46,6 +48,6 @@ export interface ConversationStore {
   list(reader: string): readonly ConversationSummary[];
   /** With all its bytes. False: there was none. */
   remove(key: ConversationKey): Result<boolean>;
-  /** Turns that cite the document, or that were asked again with its passages: gone, with their bytes; how many. */
+  /** Turns that cite the document, were said with it in hand, or were asked again with its passages: gone, with their bytes; how many. */
   forget(document: QuotedDocument): Result<number>;
 }

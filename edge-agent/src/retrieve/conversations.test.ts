@@ -34,7 +34,7 @@ const often = 'And every six months?';
 const secret = 'What is the combination of the safe?';
 const unknown = 'Who won the regatta in months of summer?';
 
-async function world(bounds: Partial<ConversationBounds> = {}) {
+async function world(bounds: Partial<ConversationBounds> = {}, says?: string) {
   const folder = mkdtempSync(join(tmpdir(), 'skerry-talk-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const embedder = createWordEmbedder(64, 0.8);
@@ -67,7 +67,9 @@ async function world(bounds: Partial<ConversationBounds> = {}) {
       },
     });
     const nobody = async () => err(failure('unavailable', 'link down'));
-    const text = { name: 'nobody', list: async () => ok([]), chat: nobody, embed: nobody };
+    const choices = [{ message: { role: 'assistant', content: says } }];
+    const chat = says === undefined ? nobody : async () => ok({ completion: { choices } });
+    const text = { name: 'nobody', list: async () => ok([]), chat, embed: nobody };
     const ports = { library, text, late, conversations, answerModel: 'big', requestsMax: 9 };
     const server = createLibraryText({ ...ports, ...common });
     const routes = conversationRoutes({ conversations, questions });
@@ -221,4 +223,19 @@ test('[CON6] goes with all its bytes when it is deleted, and turns that quote a 
   });
   for (const word of ['quinquagesim', 'xylophon', 'Timbuktu']) expect(holds(word)).toBe(false);
   expect((await textsOf(client, 'b')).join()).toContain('brass valve');
+});
+
+test('[CON6] what another has said goes with each document that it had in hand, whether it cites it or not', async () => {
+  const bled = 'The cooling circuit is bled every six months';
+  const says = `${bled} [1]. ${bled} [2]. ${bled} [3]. Some safe of Timbuktu is open.`;
+  const { ask, holds, collections, conversations, clock } = await world({}, says);
+  await ask(unknown, named('a'));
+  const [turn] = conversations.turns({ reader: '', id: 'a' }, 9);
+  expect(turn?.said.citations.map(({ uri }) => uri)).not.toContain('safe.md');
+  expect(turn?.said.unverified).toContain('Some safe of Timbuktu is open.');
+  const quoting = [forgetConversations(conversations)];
+  const ports = { collections, quoting, nowMs: clock.nowMs };
+  unwrap(await eraseDocument(ports, 'manuals', 'safe.md'));
+  expect(conversations.turns({ reader: '', id: 'a' }, 9)).toEqual([]);
+  expect(holds('Timbuktu')).toBe(false);
 });

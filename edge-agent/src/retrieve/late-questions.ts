@@ -11,11 +11,12 @@ import {
   type Result,
 } from '@skerry/shared';
 import type { Question, Said } from '@skerry/sync-protocol';
+import type { AnswerCache } from './cache/answer-cache.ts';
 import { type CheckedSaid, checkQuotes, checkSentences, knowing } from './check-sentences.ts';
 import type { FoundPassage, Library } from './library.ts';
 import type { Passage } from './passage.ts';
 import { askedCharactersMax, promptFor } from './prompt.ts';
-import type { PassageRef, QuestionRecord, QuestionStore } from './question-store.ts';
+import type { PassageRef, QuestionRecord, QuestionStore, Remembering } from './question-store.ts';
 
 export interface LateQuestionsPorts {
   readonly library: Library;
@@ -25,6 +26,8 @@ export interface LateQuestionsPorts {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** Who remembers answers. */
+  readonly cache?: Pick<AnswerCache, 'keepLate'> | undefined;
   /** Answers have become late ones. */
   readonly onSettled: (count: number) => void;
 }
@@ -37,6 +40,7 @@ export interface LateQuestion {
   readonly answerModel: string;
   readonly confidence: number;
   readonly found: readonly FoundPassage[];
+  readonly remembering?: Remembering | undefined;
 }
 
 export interface LateQuestions {
@@ -77,6 +81,18 @@ export function createLateQuestions(ports: LateQuestionsPorts): LateQuestions {
     return read.ok ? knowing(await checkSentences(library, text, read.value)) : read;
   };
 
+  /** Who asks the same next need not wait for it. [CAC13] */
+  const remember = async (
+    { question, confidence, remembering }: QuestionRecord,
+    said: CheckedSaid,
+  ): Promise<void> => {
+    if (remembering === undefined) return;
+    const { key, collections, summary, answerModel } = remembering;
+    // In OpenAI's API nobody says who asks: for everybody.
+    const asked = { question, collections, reader: { principals: [] }, answerModel };
+    await ports.cache?.keepLate(key, asked, { said, summary, source: 'cloud', confidence });
+  };
+
   const settle = async (record: QuestionRecord, outcome: Said['outcome']): Promise<void> => {
     const { requestId } = record;
     if (outcome.kind === 'failed') {
@@ -84,7 +100,10 @@ export function createLateQuestions(ports: LateQuestionsPorts): LateQuestions {
       return store.settle(requestId, { failed: { code, message } });
     }
     const said = await judge(record, outcome);
-    if (said.ok) return store.settle(requestId, { said: { ...said.value, model: outcome.model } });
+    if (said.ok) {
+      store.settle(requestId, { said: { ...said.value, model: outcome.model } });
+      return remember(record, said.value);
+    }
     // What nothing bears out is no answer [LIB18], also where the collection cannot be read.
     const { code, message } = said.error;
     store.settle(requestId, { failed: { code, message } });
@@ -106,7 +125,7 @@ export function createLateQuestions(ports: LateQuestionsPorts): LateQuestions {
   };
 
   return {
-    ask({ question, model, answerModel, confidence, found }) {
+    ask({ question, model, answerModel, confidence, found, remembering }) {
       const requestId = createId(clock.nowMs(), random);
       const count = library.embedder?.countTokens;
       const short = question.slice(0, askedCharactersMax);
@@ -126,6 +145,11 @@ export function createLateQuestions(ports: LateQuestionsPorts): LateQuestions {
               digest,
               version,
             })),
+            // One that was cut is another question.
+            ...(remembering &&
+              short === question && {
+                remembering: { ...passedOn(remembering, passages), answerModel },
+              }),
           }),
       );
       return appended.ok ? ok(requestId) : appended;
@@ -137,3 +161,17 @@ export function createLateQuestions(ports: LateQuestionsPorts): LateQuestions {
     },
   };
 }
+
+/** Of what was found, what whoever answers is given: on nothing else can it rest. */
+const passedOn = (
+  { summary, ...rest }: Remembering,
+  passages: readonly Passage[],
+): Remembering => ({
+  ...rest,
+  summary: {
+    ...summary,
+    passages: summary.passages.filter((each) =>
+      passages.some(({ collection, uri }) => collection === each.collection && uri === each.uri),
+    ),
+  },
+});

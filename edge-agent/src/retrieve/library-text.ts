@@ -64,6 +64,8 @@ interface Asked {
   readonly goesOn: GoesOn | undefined;
   /** A question by itself. */
   readonly whole: string;
+  /** By which the cache would keep its answer; absent where it is for nobody else. */
+  readonly key?: string | undefined;
 }
 
 /** What is said to a question, and how it came about. */
@@ -132,12 +134,17 @@ export function createLibraryText(ports: LibraryTextPorts): LibraryTextPorts['te
   };
 
   /** For later; its id, where the outbox took it. */
-  const askLater = ({ request, whole }: Asked, answer: LibraryAnswer): string | undefined => {
+  const askLater = (
+    { request, whole, key, collections }: Asked,
+    answer: LibraryAnswer,
+  ): string | undefined => {
     const { answerModel, late } = ports;
     if (answerModel === undefined || late === undefined) return undefined;
     const { found, confidence } = answer;
     const question = { question: whole, model: request.model, answerModel };
-    const asked = late.ask({ ...question, confidence, found });
+    const remembering =
+      key === undefined ? undefined : { key, collections, summary: summaryOf(answer) };
+    const asked = late.ask({ ...question, confidence, found, remembering });
     if (asked.ok) return asked.value;
     const { code, message } = asked.error;
     log.warn({ code }, `a question is not asked later: ${message}`);
@@ -191,7 +198,7 @@ export function createLibraryText(ports: LibraryTextPorts): LibraryTextPorts['te
     if (!looked.ok) return looked;
     const recall = looked.value?.recall;
     if (recall !== undefined && !recall.judged) return ok(recalledOf(recall));
-    const computed = await compute(asked, terms, within);
+    const computed = await compute({ ...asked, key: looked.value?.key }, terms, within);
     if (!computed.ok) return recall === undefined ? computed : ok(recalledOf(recall));
     const { said, summary, decision } = computed.value;
     const { source, confidence } = decision;
@@ -217,7 +224,9 @@ export function createLibraryText(ports: LibraryTextPorts): LibraryTextPorts['te
     if (!answered.ok) return answered;
     const { said, decision, pending, found = [], ...rest } = answered.value;
     const nowMs = clock.nowMs();
-    const turn = { question, said, source: decision.source, atMs: nowMs, pending, found };
+    const { source } = decision;
+    const read = readFor(answered.value);
+    const turn = { question, said, source, read, atMs: nowMs, pending, found };
     if (key.value !== undefined && conversations !== undefined)
       keepTurn(conversations, key.value, turn, log);
     const id = createId(nowMs, random);
@@ -240,6 +249,14 @@ export function createLibraryText(ports: LibraryTextPorts): LibraryTextPorts['te
         : text.chat(request, terms),
     embed: text.embed,
   };
+}
+
+/** Of what another has said: documents that it had in hand, whether it cites them or not. [CON6] */
+function readFor({ decision, recalled, summary }: Answered) {
+  const by = recalled?.source ?? decision.source;
+  return by === libraryModel
+    ? []
+    : summary.passages.map(({ collection, uri }) => ({ collection, uri }));
 }
 
 /** [CAC8] That it is from the cache, how old it is, and who has said it, stands in the answer. */

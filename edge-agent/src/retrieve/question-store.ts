@@ -5,6 +5,7 @@ import type { Result } from '@skerry/shared';
 import type { Said } from '@skerry/sync-protocol';
 import type { CheckedSaid } from './check-sentences.ts';
 import type { QuotedDocument } from './erase-document.ts';
+import type { AnswerSummary } from './library-reply.ts';
 
 export interface PassageRef {
   readonly collection: string;
@@ -12,6 +13,15 @@ export interface PassageRef {
   /** Of the document as it was when it was asked about: what has changed since bears out nothing. */
   readonly digest: string;
   readonly version: number;
+}
+
+/** For what is said later to be remembered: how the question was asked, and of what. */
+export interface Remembering {
+  /** Of the cache. */
+  readonly key: string;
+  readonly collections: readonly string[];
+  /** Of the passages that were passed on. */
+  readonly summary: AnswerSummary;
 }
 
 export interface QuestionRecord {
@@ -24,6 +34,8 @@ export interface QuestionRecord {
   readonly confidence: number;
   /** By their numbers, from 1. */
   readonly passages: readonly PassageRef[];
+  /** Absent where its answer is for nobody else. */
+  readonly remembering?: Remembering & { readonly answerModel: string };
   readonly delivery: 'open' | 'late';
   readonly said?: CheckedSaid & { readonly model: string };
   readonly failed?: { readonly code: string; readonly message: string };

@@ -55,6 +55,8 @@ export interface Recall {
 }
 
 export interface Look {
+  /** Under which an answer would be kept; absent where none can be. */
+  readonly key?: string;
   readonly recall?: Recall;
   /** What was computed in its place. It is kept where nobody could say it better, and what was recalled is judged by it. */
   computed(answer: CachedAnswer, degraded: boolean): Promise<void>;
@@ -71,6 +73,8 @@ export interface CacheFigures extends AnswerFigures {
 export interface AnswerCache {
   /** Never fails: where there is nothing to be had, nothing is recalled. */
   look(asked: AskedOf): Promise<Look>;
+  /** Of what was asked under this key, said later: kept where it would have the same key now. [CAC13] */
+  keepLate(key: string, asked: AskedOf, answer: CachedAnswer): Promise<void>;
   /** Drops what is out of date: at a start, for what a crash has left. */
   sweep(): Promise<void>;
   figures(): Result<CacheFigures>;
@@ -176,12 +180,18 @@ export function createAnswerCache(terms: AnswerCacheTerms, ports: AnswerCachePor
       const recall = await find(of);
       served[recall?.recalled.cache ?? 'missed'] += 1;
       return {
+        key: of.key,
         ...(recall === undefined ? {} : { recall }),
         async computed(answer, degraded) {
           if (recall?.judged) semantic?.judge(recall.answer, answer);
           if (!degraded) await keep(of, answer);
         },
       };
+    },
+
+    async keepLate(key, asked, answer) {
+      const described = await describeQuestion(asked, library, changes, digest);
+      if (described.ok && described.value.key === key) await keep(described.value, answer);
     },
 
     async sweep() {
