@@ -142,14 +142,14 @@ const notYet = failure('unavailable', 'no model is loaded yet');
 /** As many instances as other models have, each on a thread of the pool. */
 async function openHostedEmbedder(
   config: CoordinatorConfig,
-  { embedder: files, createRuntime, clock, metrics }: ModelAdapters,
+  { embedder: files, createRuntime, residency, clock, metrics }: ModelAdapters,
 ): Promise<Result<HostedEmbedder | undefined>> {
   if (files === undefined) return ok(undefined);
   const limits = limitsOf(config, files.description.name);
   const opened = await Promise.all(
     Array.from({ length: limits.slots }, async () => {
       const runtime = createRuntime();
-      const instance = await openEmbedder(files, runtime, limits);
+      const instance = await openEmbedder(files, runtime, { threads: limits.threads, residency });
       if (!instance.ok) await runtime.close();
       return instance.ok ? ok(withRuntime(instance.value, runtime)) : instance;
     }),

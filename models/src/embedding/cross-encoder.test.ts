@@ -2,30 +2,8 @@ import { unwrap } from '@skerry/shared/testing';
 import { expect, it, onTestFinished } from 'vitest';
 import { createGraphBuilder, encodeModel } from '../onnx/index.ts';
 import { createOnnxDirectRuntime } from '../runtime/onnx-direct.ts';
+import { threeWordTokenizer } from '../testing/three-word-tokenizer.ts';
 import { openCrossEncoder } from './cross-encoder.ts';
-
-const special = ['[CLS]', '[SEP]', '[UNK]'];
-const part = (id: string, type_id: number) =>
-  id.startsWith('[') ? { SpecialToken: { id, type_id } } : { Sequence: { id, type_id } };
-const tokenizer = {
-  version: '1.0',
-  added_tokens: special.map((content, id) => ({ id, content, special: true, normalized: false })),
-  normalizer: { type: 'BertNormalizer', lowercase: true },
-  pre_tokenizer: { type: 'BertPreTokenizer' },
-  post_processor: {
-    type: 'TemplateProcessing',
-    single: [part('[CLS]', 0), part('A', 0), part('[SEP]', 0)],
-    pair: [part('[CLS]', 0), part('A', 0), part('[SEP]', 0), part('B', 1), part('[SEP]', 1)],
-    special_tokens: {},
-  },
-  decoder: { type: 'WordPiece', prefix: '##' },
-  model: {
-    type: 'WordPiece',
-    unk_token: '[UNK]',
-    continuing_subword_prefix: '##',
-    vocab: { '[CLS]': 0, '[SEP]': 1, '[UNK]': 2, pump: 30, valve: 400, red: 5_000 },
-  },
-};
 
 /** Its logit is the sum of the second text's tokens. */
 function sumOfSecond(outputs: number): Uint8Array {
@@ -54,7 +32,7 @@ const open = (tokensMax: number, outputs = 1) =>
       },
       digest: `sha256:${'0'.repeat(64)}`,
       model: sumOfSecond(outputs),
-      tokenizer: new TextEncoder().encode(JSON.stringify(tokenizer)),
+      tokenizer: threeWordTokenizer,
     },
     createOnnxDirectRuntime(),
   );

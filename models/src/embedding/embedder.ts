@@ -3,7 +3,9 @@
 // otherwise beside another, and the same text shall always have the same vector.
 
 import { assert, err, failure, ok, type Result } from '@skerry/shared';
-import type { Runtime, Session } from '../runtime/runtime.ts';
+import { sessionMemoryBytes } from '../bundle/session-memory.ts';
+import type { Residency } from '../runtime/residency.ts';
+import type { LoadOptions, Runtime, Session } from '../runtime/runtime.ts';
 import type { EmbedderDescription, EmbedderFiles } from './embedder-files.ts';
 import { createTextTokenizer, type TextTokenizer } from './text-tokenizer.ts';
 import { checkTokenInputs, feedsOf } from './token-inputs.ts';
@@ -25,27 +27,33 @@ export interface Embedder {
 
 export interface EmbedderOptions {
   readonly threads?: number;
+  /** Of whose memory it takes its share, for as long as it is open: it is not unloaded for others. */
+  readonly residency?: Residency | undefined;
 }
 
 const hiddenName = 'last_hidden_state';
 
-/** Fails with `invalid_bundle` where the network does not take tokens, or does not give what the files say. */
+/**
+ * Fails with `invalid_bundle` where the network does not take tokens, or does not give what the files say; with `too_large`
+ * or `overloaded` where it does not fit beside what shares its memory.
+ */
 export async function openEmbedder(
   files: EmbedderFiles,
   runtime: Runtime,
-  options: EmbedderOptions = {},
+  { residency, ...options }: EmbedderOptions = {},
 ): Promise<Result<Embedder>> {
   const { description, digest } = files;
   const tokenizer = createTextTokenizer(files.tokenizer, description.tokensMax);
   if (!tokenizer.ok) return tokenizer;
-  const loaded = await runtime.load(files.model, options);
-  if (!loaded.ok) return loaded;
-  const session = loaded.value;
-  const checked = checkSession(session, description.dimensions);
-  if (!checked.ok) {
-    await session.close();
-    return checked;
+  // In use until it is closed: nobody is asked to leave for a text, and none waits for weights.
+  const seat = await residency?.enter(memoryBytesOf(files), async () => {});
+  if (seat?.ok === false) return seat;
+  const loaded = await loadChecked(files, runtime, options);
+  if (!loaded.ok) {
+    seat?.value.leave();
+    return loaded;
   }
+  const session = loaded.value;
   const { dimensions, tokensMax, name } = description;
   return ok({
     name,
@@ -63,8 +71,32 @@ export async function openEmbedder(
       }
       return ok(vectors);
     },
-    close: session.close,
+    async close() {
+      await session.close();
+      seat?.value.leave();
+    },
   });
+}
+
+/** As a stage's: what is inside grows with the longest text. */
+function memoryBytesOf({ description, model }: EmbedderFiles): number {
+  const { tokensMax, dimensions } = description;
+  const shape = [1, tokensMax, dimensions];
+  const hidden = { name: hiddenName, datatype: 'FP32' as const, shape };
+  return sessionMemoryBytes({ inputs: [], outputs: [hidden] }, model.byteLength);
+}
+
+async function loadChecked(
+  { model, description: { dimensions } }: EmbedderFiles,
+  runtime: Runtime,
+  options: LoadOptions,
+): Promise<Result<Session>> {
+  const loaded = await runtime.load(model, options);
+  if (!loaded.ok) return loaded;
+  const checked = checkSession(loaded.value, dimensions);
+  if (checked.ok) return loaded;
+  await loaded.value.close();
+  return checked;
 }
 
 function checkSession(session: Session, dimensions: number): Result<void> {
