@@ -17,6 +17,7 @@ import { createSqliteDocuments, halvesOf, sourceColumn } from './sqlite-collecti
 import { createSqliteSearch } from './sqlite-collection-search.ts';
 import { createSqliteSnapshot, snapshotSchema } from './sqlite-collection-snapshot.ts';
 import { truncateLog } from './sqlite-database.ts';
+import { createKeptVectors, keptVectorsSchema, ownKeptVectors } from './sqlite-kept-vectors.ts';
 import { createScoreOf, createSqliteVecIndex, dropSqliteVecIndex } from './sqlite-vec-index.ts';
 
 const schemaVersion = 2;
@@ -138,6 +139,8 @@ function prepare(database: Database.Database, { name, embedder }: CollectionOpti
       database.pragma(`user_version = ${schemaVersion}`);
     })();
   database.exec(intakeSchema);
+  database.exec(keptVectorsSchema);
+  if (embedder !== undefined) ownKeptVectors(database, embedder);
   const about = database.prepare('SELECT embedder FROM about').get() as { embedder: string | null };
   if (embedder === undefined || about.embedder === embedder.digest) return ok(undefined);
   if (about.embedder !== null)
@@ -158,6 +161,7 @@ function createCollection(
   const { name, embedder, engine: wanted, memoryBytesMax = () => vectorMemoryBytesMax } = options;
   const documents = createSqliteDocuments(database);
   const snapshot = createSqliteSnapshot(database, documents);
+  const keptOf = createKeptVectors(database);
   // What a delete before a crash has left in the log goes now.
   truncateLog(database);
   // A graph is a file.
@@ -244,7 +248,11 @@ function createCollection(
     snapshot: snapshot.snapshot,
     pages: snapshot.pages,
     whole: documents.whole,
-    stage: (...args) => writing(() => snapshot.stage(...args)),
+    stage: (blob, document, nowMs, vectorsOf = null) =>
+      writing(() => {
+        const kept = embedder === undefined ? keptOf(document, vectorsOf) : document;
+        snapshot.stage(blob, kept, nowMs);
+      }),
     staged: snapshot.staged,
     commit(change) {
       const turned = writing((index) => snapshot.commit(index, change));

@@ -200,8 +200,16 @@ export interface CollectionFile {
   /** By digest. */
   pages(): Readonly<Record<string, string>>;
   whole(uri: string): WholeDocument | undefined;
-  /** Beside what is found, until `commit`: by which blob it came. */
-  stage(blob: string, document: PreparedDocument, nowMs: number): Result<void>;
+  /**
+   * Beside what is found, until `commit`: by which blob it came.
+   * @param vectorsOf whose vectors it has, where that is not this collection's embedder: kept for it, if it is the first
+   */
+  stage(
+    blob: string,
+    document: PreparedDocument,
+    nowMs: number,
+    vectorsOf?: string | null,
+  ): Result<void>;
   staged(): readonly StagedDocument[];
   /** In one transaction the snapshot is what is found; of what was before, and is not in it, no byte is left. */
   commit(change: SnapshotChange): Result<void>;

@@ -67,7 +67,12 @@ export interface CollectionThread {
   snapshot(): Promise<Result<HeldSnapshot | undefined>>;
   pages(): Promise<Result<Readonly<Record<string, string>>>>;
   whole(uri: string): Promise<Result<WholeDocument | undefined>>;
-  stage(blob: string, document: PreparedDocument, nowMs: number): Promise<Result<void>>;
+  stage(
+    blob: string,
+    document: PreparedDocument,
+    nowMs: number,
+    vectorsOf?: string | null,
+  ): Promise<Result<void>>;
   staged(): Promise<Result<readonly StagedDocument[]>>;
   commit(change: SnapshotChange): Promise<Result<void>>;
   revision(): Promise<Result<number>>;

@@ -114,7 +114,7 @@ export function createFollowing(ports: FollowingPorts): Following {
     const opened = await ports.library.collections.open(name);
     if (!opened.ok && opened.error.code === 'invalid_config' && isOurs(before))
       await ports.library.collections.remove(name);
-    const taken = await takeSnapshot(name, subscription, asked);
+    const taken = await takeSnapshot(name, subscription, asked, before?.state === 'held');
     taking = undefined;
     return taken;
   };

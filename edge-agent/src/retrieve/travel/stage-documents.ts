@@ -17,12 +17,16 @@ import type { TakePorts } from './take-snapshot.ts';
 /** Fetched at once, ahead of what is taken in. */
 const fetchesMax = 4;
 
-/** One after the other, while the next ones are on their way. Returns how many passages were embedded here. */
+/**
+ * One after the other, while the next ones are on their way. Returns how many passages were embedded here.
+ * @param owner whose vectors are taken as they came
+ */
 export async function stageAll(
   entries: readonly SnapshotEntry[],
   thread: CollectionThread,
   bring: Bring,
   ports: TakePorts,
+  owner: string | null,
 ): Promise<Result<number>> {
   const coming: Promise<Result<Uint8Array>>[] = [];
   let embedded = 0;
@@ -30,7 +34,7 @@ export async function stageAll(
     for (const next of entries.slice(coming.length, i + fetchesMax)) coming.push(bring(next.blob));
     const bytes = await (coming[i] as Promise<Result<Uint8Array>>);
     if (ports.signal.aborted) return abandon(entries, ports);
-    const staged = bytes.ok ? await stageOne(entry, bytes.value, thread, ports) : bytes;
+    const staged = bytes.ok ? await stageOne(entry, bytes.value, thread, ports, owner) : bytes;
     if (!staged.ok) {
       for (const { blob } of entries.slice(i, i + fetchesMax)) ports.blobs.drop(blob);
       return err(about(entry, staged.error));
@@ -57,6 +61,7 @@ async function stageOne(
   bytes: Uint8Array,
   thread: CollectionThread,
   ports: TakePorts,
+  owner: string | null,
 ): Promise<Result<number>> {
   const { digestOf, nowMs } = ports;
   if (digestOf(bytes) !== entry.blob.digest) return err(failure('digest_mismatch', 'other bytes'));
@@ -79,10 +84,10 @@ async function stageOne(
     ...(readers === null ? {} : { readers }),
     ...(pages === undefined ? {} : { pages }),
   };
-  const prepared = await prepare(source, document.value, thread, ports);
+  const prepared = await prepare(source, document.value, thread, ports, owner);
   if (!prepared.ok) return prepared;
   const put = { source, passages: prepared.value.passages };
-  const staged = await thread.stage(entry.blob.digest, put, nowMs());
+  const staged = await thread.stage(entry.blob.digest, put, nowMs(), owner);
   return staged.ok ? ok(prepared.value.embedded) : staged;
 }
 
@@ -91,16 +96,16 @@ const squareMax = 1.02;
 const squareOf = (vector: Float32Array): number =>
   vector.reduce((sum, each) => sum + each * each, 0);
 
-/** With the vectors that came where they are this device's embedder's; else with its own. */
+/** With the vectors that came where they are this device's embedder's, or are kept for one; else with its own. */
 async function prepare(
   source: SourceDocument,
   { passages, vectors, halves }: TravelDocument,
   thread: CollectionThread,
   { library: { embedder }, digestOf }: TakePorts,
+  owner: string | null,
 ): Promise<Result<PreparedPassages>> {
-  if (embedder === undefined) return ok({ passages, embedded: 0 });
-  const { digest, dimensions } = embedder;
-  if (vectors?.embedder === digest && vectors.dimensions === dimensions) {
+  const { dimensions } = embedder ?? vectors ?? { dimensions: 0 };
+  if (vectors !== null && vectors.embedder === owner && vectors.dimensions === dimensions) {
     const made = passages.map((passage, i) => {
       const own = halves.slice(i * dimensions, (i + 1) * dimensions);
       return { ...passage, vector: fromFloat16(own) };
@@ -109,6 +114,7 @@ async function prepare(
       return err(failure('malformed_message', 'a vector is longer than 1'));
     return ok({ passages: made, embedded: 0 });
   }
+  if (embedder === undefined) return ok({ passages, embedded: 0 });
   const texts = passages.map(({ start, end, heading }) =>
     embeddedText(source.title, heading, source.text.slice(start, end)),
   );

@@ -60,8 +60,6 @@ export interface TakePorts {
 }
 
 export interface Taken {
-  readonly held: HeldSnapshot;
-  readonly documents: number;
   readonly movedBytes: number;
   readonly savedBytes: number;
   readonly embedded: number;
@@ -69,20 +67,21 @@ export interface Taken {
   readonly answers: string | null;
 }
 
-/** Undefined: it stands already. */
+/**
+ * Undefined: it stands already.
+ * @param isTold that it stands: else a crash may have come before its answers [TRV17]
+ */
 export async function takeSnapshot(
   collection: string,
   wanted: Subscription,
   ports: TakePorts,
+  isTold: boolean,
 ): Promise<Result<Taken | undefined>> {
   const { library, trust, blobs, digestOf } = ports;
   // One that is away now is the one that was: what lacks its vector gets it later.
   const embedder = library.embedder?.digest;
   const held = await heldIn(collection, ports);
   if (!held.ok) return held;
-  if (isStanding(held.value, wanted, embedder)) return ok(undefined);
-  const signed = await findSigned(collection, wanted, ports);
-  if (!signed.ok) return signed;
   const moved = { bytes: 0 };
   const bring = async (ref: BlobRef): Promise<Result<Uint8Array>> => {
     const fetched = await blobs.fetch(ref);
@@ -90,6 +89,15 @@ export async function takeSnapshot(
     moved.bytes += ref.bytes;
     return blobs.read(ref.digest, 0, ref.bytes);
   };
+  if (held.value !== undefined && isStanding(held.value, wanted, embedder)) {
+    if (isTold) return ok(undefined);
+    // It was checked when it came.
+    const { answers: ref } = JSON.parse(held.value.manifest) as SnapshotManifest;
+    const answers = await takeAnswers(collection, ref, bring, ports);
+    return ok({ movedBytes: moved.bytes, savedBytes: 0, embedded: 0, answers });
+  }
+  const signed = await findSigned(collection, wanted, ports);
+  if (!signed.ok) return signed;
   const ref: BlobRef = { digest: signed.value.digest, bytes: signed.value.bytes };
   if (ref.bytes > manifestBytesMax)
     return err(failure('too_large', `a manifest of ${ref.bytes} bytes`));
@@ -108,7 +116,11 @@ export async function takeSnapshot(
   const sameVectors = embedder === undefined || held.value?.embedder === embedder;
   const here = { held: before.value, staged: staged.value, sameVectors };
   const plan = planChange(here, pages.value.documents);
-  const embedded = await stageAll(plan.fetch, thread.value, bring, ports);
+  const stats = await thread.value.stats();
+  if (!stats.ok) return stats;
+  const came = manifest.value.vectors?.embedder ?? null;
+  const vectorsOf = embedder ?? keptFor(held.value, stats.value.embedder, came);
+  const embedded = await stageAll(plan.fetch, thread.value, bring, ports, vectorsOf);
   if (!embedded.ok) return embedded;
   // Who quotes it first, as where one document is erased.
   const forgotten = await forgetAll(collection, plan.gone, thread.value, ports);
@@ -119,7 +131,7 @@ export async function takeSnapshot(
     manifest: new TextDecoder().decode(manifestBytes.value),
     evidence: signed.value.evidence,
     readers: wanted.readers,
-    embedder: embedder ?? held.value?.embedder ?? null,
+    embedder: vectorsOf,
   };
   const { texts, documents } = pages.value;
   // Before it stands: after a crash in between nothing earlier is taken, and this one is.
@@ -128,11 +140,9 @@ export async function takeSnapshot(
   const committed = await thread.value.commit({ held: next, pages: texts, documents });
   if (!committed.ok) return committed;
   ports.onMissing?.();
-  const answers = await takeAnswers(collection, manifest.value, bring, ports);
+  const answers = await takeAnswers(collection, manifest.value.answers, bring, ports);
   for (const { digest } of [ref, ...pages.value.fetched]) await blobs.release(digest);
   return ok({
-    held: next,
-    documents: documents.length,
     movedBytes: moved.bytes,
     savedBytes: plan.savedBytes,
     embedded: embedded.value,
@@ -159,13 +169,23 @@ async function heldIn(
 }
 
 const isStanding = (
-  held: HeldSnapshot | undefined,
+  held: HeldSnapshot,
   { manifest, readers }: Subscription,
   embedder: string | undefined,
 ): boolean =>
-  held?.name.manifest === manifest &&
+  held.name.manifest === manifest &&
   (embedder === undefined || held.embedder === embedder) &&
   [...held.readers].sort().join() === [...readers].sort().join();
+
+/** Without an embedder: whose vectors are kept for one that may come, all or none. @param there whose are here */
+const keptFor = (
+  held: HeldSnapshot | undefined,
+  there: string | null,
+  came: string | null,
+): string | null => {
+  if (held !== undefined) return held.embedder;
+  return there === null || there === came ? came : null;
+};
 
 async function entriesOf(thread: CollectionThread): Promise<Result<readonly SnapshotEntry[]>> {
   const pages = await thread.pages();
@@ -197,7 +217,7 @@ export async function forgetAll(
 /** The snapshot stands without them: what is wrong with them is said, and refuses nothing else. */
 async function takeAnswers(
   collection: string,
-  { answers: ref }: SnapshotManifest,
+  ref: BlobRef | undefined,
   bring: Bring,
   { answers, blobs, digestOf }: TakePorts,
 ): Promise<string | null> {

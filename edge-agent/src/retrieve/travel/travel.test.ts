@@ -285,6 +285,29 @@ describe('a collection of the cloud’s', () => {
     });
   });
 
+  it('[TRV17] has the answers that came with it also where a crash kept them from it', async () => {
+    const cloud = openCloud();
+    unwrap(await cloud.author.add('manuals', pump));
+    const bytes = new TextEncoder().encode('[]');
+    const answers = { digest: sha256(bytes), bytes: bytes.length };
+    cloud.blobs.set(answers.digest, bytes);
+    const subscription = await cloud.publish([], answers);
+    const crashed = openDevice(cloud);
+    await crashed.want(subscription);
+    // What stands, and nobody was told: no report is in the next one's twin.
+    const kept: unknown[] = [];
+    const next = openDevice(cloud, crashed.library, async (collection) => {
+      kept.push(collection);
+      return ok('0 kept');
+    });
+    const moved = { movedBytes: bytes.length, savedBytes: 0, embedded: 0 };
+    const report = { state: 'held', sequence: 1, answers: '0 kept', ...moved };
+    expect(await next.want(subscription)).toMatchObject(report);
+    expect(next.fetched).toEqual([answers]);
+    expect(await next.want(subscription)).toMatchObject(report);
+    expect(kept).toEqual(['manuals']);
+  });
+
   it('[CAC7] answers at once what its snapshot brought an answer to, until the next one, or none, is wanted', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'skerry-travel-'));
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
@@ -610,5 +633,48 @@ describe('a collection of the cloud’s', () => {
     const small = openDevice(cloud, openLibrary());
     expect(await small.want(subscription)).toMatchObject({ state: 'held', embedded: 0 });
     expect(await small.found('pump valve')).toMatchObject({ mode: 'words', uris: ['pump.md'] });
+  });
+
+  it('[TRV18] that came without an embedder is fetched again by no one whose vectors it has, and by any other', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'skerry-travel-'));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    const cloud = openCloud();
+    for (const each of [pump, winch]) unwrap(await cloud.author.add('manuals', each));
+    const subscription = await cloud.publish();
+    const at = async (embedder?: TextEmbedder) => {
+      const library = openLibrary(folder, embedder);
+      const device = openDevice(cloud, library);
+      const before = await device.found('pump valve');
+      const report = await device.want(subscription);
+      const fetched = device.fetched.length;
+      await library.collections.close();
+      return { before, report, fetched };
+    };
+    const first = await at();
+    expect(first).toMatchObject({ report: { state: 'held' } });
+    expect(first.fetched).toBeGreaterThan(2);
+    const own = createWordEmbedder();
+    expect(await at()).toMatchObject({ before: { mode: 'words' }, fetched: 0 });
+    expect(await at(own)).toMatchObject({
+      before: { mode: 'hybrid', uris: expect.arrayContaining(['pump.md', 'winch.md']) },
+      report: { state: 'held', movedBytes: 0, embedded: 0 },
+      fetched: 0,
+    });
+  });
+
+  it('[TRV18] whose kept vectors are another’s is found by its words until it has come again', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'skerry-travel-'));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    const cloud = openCloud();
+    unwrap(await cloud.author.add('manuals', pump));
+    const subscription = await cloud.publish();
+    const bare = openLibrary(folder);
+    await openDevice(cloud, bare).want(subscription);
+    await bare.collections.close();
+    const other = { ...createWordEmbedder(96), digest: `sha256:${'a'.repeat(64)}` };
+    const device = openDevice(cloud, openLibrary(folder, other));
+    expect(await device.found('pump valve')).toMatchObject({ uris: ['pump.md'] });
+    expect(await device.want(subscription)).toMatchObject({ state: 'held', embedded: 1 });
+    expect(await device.found('pump valve')).toMatchObject({ mode: 'hybrid', uris: ['pump.md'] });
   });
 });
