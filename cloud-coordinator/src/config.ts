@@ -1,6 +1,7 @@
 // The coordinator's configuration: every key, its default and its bounds.
 
 import { join } from 'node:path';
+import { providersSchema } from '@skerry/models';
 import { zooDirectory } from '@skerry/models/node';
 import { countSchema, listSchema, portSchema, secret, shareSchema } from '@skerry/shared';
 import { logLevelSchema } from '@skerry/shared/node';
@@ -177,6 +178,7 @@ export const coordinatorConfigSchema = z.object({
     .optional()
     .describe('memory for models; by default half of what this process may use'),
   threads: countSchema(1, 256).default(1).describe('threads inside one operator'),
+  executionProviders: providersSchema,
   devicesMax: countSchema(1, 10_000_000).default(100_000).describe('devices in the registry'),
   offlineAfterMs: countSchema(1_000, 24 * hourMs)
     .default(90_000)

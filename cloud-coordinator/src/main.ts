@@ -2,7 +2,7 @@
 // The coordinator as a process: chooses the adapters.
 
 import { availableParallelism } from 'node:os';
-import { createResidency } from '@skerry/models';
+import { createResidency, executionProperties } from '@skerry/models';
 import {
   createOnnxNativePool,
   openDeltaMaker,
@@ -223,7 +223,11 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
       const read = collect(await Promise.all(reading));
       return read.ok ? ok(read.value.flat()) : read;
     },
-    createRuntime: createOnnxNativePool(workersOf(config)).createRuntime,
+    createRuntime: createOnnxNativePool(workersOf(config), {
+      executionProviders: config.executionProviders,
+      onLeft: (execution) =>
+        log.error(executionProperties([execution]), 'a session goes on on the cpu'),
+    }).createRuntime,
     residency: createResidency(config.memoryBytesMax ?? memoryLimitBytes() * modelsMemoryShare),
     embedder: embedder.value,
     upstreams: upstreams.value,

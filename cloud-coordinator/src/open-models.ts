@@ -1,7 +1,7 @@
 // All models that can be asked here: those that this coordinator hosts, computed by itself or by its upstreams, and those
 // that only upstreams have.
 
-import type { Residency, Runtime } from '@skerry/models';
+import { executionProperties, type Residency, type Runtime } from '@skerry/models';
 import { type Embedder, type EmbedderFiles, openEmbedder } from '@skerry/models/embedding';
 import type { Bundle } from '@skerry/models/node';
 import type { OpenInferenceServer } from '@skerry/models/open-inference';
@@ -142,7 +142,7 @@ const notYet = failure('unavailable', 'no model is loaded yet');
 /** As many instances as other models have, each on a thread of the pool. */
 async function openHostedEmbedder(
   config: CoordinatorConfig,
-  { embedder: files, createRuntime, residency, clock, metrics }: ModelAdapters,
+  { embedder: files, createRuntime, residency, clock, log, metrics }: ModelAdapters,
 ): Promise<Result<HostedEmbedder | undefined>> {
   if (files === undefined) return ok(undefined);
   const limits = limitsOf(config, files.description.name);
@@ -155,10 +155,14 @@ async function openHostedEmbedder(
     }),
   );
   const instances = collect(opened);
-  if (instances.ok)
+  if (instances.ok) {
+    const properties = executionProperties(instances.value.map((each) => each.execution()));
+    if (Object.keys(properties).length > 0)
+      log.info({ embedder: files.description.name, ...properties }, 'embedder loaded');
     return ok(
       createHostedEmbedder(instances.value, limits, { clock, onBatch: onBatchOf(metrics) }),
     );
+  }
   for (const instance of opened) if (instance.ok) await instance.value.close();
   return instances;
 }

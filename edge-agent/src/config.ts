@@ -1,5 +1,6 @@
 // The agent's configuration: every key, its default and its bounds.
 
+import { providersSchema } from '@skerry/models';
 import { zooDirectory } from '@skerry/models/node';
 import {
   countSchema,
@@ -195,6 +196,7 @@ export const agentConfigSchema = z.object({
   millijoulesPerHour: perHourSchema.describe('their energy; 0: no bound'),
   millijoulesPerEscalation: costSchema.describe('the energy of one'),
   threads: countSchema(1, 64).default(1).describe('threads inside one operator'),
+  executionProviders: providersSchema,
   workers: countSchema(1, 64).default(1).describe('worker threads that the models share'),
   memoryBytesMax: countSchema(1_048_576, 2 ** 40)
     .optional()

@@ -4,7 +4,7 @@
 import type { Server } from 'node:http';
 import { join } from 'node:path';
 import { createAdaptorServer } from '@hono/node-server';
-import { createResidency } from '@skerry/models';
+import { createResidency, executionProperties } from '@skerry/models';
 import { createOnnxNativePool, openGrpc } from '@skerry/models/node';
 import { createId, err, failure, type Log, ok, type Result } from '@skerry/shared';
 import {
@@ -152,7 +152,11 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
     memoryBytesMax,
   });
   if (!updates.ok) return updates;
-  const { createRuntime } = createOnnxNativePool(config.workers);
+  const { createRuntime } = createOnnxNativePool(config.workers, {
+    executionProviders: config.executionProviders,
+    onLeft: (execution) =>
+      log.error(executionProperties([execution]), 'a session goes on on the cpu'),
+  });
   const library = await openLibrary(config, { createRuntime, ...httpPorts });
   if (!library.ok) return library;
   opened.push(library.value.close);

@@ -3,7 +3,7 @@ import { readBundle, zooDirectory } from '@skerry/models/node';
 import { defined } from '@skerry/shared';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type Fit, fit, fitLanguageModel } from './fit.ts';
-import type { Target } from './target.ts';
+import { parseTarget, type Target } from './target.ts';
 import { targets } from './targets.ts';
 
 const target = defined(targets[0], 'a target');
@@ -56,6 +56,8 @@ describe('fit', () => {
   it('takes the first execution provider that a runtime drives', () => {
     const jetson: Target = { ...target, executionProviders: ['tensorrt', 'cuda', 'cpu'] };
     expect(fit(digits, variant, jetson)).toMatchObject({ fits: true, provider: 'cpu' });
+    const told = parseTarget({ ...jetson, agent: { executionProviders: 'webgpu,cuda,cpu' } });
+    expect(told.ok && fit(digits, variant, told.value)).toMatchObject({ provider: 'cuda' });
   });
 });
 

@@ -8,6 +8,7 @@
 
 import {
   type Datatype,
+  type ExecutionProvider,
   exampleBytes,
   type Manifest,
   type Stage,
@@ -15,14 +16,17 @@ import {
   type Variant,
 } from '@skerry/models';
 import type { LanguageModel } from '@skerry/models/node';
-import { agentConfigOf, type ExecutionProvider, type Target } from './target.ts';
+import { agentConfigOf, type Target } from './target.ts';
 
 /** The running build and the one before it. */
 const slots = 2;
 /** A waiting request is its HTTP body and the tensor for the worker. */
 const inputCopies = 2;
-/** What the runtimes in models/ can drive today. */
-const drivenProviders: readonly ExecutionProvider[] = ['cpu', 'wasm'];
+/** What the runtimes in models/ drive on a target: in a page wasm, and of a machine's what its agent is told to use. */
+const drivenProviders = (target: Target): readonly ExecutionProvider[] => [
+  'wasm',
+  ...agentConfigOf(target).executionProviders,
+];
 const macsMetric = 'macsAtEdge';
 
 export interface Needs {
@@ -56,7 +60,8 @@ export function fit(manifest: Manifest, variantName: string, target: Target): Fi
   const stages = manifest.stages.filter(({ side }) => side === 'edge');
   if (stages.length === 0)
     return misfit('no-edge-stage', `bundle ${manifest.name} has no stage for a device`);
-  const provider = target.executionProviders.find((name) => drivenProviders.includes(name));
+  const driven = drivenProviders(target);
+  const provider = target.executionProviders.find((name) => driven.includes(name));
   const needs = needsOf(manifest, variant, stages, target);
   const reasons = [
     ...providerReasons(provider, target),
@@ -109,10 +114,11 @@ const sum = (numbers: readonly number[]): number => numbers.reduce((total, n) =>
 
 function* providerReasons(
   provider: ExecutionProvider | undefined,
-  { name, executionProviders }: Target,
+  target: Target,
 ): Generator<Reason> {
   if (provider !== undefined) return;
-  const message = `${name} has ${executionProviders.join(', ')}; the runtimes drive ${drivenProviders.join(', ')}`;
+  const { name, executionProviders } = target;
+  const message = `${name} has ${executionProviders.join(', ')}; the runtimes drive ${drivenProviders(target).join(', ')} there`;
   yield { code: 'execution-provider', message };
 }
 

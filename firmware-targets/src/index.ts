@@ -1,8 +1,6 @@
 export { type Fit, fit, type Needs, type Reason } from './fit.ts';
 export {
   agentConfigOf,
-  type ExecutionProvider,
-  executionProviders,
   parseTarget,
   type Target,
   targetSchema,

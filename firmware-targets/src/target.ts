@@ -2,13 +2,9 @@
 // The profiles that ship are typed here; one of your own is a JSON file, checked by the same schema.
 
 import { type AgentConfig, agentConfigSchema } from '@skerry/edge-agent';
-import { datatypes } from '@skerry/models';
+import { datatypes, executionProviders } from '@skerry/models';
 import { err, failure, nameSchema, ok, type Result } from '@skerry/shared';
 import { z } from 'zod';
-
-/** Names as ONNX Runtime has them, without its suffix "ExecutionProvider". */
-export const executionProviders = ['cpu', 'wasm', 'webgpu', 'cuda', 'tensorrt'] as const;
-export type ExecutionProvider = (typeof executionProviders)[number];
 
 /** Only the keys that this target sets otherwise than the agent's defaults; values as the agent would read them. */
 const agentSchema = z.record(z.string(), z.unknown()).transform((given, context) => {

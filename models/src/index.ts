@@ -6,6 +6,7 @@ export {
 export type { Calibration, ExitCalibration } from './bundle/calibration.ts';
 export { checkManifest } from './bundle/check-manifest.ts';
 export { deviceExitOf } from './bundle/device-graph.ts';
+export { goldenSamples } from './bundle/golden-samples.ts';
 export {
   type Exit,
   type Manifest,
@@ -24,10 +25,17 @@ export {
   thresholdOf,
 } from './calibration/exit-rule.ts';
 export { type Prediction, predict, softmax } from './confidence.ts';
+export {
+  type Execution,
+  type ExecutionProvider,
+  executionProperties,
+  executionProviders,
+} from './runtime/execution-provider.ts';
 export { type LastingSession, openLastingSession } from './runtime/lasting-session.ts';
 export { createOnnxWasmRuntime } from './runtime/onnx-wasm.ts';
 export { type OpenStages, openStages, type StageOptions } from './runtime/open-stages.ts';
 export { openPipeline, type Pipeline } from './runtime/pipeline.ts';
+export { providersSchema } from './runtime/provider-config.ts';
 export { openReloadable, type Reloadable } from './runtime/reloadable.ts';
 export { createResidency, type Residency } from './runtime/residency.ts';
 export type { LoadOptions, Runtime, Session } from './runtime/runtime.ts';

@@ -1,6 +1,9 @@
 // One variant of one bundle, hosted: its instances, and what can be asked of them.
 
 import {
+  type Execution,
+  executionProperties,
+  goldenSamples,
   isBatched,
   openReloadable,
   predict,
@@ -65,17 +68,20 @@ export async function openHostedModel(
   if (firstPlace < 0) return err(failure('invalid_bundle', `no stage of ${manifest.name} is here`));
   const held = manifest.stages.slice(firstPlace);
   const { createRuntime, residency, log } = ports;
-  const opened = await openReloadable(() =>
-    openInstances(
-      held,
-      bytes,
-      createRuntime,
-      { ...limits, residency, instances: limits.slots },
-      log,
-    ),
-  );
+  const { threads, slots: instances, rowsMax: rows } = limits;
+  // Of a cut nobody has examples here.
+  const samples = firstPlace === 0 ? goldenSamples(manifest, rows) : [];
+  const options = { threads, residency, instances, samples, rows };
+  const opened = await openReloadable(async () => {
+    const opened = await openInstances(held, bytes, createRuntime, options, log);
+    const properties = opened.ok ? executionProperties(opened.value.executions()) : {};
+    if (Object.keys(properties).length > 0)
+      log.info({ model: manifest.name, variant: variant.name, ...properties }, 'model loaded');
+    return opened;
+  });
   if (!opened.ok) return opened;
   const { current, load, unload } = opened.value;
+  const executions = () => current()?.executions() ?? [];
 
   /** By the name of an entry: the stage that it begins at. */
   const places = new Map<string, number>();
@@ -91,7 +97,7 @@ export async function openHostedModel(
     present?: (outputs: TensorMap) => Result<TensorMap>,
   ) => {
     places.set(name, place);
-    const description = describe(bundle, place, name, present !== undefined);
+    const description = describe(bundle, place, name, present !== undefined, executions);
     const graph = graphOf(held.slice(place));
     const wanted = graph.outputs.map((output) => output.name);
     const batchable = isBatchable(graph);
@@ -138,7 +144,13 @@ const graphOf = (stages: readonly Stage[]) => ({
   outputs: defined(stages.at(-1), 'a stage').outputs,
 });
 
-function describe({ manifest, variant }: Bundle, place: number, name: string, labelled: boolean) {
+function describe(
+  { manifest, variant }: Bundle,
+  place: number,
+  name: string,
+  labelled: boolean,
+  executions: () => readonly Execution[],
+) {
   const { inputs, outputs } = graphOf(manifest.stages.slice(place));
   const batch = isBatched(inputs[0]?.shape ?? []) ? -1 : 1;
   return {
@@ -157,10 +169,14 @@ function describe({ manifest, variant }: Bundle, place: number, name: string, la
           },
         ]
       : outputs,
-    properties: {
-      model_digest: variant.digest,
-      licence: manifest.licence,
-      task: manifest.task,
+    /** Of now: a session may be left for the cpu while it runs. */
+    get properties() {
+      return {
+        model_digest: variant.digest,
+        licence: manifest.licence,
+        task: manifest.task,
+        ...executionProperties(executions()),
+      };
     },
   };
 }

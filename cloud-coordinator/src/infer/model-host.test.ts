@@ -3,10 +3,10 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createResidency, tensorOf } from '@skerry/models';
+import { createResidency, type Runtime, tensorOf } from '@skerry/models';
 import { createOnnxNativePool, readVariants } from '@skerry/models/node';
 import { writeSampleBundle } from '@skerry/models/testing';
-import { defined, silentLog } from '@skerry/shared';
+import { defined, ok, silentLog } from '@skerry/shared';
 import { systemClock } from '@skerry/shared/node';
 import { unwrap } from '@skerry/shared/testing';
 import { expect, it, onTestFinished } from 'vitest';
@@ -30,6 +30,7 @@ interface Fixture {
   readonly named?: readonly string[];
   readonly slots?: number;
   readonly memoryBytesMax?: number;
+  readonly createRuntime?: () => Runtime;
 }
 
 async function fresh({
@@ -37,6 +38,7 @@ async function fresh({
   named = [],
   slots = 1,
   memoryBytesMax = 2 ** 30,
+  createRuntime = createOnnxNativePool(2).createRuntime,
 }: Fixture = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'skerry-host-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
@@ -53,7 +55,7 @@ async function fresh({
     },
     {
       readBundles,
-      createRuntime: createOnnxNativePool(2).createRuntime,
+      createRuntime,
       residency,
       clock: systemClock,
       log: silentLog,
@@ -134,4 +136,25 @@ it('models share the memory: what does not fit beside the others comes back when
   expect(residency.bytes()).toBeLessThanOrEqual(memoryBytesMax);
   const small = await fresh({ memoryBytesMax: 1_024 });
   expect(small.host).toMatchObject({ error: { code: 'too_large' } });
+});
+
+it('[PRV1] a model’s metadata say what it runs on, and why on nothing better', async () => {
+  const createRuntime = (): Runtime => {
+    const runtime = createOnnxNativePool(1).createRuntime();
+    const refused = [{ provider: 'cuda' as const, reason: 'not here' }];
+    return {
+      ...runtime,
+      async load(bytes, options) {
+        const session = await runtime.load(bytes, options);
+        if (!session.ok) return session;
+        return ok({ ...session.value, execution: () => ({ provider: 'webgpu', refused }) });
+      },
+    };
+  };
+  const propertiesOf = (host: Host) => unwrap(host).server.models()[0]?.description.properties;
+  expect(propertiesOf((await fresh({ createRuntime })).host)).toMatchObject({
+    execution_providers: 'webgpu',
+    execution_refusals: 'cuda: not here',
+  });
+  expect(propertiesOf((await fresh()).host)).not.toHaveProperty('execution_providers');
 });

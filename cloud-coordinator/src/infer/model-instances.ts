@@ -2,6 +2,7 @@
 
 import {
   bytesPerElement,
+  type Execution,
   elementCount,
   joinBytes,
   openPipeline,
@@ -22,6 +23,8 @@ export interface ModelInstances {
   inputs(place: number): readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
   alive(): boolean;
+  /** What each stage of each instance runs on. */
+  executions(): readonly Execution[];
   close(): Promise<void>;
 }
 
@@ -30,6 +33,10 @@ export interface InstanceOptions {
   readonly threads: number;
   /** The memory that all models share. */
   readonly residency: Residency;
+  /** Of the first stage: see StageOptions. */
+  readonly samples: readonly TensorMap[];
+  /** Of the largest batch. */
+  readonly rows: number;
 }
 
 /** Each instance has run once on zeros before anybody asks it: the first run of a graph is its slowest. */
@@ -37,13 +44,11 @@ export async function openInstances(
   stages: readonly Stage[],
   bytes: ReadonlyMap<string, Uint8Array>,
   createRuntime: () => Runtime,
-  { instances, threads, residency }: InstanceOptions,
+  { instances, ...options }: InstanceOptions,
   log: Log,
 ): Promise<Result<ModelInstances>> {
   const opened = await Promise.all(
-    Array.from({ length: instances }, () =>
-      openPipeline(stages, bytes, createRuntime, { threads, residency }),
-    ),
+    Array.from({ length: instances }, () => openPipeline(stages, bytes, createRuntime, options)),
   );
   const pipelines = collect(opened);
   if (!pipelines.ok) {
@@ -57,6 +62,7 @@ export async function openInstances(
     inputs: first.inputs,
     outputs: first.outputs,
     alive: () => pipelines.value.every((pipeline) => pipeline.alive()),
+    executions: () => pipelines.value.flatMap((pipeline) => pipeline.executions()),
     async run(place, feeds) {
       const idle = free.get(place) ?? [...pipelines.value];
       free.set(place, idle);

@@ -31,6 +31,7 @@ function createInstance(runs: (readonly string[])[], embedMs = 0) {
     dimensions: 8,
     tokensMax: 64,
     answers: undefined,
+    execution: () => ({ provider: 'cpu' as const, refused: [] }),
     countTokens: (text: string) => text.length,
     async embed(texts: readonly string[]) {
       inside += 1;

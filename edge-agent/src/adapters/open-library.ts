@@ -2,7 +2,7 @@
 // files, or the coordinator's.
 
 import { join } from 'node:path';
-import type { Runtime } from '@skerry/models';
+import { executionProperties, type Runtime } from '@skerry/models';
 import { openEmbedder } from '@skerry/models/embedding';
 import { readEmbedder } from '@skerry/models/node';
 import { type Clock, type Log, ok, type Random, type Result } from '@skerry/shared';
@@ -55,6 +55,9 @@ export async function openLibrary(
     return opened;
   }
   const here = opened.value;
+  const provided = executionProperties(here === undefined ? [] : [here.execution()]);
+  if (Object.keys(provided).length > 0)
+    ports.log.info({ embedder: here?.name, ...provided }, 'embedder loaded');
   let checks: DenseChecks | undefined;
   const stored = createWorkerCollections({
     folder: join(dataDir, 'collections'),

@@ -1,7 +1,7 @@
 // The device's models, each behind its name. What answers under a name may change between two requests: a request that is
 // under way ends on the model that it began with, for it holds it, and who comes next gets the other.
 
-import type { Residency, Runtime } from '@skerry/models';
+import { executionProperties, goldenSamples, type Residency, type Runtime } from '@skerry/models';
 import type { Bundle } from '@skerry/models/node';
 import { createModelStatistics } from '@skerry/models/open-inference';
 import {
@@ -99,7 +99,8 @@ export function createLiveModels(
 
     async open(bundle) {
       const { name, version } = bundle.manifest;
-      const model = await loadModel(bundle, createRuntime, stageOptions);
+      const samples = goldenSamples(bundle.manifest);
+      const model = await loadModel(bundle, createRuntime, { ...stageOptions, samples });
       if (!model.ok) return model;
       const tested = await selfTest(model.value);
       if (!tested.ok) {
@@ -107,7 +108,11 @@ export function createLiveModels(
         return tested;
       }
       const digest = bundle.variant.digest;
-      log.info({ model: name, version, variant: digest, golden: tested.value }, 'model loaded');
+      const provided = executionProperties(model.value.executions());
+      log.info(
+        { model: name, version, variant: digest, golden: tested.value, ...provided },
+        'model loaded',
+      );
       const statistics = createModelStatistics();
       const counted = countRuns(model.value, statistics, clock);
       versions.set(`${name} ${version}`, counted);

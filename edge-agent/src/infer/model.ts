@@ -2,6 +2,7 @@
 
 import {
   checkTensor,
+  type Execution,
   type ExitRule,
   isOutOfDomain,
   type Manifest,
@@ -48,6 +49,8 @@ export interface Model {
   readonly golden: Manifest['golden'];
   /** False while it is unloaded, and while the worker of a stage is dead; the next request starts another. */
   ready(): boolean;
+  /** What each edge stage runs on; none while it is unloaded. */
+  executions(): readonly Execution[];
   /** Runs the edge stage at `place` (0 is the first) on the input or the cut before it. */
   runStage(place: number, input: Tensor): Promise<Result<StageOutcome>>;
   /** What `runStage` would tell, had it run here: `results` are what the stage gave elsewhere, to one example. */
@@ -90,6 +93,7 @@ export async function loadModel(
     variant: variant.digest,
     golden: manifest.golden.map((known, i) => ({ ...known, ...variant.golden?.[i] })),
     ready: () => current()?.sessions.every((session) => session.alive()) ?? false,
+    executions: () => current()?.sessions.map((session) => session.execution()) ?? [],
     async runStage(place, input) {
       const loaded = current();
       if (loaded === undefined)

@@ -3,7 +3,7 @@
 //
 // Request parameters of ours: `skerry_deadline_ms`, `skerry_policy`. The answer's parameters say where it came from.
 
-import { type TensorSpec, textTensor } from '@skerry/models';
+import { executionProperties, type TensorSpec, textTensor } from '@skerry/models';
 import {
   type Caller,
   deadlineLeftMsOf,
@@ -46,7 +46,11 @@ export function serveClassifier(
         { name: 'label', datatype: 'BYTES', shape: [1] },
         { name: 'probabilities', datatype: 'FP32', shape: [1, labels.length] },
       ],
-      properties: { model_digest: variant, licence, task },
+      /** Of now: a session may be left for the cpu while it runs. */
+      get properties() {
+        const provided = executionProperties(model.executions());
+        return { model_digest: variant, licence, task, ...provided };
+      },
     },
     ready: model.ready,
     statistics,

@@ -2,6 +2,7 @@
 // bound by the request's deadline.
 
 import {
+  executionProperties,
   openPipeline,
   openReloadable,
   type Pipeline,
@@ -53,7 +54,10 @@ export async function openTensorModel(
       platform: 'onnx_onnxv1',
       inputs: manifest.inputs,
       outputs: manifest.stages.at(-1)?.outputs ?? [],
-      properties: { model_digest: variant.digest, licence, task },
+      get properties() {
+        const provided = executionProperties(current()?.executions() ?? []);
+        return { model_digest: variant.digest, licence, task, ...provided };
+      },
     },
     ready: () => current()?.alive() ?? false,
     statistics,

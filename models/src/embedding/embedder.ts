@@ -4,11 +4,12 @@
 
 import { assert, err, failure, ok, type Result } from '@skerry/shared';
 import { sessionMemoryBytes } from '../bundle/session-memory.ts';
+import type { Execution } from '../runtime/execution-provider.ts';
 import type { Residency } from '../runtime/residency.ts';
 import type { LoadOptions, Runtime, Session } from '../runtime/runtime.ts';
 import type { EmbedderDescription, EmbedderFiles } from './embedder-files.ts';
 import { createTextTokenizer, type TextTokenizer } from './text-tokenizer.ts';
-import { checkTokenInputs, feedsOf } from './token-inputs.ts';
+import { checkTokenInputs, feedsOf, samplesOf, type Tokens } from './token-inputs.ts';
 
 export interface Embedder {
   readonly name: string;
@@ -20,6 +21,8 @@ export interface Embedder {
   /** How sure a library may be of what it finds by these vectors, where that is known. */
   readonly answers: EmbedderDescription['answers'];
   countTokens(text: string): number;
+  /** What its network runs on. */
+  execution(): Execution;
   /** Unit vectors, one after the other: [texts.length, dimensions]. Fails as a Session does. */
   embed(texts: readonly string[]): Promise<Result<Float32Array<ArrayBuffer>>>;
   close(): Promise<void>;
@@ -32,6 +35,12 @@ export interface EmbedderOptions {
 }
 
 const hiddenName = 'last_hidden_state';
+/** What an execution provider is held against the cpu with: a question, and a passage. */
+const sampleTexts = [
+  'Which valve stops the water?',
+  'The lamp is cleaned with a dry cloth each morning. If the glass is warm, wait until it has cooled; then close the shutter, turn the main valve to the left and write the time, the wind and the state of the sea into the book that lies beside the door.',
+];
+const oneText = (ids: readonly number[]): Tokens => ({ ids, types: ids.map(() => 0) });
 
 /**
  * Fails with `invalid_bundle` where the network does not take tokens, or does not give what the files say; with `too_large`
@@ -45,10 +54,11 @@ export async function openEmbedder(
   const { description, digest } = files;
   const tokenizer = createTextTokenizer(files.tokenizer, description.tokensMax);
   if (!tokenizer.ok) return tokenizer;
+  const samples = sampleTexts.map((text) => samplesOf(oneText(tokenizer.value.encode(text))));
   // In use until it is closed: nobody is asked to leave for a text, and none waits for weights.
   const seat = await residency?.enter(memoryBytesOf(files), async () => {});
   if (seat?.ok === false) return seat;
-  const loaded = await loadChecked(files, runtime, options);
+  const loaded = await loadChecked(files, runtime, { ...options, samples });
   if (!loaded.ok) {
     seat?.value.leave();
     return loaded;
@@ -62,6 +72,7 @@ export async function openEmbedder(
     tokensMax,
     answers: description.answers,
     countTokens: tokenizer.value.count,
+    execution: session.execution,
     async embed(texts) {
       const vectors = new Float32Array(texts.length * dimensions);
       for (const [i, text] of texts.entries()) {
@@ -122,7 +133,7 @@ async function embedInto(
   text: string,
 ): Promise<Result<void>> {
   const ids = tokenizer.encode(text);
-  const ran = await session.run(feedsOf(session, { ids, types: ids.map(() => 0) }));
+  const ran = await session.run(feedsOf(session, oneText(ids)));
   if (!ran.ok) return ran;
   const hidden = ran.value[hiddenName];
   assert(hidden?.data instanceof Float32Array, 'an embedder gives FP32');

@@ -23,15 +23,26 @@ export function checkTokenInputs({ inputs }: Session, what: string): Result<void
 }
 
 /** Of one text, or two that are read together; those inputs that the network has. */
-export function feedsOf(session: Session, { ids, types }: Tokens): TensorMap {
+export function feedsOf(session: Session, tokens: Tokens): TensorMap {
+  const all = samplesOf(tokens);
+  const feeds: Record<string, Tensor> = {};
+  for (const { name } of session.inputs) {
+    const tensor = all[name];
+    if (tensor !== undefined) feeds[name] = tensor;
+  }
+  return feeds;
+}
+
+/** All inputs that such a network may have: before it is opened nobody knows which. */
+export function samplesOf({ ids, types }: Tokens): TensorMap {
   const tensor = (values: readonly number[]): Tensor => ({
     datatype: 'INT64',
     shape: [1, ids.length],
     data: BigInt64Array.from(values, BigInt),
   });
-  const feeds: Record<string, Tensor> = { input_ids: tensor(ids) };
-  for (const { name } of session.inputs)
-    if (name === 'attention_mask') feeds[name] = tensor(ids.map(() => 1));
-    else if (name === 'token_type_ids') feeds[name] = tensor(types);
-  return feeds;
+  return {
+    input_ids: tensor(ids),
+    attention_mask: tensor(ids.map(() => 1)),
+    token_type_ids: tensor(types),
+  };
 }

@@ -9,13 +9,19 @@ import {
   type TensorSpec,
 } from '../tensor.ts';
 
-/** Of a dimension that varies and is not the first, which is 1. */
+/** Of a dimension that varies and is not the first, which is the rows’. */
 export const freeDimension = 16;
 
-export function noiseFeeds(inputs: readonly TensorSpec[], random: Random): Result<TensorMap> {
+export function noiseFeeds(
+  inputs: readonly TensorSpec[],
+  random: Random,
+  rows = 1,
+): Result<TensorMap> {
   const feeds: Record<string, Tensor> = {};
   for (const { name, datatype, shape } of inputs) {
-    const sizes = shape.map((size, axis) => (size !== -1 ? size : axis === 0 ? 1 : freeDimension));
+    const sizes = shape.map((size, axis) =>
+      size !== -1 ? size : axis === 0 ? rows : freeDimension,
+    );
     const count = elementCount(sizes);
     if (!count.ok) return count;
     const draw = draws[datatype];

@@ -10,6 +10,7 @@ function mortalRuntime(runsMax = 1) {
   let open = 0;
   const runtime: Runtime = {
     name: 'mortal',
+    executionProviders: ['cpu'],
     async load() {
       loaded += 1;
       open += 1;
@@ -17,6 +18,7 @@ function mortalRuntime(runsMax = 1) {
       const session: Session = {
         inputs: [],
         outputs: [],
+        execution: () => ({ provider: 'cpu', refused: [] }),
         run: async () =>
           ++runs > runsMax ? err(failure('unavailable', 'the worker died')) : ok({}),
         async close() {
@@ -98,6 +100,7 @@ describe('a lasting session', () => {
   it('fails at once, and holds no memory, where the bytes are no model', async () => {
     const picky: Runtime = {
       name: 'picky',
+      executionProviders: ['cpu'],
       load: async () => err(failure('invalid_bundle', 'no model')),
       async close() {},
     };

@@ -61,15 +61,18 @@ export async function openLastingSession(
   const first = await open();
   if (!first.ok) return first;
   const { inputs, outputs } = first.value.session;
+  let last = first.value.session;
   first.value.resident?.use()();
   return ok({
     inputs,
     outputs,
+    execution: () => (live?.session ?? last).execution(),
     alive: () => !died,
     async run(feeds) {
       const current: Result<Live> = live || closed ? ok(live ?? first.value) : await open();
       if (!current.ok) return current;
       const { session, resident } = current.value;
+      last = session;
       const used = resident?.use();
       const result = await session.run(feeds);
       used?.();

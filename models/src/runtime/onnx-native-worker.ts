@@ -2,21 +2,32 @@
 // (onnxruntime#19611), so no session ever lives on the agent's own loop. Between two requests this thread sleeps on the
 // slot's doorbell, not in its event loop: it wakes sooner.
 
-import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { performance } from 'node:perf_hooks';
+import { parentPort, receiveMessageOnPort, threadId, workerData } from 'node:worker_threads';
 import { defined, failure } from '@skerry/shared';
 import * as ort from 'onnxruntime-node';
-import { toPost, type WorkerReply, type WorkerRequest } from './onnx-worker-protocol.ts';
-import { createOrtSession } from './ort-session.ts';
-import { answeringSlot, type SlotMemory } from './run-slot.ts';
+import { inTurns } from './device-turn.ts';
+import {
+  toPost,
+  type WorkerReply,
+  type WorkerRequest,
+  type WorkerStart,
+} from './onnx-worker-protocol.ts';
+import { openOnProviders } from './open-on-providers.ts';
+import { answeringSlot } from './run-slot.ts';
 import type { Session } from './runtime.ts';
 
 const port = defined(parentPort, 'the worker’s port');
-const slot = answeringSlot(workerData as SlotMemory);
+const start = workerData as WorkerStart;
+const slot = answeringSlot(start.slot);
+const library = inTurns(ort, start.turn, threadId);
+const nowMs = start.takesSlower ? undefined : () => performance.now();
 const sessions = new Map<number, Session>();
 const namesOf = (specs: Session['inputs']): readonly string[] => specs.map(({ name }) => name);
 
+let ended = false;
 // One of each in turn, so that neither way can starve the other.
-for (;;) {
+while (!ended) {
   const rings = slot.rings();
   const asked = slot.asked();
   if (asked !== undefined) await answerSlot(asked.id, asked.session);
@@ -38,11 +49,16 @@ async function answer(request: WorkerRequest): Promise<void> {
   const { id } = request;
   switch (request.kind) {
     case 'load': {
-      const loaded = await createOrtSession(ort, request.model, ['cpu'], request.options);
+      const { model, options } = request;
+      const loaded = await openOnProviders(library, model, start.executionProviders, options, {
+        nowMs,
+        onLeft: (execution) => post({ id, kind: 'left', execution }),
+      });
       if (!loaded.ok) return post({ id, kind: 'failed', failure: loaded.error });
       const { inputs, outputs } = loaded.value;
+      const execution = loaded.value.execution();
       sessions.set(id, loaded.value);
-      return post({ id, kind: 'loaded', loaded: { session: id, inputs, outputs } });
+      return post({ id, kind: 'loaded', loaded: { session: id, inputs, outputs, execution } });
     }
     case 'run': {
       const session = sessions.get(request.session);
@@ -54,6 +70,11 @@ async function answer(request: WorkerRequest): Promise<void> {
       await sessions.get(request.session)?.close();
       sessions.delete(request.session);
       return post({ id, kind: 'unloaded' });
+    }
+    case 'end': {
+      for (const session of sessions.values()) await session.close();
+      ended = true;
+      port.close();
     }
   }
 }

@@ -3,11 +3,14 @@
 
 import { Worker } from 'node:worker_threads';
 import { err, failure, ok, type Result } from '@skerry/shared';
+import { createTurnMemory, giveTurn } from './device-turn.ts';
+import type { Execution, ExecutionProvider } from './execution-provider.ts';
 import {
   type LoadedSession,
   toPost,
   type WorkerReply,
   type WorkerRequest,
+  type WorkerStart,
 } from './onnx-worker-protocol.ts';
 import { askingSlot, createSlotMemory, idAfter } from './run-slot.ts';
 import type { LoadOptions, Session } from './runtime.ts';
@@ -30,17 +33,36 @@ type Settle = (reply: WorkerReply | InSlot) => void;
 // A worker thread loads what Node itself can load: the built file, also when this one runs as source under a test.
 const workerUrl = new URL('../../dist/runtime/onnx-native-worker.js', import.meta.url);
 
-export function startOnnxWorker(): OnnxWorker {
+/** Of all pools: the accelerator's device is one of the process, too. */
+const turn = createTurnMemory();
+
+export interface OnnxWorkerOptions {
+  readonly executionProviders: readonly ExecutionProvider[];
+  readonly takesSlower: boolean;
+  /** A session was left for the cpu while it ran. */
+  onLeft?(execution: Execution): void;
+}
+
+export function startOnnxWorker({ onLeft, ...options }: OnnxWorkerOptions): OnnxWorker {
   const memory = createSlotMemory();
   const slot = askingSlot(memory);
+  const workerData: WorkerStart = { slot: memory, ...options, turn };
   // No flags of whoever started us: a test's export conditions would lead the built worker back to sources.
-  const worker = new Worker(workerUrl, { execArgv: [], workerData: memory });
+  const worker = new Worker(workerUrl, { execArgv: [], workerData });
+  const holder = worker.threadId;
   const waiting = new Map<number, Settle>();
+  /** Of each session that is open. */
+  const executions = new Map<number, Execution>();
   let lastId = 0;
   let slotId = 0;
   let gone: string | undefined;
 
   worker.on('message', (reply: WorkerReply | number) => {
+    if (typeof reply !== 'number' && reply.kind === 'left') {
+      executions.set(reply.id, reply.execution);
+      onLeft?.(reply.execution);
+      return;
+    }
     const id = typeof reply === 'number' ? reply : reply.id;
     const settle = waiting.get(id);
     waiting.delete(id);
@@ -53,7 +75,13 @@ export function startOnnxWorker(): OnnxWorker {
     waiting.clear();
   };
   worker.on('error', (error) => end(`the runtime's worker died: ${error.message}`));
-  worker.on('exit', () => end("the runtime's worker has ended"));
+  const exited = new Promise<void>((resolve) => {
+    worker.on('exit', () => {
+      giveTurn(turn, holder);
+      end("the runtime's worker has ended");
+      resolve();
+    });
+  });
 
   const call = (request: WithoutId<WorkerRequest>, transfer: ArrayBuffer[] = []) =>
     new Promise<WorkerReply | InSlot>((resolve) => {
@@ -65,12 +93,13 @@ export function startOnnxWorker(): OnnxWorker {
       slot.ring();
     });
 
-  const sessionOf = ({ session, inputs, outputs }: LoadedSession): Session => {
+  const sessionOf = ({ session, inputs, outputs, execution }: LoadedSession): Session => {
     const inputNames = inputs.map(({ name }) => name);
     const outputNames = outputs.map(({ name }) => name);
     return {
       inputs,
       outputs,
+      execution: () => executions.get(session) ?? execution,
       run: (feeds) =>
         new Promise((resolve) => {
           const settle: Settle = (reply) =>
@@ -93,6 +122,7 @@ export function startOnnxWorker(): OnnxWorker {
         }),
       async close() {
         await call({ kind: 'unload', session });
+        executions.delete(session);
       },
     };
   };
@@ -103,9 +133,12 @@ export function startOnnxWorker(): OnnxWorker {
       const reply = await call({ kind: 'load', model, options });
       return reply.kind === 'loaded' ? ok(sessionOf(reply.loaded)) : refused(reply);
     },
+    /** Waits for a run that is under way: a thread that is terminated inside of one takes the process with it. */
     async close() {
       end('the runtime is closed');
-      await worker.terminate();
+      worker.postMessage({ id: 0, kind: 'end' } satisfies WorkerRequest);
+      slot.ring();
+      await exited;
     },
   };
 }

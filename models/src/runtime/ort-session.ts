@@ -11,15 +11,21 @@ import {
   type TensorMap,
   type TensorSpec,
 } from '../tensor.ts';
+import { type ExecutionProvider, isAccelerated } from './execution-provider.ts';
 import { createOpenSessions } from './open-sessions.ts';
 import type { LoadOptions, Runtime, Session } from './runtime.ts';
 
 /** The part of an onnxruntime package that a session needs. */
 export interface Ort {
   readonly InferenceSession: {
-    create(model: Uint8Array, options: InferenceSession.SessionOptions): Promise<InferenceSession>;
+    create(model: Uint8Array, options: InferenceSession.SessionOptions): Promise<InnerSession>;
   };
   readonly Tensor: typeof OrtTensor;
+}
+
+export interface InnerSession
+  extends Pick<InferenceSession, 'inputMetadata' | 'outputMetadata' | 'release'> {
+  run(feeds: InferenceSession.FeedsType): Promise<InferenceSession.ReturnType>;
 }
 
 const ortTypes = {
@@ -45,14 +51,15 @@ const datatypeOf = new Map<string, Datatype>(
 /** A runtime whose sessions run on the thread that calls them. */
 export function createOrtRuntime(
   name: string,
-  ort: Ort,
-  executionProviders: readonly string[],
+  executionProviders: readonly ExecutionProvider[],
+  open: Runtime['load'],
 ): Runtime {
   const sessions = createOpenSessions();
   return {
     name,
+    executionProviders,
     async load(model, options) {
-      const session = await createOrtSession(ort, model, executionProviders, options);
+      const session = await open(model, options);
       return session.ok ? ok(sessions.hold(session.value)) : session;
     },
     close: sessions.closeAll,
@@ -67,16 +74,18 @@ export interface OrtSessionOptions extends LoadOptions {
   readonly arena?: boolean;
 }
 
+/** On one provider, which is not checked; the cpu takes the nodes that it lacks. */
 export async function createOrtSession(
   ort: Ort,
   model: Uint8Array,
-  executionProviders: readonly string[],
+  provider: ExecutionProvider,
   options: OrtSessionOptions = {},
 ): Promise<Result<Session>> {
-  let inner: InferenceSession;
+  let inner: InnerSession;
   try {
     inner = await ort.InferenceSession.create(model, {
-      executionProviders: [...executionProviders],
+      // By itself: of a list the library drops what it does not have, and says so to the console alone.
+      executionProviders: [provider],
       graphOptimizationLevel: 'all',
       intraOpNumThreads: options.threads ?? 1,
       interOpNumThreads: 1,
@@ -85,26 +94,30 @@ export async function createOrtSession(
       logSeverityLevel: 4,
     });
   } catch (thrown) {
-    return err(failure('invalid_bundle', `no runnable ONNX model: ${messageOf(thrown)}`));
+    const what = isAccelerated([provider]) ? '' : 'no runnable ONNX model: ';
+    return err(failure('invalid_bundle', `${what}${messageOf(thrown)}`));
   }
   const inputs = specsOf(inner.inputMetadata);
   const outputs = specsOf(inner.outputMetadata);
   if (!inputs.ok || !outputs.ok) await inner.release();
   if (!inputs.ok) return inputs;
   if (!outputs.ok) return outputs;
-  return ok(wrap(ort, inner, inputs.value, outputs.value));
+  return ok(wrap(ort, inner, provider, inputs.value, outputs.value));
 }
 
 function wrap(
   ort: Ort,
-  inner: InferenceSession,
+  inner: InnerSession,
+  provider: ExecutionProvider,
   inputs: readonly TensorSpec[],
   outputs: readonly TensorSpec[],
 ): Session {
   let closed = false;
+  const execution = { provider, refused: [] };
   return {
     inputs,
     outputs,
+    execution: () => execution,
     async run(feeds) {
       if (closed) return err(failure('unavailable', 'the session is closed'));
       const ortFeeds = toOrt(ort, inputs, feeds);

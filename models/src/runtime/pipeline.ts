@@ -5,6 +5,7 @@
 import { defined, err, failure, ok, type Result } from '@skerry/shared';
 import type { Stage } from '../bundle/manifest.ts';
 import type { TensorMap, TensorSpec } from '../tensor.ts';
+import type { Execution } from './execution-provider.ts';
 import { openStages, type StageOptions } from './open-stages.ts';
 import type { Runtime } from './runtime.ts';
 
@@ -14,6 +15,8 @@ export interface Pipeline {
   readonly outputs: readonly TensorSpec[];
   /** False while a worker is dead; the next run starts another. */
   alive(): boolean;
+  /** What each stage runs on. */
+  executions(): readonly Execution[];
   /** Runs from the stage at `place` on. */
   run(feeds: TensorMap, place?: number): Promise<Result<TensorMap>>;
   close(): Promise<void>;
@@ -33,6 +36,7 @@ export async function openPipeline(
     inputs: (place) => defined(sessions[place], `stage ${place}`).inputs,
     outputs: defined(sessions.at(-1), 'the last stage').outputs,
     alive: () => sessions.every((session) => session.alive()),
+    executions: () => sessions.map((session) => session.execution()),
     close,
     async run(feeds, place = 0) {
       let values = feeds;

@@ -4,7 +4,7 @@ import { runtimeContract } from '../testing/runtime-contract.ts';
 import { createOnnxNativePool, createOnnxNativeRuntime } from './onnx-native.ts';
 import { createOnnxWasmRuntime } from './onnx-wasm.ts';
 import type { OnnxWorker } from './onnx-worker.ts';
-import { createOrtRuntime, type Ort } from './ort-session.ts';
+import { createOrtSession, type Ort } from './ort-session.ts';
 import type { Session } from './runtime.ts';
 
 runtimeContract('onnx-native', createOnnxNativeRuntime);
@@ -44,8 +44,9 @@ describe('a session of onnxruntime', () => {
       },
     };
     const ort = { InferenceSession: { create: async () => inner } } as unknown as Ort;
-    const runtime = createOrtRuntime('fake', ort, []);
-    expect(await runtime.load(model)).toMatchObject({ error: { code: 'invalid_bundle' } });
+    expect(await createOrtSession(ort, model, 'cpu')).toMatchObject({
+      error: { code: 'invalid_bundle' },
+    });
     expect(released).toBe(1);
   });
 });
@@ -64,7 +65,8 @@ function recordedWorkers() {
         const close = async (): Promise<void> => {
           loads -= 1;
         };
-        return ok({ inputs: [], outputs: [], run: async () => ok({}), close });
+        const execution = () => ({ provider: 'cpu' as const, refused: [] });
+        return ok({ inputs: [], outputs: [], execution, run: async () => ok({}), close });
       },
       alive: () => worker.alive,
       async close() {
@@ -78,7 +80,7 @@ function recordedWorkers() {
 describe('a pool', () => {
   it('spreads runtimes over its workers, and keeps one runtime’s sessions together', async () => {
     const { workers, start } = recordedWorkers();
-    const pool = createOnnxNativePool(2, start);
+    const pool = createOnnxNativePool(2, { startWorker: start });
     const [a, b, c] = [pool.createRuntime(), pool.createRuntime(), pool.createRuntime()];
     expect(workers).toHaveLength(0);
     for (const runtime of [a, a, b, c]) await runtime.load(model);
@@ -87,7 +89,7 @@ describe('a pool', () => {
 
   it('unloads what a runtime held, and ends a worker with the last that uses it', async () => {
     const { workers, start } = recordedWorkers();
-    const pool = createOnnxNativePool(1, start);
+    const pool = createOnnxNativePool(1, { startWorker: start });
     const [a, b] = [pool.createRuntime(), pool.createRuntime()];
     await a.load(model);
     await b.load(model);
@@ -103,7 +105,7 @@ describe('a pool', () => {
 
   it('forgets a session that was closed before its runtime', async () => {
     const { workers, start } = recordedWorkers();
-    const pool = createOnnxNativePool(1, start);
+    const pool = createOnnxNativePool(1, { startWorker: start });
     const [a, b] = [pool.createRuntime(), pool.createRuntime()];
     const early = await a.load(model);
     await b.load(model);
@@ -114,7 +116,7 @@ describe('a pool', () => {
 
   it('starts one worker after the one that died, for all who shared it', async () => {
     const { workers, start } = recordedWorkers();
-    const pool = createOnnxNativePool(1, start);
+    const pool = createOnnxNativePool(1, { startWorker: start });
     const [a, b] = [pool.createRuntime(), pool.createRuntime()];
     await a.load(model);
     if (workers[0]) workers[0].alive = false;

@@ -232,7 +232,7 @@ function createSessions(threads: number): Sessions {
     open(name, model) {
       const had = opened.get(name);
       if (had !== undefined) return had;
-      const session = createOrtSession(ort, model(), ['cpu'], { threads, arena: true });
+      const session = createOrtSession(ort, model(), 'cpu', { threads, arena: true });
       opened.set(name, session);
       return session;
     },

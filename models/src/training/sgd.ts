@@ -54,7 +54,7 @@ export async function createSgd(
 ): Promise<Result<Sgd>> {
   const model = encodeModel(createStepLoop(trainable, stepKindOf(options)));
   const arena = { threads: options.threads ?? 1, arena: true };
-  const session = await createOrtSession(ort, model, ['cpu'], arena);
+  const session = await createOrtSession(ort, model, 'cpu', arena);
   if (!session.ok) return session;
   const sgd = startSgd(session.value, trainable, initial, options);
   return ok({ ...sgd, close: () => session.value.close() });

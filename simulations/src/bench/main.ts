@@ -1,28 +1,11 @@
 // `npm run bench`: what Skerry costs, as ratios against a baseline measured in the same run: fresh processes, in
 // alternating order, medians over the rounds. `--quick` is a smoke run whose figures mean little; `--only SECTION` runs
-// one section.
+// one section; `--embedder PATH` says where one lies, for those that carry one with them.
 
 import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
-import { cachesSection } from './caches-section.ts';
-import { cascadeSection } from './cascade-section.ts';
-import { deltaSection } from './delta-section.ts';
-import { digitsSection } from './digits-section.ts';
-import { documentSection } from './document-section.ts';
-import { faultSection } from './fault-section.ts';
-import { fleetSection } from './fleet-section.ts';
-import { guaranteeSection } from './guarantee-section.ts';
-import { hedgingSection } from './hedging-section.ts';
 import { measure } from './measure.ts';
-import { noiseSection } from './noise-section.ts';
-import { quantizeSection } from './quantize-section.ts';
-import { retrievalSection } from './retrieval-section.ts';
-import { routingSection } from './routing-section.ts';
-import { type Bench, cloudSections, type Effort, inferSection, loopSection } from './sections.ts';
-import { secureSection } from './secure-section.ts';
-import { servingSection } from './serving-section.ts';
-import { vectorsSection } from './vectors-section.ts';
-import { prepareWorkload } from './workload.ts';
+import type { Bench, Effort, StandaloneBench } from './sections.ts';
 
 const thorough: Effort = {
   rounds: 5,
@@ -63,6 +46,12 @@ const thorough: Effort = {
   },
   caches: { documents: 100, questions: 20, each: 5 },
   vectors: { rounds: 3, vectors: 100_000, queries: 200 },
+  providers: {
+    rounds: 3,
+    digitsBatches: [1, 32, 256],
+    embedderBatches: [1, 8, 32, 128],
+    forMs: 1_000,
+  },
 };
 const quick: Effort = {
   rounds: 1,
@@ -95,35 +84,46 @@ const quick: Effort = {
   secure: { cases: [{ values: 100_000, clients: 10 }], droppedShares: [0, 0.3] },
   caches: { documents: 40, questions: 10, each: 2 },
   vectors: { rounds: 1, vectors: 5_000, queries: 20 },
+  providers: { rounds: 1, digitsBatches: [1, 32], embedderBatches: [1, 8], forMs: 200 },
 };
 
+/** Loaded when it is wanted: the standalone ones shall need no more than they carry. */
+type Load<B> = () => Promise<(bench: B) => Promise<string>>;
+
 const sections = {
-  infer: inferSection,
-  loop: loopSection,
-  digits: digitsSection,
-  quantize: quantizeSection,
-  cascade: cascadeSection,
-  guarantee: guaranteeSection,
-  routing: routingSection,
-  cloud: cloudSections,
-  faults: faultSection,
-  documents: documentSection,
-  delta: deltaSection,
-  fleet: fleetSection,
-  serving: servingSection,
-  hedging: hedgingSection,
-  secagg: secureSection,
-  noise: noiseSection,
-  retrieval: retrievalSection,
-  vectors: vectorsSection,
-  caches: cachesSection,
-} as const satisfies Record<string, (bench: Bench) => Promise<string>>;
+  infer: async () => (await import('./sections.ts')).inferSection,
+  loop: async () => (await import('./sections.ts')).loopSection,
+  digits: async () => (await import('./digits-section.ts')).digitsSection,
+  quantize: async () => (await import('./quantize-section.ts')).quantizeSection,
+  cascade: async () => (await import('./cascade-section.ts')).cascadeSection,
+  guarantee: async () => (await import('./guarantee-section.ts')).guaranteeSection,
+  routing: async () => (await import('./routing-section.ts')).routingSection,
+  cloud: async () => (await import('./sections.ts')).cloudSections,
+  faults: async () => (await import('./fault-section.ts')).faultSection,
+  documents: async () => (await import('./document-section.ts')).documentSection,
+  delta: async () => (await import('./delta-section.ts')).deltaSection,
+  fleet: async () => (await import('./fleet-section.ts')).fleetSection,
+  serving: async () => (await import('./serving-section.ts')).servingSection,
+  hedging: async () => (await import('./hedging-section.ts')).hedgingSection,
+  secagg: async () => (await import('./secure-section.ts')).secureSection,
+  noise: async () => (await import('./noise-section.ts')).noiseSection,
+  retrieval: async () => (await import('./retrieval-section.ts')).retrievalSection,
+  vectors: async () => (await import('./vectors-section.ts')).vectorsSection,
+  caches: async () => (await import('./caches-section.ts')).cachesSection,
+} as const satisfies Record<string, Load<Bench>>;
+const standalone = {
+  providers: async () => (await import('./providers-section.ts')).providersSection,
+} as const satisfies Record<string, Load<StandaloneBench>>;
 
 const write = (text: string): void => void process.stdout.write(text);
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
-    options: { quick: { type: 'boolean', default: false }, only: { type: 'string' } },
+    options: {
+      quick: { type: 'boolean', default: false },
+      only: { type: 'string' },
+      embedder: { type: 'string' },
+    },
   });
   const chosen = chooseSections(values.only);
   const abort = new AbortController();
@@ -134,31 +134,50 @@ async function main(): Promise<void> {
     const seconds = Math.round((performance.now() - startedMs) / 1000);
     process.stderr.write(`${String(seconds).padStart(4)} s  ${name}\n`);
   };
-  onCase('preparing models and images');
+  const bench: StandaloneBench = {
+    effort,
+    paths: { embedder: values.embedder },
+    measure: (name, options) => measure(name, options, abort.signal),
+    onCase,
+  };
+  const { arch, platform, version } = process;
+  const load = loadavg()[0]?.toFixed(1);
+  write(
+    `Skerry bench: ${cpus().length} cores, ${cpus()[0]?.model}, ${platform} ${arch}, Node ${version}, load ${load}\n` +
+      `Medians of ${effort.rounds} rounds, in alternating order, fresh processes; a ratio compares within its round.\n`,
+  );
+  if (chosen.withWorkload.length > 0) await runWithWorkload(bench, chosen.withWorkload);
+  for (const section of chosen.standalone) write(`\n${await (await section())(bench)}\n`);
+}
+
+async function runWithWorkload(
+  bench: StandaloneBench,
+  chosen: readonly Load<Bench>[],
+): Promise<void> {
+  bench.onCase('preparing models and images');
+  const { prepareWorkload } = await import('./workload.ts');
   const workload = await prepareWorkload();
   try {
-    const bench: Bench = {
-      workload,
-      effort,
-      measure: (name, options) => measure(name, options, abort.signal),
-      onCase,
-    };
-    const { arch, platform, version } = process;
-    const load = loadavg()[0]?.toFixed(1);
-    write(
-      `Skerry bench: ${cpus().length} cores, ${cpus()[0]?.model}, ${platform} ${arch}, Node ${version}, load ${load}\n` +
-        `Medians of ${effort.rounds} rounds, in alternating order, fresh processes; a ratio compares within its round.\n`,
-    );
-    for (const section of chosen) write(`\n${await section(bench)}\n`);
+    for (const section of chosen) write(`\n${await (await section())({ ...bench, workload })}\n`);
   } finally {
     await workload.close();
   }
 }
 
-function chooseSections(only: string | undefined) {
-  if (only === undefined) return Object.values(sections);
-  if (Object.hasOwn(sections, only)) return [sections[only as keyof typeof sections]];
-  throw new Error(`no section '${only}': expected one of ${Object.keys(sections).join(', ')}`);
+interface Chosen {
+  readonly withWorkload: readonly Load<Bench>[];
+  readonly standalone: readonly Load<StandaloneBench>[];
+}
+
+function chooseSections(only: string | undefined): Chosen {
+  if (only === undefined)
+    return { withWorkload: Object.values(sections), standalone: Object.values(standalone) };
+  if (Object.hasOwn(sections, only))
+    return { withWorkload: [sections[only as keyof typeof sections]], standalone: [] };
+  if (Object.hasOwn(standalone, only))
+    return { withWorkload: [], standalone: [standalone[only as keyof typeof standalone]] };
+  const names = [...Object.keys(sections), ...Object.keys(standalone)];
+  throw new Error(`no section '${only}': expected one of ${names.join(', ')}`);
 }
 
 process.exitCode = await main().then(

@@ -15,6 +15,7 @@ import type { InferOptions } from './measurements/infer-latency.ts';
 import type { LoopLagOptions } from './measurements/loop-lag.ts';
 import type { ModelDeltaOptions } from './measurements/model-delta.ts';
 import type { NoiseOptions } from './measurements/noise.ts';
+import type { ProviderSpeedOptions } from './measurements/provider-speed.ts';
 import type { IntentOptions, RetrievalOptions } from './measurements/retrieval.ts';
 import type { RoutingOptions } from './measurements/routing.ts';
 import type { SecureAggregationOptions } from './measurements/secure-aggregation.ts';
@@ -66,6 +67,8 @@ export const measurements = {
     (await import('./measurements/sentence-embeddings.ts')).sentenceEmbeddings(options),
   'secure-aggregation': async (options: SecureAggregationOptions) =>
     (await import('./measurements/secure-aggregation.ts')).secureAggregation(options),
+  'provider-speed': async (options: ProviderSpeedOptions) =>
+    (await import('./measurements/provider-speed.ts')).providerSpeed(options),
   retrieval: async (options: RetrievalOptions) =>
     (await import('./measurements/retrieval.ts')).retrieval(options),
   intents: async (options: IntentOptions) =>

@@ -35,6 +35,15 @@ export interface Effort {
     readonly each: number;
   };
   readonly vectors: { readonly rounds: number; readonly vectors: number; readonly queries: number };
+  readonly providers: ProvidersEffort;
+}
+
+export interface ProvidersEffort {
+  readonly rounds: number;
+  readonly digitsBatches: readonly number[];
+  readonly embedderBatches: readonly number[];
+  /** Of one batch's runs in one process. */
+  readonly forMs: number;
 }
 
 export interface SecureEffort {
@@ -60,9 +69,15 @@ export interface FleetEffort {
   readonly triesMax: number;
 }
 
-export interface Bench {
+export interface Bench extends StandaloneBench {
   readonly workload: Workload;
+}
+
+/** Of a section that needs no workload prepared. */
+export interface StandaloneBench {
   readonly effort: Effort;
+  /** Where whoever started the bench says that something lies. */
+  readonly paths: { readonly embedder?: string | undefined };
   readonly measure: <N extends MeasurementName>(
     name: N,
     options: Parameters<typeof measure<N>>[1],

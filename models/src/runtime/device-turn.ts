@@ -1,0 +1,57 @@
+// Whose turn it is on the accelerator. All sessions on WebGPU, whatever their threads, share the library's one device and
+// one command encoder, and two runs at once end the process (onnxruntime#32561). So workers take turns, by a word of
+// memory that they share: 0, or who holds it.
+
+import type { Ort } from './ort-session.ts';
+
+export const createTurnMemory = (): SharedArrayBuffer =>
+  new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
+
+const nobody = 0;
+
+/** Waits as long as the others' runs take; blocks the thread. */
+function takeTurn(word: Int32Array, holder: number): void {
+  for (;;) {
+    const held = Atomics.compareExchange(word, 0, nobody, holder);
+    if (held === nobody) return;
+    Atomics.wait(word, 0, held);
+  }
+}
+
+/** Does nothing where somebody else has it: a worker that has died gives back what it may have held. */
+export function giveTurn(memory: SharedArrayBuffer, holder: number): void {
+  const word = new Int32Array(memory);
+  if (Atomics.compareExchange(word, 0, holder, nobody) === holder) Atomics.notify(word, 0, 1);
+}
+
+/**
+ * The library, whose sessions on WebGPU open, run and close in turn.
+ * @param holder who takes them, more than 0; it does one thing at a time
+ */
+export function inTurns(ort: Ort, memory: SharedArrayBuffer, holder: number): Ort {
+  const word = new Int32Array(memory);
+  const inTurn = async <T>(act: () => Promise<T>): Promise<T> => {
+    takeTurn(word, holder);
+    try {
+      return await act();
+    } finally {
+      giveTurn(memory, holder);
+    }
+  };
+  return {
+    Tensor: ort.Tensor,
+    InferenceSession: {
+      async create(model, options) {
+        if (!options.executionProviders?.includes('webgpu'))
+          return ort.InferenceSession.create(model, options);
+        const session = await inTurn(() => ort.InferenceSession.create(model, options));
+        return {
+          inputMetadata: session.inputMetadata,
+          outputMetadata: session.outputMetadata,
+          run: (feeds) => inTurn(() => session.run(feeds)),
+          release: () => inTurn(() => session.release()),
+        };
+      },
+    },
+  };
+}

@@ -1,0 +1,152 @@
+import { assert } from '@skerry/shared';
+import * as real from 'onnxruntime-node';
+import { describe, expect, it } from 'vitest';
+import { createGraphBuilder, encodeModel } from '../onnx/index.ts';
+import type { TensorMap } from '../tensor.ts';
+import { executionProperties } from './execution-provider.ts';
+import { openOnProviders } from './open-on-providers.ts';
+import type { InnerSession, Ort } from './ort-session.ts';
+
+/** y = 2x */
+function double(): Uint8Array {
+  const graph = createGraphBuilder('double');
+  const x = graph.input('x', 'FP32', [-1]);
+  graph.output(graph.add('Add', [x, x], {}, 'y'), 'FP32', [-1]);
+  return encodeModel(graph.build());
+}
+const feeds = (...data: number[]): TensorMap => ({
+  x: { datatype: 'FP32', shape: [data.length], data: Float32Array.from(data) },
+});
+
+interface Fake {
+  /** Of the providers beside the cpu. */
+  readonly opens?: readonly string[];
+  /** Multiplies what they give. */
+  readonly off?: number;
+  /** What a run takes, by the clock. */
+  readonly ms?: number;
+  /** Runs of theirs that succeed. */
+  readonly runsMax?: number;
+}
+
+/** Providers that compute on the cpu, and are off, or break, as they are told. */
+function fakeOrt({ opens = ['webgpu', 'cuda'], off = 1, ms = 1, runsMax = Infinity }: Fake) {
+  const open: string[] = [];
+  let nowMs = 0;
+  const ort: Ort = {
+    Tensor: real.Tensor,
+    InferenceSession: {
+      async create(model, options) {
+        const provider = String(options.executionProviders?.[0]);
+        if (provider !== 'cpu' && !opens.includes(provider))
+          throw new Error(`/src/a.cc:1 open() x was false. no ${provider} here`);
+        const onCpu = { ...options, executionProviders: ['cpu'] };
+        const inner = await real.InferenceSession.create(model, onCpu);
+        open.push(provider);
+        let runs = 0;
+        const session: InnerSession = {
+          inputMetadata: inner.inputMetadata,
+          outputMetadata: inner.outputMetadata,
+          async run(given) {
+            nowMs += provider === 'webgpu' ? ms : 2;
+            if (provider === 'cpu') return inner.run(given);
+            if (++runs > runsMax) throw new Error('the device is lost');
+            const results = await inner.run(given);
+            const data = results['y']?.data as Float32Array;
+            for (const [i, value] of data.entries()) data[i] = value * off;
+            return results;
+          },
+          async release() {
+            open.splice(open.indexOf(provider), 1);
+            await inner.release();
+          },
+        };
+        return session;
+      },
+    },
+  };
+  return { ort, open, nowMs: () => nowMs };
+}
+
+async function openFake(fake: Fake, providers = ['webgpu', 'cuda', 'cpu'] as const) {
+  const { ort, open, nowMs } = fakeOrt(fake);
+  const left: string[] = [];
+  const options = { samples: [feeds(1, -3)] };
+  const session = await openOnProviders(ort, double(), providers, options, {
+    nowMs,
+    onLeft: ({ provider }) => left.push(provider),
+  });
+  assert(session.ok, 'the session opens');
+  return { session: session.value, open, left };
+}
+
+describe('a session on one of several execution providers', () => {
+  it('[PRV1] runs on the first that opens here, says why the others do not, and keeps no other open', async () => {
+    const { session, open } = await openFake({ opens: ['cuda'] });
+    expect(session.execution()).toEqual({
+      provider: 'cuda',
+      refused: [{ provider: 'webgpu', reason: 'no webgpu here' }],
+      difference: 0,
+    });
+    expect(open).toEqual(['cuda']);
+    expect(await session.run(feeds(4))).toMatchObject({
+      value: { y: { data: Float32Array.of(8) } },
+    });
+    await session.close();
+    expect(open).toEqual([]);
+  });
+
+  it('[PRV1] runs on the cpu where none opens, and bytes that the cpu refuses are no model', async () => {
+    const { session, open } = await openFake({ opens: [] });
+    expect(session.execution()).toMatchObject({ provider: 'cpu', refused: [{}, {}] });
+    expect(open).toEqual(['cpu']);
+    const bad = await openOnProviders(fakeOrt({}).ort, Uint8Array.of(1), ['webgpu', 'cpu']);
+    expect(bad).toMatchObject({ error: { code: 'invalid_bundle' } });
+  });
+
+  it('[PRV2] is not trusted to one that computes otherwise than the cpu, by more than rounding', async () => {
+    const near = await openFake({ off: 1.001 });
+    expect(near.session.execution()).toMatchObject({ provider: 'webgpu', refused: [] });
+    const far = await openFake({ off: 1.01 });
+    expect(far.session.execution().provider).toBe('cpu');
+    expect(far.session.execution().refused[0]?.reason).toContain('off the cpu');
+    expect(far.open).toEqual(['cpu']);
+    const nan = await openFake({ off: Number.NaN });
+    expect(nan.session.execution().provider).toBe('cpu');
+  });
+
+  it('[PRV6] leaves one that is slower than the cpu for the next that is not', async () => {
+    const { session, open } = await openFake({ ms: 5 });
+    expect(session.execution()).toMatchObject({
+      provider: 'cuda',
+      refused: [{ provider: 'webgpu', reason: 'it is slower: 5.0 ms a run, the cpu 2.0' }],
+    });
+    expect(open).toEqual(['cuda']);
+  });
+
+  it('[PRV3] goes on on the cpu where a run fails and the cpu’s does not, and tells it once', async () => {
+    const { session, open, left } = await openFake({ runsMax: 5 });
+    expect(await session.run(feeds(1))).toMatchObject({
+      value: { y: { data: Float32Array.of(2) } },
+    });
+    for (const x of [3, 4])
+      expect(await session.run(feeds(x))).toMatchObject({
+        value: { y: { data: Float32Array.of(2 * x) } },
+      });
+    expect(left).toEqual(['cpu']);
+    expect(open).toEqual(['cpu']);
+    expect(executionProperties([session.execution()])).toEqual({
+      execution_providers: 'cpu',
+      execution_refusals: 'webgpu: a run failed: the device is lost',
+    });
+    await session.close();
+    expect(open).toEqual([]);
+  });
+
+  it('[PRV3] stays where it is when inputs are to blame', async () => {
+    const { session, open } = await openFake({});
+    const wrong: TensorMap = { x: { datatype: 'FP32', shape: [1, 1], data: Float32Array.of(1) } };
+    expect(await session.run(wrong)).toMatchObject({ error: { code: 'invalid_tensor' } });
+    expect(open).toEqual(['webgpu']);
+  });
+});
