@@ -22,11 +22,13 @@ const files = {
 
 const runtimeOf = (gives: 'last_hidden_state' | 'logits' | 'nothing'): Runtime => ({
   name: 'fake',
+  executionProviders: ['cpu'],
   async load() {
     if (gives === 'nothing') return err(failure('invalid_bundle', 'no model'));
     const outputs = [{ name: gives, datatype: 'FP32' as const, shape: [1, -1, 8] }];
     const inputs = [{ name: 'input_ids', datatype: 'INT64' as const, shape: [1, -1] }];
-    return ok({ inputs, outputs, run: async () => ok({}), close: async () => {} });
+    const execution = () => ({ provider: 'cpu' as const, refused: [] });
+    return ok({ inputs, outputs, execution, run: async () => ok({}), close: async () => {} });
   },
   close: async () => {},
 });
