@@ -5,6 +5,7 @@ import { blobRefSchema } from '@skerry/sync-protocol/blobs';
 import { layoutSize } from '@skerry/sync-protocol/learn';
 import { z } from 'zod';
 import { stateOf } from '../learn/privacy/index.ts';
+import { tallySchema } from '../learn/queries/index.ts';
 import {
   type Contribution,
   contributionSchema,
@@ -25,6 +26,7 @@ const phaseSchema = z.object({
     'selecting',
     'training',
     'evaluating',
+    'querying',
     'aggregating',
     'publishing',
     'releasing',
@@ -71,7 +73,7 @@ export const roundSchema = z.object({
 });
 
 export const runViewSchema = runSummarySchema.extend({
-  learns: z.string().describe('what of the model is trained'),
+  learns: z.string().describe('what of the model is trained; of a query, what it is of'),
   clients: z.record(z.string(), countSchema).describe('who is asked now, by what came of it'),
   candidate: z
     .object({
@@ -93,6 +95,9 @@ export const runViewSchema = runSummarySchema.extend({
     })
     .optional()
     .describe('what is spent'),
+  answer: tallySchema
+    .optional()
+    .describe('to a query: how many examples are in each cell that enough devices are in'),
   parameters: blobRefSchema.describe('the present model as a vector of float32'),
   latest: z.array(roundSchema).max(roundsShownMax),
 });
@@ -112,7 +117,7 @@ export function runSummaryOf(state: RunState, reasons: readonly string[]): RunSu
     id: plan.id,
     model: plan.model,
     base,
-    strategy: plan.strategy.name,
+    strategy: plan.query === undefined ? plan.strategy.name : 'query',
     createdMs,
     by,
     phase: phaseSchema.parse(phase),
@@ -123,15 +128,17 @@ export function runSummaryOf(state: RunState, reasons: readonly string[]): RunSu
 }
 
 export const runDetailsOf = (state: RunState): Omit<RunView, keyof RunSummary> => ({
-  learns: learnedPart(state.learn),
+  learns: learnedPart(state),
   clients: { ...countsOf(state) },
   ...privacyOf(state),
   ...(state.candidate === undefined ? {} : { candidate: state.candidate }),
+  ...(state.tally === undefined ? {} : { answer: state.tally }),
   parameters: state.model.parameters,
   latest: state.history.slice(-roundsShownMax).map(roundOf),
 });
 
-function learnedPart({ network, trains, layout }: RunState['learn']): string {
+function learnedPart({ learn: { network, trains, layout }, query }: RunState): string {
+  if (query !== undefined) return `of ${query.question.kind}`;
   const what =
     network.kind === 'named'
       ? `network ${network.name}`

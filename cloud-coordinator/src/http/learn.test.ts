@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { type Result, silentLog } from '@skerry/shared';
 import { systemClock } from '@skerry/shared/node';
 import { unwrap } from '@skerry/shared/testing';
+import { planVersionsKnown } from '@skerry/sync-protocol/learn';
 import { Hono } from 'hono';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { mayDo } from '../fleet/operators.ts';
@@ -14,7 +15,7 @@ import type { Answer } from '../skerry/command.ts';
 import { commands } from '../skerry/commands.ts';
 import { createCoordinatorClient } from '../skerry/coordinator-client.ts';
 import { parseCommandLine } from '../skerry/parse-command-line.ts';
-import { learnModel } from '../testing/learn-devices.ts';
+import { type LearnResult, learnModel } from '../testing/learn-devices.ts';
 import { createLearnFleet } from '../testing/learn-fleet.ts';
 import { turnRuns } from '../testing/run-turns.ts';
 import { learnRoutes } from './learn.ts';
@@ -30,8 +31,15 @@ const plan = {
   evaluate: { clients: 4 },
 };
 
-async function world() {
-  const fleet = createLearnFleet({ devices: 4 });
+async function world(answer?: (device: string) => LearnResult) {
+  const plans = [...planVersionsKnown];
+  const fleet = createLearnFleet({
+    devices: 4,
+    ...(answer && { answer }),
+    describe: () => ({
+      learn: { plans, networks: ['point'], idle: true, examples: [{ model: learnModel, count: 100 }] },
+    }),
+  });
   const runs = unwrap(await openRuns(fleet.ports));
   const routes = learnRoutes({ learning: runs, clock: fleet.clock, log: silentLog }, 1);
   const app = new Hono().route('/v1', routes);
@@ -125,6 +133,42 @@ describe('learning over HTTP', () => {
       [false, true, true],
       [true, true, true],
     ]);
+  });
+});
+
+describe('skerry learn query', () => {
+  it('[QRY1] asks, and draws what enough devices hold', async () => {
+    const { fleet, runs, skerry } = await world((device) => ({
+      type: 'queried',
+      examples: 13,
+      values: { 'cell-0': 3, 'cell-1': 8 + (device === 'device-1' ? 0 : 2), 'cell-2': device === 'device-1' ? 2 : 0 },
+    }));
+    const flags = ['--devices-min', '3', '--devices', '4', '--id', 'ask-1'];
+    const dry = unwrap(await skerry('learn', 'query', 'digits', '1.0.0', ...flags, '--dry-run'));
+    expect(dry.value).toMatchObject({ query: { question: { kind: 'labels' } }, rounds: 1 });
+    const asked = await skerry('learn', 'query', 'digits', '1.0.0', ...flags, '--background');
+    expect(unwrap(asked).text).toMatch(/ask-1: digits from 1\.0\.0, query, of labels/);
+    await turnRuns(fleet, runs);
+    const shown = unwrap(await skerry('learn', 'show', 'ask-1'));
+    expect(runViewSchema.parse(shown.value).answer).toMatchObject({ withheld: ['a', 'c'] });
+    expect(shown.text).toMatch(/^b +38 +█{24}$/m);
+    expect(shown.text).toMatch(/^\(2 withheld\) +14$/m);
+    expect(shown.text).toMatch(/withheld, for fewer than 3 devices have any: a, c/);
+    expect(await skerry('learn', 'query', 'digits', '1.0.0', '--devices-min', '2')).toMatchObject({
+      error: { code: 'invalid_argument' },
+    });
+  });
+
+  it('[QRY3] takes bins from flags, and refuses those that are none', async () => {
+    const { skerry } = await world();
+    const flags = ['--of', 'mean', '--bins', '4', '--range', '0,1', '--per', 'site', '--dry-run'];
+    expect(unwrap(await skerry('learn', 'query', 'digits', '1.0.0', ...flags)).value).toMatchObject({
+      query: { question: { kind: 'inputs', measure: 'mean', from: 0, to: 1, bins: 4 }, cohort: 'site' },
+    });
+    const wrong = ['--of', 'mean', '--range', '5'];
+    expect(await skerry('learn', 'query', 'digits', '1.0.0', ...wrong)).toMatchObject({
+      error: { code: 'invalid_argument' },
+    });
   });
 });
 

@@ -54,6 +54,13 @@ describe('the base of a run', () => {
       expect(Math.hypot(...tensor)).toBeGreaterThan(0);
   });
 
+  it('[QRY1] is known by its labels alone, to a query', async () => {
+    const { bases, bundle } = await registered();
+    const digits = Array.from({ length: 10 }, (_, digit) => `${digit}`);
+    expect(unwrap(await bases.describe(plan))).toEqual({ version: '1.0.0', bundle, labels: digits });
+    expect(await bases.describe({ ...plan, base: '9.0.0' })).toMatchObject({ ok: false });
+  });
+
   it('[RND18] is, without a network, the graph that devices run, whole or its head, as the file has it', async () => {
     const { bases } = await registered();
     const { network: _, ...ofGraph } = plan;

@@ -21,18 +21,29 @@ export interface BaseModelsPorts {
 const importMsMax = 45_000;
 
 export function createBaseModels({ registry, blobs }: BaseModelsPorts): BaseModels {
+  const find = async (model: string, base: string) => {
+    const found = await registry.version(model, base);
+    if (!found.ok) return found;
+    const { version, manifest: ref } = found.value;
+    const manifest = await registry.manifest(ref);
+    return manifest.ok ? ok({ version, ref, manifest: manifest.value }) : manifest;
+  };
   return {
     async open({ model, base, network, trains }) {
-      const found = await registry.version(model, base);
+      const found = await find(model, base);
       if (!found.ok) return found;
-      const { version, manifest: ref } = found.value;
-      const manifest = await registry.manifest(ref);
-      if (!manifest.ok) return manifest;
+      const { version, ref, manifest } = found.value;
       const trained =
         network === undefined
-          ? await graphOf(blobs, manifest.value, trains)
-          : await networkOf(blobs, manifest.value, network, trains);
+          ? await graphOf(blobs, manifest, trains)
+          : await networkOf(blobs, manifest, network, trains);
       return trained.ok ? ok({ version, bundle: ref.digest, ...trained.value }) : trained;
+    },
+    async describe({ model, base }) {
+      const found = await find(model, base);
+      if (!found.ok) return found;
+      const { version, ref, manifest } = found.value;
+      return ok({ version, bundle: ref.digest, labels: manifest.labels });
     },
   };
 }

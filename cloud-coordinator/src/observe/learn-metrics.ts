@@ -119,7 +119,8 @@ const labelOf = (reason = ''): string => (/^[a-z-]{1,32}$/.test(reason) ? reason
 const hasFailed = (state: RunState): boolean => {
   const { phase, plan } = state;
   if (!isOfRound(phase) || phase.work === 'evaluate') return false;
-  return phase.kind !== 'training' || answered(state, 'train') < plan.clients.min;
+  const isAsking = phase.kind === 'training' || phase.kind === 'querying';
+  return !isAsking || answered(state, phase.work) < plan.clients.min;
 };
 
 const epsilonOf = ({ privacy, phase }: RunState): number | undefined =>

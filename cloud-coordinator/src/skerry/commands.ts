@@ -6,12 +6,14 @@ import { fleetCommands } from './fleet-commands.ts';
 import { learnCommands } from './learn-commands.ts';
 import { libraryCommands } from './library-commands.ts';
 import { modelCommands } from './model-commands.ts';
+import { queryCommands } from './query-command.ts';
 import { rolloutCommands } from './rollout-commands.ts';
 
 export const commands: Readonly<Record<string, Command>> = {
   ...modelCommands,
   ...rolloutCommands,
   ...learnCommands,
+  ...queryCommands,
   ...collectionCommands,
   ...fleetCommands,
   ...libraryCommands,

@@ -2,6 +2,7 @@
 
 import type { RunSummary, RunView } from '../http/learn-views.ts';
 import { drawTable } from './draw-table.ts';
+import { drawTally } from './draw-tally.ts';
 
 const barWidth = 30;
 const roundsDrawnMax = 12;
@@ -21,6 +22,7 @@ export function drawRuns(runs: readonly RunSummary[]): string {
 export function drawRun(view: RunView): string {
   const { id, model, base, strategy, learns, round, rounds, phase, reasons, latest, clients } =
     view;
+  const { answer } = view;
   const done = Math.round((round / rounds) * barWidth);
   const bar = `${'█'.repeat(done)}${'·'.repeat(barWidth - done)}`;
   const asked = Object.entries(clients).map(([kind, count]) => `${count} ${kind}`);
@@ -30,6 +32,7 @@ export function drawRun(view: RunView): string {
     ...reasons,
     ...(asked.length === 0 ? [] : [`devices: ${asked.join(', ')}`]),
     ...(latest.length === 0 ? [] : ['', drawRounds(latest)]),
+    ...(answer === undefined ? [] : ['', drawTally(answer)]),
   ].join('\n');
 }
 

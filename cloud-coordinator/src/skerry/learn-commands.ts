@@ -187,7 +187,7 @@ export const learnCommands = {
 } as const;
 
 /** Bad where it has not been completed. */
-const watchRun = (call: Call<unknown>, id: string): Promise<Result<Answer>> =>
+export const watchRun = (call: Call<unknown>, id: string): Promise<Result<Answer>> =>
   watchView(call, {
     path: `${pathOf(id)}/events`,
     schema: runViewSchema,

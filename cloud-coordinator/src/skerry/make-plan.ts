@@ -23,11 +23,11 @@ export const durationSchema = z
   .regex(/^\d{1,6}[smhd]$/, 'expected a duration such as 90s, 10m, 2h or 7d')
   .transform((text) => Number(text.slice(0, -1)) * (unitsMs[text.slice(-1)] ?? 0));
 
-const listSchema = z
+export const listSchema = z
   .string()
   .transform((text) => text.split(',').map((item) => item.trim()))
   .optional();
-const numberSchema = z
+export const numberSchema = z
   .string()
   .regex(/^\d+(\.\d+)?$/, 'expected a number')
   .transform(Number);

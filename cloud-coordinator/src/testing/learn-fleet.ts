@@ -49,7 +49,10 @@ export function createLearnFleet(options: LearnDevicesOptions): LearnFleet {
       blobsOf: () => blobs,
       devices: { list: devices.described },
       chance: { fill: (into) => void fillRandom(into, chance) },
-      bases: { open: async () => ok(devices.base) },
+      bases: {
+        open: async () => ok(devices.base),
+        describe: async () => ok({ ...devices.base, labels: ['a', 'b', 'c'] }),
+      },
       numbers: numbersHere(createNodeCryptography()),
       clock,
       log: silentLog,

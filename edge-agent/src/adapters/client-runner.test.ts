@@ -50,7 +50,7 @@ it('[LEA18] a masked round’s stages reach the thread that trained, until anoth
   });
   onTestFinished(runner.close);
   const at = { run: 'run', round: 1, attempt: 1 };
-  const work = { examples: { train: examples, heldOut: examples }, facts: {}, seed: 1 };
+  const work = { examples: { train: examples, heldOut: examples }, seed: 1 };
   const ask = (message: Parameters<typeof runner.start>[0]['message']) =>
     runner.start({ ...work, message, state: new Map() }).done;
   const values = layoutSize(layout);

@@ -68,7 +68,7 @@ export function createClientRunner(options: ClientRunnerOptions): ClientRunner {
   const threadFor = ({ message }: ClientWork): Thread | undefined => {
     if (message.type !== 'secure') {
       // Another attempt, or another run: one masked round at a time.
-      if (message.type === 'train') leave();
+      if (message.type === 'train' || (message.type === 'query' && message.plan.secure)) leave();
       return begin();
     }
     if (staying === undefined || !isSame(staying.session, message)) return undefined;

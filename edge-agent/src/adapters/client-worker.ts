@@ -29,7 +29,7 @@ try {
 const mask = openMask();
 const mods = {
   secretBytes: { fill: (into: Uint8Array) => void randomFillSync(into) },
-  mask: mask.ok ? mask.value?.mod : undefined,
+  mask: mask.ok ? mask.value : undefined,
 };
 
 port.on('message', async (work: ClientWork) => {

@@ -123,7 +123,7 @@ describe('the graph that runs on the device', () => {
           parameters,
         };
         const held = { train: seenHere, heldOut: seenHere };
-        const work = { message, examples: held, facts: {}, state, seed: 1 };
+        const work = { message, examples: held, state, seed: 1 };
         const mods = { secretBytes: { fill() {} } };
         const done = await runClient(work, { trainer, mods }, new AbortController().signal);
         return unwrap(done);

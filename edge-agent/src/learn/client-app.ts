@@ -3,7 +3,7 @@
 // It knows no agent: whoever simulates a fleet runs the same code.
 
 import type { Random, Result } from '@skerry/shared';
-import type { LearnPlan, SecureStage } from '@skerry/sync-protocol/learn';
+import type { LearnPlan, QueryPlan, SecureStage } from '@skerry/sync-protocol/learn';
 import type { Examples } from './examples.ts';
 import type { LocalTrainer } from './trainer.ts';
 
@@ -40,8 +40,8 @@ export interface EvaluateMessage extends Round {
 
 export interface QueryMessage extends Round {
   readonly type: 'query';
-  readonly plan: LearnPlan;
-  readonly question: string;
+  /** With what secure aggregation says first, where the answer is masked. */
+  readonly plan: QueryPlan;
 }
 
 export type ClientMessage = TrainMessage | SecureMessage | EvaluateMessage | QueryMessage;
@@ -88,10 +88,8 @@ export interface ClientState {
 
 export interface ClientContext {
   readonly state: ClientState;
-  /** To train on, and to evaluate with. */
+  /** To train on, and to evaluate with. A query is of the former. */
   readonly examples: { readonly train: Examples; readonly heldOut: Examples };
-  /** What may be told of this client: named numbers, by question. */
-  readonly facts: Readonly<Record<string, Readonly<Record<string, number>>>>;
   /** The last round of the run whose masked sum this client has helped to open; -1 for none. */
   readonly lastOpened: number;
   readonly trainer: LocalTrainer;
@@ -109,7 +107,7 @@ export type Handler<Message, Reply> = (
 export interface ClientApp {
   readonly train: Handler<TrainMessage | SecureMessage, TrainedReply | SecureReply>;
   readonly evaluate: Handler<EvaluateMessage, EvaluatedReply>;
-  readonly query: Handler<QueryMessage, QueriedReply>;
+  readonly query: Handler<QueryMessage, QueriedReply | SecureReply>;
 }
 
 export type Mod<Message, Reply> = (
@@ -122,9 +120,10 @@ export type Mod<Message, Reply> = (
 export interface Mods {
   readonly train?: readonly Mod<TrainMessage | SecureMessage, TrainedReply | SecureReply>[];
   readonly evaluate?: readonly Mod<EvaluateMessage, EvaluatedReply>[];
-  readonly query?: readonly Mod<QueryMessage, QueriedReply>[];
+  readonly query?: readonly Mod<QueryMessage, QueriedReply | SecureReply>[];
 }
 export type TrainMod = NonNullable<Mods['train']>[number];
+export type QueryMod = NonNullable<Mods['query']>[number];
 
 export const withMods = (app: ClientApp, mods: Mods): ClientApp => ({
   train: wrap(app.train, mods.train),

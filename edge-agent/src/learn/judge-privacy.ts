@@ -2,7 +2,8 @@
 
 import { err, failure, ok, type Result } from '@skerry/shared';
 import { chargeLocalNoise, type LocalBudget } from '@skerry/shared/privacy';
-import type { LearnPlan, LearnTask } from '@skerry/sync-protocol/learn';
+import type { LearnTask } from '@skerry/sync-protocol/learn';
+import type { TaskPlan } from './prepare-task.ts';
 import type { Answered } from './round-store.ts';
 
 export interface PrivacyTerms {
@@ -10,6 +11,8 @@ export interface PrivacyTerms {
   readonly updates: 'any' | 'masked';
   /** Of updates with local noise, over all runs of a model. */
   readonly budget: LocalBudget;
+  /** Of which labels the examples are. `masked`: a query is answered where a sum is all that anybody sees. */
+  readonly labels: 'told' | 'masked';
 }
 
 /**
@@ -18,10 +21,16 @@ export interface PrivacyTerms {
  */
 export function judgePrivacy(
   { work }: LearnTask,
-  plan: LearnPlan | undefined,
-  { updates, budget }: PrivacyTerms,
+  plan: TaskPlan | undefined,
+  { updates, labels, budget }: PrivacyTerms,
   spent: (model: string) => number,
 ): Result<Answered['spent']> {
+  if (plan !== undefined && 'question' in plan) {
+    const isMaskedOnly = updates === 'masked' || labels === 'masked';
+    return isMaskedOnly && plan.secure === undefined
+      ? err(failure('permission_denied', 'this device answers masked queries alone'))
+      : ok(undefined);
+  }
   if (work.type !== 'train' || plan === undefined) return ok(undefined);
   if (updates === 'masked' && work.secure === undefined)
     return err(failure('permission_denied', 'this device sends masked updates alone'));

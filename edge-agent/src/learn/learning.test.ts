@@ -277,7 +277,7 @@ describe('a device that learns', () => {
     });
     await vi.waitFor(() =>
       expect(world.status()?.learn).toMatchObject({
-        plans: [1, 2],
+        plans: [1, 2, 3, 4],
         networks: expect.arrayContaining(['2nn']),
         examples: [{ model: 'digits', count: 100 }],
         idle: true,

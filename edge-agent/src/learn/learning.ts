@@ -4,7 +4,7 @@
 import type { Tensor } from '@skerry/models';
 import { type Clock, type Log, nameSchema, ok, type Random, type Result } from '@skerry/shared';
 import type { Answer } from '@skerry/sync-protocol';
-import { type LearnStatus, type LearnTask, learnPlanVersions } from '@skerry/sync-protocol/learn';
+import { type LearnStatus, type LearnTask, planVersionsKnown } from '@skerry/sync-protocol/learn';
 import type { Model } from '../infer/model.ts';
 import type { InferenceAnswer } from '../infer/request.ts';
 import type { PowerReading } from '../route/strain.ts';
@@ -15,7 +15,6 @@ import type { PrivacyTerms } from './judge-privacy.ts';
 import { createKeepExamples, type KeepExamples } from './keep-examples.ts';
 import type { LearningModel, LearningPorts } from './learn-ports.ts';
 import { createParticipation } from './participation.ts';
-import type { ClientWork } from './run-client.ts';
 
 export interface LearningConfig {
   readonly device: string;
@@ -26,7 +25,7 @@ export interface LearningConfig {
   /** How often each label occurs. */
   readonly tellsLabels: boolean;
   readonly terms: LearnTerms;
-  readonly privacy: PrivacyTerms;
+  readonly privacy: Omit<PrivacyTerms, 'labels'>;
   readonly retentionMs: ExampleBounds['retentionMs'];
 }
 
@@ -116,18 +115,6 @@ export function createLearning(
     return model && meters.get(model.bundle)?.drift();
   };
 
-  const facts = (name: string): ClientWork['facts'] => {
-    const labels = labelCounts(name);
-    const drift = driftNow(name);
-    const total = labels.reduce((sum, n) => sum + n, 0);
-    const told = config.tellsLabels && labels.length <= labelsToldMax;
-    return {
-      examples: { count: total },
-      drift: drift === undefined ? {} : { drift },
-      ...(told && { labels: Object.fromEntries(labels.map((n, i) => [`label-${i}`, n])) }),
-    };
-  };
-
   const keeping = createKeepExamples(
     {
       store: examples,
@@ -146,10 +133,9 @@ export function createLearning(
     device: config.device,
     model: world.learningModel,
     consent,
-    facts,
     conditions,
     terms: config.terms,
-    privacy: config.privacy,
+    privacy: { ...config.privacy, labels: config.tellsLabels ? 'told' : 'masked' },
     clock,
     log,
   });
@@ -197,7 +183,7 @@ export function createLearning(
       const { idleForMs, waiting, unmetered } = conditions();
       const hardware = nameSchema.safeParse(config.target);
       return {
-        plans: [...learnPlanVersions],
+        plans: [...planVersionsKnown],
         networks: [...ports.runner.networks],
         examples: [...world.models.keys()].slice(0, modelsMax).flatMap((model) => {
           const { people, cloud } = consent(model);

@@ -2,7 +2,9 @@
 // be said of them.
 
 import { assert, err, failure, ok } from '@skerry/shared';
+import { cellName } from '@skerry/sync-protocol/learn';
 import type { ClientApp } from './client-app.ts';
+import { countCells } from './count-cells.ts';
 
 export const localApp: ClientApp = {
   async train(message, { trainer, examples, signal, random }) {
@@ -32,12 +34,11 @@ export const localApp: ClientApp = {
     return ok({ type: 'evaluated', examples: count, metrics: finite({ loss, accuracy }) });
   },
 
-  async query({ question }, { facts, examples }) {
-    const values = facts[question];
-    if (values === undefined)
-      return err(failure('invalid_argument', `there is no question '${question}'`));
-    const count = examples.train.labels.length + examples.heldOut.labels.length;
-    return ok({ type: 'queried', examples: count, values });
+  async query({ plan: { question } }, { examples }) {
+    const counts = countCells(question, examples.train);
+    if (!counts.ok) return counts;
+    const values = Object.fromEntries(counts.value.map((count, cell) => [cellName(cell), count]));
+    return ok({ type: 'queried', examples: examples.train.labels.length, values });
   },
 };
 

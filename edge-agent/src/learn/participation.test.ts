@@ -6,6 +6,8 @@ import {
   type LearnPlan,
   type LearnTask,
   learnPlanBytes,
+  type QueryPlan,
+  queryPlanBytes,
   vectorBytes,
 } from '@skerry/sync-protocol/learn';
 import { sampleLearnPlan, sampleLearnTask } from '@skerry/sync-protocol/testing';
@@ -63,7 +65,7 @@ function createWorld(examples = 10) {
       celsiusMax: 75,
       metered: 'declines',
     },
-    privacy: { updates: 'any', budget: { epsilonMax: 8, delta: 1e-6 } },
+    privacy: { updates: 'any', labels: 'told', budget: { epsilonMax: 8, delta: 1e-6 } },
     steered: [],
     trained: 0,
   };
@@ -179,14 +181,84 @@ describe('a task', () => {
     expect(life.replies()).toMatchObject([{ result: { type: 'failed', code: 'internal' } }]);
   });
 
-  it('[LEA4] that asks is told numbers by name', async () => {
-    const { start, task, pass } = createWorld();
-    const life = start();
-    life.receive(task({ work: { type: 'query', plan: learnPlanBytes(plan), question: 'labels' } }));
-    await pass(5_000);
-    expect(life.replies()).toMatchObject([
-      { result: { type: 'queried', examples: 10, values: { 'label-0': 3 } } },
+});
+
+describe('a query', () => {
+  const query = (more: Partial<QueryPlan> = {}): LearnTask['work'] => ({
+    type: 'query',
+    question: 'labels',
+    plan: queryPlanBytes({
+      version: 3,
+      model: 'm',
+      base: plan.base,
+      question: { kind: 'labels', labels: ['y', 'z', 'x'] },
+      examplesMax: 100,
+      seed: 1,
+      ...more,
+    }),
+  });
+  const replyTo = async (
+    work: LearnTask['work'],
+    change: (world: ReturnType<typeof createWorld>) => void = () => {},
+    examples = 9,
+  ) => {
+    const made = createWorld(examples);
+    change(made);
+    const life = made.start();
+    life.receive(made.task({ work }));
+    await made.pass(5_000);
+    return life.replies().map(({ result }) => result);
+  };
+
+  it('[LEA19] is answered with counts by label name, and of labels that were not asked for with none', async () => {
+    const values = { 'cell-0': 4, 'cell-1': 0, 'cell-2': 5 };
+    expect(await replyTo(query())).toEqual([{ type: 'queried', examples: 9, values }]);
+    const x = { kind: 'labels', labels: ['x'] } as const;
+    expect(await replyTo(query({ question: x }))).toEqual([
+      { type: 'queried', examples: 5, values: { 'cell-0': 5 } },
     ]);
+  });
+
+  it('[LEA19] counts of inputs the bins that they are in, and nothing else', async () => {
+    const measured = { kind: 'inputs', from: 0, to: 4, bins: 4 } as const;
+    // An input is (i, 0): its mean is i / 2, and so is its deviation; 4 is in the last bin.
+    for (const measure of ['mean', 'deviation'] as const)
+      expect(await replyTo(query({ version: 4, question: { ...measured, measure } }))).toEqual([
+        {
+          type: 'queried',
+          examples: 9,
+          values: { 'cell-0': 2, 'cell-1': 2, 'cell-2': 2, 'cell-3': 3 },
+        },
+      ]);
+  });
+
+  it('[LEA19] is of no more examples than it says', async () => {
+    const [result] = await replyTo(query({ examplesMax: 4 }));
+    expect(result).toMatchObject({ type: 'queried', examples: 4 });
+  });
+
+  it('[LEA19] of a version that is not known is told, and no failure', async () => {
+    expect(await replyTo(query({ version: 9 } as unknown as QueryPlan))).toEqual([
+      { type: 'declined', reason: 'plan-unknown' },
+    ]);
+  });
+
+  it('[LEA19] is declined without consent and without examples', async () => {
+    const withdrawn = await replyTo(query(), ({ set }) => {
+      set.consent = { people: false, cloud: false };
+    });
+    expect(withdrawn).toEqual([{ type: 'declined', reason: 'no-consent' }]);
+    const few = [{ type: 'declined', reason: 'too-few-examples' }];
+    expect(await replyTo(query(), undefined, 0)).toEqual(few);
+  });
+
+  it('[LEA19] gets none in the clear where the device tells no labels, or masks all that it says', async () => {
+    for (const terms of [{ labels: 'masked' }, { updates: 'masked' }] as const) {
+      const [result] = await replyTo(query(), ({ world }) => {
+        Object.assign(world, { privacy: { ...world.privacy, ...terms } });
+      });
+      expect(result).toMatchObject({ type: 'failed', code: 'permission_denied' });
+    }
   });
 });
 

@@ -7,14 +7,14 @@
 import { type Clock, err, type Log, messageOf, ok, type Result, sleep } from '@skerry/shared';
 import {
   type DeclineReason,
-  type LearnPlan,
   type LearnTask,
   readLearnPlan,
+  readQueryPlan,
 } from '@skerry/sync-protocol/learn';
 import { type Conditions, judgeConditions, type LearnTerms, passes } from './eligibility.ts';
 import { judgePrivacy, type PrivacyTerms } from './judge-privacy.ts';
 import type { LearningPorts } from './learn-ports.ts';
-import { type PreparedTask, prepareTask, type TaskWorld } from './prepare-task.ts';
+import { type PreparedTask, prepareTask, type TaskPlan, type TaskWorld } from './prepare-task.ts';
 import { createReplies, type Replies } from './reply-task.ts';
 import type { Answered, HeldTask } from './round-store.ts';
 import type { ClientDone } from './run-client.ts';
@@ -149,6 +149,11 @@ export function createParticipation(ports: ParticipationPorts): Participation {
   };
 }
 
+function readPlan({ work }: LearnTask): Result<TaskPlan | undefined> {
+  if (!('plan' in work)) return ok(undefined);
+  return work.type === 'query' ? readQueryPlan(work.plan) : readLearnPlan(work.plan);
+}
+
 interface Teller {
   readonly signal: AbortSignal;
   doing(what: Doing): void;
@@ -183,7 +188,7 @@ function createTakeTask(
     return undefined;
   };
 
-  const prepare = async (held: HeldTask, plan: LearnPlan | undefined) => {
+  const prepare = async (held: HeldTask, plan: TaskPlan | undefined) => {
     doing({ kind: 'fetching' });
     const prepared = prepareTask(held.task, plan, ports);
     droppable(prepared.drop);
@@ -237,7 +242,7 @@ function createTakeTask(
     if (leftMs(held) <= 0) return replies.decline(task, 'too-late');
     if (held.tries >= triesMax)
       return replies.fail(task, 'internal', `begun ${held.tries} times, never ended`);
-    const plan = 'plan' in task.work ? readLearnPlan(task.work.plan) : ok(undefined);
+    const plan = readPlan(task);
     if (!plan.ok)
       return plan.error.code === 'unsupported_version'
         ? replies.decline(task, 'plan-unknown')

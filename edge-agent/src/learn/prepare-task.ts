@@ -7,13 +7,16 @@ import {
   type LearnPlan,
   type LearnTask,
   layoutSize,
+  type QueryPlan,
   readVector,
 } from '@skerry/sync-protocol/learn';
 import type { ClientMessage } from './client-app.ts';
 import { type Drawn, drawExamples, seedOf } from './draw-examples.ts';
 import type { Consent, ExampleStore } from './example-store.ts';
 import type { Examples } from './examples.ts';
+import { fitting, gather } from './gather-examples.ts';
 import type { ClientRunner, LearnBlobs, LearningModel } from './learn-ports.ts';
+import { prepareQuery } from './prepare-query.ts';
 import type { RoundStore } from './round-store.ts';
 import type { ClientWork } from './run-client.ts';
 import type { DeviceGraph } from './trainer.ts';
@@ -26,13 +29,14 @@ export interface TaskWorld {
   readonly runner: Pick<ClientRunner, 'networks'>;
   readonly model: (name: string) => LearningModel | undefined;
   readonly consent: (model: string) => Consent;
-  /** What may be told of a model's examples, by question. */
-  readonly facts: (model: string) => ClientWork['facts'];
 }
+
+/** What a task brings of its own. */
+export type TaskPlan = LearnPlan | QueryPlan;
 
 export interface PreparedTask {
   readonly work: ClientWork;
-  /** How many it is trained on, or evaluated with. */
+  /** How many it is trained on, evaluated with, or asked about. */
   readonly examples: number;
 }
 
@@ -52,10 +56,12 @@ const failed = (failure: Failure): Result<never, Unprepared> => err({ kind: 'fai
 
 export function prepareTask(
   task: LearnTask,
-  plan: LearnPlan | undefined,
+  plan: TaskPlan | undefined,
   world: TaskWorld,
 ): Preparing {
   const { work } = task;
+  if (plan !== undefined && 'question' in plan)
+    return { ready: Promise.resolve(prepareAnswer(task, plan, world)), drop() {} };
   const refs =
     work.type === 'train'
       ? [work.parameters, ...(work.control ? [work.control] : [])]
@@ -70,6 +76,19 @@ export function prepareTask(
       for (const ref of refs) world.blobs.drop(ref);
     },
   };
+}
+
+function prepareAnswer(
+  task: LearnTask,
+  plan: QueryPlan,
+  world: TaskWorld,
+): Result<PreparedTask, Unprepared> {
+  const prepared = prepareQuery(task, plan, world);
+  if (!prepared.ok) return declined(prepared.error);
+  const { rounds } = world;
+  const kept = { state: rounds.state(task), lastOpened: rounds.lastOpened(task.run) };
+  const examples = prepared.value.examples.train.labels.length;
+  return ok({ examples, work: { ...prepared.value, ...kept } });
 }
 
 async function prepare(
@@ -102,7 +121,6 @@ async function prepare(
     work: {
       message: message.value,
       examples,
-      facts: plan === undefined ? {} : world.facts(plan.model),
       state: world.rounds.state(task),
       lastOpened: world.rounds.lastOpened(task.run),
       seed: seedFor(task, plan, world.device),
@@ -144,12 +162,6 @@ const graphFor = (
     ? graph
     : undefined;
 
-/** Another version of the model may have taken other inputs. */
-const fitting = (examples: TaskWorld['examples'], { name, datatype, shape }: LearningModel) =>
-  examples
-    .list(name)
-    .filter((entry) => entry.datatype === datatype && String(entry.shape) === String(shape));
-
 const seedFor = ({ run, round }: LearnTask, plan: LearnPlan | undefined, device: string): number =>
   seedOf(plan?.seed ?? 0, run, round, device);
 
@@ -167,7 +179,6 @@ function messageOf(
   }
   if (work.type === 'end' || plan === undefined)
     return err(failure('internal', 'nothing to be done'));
-  if (work.type === 'query') return ok({ ...at, type: 'query', plan, question: work.question });
   const size = layoutSize(plan.layout);
   const parameters = readVector(first ?? new Uint8Array(), size);
   if (!parameters.ok) return parameters;
@@ -183,24 +194,4 @@ function messageOf(
     ...(control.value && { control: control.value }),
     ...(work.secure && { secure: work.secure }),
   });
-}
-
-function gather(
-  ids: readonly string[],
-  model: LearningModel | undefined,
-  store: TaskWorld['examples'],
-): Examples {
-  if (model === undefined)
-    return { datatype: 'UINT8', shape: [], inputs: new Uint8Array(), labels: new Int32Array() };
-  const { datatype, shape, labels: names } = model;
-  const kept = store.read(ids);
-  const [one] = kept;
-  const inputs = new Uint8Array(kept.length * (one?.data.length ?? 0));
-  for (const [i, { data }] of kept.entries()) inputs.set(data, i * data.length);
-  return {
-    datatype,
-    shape,
-    inputs,
-    labels: Int32Array.from(kept, ({ label }) => names.indexOf(label)),
-  };
 }

@@ -16,7 +16,6 @@ import type { DeviceGraph, LocalTrainer } from './trainer.ts';
 export interface ClientWork {
   readonly message: ClientMessage;
   readonly examples: { readonly train: Examples; readonly heldOut: Examples };
-  readonly facts: ClientContext['facts'];
   readonly state: ReadonlyMap<string, Uint8Array>;
   readonly lastOpened?: number;
   readonly seed: number;
@@ -37,7 +36,7 @@ export interface ClientPorts {
 
 /** Fails as the trainer and the mods do. */
 export async function runClient(
-  { message, examples, facts, state: kept, lastOpened = -1, seed }: ClientWork,
+  { message, examples, state: kept, lastOpened = -1, seed }: ClientWork,
   { trainer, mods }: ClientPorts,
   signal: AbortSignal,
 ): Promise<Result<ClientDone>> {
@@ -48,7 +47,6 @@ export async function runClient(
       put: (slot, bytes) => void state.set(slot, bytes),
     },
     examples,
-    facts,
     lastOpened,
     trainer,
     signal,

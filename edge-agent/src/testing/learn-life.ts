@@ -161,7 +161,6 @@ export function startLearnLife(world: LearnWorld): LearnLife {
         ? { name, bundle: 'b', labels: ['x', 'y'], datatype: 'UINT8', shape: [2] }
         : undefined,
     consent: () => set.consent,
-    facts: () => ({ labels: { 'label-0': 3 } }),
     conditions: () => set.conditions,
     terms: world.terms,
     privacy: world.privacy,

@@ -51,7 +51,6 @@ export async function createVirtualClients(model: LearnedModel, data: ExampleSet
             train: { ...own, labels: labelsOf(own.labels, behaviour) },
             heldOut: select(data.train, new Uint32Array()),
           },
-          facts: {},
           state,
           seed: task.seed,
         },

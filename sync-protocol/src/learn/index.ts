@@ -34,6 +34,20 @@ export {
   readLearnPlan,
 } from './plan.ts';
 export {
+  cellName,
+  cellsOf,
+  inputsQuestionSchema,
+  maskedAnswer,
+  planVersionsKnown,
+  type QueryPlan,
+  type Question,
+  queryCellsMax,
+  queryPlanBytes,
+  queryPlanSchema,
+  queryPlanVersionOf,
+  readQueryPlan,
+} from './query-plan.ts';
+export {
   decodeUpdate,
   type EncodedUpdate,
   type EncodeOptions,

@@ -19,6 +19,15 @@ import {
   vectorOf,
 } from './parameter-layout.ts';
 import { type LearnPlan, learnPlanBytes, learnPlanVersionOf, readLearnPlan } from './plan.ts';
+import {
+  cellsOf,
+  planVersionsKnown,
+  type QueryPlan,
+  type Question,
+  queryPlanBytes,
+  queryPlanVersionOf,
+  readQueryPlan,
+} from './query-plan.ts';
 
 const layout: ParameterLayout = {
   tensors: [
@@ -98,6 +107,41 @@ describe('a learning plan', () => {
       expect(readLearnPlan(learnPlanBytes(broken as LearnPlan))).toMatchObject({
         error: { code: 'malformed_message' },
       });
+  });
+});
+
+describe('a query', () => {
+  const query: QueryPlan = {
+    version: 3,
+    model: 'digits',
+    base: plan.base,
+    question: { kind: 'labels', labels: ['0', '1'] },
+    examplesMax: 100,
+    seed: 1,
+  };
+  const read = (more: object) =>
+    readQueryPlan(new TextEncoder().encode(JSON.stringify({ ...query, ...more })));
+
+  it('[LRN2] is read as it was written, and is of the oldest version that can say it', () => {
+    expect(readQueryPlan(queryPlanBytes(query))).toEqual({ ok: true, value: query });
+    const inputs: Question = { kind: 'inputs', measure: 'mean', from: 0, to: 1, bins: 8 };
+    expect([query.question, inputs].map(queryPlanVersionOf)).toEqual([3, 4]);
+    expect(planVersionsKnown).toEqual([1, 2, 3, 4]);
+    expect([query.question, inputs].map(cellsOf)).toEqual([2, 8]);
+  });
+
+  it('[LRN2] of a later version, or a learning plan, is told apart from one that is broken', () => {
+    for (const version of [1, 5])
+      expect(read({ version })).toMatchObject({ error: { code: 'unsupported_version' } });
+    for (const broken of [
+      { question: { kind: 'labels', labels: ['0', '0'] } },
+      { question: { kind: 'labels', labels: Array.from({ length: 65 }, (_, i) => `${i}`) } },
+      { question: { kind: 'inputs', measure: 'mean', from: 1, to: 1, bins: 8 } },
+      { question: { kind: 'inputs', measure: 'mean', from: 0, to: 1, bins: 65 } },
+      { examplesMax: 0 },
+      { more: 1 },
+    ])
+      expect(read(broken)).toMatchObject({ error: { code: 'malformed_message' } });
   });
 });
 

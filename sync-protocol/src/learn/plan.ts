@@ -16,7 +16,7 @@ import { parameterLayoutSchema } from './parameter-layout.ts';
 
 /**
  * The plans that this build understands; a device says them in its status. 1: a network by its name, whole. 2: also the graph
- * of the base, whole or its head alone.
+ * of the base, whole or its head alone. Later ones are of queries: query-plan.ts.
  */
 export const learnPlanVersions = [1, 2] as const;
 export const learnPlanBytesMax = 48 * 1024;

@@ -29,17 +29,44 @@ export type Masking = z.infer<typeof maskingSchema>;
 /** A grid of fewer levels would round most of an update away. */
 const levelsMin = 16;
 
+interface Masked {
+  readonly clientsMax: number;
+  readonly values: number;
+  readonly examplesMax: number;
+  readonly clipNorm?: number | undefined;
+}
+
+/** Of a query: each count is a level of its own, so that the sum is exact, and all weigh alike. Fails as `securePlanOf`. */
+export function countingPlanOf(
+  { adversary, thresholdMin, ringBits }: Masking,
+  { clientsMax, values, examplesMax }: Masked,
+): Result<SecurePlan> {
+  // A power of two: no count is rounded on its way to its level.
+  const range = 2 ** Math.ceil(Math.log2(examplesMax));
+  const weights = { weightMax: 1, examplesPerWeight: examplesMax };
+  return checked({
+    version: 1,
+    adversary,
+    thresholdMin,
+    values,
+    encoding: { kind: 'grid', range, levels: 2 * range, ...weights },
+    examplesMax,
+    clientsMax,
+    ringBits,
+  });
+}
+
+function checked(plan: SecurePlan): Result<SecurePlan> {
+  const parsed = securePlanSchema.safeParse(plan);
+  if (parsed.success) return ok(parsed.data);
+  return err(failure('invalid_argument', describeIssues(parsed.error, 'the masked plan')));
+}
+
 /** Fails with `invalid_argument`, for a person: what does not go together. */
 export function securePlanOf(
   { adversary, thresholdMin, range, weightMax, ringBits }: Masking,
-  of: {
-    readonly clientsMax: number;
-    readonly values: number;
-    readonly examplesMax: number;
-    readonly clipNorm?: number | undefined;
-  },
+  { clientsMax, values, examplesMax, clipNorm }: Masked,
 ): Result<SecurePlan> {
-  const { clientsMax, values, examplesMax, clipNorm } = of;
   const within = range ?? clipNorm;
   if (within === undefined)
     return err(failure('invalid_argument', 'a masked run needs a range or a clip norm'));
@@ -49,8 +76,5 @@ export function securePlanOf(
     const sum = `${clientsMax} clients of ${weightMax} weights`;
     return err(failure('invalid_argument', `a ring of ${ringBits} bits is too small for ${sum}`));
   }
-  const plan = { version: 1, adversary, thresholdMin, values, encoding, examplesMax, ...room };
-  const parsed = securePlanSchema.safeParse(plan);
-  if (parsed.success) return ok(parsed.data);
-  return err(failure('invalid_argument', describeIssues(parsed.error, 'the masked plan')));
+  return checked({ version: 1, adversary, thresholdMin, values, encoding, examplesMax, ...room });
 }

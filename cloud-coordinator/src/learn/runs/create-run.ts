@@ -8,6 +8,8 @@ import {
   learnPlanBytesMax,
   learnPlanSchema,
   learnPlanVersionOf,
+  type QueryPlan,
+  type Question,
 } from '@skerry/sync-protocol/learn';
 import { selects } from '../../fleet/selection.ts';
 import {
@@ -16,8 +18,9 @@ import {
   openLedger,
   roundsLeft,
 } from '../privacy/index.ts';
+import { obstaclesToQuery, queryBaseOf, queryPlanOf, questionOf } from '../queries/index.ts';
 import type { Strategy, StrategyTraits } from '../strategies/index.ts';
-import { type MaskRoundPorts, obstaclesToMasking } from './mask-round.ts';
+import { type MaskRoundPorts, obstaclesToMasking, securePlanFor } from './mask-round.ts';
 import { type ModelBlobsPorts, runOwner, storeModel } from './model-blobs.ts';
 import type { BaseModel, BaseModels, LearnDevices } from './ports.ts';
 import { modelBytes } from './round-numbers.ts';
@@ -43,7 +46,7 @@ export async function createRun(
   if (!refreshed.ok) return refreshed;
   if (book.find(plan.id) !== undefined)
     return err(failure('invalid_argument', `${plan.id} exists already`));
-  const base = await ports.bases.open(plan);
+  const base = await baseOf(ports, plan);
   if (!base.ok) return base;
   const built = strategyOf(plan, base.value.layout);
   if (!built.ok) return built;
@@ -55,6 +58,7 @@ export async function createRun(
     ...obstaclesTo(plan, learn.value, strategy.traits),
     ...obstaclesToSampling(ports, plan, learn.value),
     ...obstaclesToMasking(ports, plan, learn.value, strategy.traits),
+    ...(plan.query === undefined ? [] : obstaclesToQuery({ ...plan, query: plan.query })),
   ];
   if (obstacles.length > 0) return err(failure('invalid_argument', obstacles.join('; ')));
   const held = await keepHeldOut(ports, plan);
@@ -65,7 +69,9 @@ export async function createRun(
     modelBytes(strategy, strategy.initialize(base.value.parameters)),
   );
   if (!model.ok) return model;
-  const { version, bundle } = base.value;
+  const { version, bundle, question } = base.value;
+  const query = question && queryFor(plan, learn.value, question);
+  if (query?.ok === false) return query;
   return book.begin(plan.id, {
     kind: 'created',
     atMs: ports.clock.nowMs(),
@@ -73,9 +79,32 @@ export async function createRun(
     plan,
     base: { version, bundle },
     learn: learn.value,
+    ...(query && { query: query.value }),
     model: model.value,
     asynchronous: strategy.traits.asynchronous,
   });
+}
+
+type Base = BaseModel & { readonly question?: Question };
+
+async function baseOf({ bases }: CreateRunPorts, plan: RunPlan): Promise<Result<Base>> {
+  if (plan.query === undefined) return bases.open(plan);
+  const base = await bases.describe(plan);
+  if (!base.ok) return base;
+  const { version, bundle, labels } = base.value;
+  const question = questionOf(plan.query, labels);
+  if (!question.ok) return question;
+  const vector = queryBaseOf(question.value, plan.masking !== undefined);
+  return ok({ version, bundle, ...vector, question: question.value });
+}
+
+/** What devices are sent. */
+function queryFor(plan: RunPlan, learn: LearnPlan, question: Question): Result<QueryPlan> {
+  const secure = securePlanFor(plan, learn);
+  if (!secure.ok) return secure;
+  const { model, base, examplesMax, seed } = learn;
+  const asked = queryPlanOf(question, { model, base, examplesMax, seed });
+  return ok(secure.value === undefined ? asked : { ...asked, secure: secure.value });
 }
 
 /** Referred to, and whole. Fails with `not_found`. */

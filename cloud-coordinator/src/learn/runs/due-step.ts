@@ -38,10 +38,14 @@ export type Step =
   /** A masked round has its next question, or its sum. */
   | { readonly kind: 'mask' }
   | { readonly kind: 'evaluate' }
+  /** What a query’s devices have answered is put together. */
+  | { readonly kind: 'tally' }
   | { readonly kind: 'publish' }
   | { readonly kind: 'roll-out' };
 
 const minuteMs = 60_000;
+
+const combinedBy = { train: 'aggregate', evaluate: 'evaluate', query: 'tally' } as const;
 
 /** `undefined`: nothing but to wait. */
 export function dueStep(state: RunState, fleet: Fleet, nowMs: number): Step | undefined {
@@ -57,13 +61,14 @@ export function dueStep(state: RunState, fleet: Fleet, nowMs: number): Step | un
         ? dueAsynchronous(state, phase, fleet, nowMs)
         : dueReplies(state, phase, fleet, nowMs);
     case 'evaluating':
+    case 'querying':
       return dueReplies(state, phase, fleet, nowMs);
     case 'aggregating':
       return nowMs >= phase.untilMs
         ? close(nowMs, 'it could not be put together in time')
-        : phase.work === 'train' && state.plan.masking !== undefined
+        : phase.work !== 'evaluate' && state.plan.masking !== undefined
           ? dueMasking(phase.masked, nowMs)
-          : { kind: phase.work === 'train' ? 'aggregate' : 'evaluate' };
+          : { kind: combinedBy[phase.work] };
     case 'publishing':
       return nowMs >= phase.untilMs
         ? close(nowMs, 'the candidate could not be made in time')
@@ -96,10 +101,11 @@ export function surveyFor(
   work: WorkKind,
   nowMs: number,
 ): Survey {
-  const { plan, learn, members } = state;
+  const { plan, learn, query, members } = state;
   return survey(devices(), {
     plan,
     learn,
+    query,
     // Who has trained may say how good it is.
     askedMs: work === 'train' ? state.askedMs : new Map(),
     isBusy: (device) => members.has(device) || isBusy(device),
@@ -110,7 +116,7 @@ export function surveyFor(
 
 /** Whoever has opened a sum may say how good the model is. [MSK3] */
 export const openedFor = ({ opened }: RunState, work: WorkKind): ReadonlySet<string> =>
-  work === 'train' ? opened : new Set();
+  work === 'evaluate' ? new Set() : opened;
 
 /** How many are asked at first, and with how many less it may begin. */
 function numbersOf({ plan }: RunState, work: WorkKind): { wanted: number; min: number } {
@@ -170,7 +176,7 @@ function dueReplies(
   // Others are asked in the place of those who cannot, while they would have half of the time.
   const lacking = goal - done - open.length;
   const mayAsk =
-    work === 'train' &&
+    work !== 'evaluate' &&
     state.plan.sampling.kind === 'uniform' &&
     nowMs < phase.sinceMs + (phase.untilMs - phase.sinceMs) / 2;
   if (mayAsk && lacking > 0) {
@@ -236,11 +242,11 @@ function ask(
   const firstMs = Math.max(nowMs, Math.min(state.nextTellMs + apartMs, nowMs + minuteMs));
   const members = chosen.map((device, i) => ({
     device: device.device,
-    cohort: cohortOf(device, plan.evaluate?.cohort ?? 'site'),
+    cohort: cohortOf(device, plan.query?.cohort ?? plan.evaluate?.cohort ?? 'site'),
     tellAtMs: Math.round(firstMs + i * apartMs),
   }));
   const { roundMs, evaluateMs } = plan.timeouts;
-  const ownMs = (members.at(-1)?.tellAtMs ?? nowMs) + (work === 'train' ? roundMs : evaluateMs);
+  const ownMs = (members.at(-1)?.tellAtMs ?? nowMs) + (work === 'evaluate' ? evaluateMs : roundMs);
   // Who takes another's place has what is left of the round: it ends for all at once. [RND12]
   const isJoining = phase.kind !== 'selecting' && !state.asynchronous;
   const untilMs = isJoining ? Math.min(ownMs, phase.untilMs) : ownMs;
@@ -269,7 +275,7 @@ function cohortOf(
 
 /** The plan's seed, and where in the run it is: a selection can be told again from the log. */
 function randomOf({ plan, members }: RunState, { round, attempt, work }: RoundPhase): Random {
-  const kind = work === 'train' ? 0 : 1;
+  const kind = work === 'evaluate' ? 1 : 0;
   return createRandom(plan.seed)
     .fork(round)
     .fork(attempt * 2 + kind)

@@ -54,7 +54,7 @@ function endOf({ phase, round, plan, candidate }: RunState): string {
 function explainPhase(state: RunState, phase: ActivePhase, fleet: Fleet, nowMs: number): string {
   const left = duration(phase.untilMs - nowMs);
   if (!isOfRound(phase)) return explainEnd(state, phase.kind, left);
-  const where = `round ${phase.round + (phase.work === 'train' ? 1 : 0)} of ${state.plan.rounds}`;
+  const where = `round ${phase.round + (phase.work === 'evaluate' ? 0 : 1)} of ${state.plan.rounds}`;
   switch (phase.kind) {
     case 'selecting': {
       const { eligible, ineligible } = surveyFor(state, fleet, phase.work, nowMs);
@@ -63,7 +63,8 @@ function explainPhase(state: RunState, phase: ActivePhase, fleet: Fleet, nowMs: 
       return `${where}: waits for devices to ${phase.work}: ${eligible.length} may be asked${others}; gives up in ${left}`;
     }
     case 'training':
-    case 'evaluating': {
+    case 'evaluating':
+    case 'querying': {
       const counts = countsOf(state);
       const told = Object.entries(counts).map(([kind, count]) => `${count} ${kind}`);
       return `${where}: ${answered(state, phase.work)} of ${goalOf(state, phase.work)} replies (${told.join(', ')}); ends in ${left}`;
@@ -104,6 +105,7 @@ export function explainClient(
   const why = whyIneligible(known, {
     plan: state.plan,
     learn: state.learn,
+    query: state.query,
     askedMs: phase.work === 'train' ? state.askedMs : new Map(),
     isBusy: fleet.isBusy,
     opened: openedFor(state, phase.work),
@@ -120,9 +122,10 @@ function explainMember({ progress, tellAtMs, untilMs, work }: Member, nowMs: num
         : `is asked to ${work}; waited for ${duration(untilMs - nowMs)} more`;
     case 'trained':
     case 'evaluated':
+    case 'queried':
       return `has ${progress.kind}`;
     case 'keyed':
-      return 'has trained, and masks';
+      return `has ${work === 'train' ? 'trained' : 'answered'}, and masks`;
     case 'surplus':
       return 'has answered when enough had';
     default:

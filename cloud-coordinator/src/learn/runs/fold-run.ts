@@ -12,6 +12,7 @@ import {
   reply,
   selecting,
   spend,
+  tally,
   without,
 } from './round-steps.ts';
 import type { RunEvent, RunEventOf } from './run-event.ts';
@@ -26,17 +27,18 @@ import {
 
 /** The first event of every log. */
 export function begin(event: RunEventOf<'created'>): RunState {
-  const { plan, atMs, by, base, learn, asynchronous, model } = event;
+  const { plan, atMs, by, base, learn, query, asynchronous, model } = event;
   return {
     plan,
     by,
     createdMs: atMs,
     base,
     learn,
+    query,
     asynchronous,
     model,
     round: 0,
-    phase: selecting(plan, 'train', 0, 1, atMs),
+    phase: selecting(plan, query === undefined ? 'train' : 'query', 0, 1, atMs),
     members: new Map(),
     askedMs: new Map(),
     nextTellMs: 0,
@@ -46,6 +48,7 @@ export function begin(event: RunEventOf<'created'>): RunState {
     history: [],
     setback: undefined,
     candidate: undefined,
+    tally: undefined,
     privacy: plan.privacy && {
       ledger: openLedger(plan.privacy.budget),
       clip: initialClip(plan.privacy.central),
@@ -91,6 +94,8 @@ function inRound(state: RunState, phase: RoundPhase, event: RunEvent): RunState 
       return aggregate(state, phase, event);
     case 'evaluated':
       return evaluate(state, phase, event);
+    case 'tallied':
+      return tally(state, phase, event);
     case 'privacy-committed':
     case 'privacy-released': {
       const { privacy } = state;

@@ -1,6 +1,13 @@
 export { countsOf } from './explain-run.ts';
 export { readBlob, runOwner } from './model-blobs.ts';
-export type { BaseModel, BaseModels, Candidates, LearnDevices, TaskStore } from './ports.ts';
+export type {
+  BaseModel,
+  BaseModels,
+  Candidates,
+  LearnDevices,
+  QueriedBase,
+  TaskStore,
+} from './ports.ts';
 export type {
   AggregateDone,
   AggregateWork,

@@ -3,7 +3,13 @@
 
 import { err, type Failure, failure, ok, type Result } from '@skerry/shared';
 import type { BlobRef } from '@skerry/sync-protocol/blobs';
-import { type LearnPlan, type LearnReply, layoutSize } from '@skerry/sync-protocol/learn';
+import {
+  cellName,
+  cellsOf,
+  type LearnPlan,
+  type LearnReply,
+  layoutSize,
+} from '@skerry/sync-protocol/learn';
 import { checkUpdate } from '../screen-update.ts';
 import { judgeKeys, type MaskRoundPorts } from './mask-round.ts';
 import { readBlob, runOwner } from './model-blobs.ts';
@@ -41,6 +47,8 @@ export async function judgeReply(
       const { examples, metrics } = result;
       return ok({ kind: 'evaluated', examples, metrics });
     }
+    case 'queried':
+      return ok(judgeAnswer(state, result));
     case 'declined':
       return ok({ kind: 'declined', reason: result.reason });
     case 'failed':
@@ -48,6 +56,26 @@ export async function judgeReply(
     default:
       return ok({ kind: 'quarantined', reason: `a reply of '${result.type}' to another task` });
   }
+}
+
+/** A count for each cell, of each example one, and of no more examples than were asked for. [QRY2] */
+function judgeAnswer(
+  { query, plan }: RunState,
+  { examples, values }: Extract<LearnReply['result'], { type: 'queried' }>,
+): Outcome {
+  const quarantined = (reason: string): Outcome => ({ kind: 'quarantined', reason });
+  if (query === undefined) return quarantined('an answer, and nothing was asked');
+  if (plan.masking !== undefined) return quarantined('an answer that is not masked');
+  const cells = cellsOf(query.question);
+  const counts = Array.from({ length: cells }, (_, cell) => values[cellName(cell)]);
+  const isCount = (value: number | undefined): value is number =>
+    value !== undefined && Number.isInteger(value) && value >= 0;
+  if (!counts.every(isCount) || Object.keys(values).length !== cells)
+    return quarantined(`an answer has ${cells} counts, and no more`);
+  const sum = counts.reduce((total, count) => total + count, 0);
+  if (sum !== examples || sum === 0 || sum > query.examplesMax)
+    return quarantined(`${sum} counted of ${examples} examples; ${query.examplesMax} at most`);
+  return { kind: 'queried', counts };
 }
 
 /** What of a device's own word cannot be so, or would spoil what is made of it. */

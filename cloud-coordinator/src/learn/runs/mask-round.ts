@@ -14,6 +14,7 @@ import {
 import {
   checkKeys,
   closeMasked,
+  countingPlanOf,
   type MaskedPorts,
   type MaskedStage,
   maskedWork,
@@ -28,6 +29,7 @@ import type { RoundNumbers } from './round-numbers.ts';
 import type { Contribution, Outcome, RunEvent, RunEventOf } from './run-event.ts';
 import type { RunPlan } from './run-plan.ts';
 import type { RunState } from './run-state.ts';
+import { tallyMasked } from './tally-round.ts';
 
 export interface MaskRoundPorts extends ModelBlobsPorts {
   /** What masking needs beside blobs. Absent: masked runs are refused. */
@@ -39,16 +41,16 @@ export interface MaskRoundPorts extends ModelBlobsPorts {
 
 /** Fails with `invalid_argument` where the run cannot be masked so. */
 export function securePlanFor(
-  { masking, clients, work }: RunPlan,
+  { masking, clients, work, query }: RunPlan,
   learn: RunState['learn'],
 ): Result<SecurePlan | undefined> {
   if (masking === undefined) return ok(undefined);
-  return securePlanOf(masking, {
-    clientsMax: clients.target,
-    values: layoutSize(learn.layout),
-    examplesMax: learn.examplesMax,
-    clipNorm: work.clipNorm,
-  });
+  const values = layoutSize(learn.layout);
+  const of = { clientsMax: clients.target, values, examplesMax: learn.examplesMax };
+  return query === undefined
+    ? securePlanOf(masking, { ...of, clipNorm: work.clipNorm })
+    : // A sum of fewer is not told, so it is not opened.
+      countingPlanOf({ ...masking, thresholdMin: clients.min }, of);
 }
 
 /** Why the run could never be masked. */
@@ -202,6 +204,10 @@ async function openRound(
   }
   const { survivors, liars, made } = done.value;
   if (!made.ok) return ok(closed(ports, made.error.message));
+  if ('totals' in made.value) {
+    const atMs = ports.clock.nowMs();
+    return ok(tallyMasked(state, made.value.totals, survivors.length, atMs));
+  }
   const stored = await storeModel(ports, plan.id, made.value.model);
   if (!stored.ok) return stored;
   const came = new Map(inputs.map(({ device, input }) => [device, input.digest]));

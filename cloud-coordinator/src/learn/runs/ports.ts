@@ -42,9 +42,16 @@ export interface BaseModel {
   readonly parameters: Float32Array<ArrayBuffer>;
 }
 
+/** The version that a query is about. */
+export interface QueriedBase extends Pick<BaseModel, 'version' | 'bundle'> {
+  readonly labels: readonly string[];
+}
+
 export interface BaseModels {
   /** Fails with `model_not_found`, and with `invalid_argument` where it cannot be trained so. */
   open(plan: Pick<RunPlan, 'model' | 'base' | 'network' | 'trains'>): Promise<Result<BaseModel>>;
+  /** Without its weights. Fails with `model_not_found`. */
+  describe(plan: Pick<RunPlan, 'model' | 'base'>): Promise<Result<QueriedBase>>;
 }
 
 /** What a run comes to, beside its weights. */

@@ -1,4 +1,4 @@
-// Which runs' logs may go: those whose model is in the registry, and those that never made one. What a run has learned and
+// Which runs' logs may go: those whose model is in the registry, and those that never made one, as queries. What a run has learned and
 // nobody has published, and what a private one has spent, is written nowhere else.
 
 import { type Ended, planRemoval, type Retention } from '../../event-log/retention.ts';
@@ -14,8 +14,8 @@ export function planRunRetirement(
   return planRemoval(all.flatMap(endOf), (name) => carried.has(name), retention, nowMs);
 }
 
-const isCarried = ({ plan, round, candidate }: RunState): boolean =>
-  plan.privacy === undefined && (candidate !== undefined || round === 0);
+const isCarried = ({ plan, round, candidate, query }: RunState): boolean =>
+  plan.privacy === undefined && (candidate !== undefined || query !== undefined || round === 0);
 
 const endOf = ({ plan, phase }: RunState): readonly Ended[] =>
   isActive(phase) ? [] : [{ name: plan.id, endedMs: phase.sinceMs }];

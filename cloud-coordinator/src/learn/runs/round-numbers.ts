@@ -75,8 +75,13 @@ export interface AggregateDone {
 export interface UnmaskDone {
   readonly survivors: readonly string[];
   readonly liars: readonly string[];
-  /** Fails where the strategy refuses the sum. */
-  readonly made: Result<Made>;
+  /** Fails where the strategy refuses the sum. Of a query there are its totals. */
+  readonly made: Result<Made | Totals>;
+}
+
+/** Of each number of an answer, over all. */
+export interface Totals {
+  readonly totals: Float64Array;
 }
 
 /** Both fail as `read` does, and where whoever works has ended: then it may be tried again. */
@@ -124,7 +129,11 @@ export async function unmaskNumbers(
   const { strategy, before } = begun.value;
   const opened = await openMaskedSum(work.round, work.inputs, read, cryptography);
   if (!opened.ok) return opened;
-  const { survivors, liars } = opened.value;
+  const { survivors, liars, aggregate } = opened.value;
+  if (work.plan.query !== undefined) {
+    const totals = aggregate.mean.map((mean) => mean * aggregate.weight);
+    return ok({ survivors, liars, made: ok({ totals }) });
+  }
   const aggregated = strategy.aggregateTrain(before, [updateOf(opened.value)]);
   return ok({ survivors, liars, made: made(strategy, aggregated) });
 }

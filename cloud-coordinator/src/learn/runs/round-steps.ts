@@ -26,15 +26,21 @@ export function selecting(
   attempt: number,
   sinceMs: number,
 ): RoundPhase {
-  const limitMs = work === 'train' ? timeouts.selectMs : timeouts.gatherMs;
+  const limitMs = work === 'evaluate' ? timeouts.gatherMs : timeouts.selectMs;
   return { kind: 'selecting', work, round, attempt, sinceMs, untilMs: sinceMs + limitMs };
 }
+
+/** What devices are at. */
+const askingAs = { train: 'training', evaluate: 'evaluating', query: 'querying' } as const;
+
+const isAsking = ({ kind }: Phase): boolean =>
+  kind === 'training' || kind === 'evaluating' || kind === 'querying';
 
 export function choose(state: RunState, phase: RoundPhase, event: RunEventOf<'chosen'>): RunState {
   const { work, round, attempt, atMs, untilMs } = event;
   if (phase.round !== round || phase.attempt !== attempt || phase.work !== work) return state;
   const begins = phase.kind === 'selecting';
-  if (!begins && phase.kind !== 'training' && phase.kind !== 'evaluating') return state;
+  if (!begins && !isAsking(phase)) return state;
   // An asynchronous run begins once; whom a round before has asked is still at work.
   const members = new Map(begins && !state.asynchronous ? [] : state.members);
   const { parameters, control } = state.model;
@@ -59,7 +65,7 @@ export function choose(state: RunState, phase: RoundPhase, event: RunEventOf<'ch
     nextTellMs,
     phase: begins
       ? {
-          kind: work === 'train' ? 'training' : 'evaluating',
+          kind: askingAs[work],
           work,
           round,
           attempt,
@@ -82,9 +88,9 @@ export function reply(
   const member = state.members.get(device);
   if (member === undefined || member.progress.kind !== 'asked') return state;
   if (member.round !== round || member.attempt !== attempt) return state;
-  if (!isActive(phase) || (phase.kind !== 'training' && phase.kind !== 'evaluating')) return state;
+  if (!isActive(phase) || !isAsking(phase)) return state;
   const isDone = outcome.kind === doneAs(state, member.work);
-  if (!isDone && ['trained', 'keyed', 'evaluated'].includes(outcome.kind)) return state;
+  if (!isDone && ['trained', 'keyed', 'evaluated', 'queried'].includes(outcome.kind)) return state;
   const isSurplus =
     isDone && !state.asynchronous && answered(state, member.work) >= goalOf(state, member.work);
   const progress: Progress = isSurplus ? { kind: 'surplus', op } : { ...outcome, op };
@@ -113,6 +119,10 @@ export function close(state: RunState, phase: RoundPhase, event: RunEventOf<'clo
   switch (phase.kind) {
     case 'evaluating':
       return { ...state, phase: aggregating };
+    case 'querying':
+      return answered(state, 'query') < plan.clients.min
+        ? retry(state, phase, reason, atMs)
+        : { ...state, phase: aggregating };
     case 'training': {
       if (answered(state, 'train') < plan.clients.min) {
         const tried = retry(state, phase, reason, atMs);
@@ -137,7 +147,7 @@ export function close(state: RunState, phase: RoundPhase, event: RunEventOf<'clo
 
 function retry(state: RunState, phase: RoundPhase, reason: string, atMs: number): RunState {
   const { plan, attempts } = state;
-  const { round, attempt } = phase;
+  const { work, round, attempt } = phase;
   if (attempts >= plan.attemptsMax)
     return end(state, {
       kind: 'failed',
@@ -153,14 +163,14 @@ function retry(state: RunState, phase: RoundPhase, reason: string, atMs: number)
     askedMs,
     attempts: attempts + 1,
     setback: reason,
-    phase: selecting(plan, 'train', round, attempt + 1, atMs),
+    phase: selecting(plan, work, round, attempt + 1, atMs),
   };
 }
 
 /** Each stage has a time of its own, and beyond it the coordinator its own. */
 export function mask(state: RunState, phase: RoundPhase, event: RunEventOf<'masked'>): RunState {
   const { round, attempt, record } = event;
-  if (phase.kind !== 'aggregating' || phase.work !== 'train') return state;
+  if (phase.kind !== 'aggregating' || phase.work === 'evaluate') return state;
   if (phase.round !== round || phase.attempt !== attempt) return state;
   const untilMs = record.untilMs + state.plan.timeouts.finishMs;
   const { masked } = phase;
@@ -284,6 +294,13 @@ export function evaluate(
       : summary,
   );
   return next({ ...state, history }, atMs);
+}
+
+/** All that there was to be asked. */
+export function tally(state: RunState, phase: RoundPhase, event: RunEventOf<'tallied'>): RunState {
+  if (phase.kind !== 'aggregating' || phase.work !== 'query') return state;
+  if (phase.attempt !== event.attempt) return state;
+  return finish({ ...state, round: state.round + 1, tally: event.tally }, event.atMs);
 }
 
 /** The next round, or the end. */

@@ -3,10 +3,11 @@
 
 import { digestSchema, nameSchema } from '@skerry/shared';
 import { blobRefSchema } from '@skerry/sync-protocol/blobs';
-import { declineReasons, learnPlanSchema } from '@skerry/sync-protocol/learn';
+import { declineReasons, learnPlanSchema, queryCellsMax, queryPlanSchema } from '@skerry/sync-protocol/learn';
 import { z } from 'zod';
 import { maskedStageSchema } from '../masking/index.ts';
 import { ledgerEventSchema } from '../privacy/index.ts';
+import { tallySchema } from '../queries/index.ts';
 import { clientsMax, runPlanSchema } from './run-plan.ts';
 
 const keysCharsMax = 8_192;
@@ -21,7 +22,7 @@ const attemptSchema = z.int().min(1).max(1_000);
 export const metricsSchema = z.record(z.string().max(128), z.number());
 const many = <Item extends z.ZodType>(item: Item) => z.array(item).min(1).max(devicesPerEventMax);
 
-export const workKinds = ['train', 'evaluate'] as const;
+export const workKinds = ['train', 'evaluate', 'query'] as const;
 export type WorkKind = (typeof workKinds)[number];
 
 /** The model of a round, as blobs. */
@@ -49,6 +50,8 @@ const outcomeSchema = z.discriminatedUnion('kind', [
   /** It has trained, and shows the keys by which its update will be masked, in base64. */
   z.strictObject({ kind: z.literal('keyed'), keys: z.string().max(keysCharsMax) }),
   z.strictObject({ kind: z.literal('evaluated'), examples: countSchema, metrics: metricsSchema }),
+  /** By cell. */
+  z.strictObject({ kind: z.literal('queried'), counts: z.array(countSchema).max(queryCellsMax) }),
   /** It came and cannot be used. */
   z.strictObject({
     kind: z.literal('quarantined'),
@@ -99,8 +102,9 @@ export const runEventSchema = z.discriminatedUnion('kind', [
     by: bySchema,
     plan: runPlanSchema,
     base: z.strictObject({ version: z.string().max(64), bundle: digestSchema }),
-    /** What clients are told; a round may add to it. */
+    /** What clients are told; a round may add to it. Of a query none is trained: its layout is that of an answer. */
     learn: learnPlanSchema,
+    query: queryPlanSchema.optional(),
     model: modelSchema,
     /** Whether each update is taken when it comes. */
     asynchronous: z.boolean(),
@@ -175,6 +179,13 @@ export const runEventSchema = z.discriminatedUnion('kind', [
     round: countSchema,
     federated: evaluationSchema.optional(),
     central: metricsSchema.optional(),
+  }),
+  /** What a query has come to. */
+  z.strictObject({
+    kind: z.literal('tallied'),
+    atMs: atMsSchema,
+    attempt: attemptSchema,
+    tally: tallySchema,
   }),
   /** The candidate is in the registry. */
   z.strictObject({

@@ -9,6 +9,7 @@ import { selectionSchema } from '../../fleet/selection.ts';
 import { rolloutPlanSchema } from '../../update/rollouts/index.ts';
 import { maskingSchema } from '../masking/index.ts';
 import { centralPrivacySchema, privacyBudgetSchema } from '../privacy/index.ts';
+import { askedQuerySchema } from '../queries/index.ts';
 import { screenLimitsSchema } from '../screen-update.ts';
 import { strategyOptionsSchema } from '../strategies/index.ts';
 
@@ -114,6 +115,8 @@ export const runPlanSchema = z.strictObject({
   /** A network that the devices' runtime knows; absent: the graph of the base. */
   network: nameSchema.optional(),
   trains: shape.trains.default('all'),
+  /** Instead of training: what of their examples devices count, once. */
+  query: askedQuerySchema.optional(),
   strategy: strategyOptionsSchema.prefault({ name: 'fedavg' }),
   rounds: z.int().min(1).max(roundsMax),
   clients: clientsSchema,

@@ -127,6 +127,29 @@ const end = (kind: 'stopped' | 'failed'): RunEvent =>
     : { kind, atMs: 9, reason: 'why' };
 const stopped = transition(training, end('stopped'));
 const failed = transition(training, end('failed'));
+const queried = (device: string, op: number) => ({
+  ...trained(device, 0, op),
+  outcome: { kind: 'queried' as const, counts: [1, 2] },
+});
+const selectingToQuery = begin({
+  ...created({ query: { question: { kind: 'labels' } }, rounds: 1 }),
+  query: {
+    version: 3,
+    model: 'digits',
+    base: digest('a'),
+    question: { kind: 'labels', labels: ['0', '1'] },
+    examplesMax: 100,
+    seed: 1,
+  },
+});
+const knowing: Fleet = {
+  devices: () =>
+    fleetOf(4)
+      .devices()
+      .map((each) => (each.learn ? { ...each, learn: { ...each.learn, plans: [3] } } : each)),
+  isBusy: () => false,
+};
+const querying = apply(selectingToQuery, dueStep(selectingToQuery, knowing, 1));
 const publishing: RunState = {
   ...training,
   members: new Map(),
@@ -145,6 +168,7 @@ const states: Record<Kind, RunState> = {
   training,
   aggregating,
   evaluating,
+  querying,
   publishing,
   releasing,
   completed,
@@ -175,6 +199,17 @@ const events: Record<RunEvent['kind'], RunEvent> = {
   },
   aggregated: aggregated(aggregating, ['device-0']),
   evaluated: { kind: 'evaluated', atMs: 9, round: 1 },
+  tallied: {
+    kind: 'tallied',
+    atMs: 9,
+    attempt: 1,
+    tally: {
+      devicesMin: 2,
+      whole: { devices: 4, examples: 12, counts: { '0': 4, '1': 8 }, rest: 0 },
+      cohorts: {},
+      withheld: [],
+    },
+  },
   published: {
     kind: 'published',
     atMs: 9,
@@ -205,6 +240,7 @@ const table: Record<Kind, Partial<Record<RunEvent['kind'], string>>> = {
   training: { ...ends, closed: 'selecting', spent: 'failed' },
   aggregating: { ...ends, closed: 'selecting', aggregated: 'selecting', spent: 'failed' },
   evaluating: { ...ends, closed: 'aggregating', spent: 'completed' },
+  querying: { ...ends, closed: 'selecting', spent: 'failed' },
   publishing: { ...ends, closed: 'failed', published: 'completed' },
   releasing: { ...ends, closed: 'completed', 'rolled-out': 'completed' },
   completed: {},
@@ -230,6 +266,21 @@ describe('a run’s phases', () => {
     expect(transition(aggregating, masked).phase).toMatchObject({ masked: masked.record });
     for (const other of [{ attempt: 2 }, { round: 1 }])
       expect(transition(aggregating, { ...masked, ...other })).toBe(aggregating);
+  });
+
+  it('[QRY1] a query ends with what its devices have answered, and asks again where they were too few', () => {
+    const [a = '', ...more] = querying.members.keys();
+    const one = transition(querying, replied(queried(a, 1)));
+    expect(transition(one, events.closed).phase).toMatchObject({ work: 'query', attempt: 2 });
+    const all = transition(one, replied(...more.map((device, op) => queried(device, op + 2))));
+    const due = apply(all, dueStep(all, knowing, 6));
+    expect(due.phase).toMatchObject({ kind: 'aggregating', work: 'query' });
+    expect(dueStep(due, knowing, 7)).toEqual({ kind: 'tally' });
+    const done = transition(due, events.tallied);
+    expect(done).toMatchObject({ phase: { kind: 'completed' }, tally: { whole: { devices: 4 } } });
+    // Nobody answers a query with an update, or a task to train with counts.
+    expect(transition(querying, replied(trained(a, 0, 1)))).toBe(querying);
+    expect(transition(training, replied(queried('device-0', 1)))).toBe(training);
   });
 
   it('[RND1] one that evaluates nothing goes on to the next round, and after the last it ends', () => {

@@ -4,6 +4,7 @@
 //                 ▲  │         │             │
 //                 │  └─────────┴─────────────┘ too few, too late, not to be added: the next attempt, attemptsMax of them
 //                 └──────────────────┘
+//   a query: selecting ─▶ querying ─▶ aggregating ─▶ completed
 //   after the last round: publishing ─▶ releasing ─▶ completed, where the plan wants a version of it, and it rolled out
 //   and from each of them: stopped, by an operator · failed, with the reason
 //
@@ -11,9 +12,10 @@
 // Each phase that is not final ends by a time of its own, if by nothing else.
 
 import type { BlobRef } from '@skerry/sync-protocol/blobs';
-import type { LearnPlan } from '@skerry/sync-protocol/learn';
+import type { LearnPlan, QueryPlan } from '@skerry/sync-protocol/learn';
 import type { MaskedStage } from '../masking/index.ts';
 import type { Ledger } from '../privacy/index.ts';
+import type { Tally } from '../queries/index.ts';
 import type { Evaluation, Outcome, RoundModel, RunEventOf, WorkKind } from './run-event.ts';
 import type { RunPlan } from './run-plan.ts';
 
@@ -33,6 +35,7 @@ export type Phase =
   /** Waits for their replies. */
   | (Step & { readonly kind: 'training' })
   | (Step & { readonly kind: 'evaluating' })
+  | (Step & { readonly kind: 'querying' })
   /** Waits for this coordinator itself. */
   | (Step & {
       readonly kind: 'aggregating';
@@ -115,6 +118,8 @@ export interface RunState {
   readonly createdMs: number;
   readonly base: RunEventOf<'created'>['base'];
   readonly learn: LearnPlan;
+  /** What devices are asked, where they do not train. */
+  readonly query: QueryPlan | undefined;
   readonly asynchronous: boolean;
   readonly model: RoundModel;
   /** How many models came before this one. */
@@ -134,6 +139,7 @@ export interface RunState {
   /** Why the last attempt was no round, or what a completed run has not come to. */
   readonly setback: string | undefined;
   readonly candidate: Candidate | undefined;
+  readonly tally: Tally | undefined;
   readonly privacy: PrivacyState | undefined;
 }
 
@@ -145,9 +151,12 @@ export const answered = (state: RunState, work: WorkKind): number =>
   [...state.members.values()].filter(({ progress }) => progress.kind === doneAs(state, work))
     .length;
 
-/** Who trains in a masked round shows keys instead of an update. */
-export const doneAs = ({ plan }: RunState, work: WorkKind): Outcome['kind'] =>
-  work === 'evaluate' ? 'evaluated' : plan.masking === undefined ? 'trained' : 'keyed';
+/** Who trains, or is asked, in a masked round shows keys instead of what came of it. */
+export function doneAs({ plan }: RunState, work: WorkKind): Outcome['kind'] {
+  if (work === 'evaluate') return 'evaluated';
+  if (plan.masking !== undefined) return 'keyed';
+  return work === 'train' ? 'trained' : 'queried';
+}
 
 /** When so many have answered, nobody else is waited for. */
 export function goalOf({ plan, members }: RunState, work: WorkKind): number {

@@ -541,6 +541,7 @@ describe('a run', () => {
       }),
     });
     const bases: RunsPorts['bases'] = {
+      ...fleet.ports.bases,
       async open({ network, trains }) {
         expect([network, trains]).toEqual([undefined, 'head']);
         const graph = { kind: 'bundle', variant: 'fp32', digest } as const;

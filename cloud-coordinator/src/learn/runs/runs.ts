@@ -28,6 +28,7 @@ import type { RunPlan } from './run-plan.ts';
 import { isActive, type RunState } from './run-state.ts';
 import { sayQuestions, sayTasks } from './say-tasks.ts';
 import { type RepliesPorts, takeReplies } from './take-replies.ts';
+import { tallyRound } from './tally-round.ts';
 
 export interface RunsPorts extends RepliesPorts, CreateRunPorts, MaskRoundPorts {
   readonly store: EventStore;
@@ -204,6 +205,8 @@ async function eventsOf(
     }
     case 'evaluate':
       return evaluated(ports, jobs, state);
+    case 'tally':
+      return ok([tallyRound(state, ports.clock.nowMs())]);
     case 'publish':
       return published(ports, jobs, state);
     case 'roll-out':

@@ -3,7 +3,7 @@
 
 import { type Clock, collect, ok, type Result } from '@skerry/shared';
 import { sha256 } from '@skerry/shared/node';
-import { type LearnTask, learnPlanBytes } from '@skerry/sync-protocol/learn';
+import { type LearnTask, learnPlanBytes, queryPlanBytes } from '@skerry/sync-protocol/learn';
 import { type MaskRoundPorts, maskedOf, maskedQuestions, securePart } from './mask-round.ts';
 import type { TaskStore } from './ports.ts';
 import { isOfRound, type Member, type RunState } from './run-state.ts';
@@ -154,7 +154,7 @@ function whereItIs({ phase, round, plan }: RunState): Whereabouts {
 }
 
 function taskOf(state: RunState, member: Member, nowMs: number): LearnTask {
-  const { plan, learn } = state;
+  const { plan, learn, query } = state;
   const { round, attempt, untilMs } = member;
   // Of when it was chosen: by that its update will be old.
   const { parameters, control } = member.given;
@@ -166,7 +166,9 @@ function taskOf(state: RunState, member: Member, nowMs: number): LearnTask {
     attempt,
     deadlineLeftMs: Math.max(0, untilMs - nowMs),
     work:
-      member.work === 'evaluate'
+      query !== undefined
+        ? { type: 'query', plan: queryPlanBytes(query), question: query.question.kind }
+        : member.work === 'evaluate'
         ? { type: 'evaluate', ...told }
         : {
             type: 'train',

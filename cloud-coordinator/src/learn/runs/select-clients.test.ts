@@ -59,6 +59,7 @@ const why = (
   whyIneligible(device, {
     plan: sampleRunPlan({ eligibility }),
     learn: more.learn ?? task,
+    query: undefined,
     askedMs: new Map(more.askedMs === undefined ? [] : [['device-1', more.askedMs]]),
     isBusy: () => more.busy ?? false,
     opened: new Set(more.opened === true ? [device.device] : []),
@@ -125,6 +126,7 @@ describe('who is asked', () => {
     const terms = {
       plan,
       learn: task,
+      query: undefined,
       askedMs: new Map(),
       isBusy: () => false,
       opened: new Set<string>(),

@@ -2,7 +2,7 @@
 // is not eligible is so for one reason, which somebody will want to know.
 
 import { type Random, shuffle } from '@skerry/shared';
-import type { DeclineReason, LearnPlan, LearnStatus } from '@skerry/sync-protocol/learn';
+import type { DeclineReason, LearnPlan, LearnStatus, QueryPlan } from '@skerry/sync-protocol/learn';
 import { type Selectable, selects } from '../../fleet/selection.ts';
 import type { RunPlan } from './run-plan.ts';
 
@@ -29,6 +29,8 @@ export type Ineligible =
 export interface SelectionTerms {
   readonly plan: RunPlan;
   readonly learn: LearnPlan;
+  /** Where devices are asked and do not train: who knows it needs no network. */
+  readonly query: QueryPlan | undefined;
   /** When each was last asked by this run. */
   readonly askedMs: ReadonlyMap<string, number>;
   /** At work for this run, or for another. */
@@ -39,14 +41,14 @@ export interface SelectionTerms {
 
 /** `undefined`: it may be asked. A sign that is not told does not fulfil what is asked of it. [RND2] */
 export function whyIneligible(device: LearnDevice, terms: SelectionTerms): Ineligible | undefined {
-  const { plan, learn: task, askedMs, isBusy, opened, nowMs } = terms;
+  const { plan, learn: task, query, askedMs, isBusy, opened, nowMs } = terms;
   const { eligibility } = plan;
   if (!selects(plan.select, device)) return 'not-selected';
   if (!device.online) return 'offline';
   const { learn } = device;
   if (learn === undefined) return 'no-learning';
-  if (!learn.plans.includes(task.version)) return 'plan-unknown';
-  if (!knowsNetwork(device, learn, task)) return 'network-unknown';
+  if (!learn.plans.includes((query ?? task).version)) return 'plan-unknown';
+  if (query === undefined && !knowsNetwork(device, learn, task)) return 'network-unknown';
   if (isBusy(device.device)) return 'busy';
   if (opened.has(device.device)) return 'opened';
   const lastMs = askedMs.get(device.device);

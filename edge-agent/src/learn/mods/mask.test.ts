@@ -57,9 +57,9 @@ function createClients(round: number, lastOpened = -1) {
         evaluate: async () => ok({ examples: 0, loss: 0, accuracy: 0 }),
       };
       const run = async (message: ClientMessage) => {
-        const work = { message, examples: { train: none, heldOut: none }, facts: {}, seed: 1 };
+        const work = { message, examples: { train: none, heldOut: none }, seed: 1 };
         const signal = new AbortController().signal;
-        const mods = { secretBytes, mask: mask.mod };
+        const mods = { secretBytes, mask };
         return runClient({ ...work, state: new Map(), lastOpened }, { trainer, mods }, signal);
       };
       return [name, { run, mask }];

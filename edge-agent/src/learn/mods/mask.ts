@@ -1,17 +1,19 @@
-// Secure aggregation on a client: it trains first, shows keys, and when its turn comes sends the quantised update masked. Who
-// fails in training never shows keys, so that nobody has to take its masks out. The protocol is sync-protocol's; its state is in
+// Secure aggregation on a client: it trains or counts first, shows keys, and when its turn comes sends what it has quantised masked. Who
+// fails in that never shows keys, so that nobody has to take its masks out. The protocol is sync-protocol's; its state is in
 // memory alone, and gone with whoever holds this.
 
-import { err, failure, ok } from '@skerry/shared';
-import { layoutSize } from '@skerry/sync-protocol/learn';
+import { err, failure, ok, type Result } from '@skerry/shared';
+import { cellName, cellsOf, layoutSize, maskedAnswer } from '@skerry/sync-protocol/learn';
 import {
   type ClientPorts,
   createSecureParticipant,
   decodeSecurePlan,
   quantiseInput,
+  type SecurePlan,
   type SecurePolicy,
+  type SecureSession,
 } from '@skerry/sync-protocol/secure-aggregation';
-import type { TrainMod } from '../client-app.ts';
+import type { QueryMod, SecureReply, TrainMod } from '../client-app.ts';
 
 export interface MaskPorts extends ClientPorts {
   readonly client: string;
@@ -20,7 +22,8 @@ export interface MaskPorts extends ClientPorts {
 }
 
 export interface Mask {
-  readonly mod: TrainMod;
+  readonly train: TrainMod;
+  readonly query: QueryMod;
   /** An attempt is under way: whoever ends this now is one that drops out. */
   isOpen(): boolean;
 }
@@ -34,7 +37,23 @@ export function createMask({ client, policy, ...ports }: MaskPorts): Mask {
     opened: { last: () => lastOpened, add: () => ok(undefined) },
   });
 
-  const mod: TrainMod = async (message, context, next) => {
+  /** Quantises what will be summed, keeps it, and shows keys. */
+  const showKeys = (
+    session: SecureSession,
+    plan: SecurePlan,
+    vector: Float32Array,
+    examples: number,
+  ): Result<SecureReply> => {
+    const counted = Math.min(examples, plan.examplesMax);
+    const quantised = quantiseInput(plan, vector, counted, ports.cryptography);
+    if (!quantised.ok) return quantised;
+    const keys = participant.join(session, plan);
+    if (!keys.ok) return keys;
+    input = quantised.value.words;
+    return ok({ type: 'secure', stage: 'keys', payload: keys.value });
+  };
+
+  const train: TrainMod = async (message, context, next) => {
     const { run, round, attempt } = message;
     const session = { run, round, attempt };
     lastOpened = context.lastOpened;
@@ -54,15 +73,25 @@ export function createMask({ client, policy, ...ports }: MaskPorts): Mask {
     if (!trained.ok || trained.value.type !== 'trained') return trained;
     const { delta, examples, steps } = trained.value;
     if (steps === 0) return trained;
-    const { cryptography } = ports;
-    const counted = Math.min(examples, plan.value.examplesMax);
-    const quantised = quantiseInput(plan.value, delta, counted, cryptography);
-    if (!quantised.ok) return quantised;
-    const keys = participant.join(session, plan.value);
-    if (!keys.ok) return keys;
-    input = quantised.value.words;
-    return ok({ type: 'secure', stage: 'keys', payload: keys.value });
+    return showKeys(session, plan.value, delta, examples);
   };
 
-  return { mod, isOpen: () => !['revealed', 'refused', undefined].includes(participant.stage()) };
+  const query: QueryMod = async (message, context, next) => {
+    const { run, round, attempt, plan } = message;
+    lastOpened = context.lastOpened;
+    const replied = await next(message, context);
+    if (!replied.ok || replied.value.type !== 'queried' || plan.secure === undefined)
+      return replied;
+    const { examples, values } = replied.value;
+    const counts = Array.from(
+      { length: cellsOf(plan.question) },
+      (_, cell) => values[cellName(cell)] ?? 0,
+    );
+    const vector = maskedAnswer(counts);
+    if (plan.secure.values !== vector.length)
+      return err(failure('invalid_argument', 'a masked answer is of each cell, and of no more'));
+    return showKeys({ run, round, attempt }, plan.secure, vector, examples);
+  };
+
+  return { train, query, isOpen: () => !['revealed', 'refused', undefined].includes(participant.stage()) };
 }

@@ -3,7 +3,7 @@
 
 import { err, failure } from '@skerry/shared';
 import type { RandomBytes } from '@skerry/shared/privacy';
-import type { ClientMessage, Mods, TrainMod } from '../client-app.ts';
+import type { ClientMessage, Mods, QueryMod, TrainMod } from '../client-app.ts';
 import { clip } from './clip.ts';
 import { compress } from './compress.ts';
 import { controlVariates } from './control-variates.ts';
@@ -15,15 +15,16 @@ export interface ModPorts {
   /** Of the platform's CSPRNG. */
   readonly secretBytes: RandomBytes;
   /** Without it no masked round is taken part in. */
-  readonly mask?: TrainMod | undefined;
+  readonly mask?: { readonly train: TrainMod; readonly query: QueryMod } | undefined;
 }
 
 export function modsOf(message: ClientMessage, { secretBytes, mask }: ModPorts): Mods {
-  if (message.type === 'query') return {};
-  if (message.type === 'secure') return { train: [mask ?? refuseMasked] };
+  if (message.type === 'query')
+    return message.plan.secure === undefined ? {} : { query: [mask?.query ?? refuseMasked] };
+  if (message.type === 'secure') return { train: [mask?.train ?? refuseMasked] };
   const { clipNorm, localNoise, personal = [], controlVariates: steers = false } = message.plan;
   const train: TrainMod[] = [
-    message.type === 'train' && message.secure !== undefined ? (mask ?? refuseMasked) : compress,
+    message.type === 'train' && message.secure !== undefined ? (mask?.train ?? refuseMasked) : compress,
     ...(localNoise === undefined ? [] : [noise(localNoise, secretBytes)]),
     ...(clipNorm === undefined ? [] : [clip(clipNorm)]),
     ...(personal.length === 0 ? [] : [personaliseTrain]),
@@ -32,5 +33,5 @@ export function modsOf(message: ClientMessage, { secretBytes, mask }: ModPorts):
   return { train, evaluate: personal.length === 0 ? [] : [personaliseEvaluate] };
 }
 
-const refuseMasked: TrainMod = async () =>
+const refuseMasked: TrainMod & QueryMod = async () =>
   err(failure('permission_denied', 'a masked round needs an identity that others can verify'));

@@ -69,7 +69,7 @@ async function train(
   state: ReadonlyMap<string, Uint8Array> = new Map(),
   more: Partial<TrainMessage> = {},
 ) {
-  const work = { examples: { train: none, heldOut: none }, facts: {}, state, seed: 1 };
+  const work = { examples: { train: none, heldOut: none }, state, seed: 1 };
   const asked = message({ plan: { ...plan, ...planned }, ...more });
   const signal = new AbortController().signal;
   const ran = await runClient({ ...work, message: asked }, { trainer, mods }, signal);
@@ -81,7 +81,6 @@ async function train(
 const context: ClientContext = {
   state: { get: () => undefined, put() {} },
   examples: { train: none, heldOut: none },
-  facts: {},
   lastOpened: -1,
   trainer: trainerOf([3, 4, 0, 0]).trainer,
   signal: new AbortController().signal,
@@ -200,7 +199,7 @@ describe('local noise', () => {
 
   it('[LEA17] is refused without a clip, and beside a control variate that would tell what it hides', async () => {
     const { trainer } = trainerOf([1, 1, 1, 1]);
-    const work = { examples: { train: none, heldOut: none }, facts: {}, state: new Map(), seed: 1 };
+    const work = { examples: { train: none, heldOut: none }, state: new Map(), seed: 1 };
     const signal = new AbortController().signal;
     for (const [planned, control] of [
       [{ localNoise: 1 }, undefined],
@@ -268,7 +267,6 @@ describe('tensors of the device’s own', () => {
     const work = {
       message: evaluate,
       examples: { train: none, heldOut: none },
-      facts: {},
       seed: 1,
     };
     const signal = new AbortController().signal;
@@ -277,7 +275,7 @@ describe('tensors of the device’s own', () => {
   });
 
   it('[LEA7] a plan that names one that there is not is refused', async () => {
-    const work = { examples: { train: none, heldOut: none }, facts: {}, state: new Map(), seed: 1 };
+    const work = { examples: { train: none, heldOut: none }, state: new Map(), seed: 1 };
     const asked = message({ plan: { ...plan, personal: ['other'] } });
     const { trainer } = trainerOf([0, 0, 0, 0]);
     const signal = new AbortController().signal;
