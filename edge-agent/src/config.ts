@@ -76,7 +76,9 @@ export const agentConfigSchema = z.object({
   learnLabelsTold: z
     .enum(['no', 'yes'])
     .default('yes')
-    .describe('no: the operator hears how many examples there are, not of which labels; queries are answered behind masks alone'),
+    .describe(
+      'no: the operator hears how many examples there are, not of which labels; queries are answered behind masks alone',
+    ),
   learnExamplesMax: countSchema(1, 1_000_000)
     .default(10_000)
     .describe('examples kept of a model; then the oldest of its most frequent label goes'),

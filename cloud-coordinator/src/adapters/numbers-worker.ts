@@ -27,7 +27,8 @@ const done =
   work.kind === 'aggregate'
     ? await aggregateNumbers(work, read)
     : await unmaskNumbers(work, read, createNodeCryptography());
-const model = done.ok && done.value.made.ok ? done.value.made.value.model : undefined;
+const made = done.ok && done.value.made.ok ? done.value.made.value : undefined;
+const model = made !== undefined && 'model' in made ? made.model : undefined;
 const vectors = model === undefined ? [] : [model.parameters, model.state, model.control];
 say({ done }, [
   ...new Set(

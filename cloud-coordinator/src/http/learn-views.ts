@@ -70,6 +70,12 @@ export const roundSchema = z.object({
   federated: evaluationSchema.optional().describe('as devices have measured it'),
   central: metricsSchema.optional().describe('as the coordinator has measured it'),
   epsilon: z.number().optional().describe('of privacy, spent up to and with it'),
+  noiseMultiplier: z
+    .number()
+    .optional()
+    .describe(
+      'of a masked private round: z of its sum, of which ε counts that of the fewest devices',
+    ),
 });
 
 export const runViewSchema = runSummarySchema.extend({

@@ -37,7 +37,12 @@ async function world(answer?: (device: string) => LearnResult) {
     devices: 4,
     ...(answer && { answer }),
     describe: () => ({
-      learn: { plans, networks: ['point'], idle: true, examples: [{ model: learnModel, count: 100 }] },
+      learn: {
+        plans,
+        networks: ['point'],
+        idle: true,
+        examples: [{ model: learnModel, count: 100 }],
+      },
     }),
   });
   const runs = unwrap(await openRuns(fleet.ports));
@@ -141,7 +146,11 @@ describe('skerry learn query', () => {
     const { fleet, runs, skerry } = await world((device) => ({
       type: 'queried',
       examples: 13,
-      values: { 'cell-0': 3, 'cell-1': 8 + (device === 'device-1' ? 0 : 2), 'cell-2': device === 'device-1' ? 2 : 0 },
+      values: {
+        'cell-0': 3,
+        'cell-1': 8 + (device === 'device-1' ? 0 : 2),
+        'cell-2': device === 'device-1' ? 2 : 0,
+      },
     }));
     const flags = ['--devices-min', '3', '--devices', '4', '--id', 'ask-1'];
     const dry = unwrap(await skerry('learn', 'query', 'digits', '1.0.0', ...flags, '--dry-run'));
@@ -162,9 +171,14 @@ describe('skerry learn query', () => {
   it('[QRY3] takes bins from flags, and refuses those that are none', async () => {
     const { skerry } = await world();
     const flags = ['--of', 'mean', '--bins', '4', '--range', '0,1', '--per', 'site', '--dry-run'];
-    expect(unwrap(await skerry('learn', 'query', 'digits', '1.0.0', ...flags)).value).toMatchObject({
-      query: { question: { kind: 'inputs', measure: 'mean', from: 0, to: 1, bins: 4 }, cohort: 'site' },
-    });
+    expect(unwrap(await skerry('learn', 'query', 'digits', '1.0.0', ...flags)).value).toMatchObject(
+      {
+        query: {
+          question: { kind: 'inputs', measure: 'mean', from: 0, to: 1, bins: 4 },
+          cohort: 'site',
+        },
+      },
+    );
     const wrong = ['--of', 'mean', '--range', '5'];
     expect(await skerry('learn', 'query', 'digits', '1.0.0', ...wrong)).toMatchObject({
       error: { code: 'invalid_argument' },

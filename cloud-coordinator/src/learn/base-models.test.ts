@@ -57,7 +57,11 @@ describe('the base of a run', () => {
   it('[QRY1] is known by its labels alone, to a query', async () => {
     const { bases, bundle } = await registered();
     const digits = Array.from({ length: 10 }, (_, digit) => `${digit}`);
-    expect(unwrap(await bases.describe(plan))).toEqual({ version: '1.0.0', bundle, labels: digits });
+    expect(unwrap(await bases.describe(plan))).toEqual({
+      version: '1.0.0',
+      bundle,
+      labels: digits,
+    });
     expect(await bases.describe({ ...plan, base: '9.0.0' })).toMatchObject({ ok: false });
   });
 

@@ -147,8 +147,11 @@ function limitationsOf({ plan, privacy }: RunState): string {
   if (privacy === undefined)
     return `${learned} No noise was added: a model may tell of single devices’ examples.`;
   const { epsilon, delta, conversion, order, unit, sampling, released } = stateOf(privacy.ledger);
-  return `${learned} Differentially private: ε ${epsilon.toFixed(4)} at δ ${delta}, per ${unit}, over ${released} released models (RDP accountant, order ${order}, conversion ${conversion}, ${sampling} sampling from those who could be asked).`;
+  return `${learned} Differentially private: ε ${epsilon.toFixed(4)} at δ ${delta}, per ${unit}, over ${released} released models (RDP accountant, order ${order}, conversion ${conversion}, ${samplingOf(sampling)}).`;
 }
+
+const samplingOf = (sampling: 'poisson' | 'none'): string =>
+  sampling === 'none' ? 'no sampling counted' : 'poisson sampling from those who could be asked';
 
 function privacyMetrics({ privacy }: RunState): Record<string, number> {
   if (privacy === undefined) return {};

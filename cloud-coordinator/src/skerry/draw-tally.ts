@@ -29,7 +29,11 @@ export function drawTally({ whole, cohorts, withheld, devicesMin, quantiles }: T
     drawTable(head, [...rows, ...rest, ...ends]),
     ...(quantiles === undefined
       ? []
-      : [Object.entries(quantiles).map(([name, value]) => `${name} ${value}`).join(', ')]),
+      : [
+          Object.entries(quantiles)
+            .map(([name, value]) => `${name} ${value}`)
+            .join(', '),
+        ]),
     ...(withheld.length === 0
       ? []
       : [`withheld, for fewer than ${devicesMin} devices have any: ${withheld.join(', ')}`]),

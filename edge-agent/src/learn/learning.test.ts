@@ -20,6 +20,7 @@ import { createExchangeHandler, type DeviceStatus, serveExchanges } from '@skerr
 import { createWorkerEngine } from '@skerry/sync-protocol/automerge';
 import { type BlobRef, storeBytes } from '@skerry/sync-protocol/blobs';
 import {
+  cellName,
   decodeUpdate,
   type LearnPlan,
   type LearnReply,
@@ -27,6 +28,9 @@ import {
   layoutSize,
   learnPlanBytes,
   parameterLayoutSchema,
+  type Question,
+  queryPlanBytes,
+  queryPlanVersionOf,
   vectorBytes,
   vectorOf,
 } from '@skerry/sync-protocol/learn';
@@ -285,6 +289,50 @@ describe('a device that learns', () => {
         unmetered: true,
       }),
     );
+  });
+
+  it('[LEA19] counts what it holds for whoever asks, by label and by how bright an image is', async () => {
+    const world = await createWorld();
+    const agent = await world.start({ learnModels: 'digits' });
+    await teach(agent, 30);
+    const ask = (question: Question, round: number) =>
+      world.ask({
+        ...train(world.put(new Uint8Array(4)), round),
+        work: {
+          type: 'query',
+          question: question.kind,
+          plan: queryPlanBytes({
+            version: queryPlanVersionOf(question),
+            model: 'digits',
+            base: `sha256:${'a'.repeat(64)}`,
+            question,
+            examplesMax: 1_000,
+            seed: 1,
+          }),
+        },
+      });
+    const labels = Array.from({ length: 10 }, (_, digit) => String(digit));
+    const held = labels.map(
+      (label) => digits.test.labels.subarray(0, 30).filter((of) => String(of) === label).length,
+    );
+    const byCell = (counts: readonly number[]) =>
+      Object.fromEntries(counts.map((count, cell) => [cellName(cell), count]));
+    expect(await ask({ kind: 'labels', labels }, 1)).toEqual({
+      type: 'queried',
+      examples: 30,
+      values: byCell(held),
+    });
+    const bright = Array.from({ length: 30 }, (_, i) => {
+      const pixels = digits.test.pixels.subarray(i * 784, (i + 1) * 784);
+      return pixels.reduce((sum, pixel) => sum + pixel, 0) / 784;
+    });
+    const dark = bright.filter((mean) => mean < 32).length;
+    const inputs = { kind: 'inputs', measure: 'mean', from: 0, to: 64, bins: 2 } as const;
+    expect(await ask(inputs, 2)).toEqual({
+      type: 'queried',
+      examples: 30,
+      values: byCell([dark, 30 - dark]),
+    });
   });
 
   it('[LEA15] trains the head of the model that it runs, and sends that alone', async () => {

@@ -180,7 +180,6 @@ describe('a task', () => {
     await pass(5_000);
     expect(life.replies()).toMatchObject([{ result: { type: 'failed', code: 'internal' } }]);
   });
-
 });
 
 describe('a query', () => {
@@ -213,7 +212,7 @@ describe('a query', () => {
   it('[LEA19] is answered with counts by label name, and of labels that were not asked for with none', async () => {
     const values = { 'cell-0': 4, 'cell-1': 0, 'cell-2': 5 };
     expect(await replyTo(query())).toEqual([{ type: 'queried', examples: 9, values }]);
-    const x = { kind: 'labels', labels: ['x'] } as const;
+    const x: QueryPlan['question'] = { kind: 'labels', labels: ['x'] };
     expect(await replyTo(query({ question: x }))).toEqual([
       { type: 'queried', examples: 5, values: { 'cell-0': 5 } },
     ]);

@@ -177,7 +177,7 @@ function messageOf(
       ? ok({ ...at, type: 'secure', stage: work.stage, payload })
       : err(failure('internal', 'a payload that did not come'));
   }
-  if (work.type === 'end' || plan === undefined)
+  if (work.type === 'end' || work.type === 'query' || plan === undefined)
     return err(failure('internal', 'nothing to be done'));
   const size = layoutSize(plan.layout);
   const parameters = readVector(first ?? new Uint8Array(), size);

@@ -12,6 +12,7 @@ export {
   noisedShare,
   noiseMultiplierOfSum,
   readNoisedSum,
+  shareSigma,
 } from './distributed-noise.ts';
 export { addLocalNoise, type LocalNoise, noiseMultiplierMax } from './local-noise.ts';
 export { createRandomWords, type RandomBytes, type RandomWords } from './random-bytes.ts';

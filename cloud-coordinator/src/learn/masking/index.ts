@@ -11,4 +11,4 @@ export {
   takeMasked,
   updateOf,
 } from './masked-round.ts';
-export { countingPlanOf, maskingSchema, securePlanOf } from './masking-plan.ts';
+export { countingPlanOf, maskingSchema, noisedPlanOf, securePlanOf } from './masking-plan.ts';

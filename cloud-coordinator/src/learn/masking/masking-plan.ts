@@ -4,12 +4,14 @@ import { describeIssues, err, failure, ok, type Result } from '@skerry/shared';
 import {
   adversaries,
   gridEncoding,
+  noisedEncoding,
   ringBits,
   type SecurePlan,
   secureClientsMax,
   securePlanSchema,
 } from '@skerry/sync-protocol/secure-aggregation';
 import { z } from 'zod';
+import type { DistributedPrivacy } from '../privacy/index.ts';
 
 export const maskingSchema = z.strictObject({
   /** What the coordinator is taken for: one that keeps to the protocol, or one that lies. Devices may insist on the latter. */
@@ -60,6 +62,43 @@ function checked(plan: SecurePlan): Result<SecurePlan> {
   const parsed = securePlanSchema.safeParse(plan);
   if (parsed.success) return ok(parsed.data);
   return err(failure('invalid_argument', describeIssues(parsed.error, 'the masked plan')));
+}
+
+/** Each update is cut towards nought to the grid, up to a step of each number: of one as long as the clip no more than this. */
+const cutShareMax = 1 / 16;
+
+/** Devices add shares of the sum's noise; all weigh alike. Fails as `securePlanOf`. */
+export function noisedPlanOf(
+  { adversary, thresholdMin, ringBits }: Masking,
+  { clip, noiseMultiplier, honestMin = thresholdMin }: DistributedPrivacy,
+  { clientsMax, values, examplesMax }: Masked,
+): Result<SecurePlan> {
+  if (honestMin > thresholdMin)
+    return err(
+      failure(
+        'invalid_argument',
+        `a sum of ${thresholdMin} may be opened: ${honestMin} cannot be counted on for its noise`,
+      ),
+    );
+  const room = { clientsMax, ringBits };
+  const encoding = noisedEncoding({ clip, noiseMultiplier, honestMin }, room);
+  if (!encoding.ok) return encoding;
+  if (Math.sqrt(values) > cutShareMax * encoding.value.steps)
+    return err(
+      failure(
+        'invalid_argument',
+        `a ring of ${ringBits} bits is too small for ${values} numbers with this noise: a clip of ${encoding.value.steps} steps would cut too much off`,
+      ),
+    );
+  return checked({
+    version: 1,
+    adversary,
+    thresholdMin,
+    values,
+    encoding: encoding.value,
+    examplesMax,
+    ...room,
+  });
 }
 
 /** Fails with `invalid_argument`, for a person: what does not go together. */

@@ -14,7 +14,7 @@ import { adaptClip, splitNoise } from './adaptive-clip.ts';
 import type { Mechanism } from './subsampled-gaussian.ts';
 
 /** So that noise stays within what its sampler can draw. */
-const noiseMultiplierMax = 60;
+export const noiseMultiplierMax = 60;
 
 const normSchema = z.number().gt(0).max(1e6);
 

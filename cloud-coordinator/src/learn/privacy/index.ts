@@ -14,6 +14,12 @@ export {
   privateMean,
 } from './central-privacy.ts';
 export {
+  type DistributedPrivacy,
+  distributedMechanismOf,
+  distributedPrivacySchema,
+  noiseOfSum,
+} from './distributed-privacy.ts';
+export {
   type Commitment,
   decideCommitment,
   decideRelease,

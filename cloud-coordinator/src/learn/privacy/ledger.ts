@@ -179,7 +179,8 @@ export interface PrivacyStatement {
   readonly epsilonMax: number;
   /** What is hidden: that one client took part at all, with all its examples. */
   readonly unit: 'client';
-  readonly sampling: 'poisson';
+  /** `none`: no device was hidden by not being asked. */
+  readonly sampling: 'poisson' | 'none';
   readonly committed: number;
   readonly released: number;
   readonly mechanisms: readonly { readonly mechanism: Mechanism; readonly rounds: number }[];
@@ -193,7 +194,9 @@ export function stateOf(ledger: Ledger): PrivacyStatement {
     conversion,
     epsilonMax,
     unit: 'client',
-    sampling: 'poisson',
+    sampling: ledger.entries.some(({ mechanism }) => mechanism.samplingRate < 1)
+      ? 'poisson'
+      : 'none',
     committed: ledger.committed,
     released: ledger.released,
     mechanisms: ledger.entries.map(({ mechanism, rounds }) => ({ mechanism, rounds })),

@@ -60,14 +60,14 @@ export function obstaclesToQuery(run: QueryRun): readonly string[] {
 }
 
 /** Fails with `invalid_argument` for a base without labels, or with more than an answer has cells. */
-export function questionOf(
-  { question }: AskedQuery,
-  labels: readonly string[],
-): Result<Question> {
+export function questionOf({ question }: AskedQuery, labels: readonly string[]): Result<Question> {
   if (question.kind === 'inputs') return ok(question);
   if (labels.length === 0 || labels.length > queryCellsMax)
     return err(
-      failure('invalid_argument', `the base has ${labels.length} labels, not 1 to ${queryCellsMax}`),
+      failure(
+        'invalid_argument',
+        `the base has ${labels.length} labels, not 1 to ${queryCellsMax}`,
+      ),
     );
   return ok({ kind: 'labels', labels: [...labels] });
 }
@@ -83,7 +83,8 @@ export function queryPlanOf(
 export function cellNamesOf(question: Question): readonly string[] {
   if (question.kind === 'labels') return question.labels;
   const { from, to, bins } = question;
-  const edge = (bin: number): string => `${Number((from + (bin * (to - from)) / bins).toPrecision(10))}`;
+  const edge = (bin: number): string =>
+    `${Number((from + (bin * (to - from)) / bins).toPrecision(10))}`;
   return Array.from({ length: bins }, (_, bin) => `${edge(bin)}…${edge(bin + 1)}`);
 }
 

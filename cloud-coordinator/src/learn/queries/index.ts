@@ -1,5 +1,4 @@
 export {
-  type AskedQuery,
   askedQuerySchema,
   cellNamesOf,
   obstaclesToQuery,
@@ -8,4 +7,4 @@ export {
   questionOf,
 } from './asked-query.ts';
 export { quantilesOf } from './quantiles.ts';
-export { type Answer, type Tally, tallyAnswers, tallySchema, tallySum } from './tally.ts';
+export { type Tally, tallyAnswers, tallySchema, tallySum } from './tally.ts';

@@ -53,7 +53,9 @@ describe('a tally', () => {
     const tally = tallyAnswers(cells, [...others, ...lone], 3);
     expect(Object.keys(tally.cohorts)).toEqual(['north', '(others)']);
     expect(tally.cohorts['(others)']).toMatchObject({ devices: 4 });
-    expect(tallyAnswers(cells, [...times(5, [1, 1, 1, 1], 'north'), ...lone], 3).cohorts).toEqual({});
+    expect(tallyAnswers(cells, [...times(5, [1, 1, 1, 1], 'north'), ...lone], 3).cohorts).toEqual(
+      {},
+    );
   });
 
   it('[QRY3] withholds in every group what is of too few in one: the others would tell it', () => {
@@ -86,7 +88,11 @@ describe('a tally', () => {
     const tally = tallySum(cells, sum, 3);
     expect(tally.withheld).toEqual(['b', 'd']);
     expect(tally.whole).toEqual({ devices: 5, examples: 19, counts: { a: 9, c: 0 }, rest: 10 });
-    const scattered = tallySum(cells, { devices: 4, counts: [1, 1, 1, 1], holders: [1, 1, 1, 1] }, 3);
+    const scattered = tallySum(
+      cells,
+      { devices: 4, counts: [1, 1, 1, 1], holders: [1, 1, 1, 1] },
+      3,
+    );
     expect(scattered.whole).toEqual({ devices: 4, examples: 4, counts: {}, rest: 4 });
   });
 });

@@ -4,7 +4,7 @@
 import { defined, ok, type Result } from '@skerry/shared';
 import { keystreamKeyBytes } from '@skerry/shared/node';
 import type { RandomBytes } from '@skerry/shared/privacy';
-import { decideCommitment, decideRelease, mechanismOf, openNoiseKey } from '../privacy/index.ts';
+import { decideCommitment, decideRelease, openNoiseKey } from '../privacy/index.ts';
 import type { Screening } from '../screen-update.ts';
 import { createStrategy, type EvaluateResult } from '../strategies/index.ts';
 import { type ModelBlobsPorts, readBlob, runOwner, storeFor, storeModel } from './model-blobs.ts';
@@ -137,15 +137,14 @@ async function commitPrivacy(
   atMs: number,
 ): Promise<Result<RunEvent | undefined>> {
   const { plan, privacy } = state;
-  if (plan.privacy === undefined || privacy === undefined) return ok(undefined);
-  const { ledger, clip } = privacy;
+  if (privacy === undefined) return ok(undefined);
+  const { ledger, clip, mechanism } = privacy;
   const { round, attempt } = placeOf(state);
   if (ledger.last?.round === round && ledger.last.attempt === attempt) return ok(undefined);
   const key = new Uint8Array(keystreamKeyBytes);
   ports.chance.fill(key);
   const noiseKey = await storeFor(ports, runOwner(plan.id), key);
   if (!noiseKey.ok) return noiseKey;
-  const mechanism = mechanismOf(plan.privacy.central);
   const commitment = { round, attempt, atMs, mechanism, clip, noiseKey: noiseKey.value };
   const decided = decideCommitment(ledger, commitment);
   return ok(decided.ok ? decided.value : { kind: 'spent', atMs, reason: decided.error.message });

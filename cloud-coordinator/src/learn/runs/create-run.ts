@@ -12,21 +12,17 @@ import {
   type Question,
 } from '@skerry/sync-protocol/learn';
 import { selects } from '../../fleet/selection.ts';
-import {
-  checkPrivateStrategy as checkPrivate,
-  mechanismOf,
-  openLedger,
-  roundsLeft,
-} from '../privacy/index.ts';
+import { checkPrivateStrategy as checkPrivate, openLedger, roundsLeft } from '../privacy/index.ts';
 import { obstaclesToQuery, queryBaseOf, queryPlanOf, questionOf } from '../queries/index.ts';
 import type { Strategy, StrategyTraits } from '../strategies/index.ts';
-import { type MaskRoundPorts, obstaclesToMasking, securePlanFor } from './mask-round.ts';
+import type { MaskRoundPorts } from './mask-round.ts';
 import { type ModelBlobsPorts, runOwner, storeModel } from './model-blobs.ts';
 import type { BaseModel, BaseModels, LearnDevices } from './ports.ts';
 import { modelBytes } from './round-numbers.ts';
 import type { RunBook } from './run-book.ts';
 import type { RunPlan } from './run-plan.ts';
 import type { RunState } from './run-state.ts';
+import { mechanismFor, obstaclesToMasking, securePlanFor } from './secure-plan-for.ts';
 import { strategyOf } from './strategy-of.ts';
 import { roundBytesMax, sampleMayExceed, updateSizeOf, updatesMaxOf } from './updates-max.ts';
 
@@ -57,7 +53,7 @@ export async function createRun(
     ...obstaclesToWork(plan, learn.value, strategy.traits),
     ...obstaclesTo(plan, learn.value, strategy.traits),
     ...obstaclesToSampling(ports, plan, learn.value),
-    ...obstaclesToMasking(ports, plan, learn.value, strategy.traits),
+    ...obstaclesToMasking(ports.masking !== undefined, plan, learn.value, strategy.traits),
     ...(plan.query === undefined ? [] : obstaclesToQuery({ ...plan, query: plan.query })),
   ];
   if (obstacles.length > 0) return err(failure('invalid_argument', obstacles.join('; ')));
@@ -161,25 +157,7 @@ function obstaclesTo(plan: RunPlan, learn: LearnPlan, traits: StrategyTraits): r
     obstacles.push(
       `whoever lies may be left out: beside ${byzantine} liars ${strategy.name} needs ${traits.clientsMin}, and clients.min is ${clients.min}`,
     );
-  const { privacy, sampling } = plan;
-  if (privacy !== undefined) {
-    const { samplingRate } = privacy.central;
-    if (sampling.kind !== 'poisson' || sampling.share !== samplingRate)
-      obstacles.push(`a private run samples as it accounts: poisson, with share ${samplingRate}`);
-    if (plan.eligibility.separationMs > 0)
-      obstacles.push(
-        'a private run draws each device in each round: separationMs would keep some of them out',
-      );
-    if (clients.min > 1)
-      obstacles.push(
-        `a private round is what chance has chosen; clients.min of ${clients.min} would drop the small ones`,
-      );
-    const fits = checkPrivateStrategy(strategyOf(plan, learn.layout));
-    if (fits !== undefined) obstacles.push(fits);
-    const ledger = openLedger(privacy.budget);
-    if (roundsLeft(ledger, mechanismOf(privacy.central), 1) === 0)
-      obstacles.push('the privacy budget has not one round');
-  }
+  obstacles.push(...obstaclesToPrivacy(plan, learn));
   const asked = Math.ceil(clients.target * clients.overSelect);
   const bytes = asked * updateSizeOf(learn);
   if (bytes > roundBytesMax)
@@ -196,6 +174,33 @@ function obstaclesTo(plan: RunPlan, learn: LearnPlan, traits: StrategyTraits): r
     obstacles.push('clients.target is less than bufferSize: one look would make no model');
   if (plan.evaluate !== undefined && plan.evaluate.everyRounds > rounds)
     obstacles.push(`evaluate.everyRounds is more than the run’s ${rounds} rounds`);
+  return obstacles;
+}
+
+function obstaclesToPrivacy(plan: RunPlan, learn: LearnPlan): readonly string[] {
+  const { privacy, sampling, clients } = plan;
+  if (privacy === undefined) return [];
+  const obstacles: string[] = [];
+  if (privacy.central !== undefined) {
+    const { samplingRate } = privacy.central;
+    if (sampling.kind !== 'poisson' || sampling.share !== samplingRate)
+      obstacles.push(`a private run samples as it accounts: poisson, with share ${samplingRate}`);
+    if (plan.eligibility.separationMs > 0)
+      obstacles.push(
+        'a private run draws each device in each round: separationMs would keep some of them out',
+      );
+    if (clients.min > 1)
+      obstacles.push(
+        `a private round is what chance has chosen; clients.min of ${clients.min} would drop the small ones`,
+      );
+  }
+  const fits = checkPrivateStrategy(strategyOf(plan, learn.layout));
+  if (fits !== undefined) obstacles.push(fits);
+  // Where there is none masking says why.
+  const mechanism = mechanismFor(plan, learn);
+  const one = mechanism.ok ? mechanism.value : undefined;
+  if (one !== undefined && roundsLeft(openLedger(privacy.budget), one, 1) === 0)
+    obstacles.push('the privacy budget has not one round');
   return obstacles;
 }
 

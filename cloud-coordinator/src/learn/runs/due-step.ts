@@ -4,7 +4,7 @@
 import { createRandom, type Random } from '@skerry/shared';
 import type { RandomBytes } from '@skerry/shared/privacy';
 import { isDue, type MaskedStage } from '../masking/index.ts';
-import { mechanismOf, roundsLeft, samplePoisson as samplePrivately } from '../privacy/index.ts';
+import { roundsLeft, samplePoisson as samplePrivately } from '../privacy/index.ts';
 import { devicesPerEventMax, type RunEvent, type WorkKind } from './run-event.ts';
 import {
   answered,
@@ -86,7 +86,7 @@ function spentStep(state: RunState, nowMs: number): Step | undefined {
   if (plan.privacy === undefined || privacy === undefined) return undefined;
   if (phase.kind !== 'selecting' || phase.work !== 'train') return undefined;
   const { epsilonMax, delta } = plan.privacy.budget;
-  if (roundsLeft(privacy.ledger, mechanismOf(plan.privacy.central), 1) > 0) return undefined;
+  if (roundsLeft(privacy.ledger, privacy.mechanism, 1) > 0) return undefined;
   const reason = `the privacy budget is spent: a further round would exceed ε ${epsilonMax} at δ ${delta}`;
   return { kind: 'append', events: [{ kind: 'spent', atMs: nowMs, reason }] };
 }

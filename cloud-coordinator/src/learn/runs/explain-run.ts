@@ -28,11 +28,17 @@ export function explainRun(state: RunState, fleet: Fleet, nowMs: number): readon
   ];
 }
 
-function explainPrivacy({ privacy }: RunState): readonly string[] {
+function explainPrivacy({ privacy, history }: RunState): readonly string[] {
   if (privacy === undefined) return [];
   const { epsilon, delta, epsilonMax, released, conversion } = stateOf(privacy.ledger);
+  const { noiseMultiplier: z } = history.at(-1) ?? {};
+  const counted = privacy.mechanism.noiseMultiplier;
+  const extra =
+    z === undefined
+      ? ''
+      : `; of the noise of devices z ${counted.toFixed(3)} is counted, the latest sum has ${z.toFixed(3)}`;
   return [
-    `privacy: ε ${epsilon.toFixed(3)} of ${epsilonMax} at δ ${delta} is spent for ${released} models (${conversion})`,
+    `privacy: ε ${epsilon.toFixed(3)} of ${epsilonMax} at δ ${delta} is spent for ${released} models (${conversion})${extra}`,
   ];
 }
 

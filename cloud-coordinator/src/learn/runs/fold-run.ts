@@ -21,9 +21,11 @@ import {
   isActive,
   isOfRound,
   type Phase,
+  type PrivacyState,
   type RoundPhase,
   type RunState,
 } from './run-state.ts';
+import { mechanismFor } from './secure-plan-for.ts';
 
 /** The first event of every log. */
 export function begin(event: RunEventOf<'created'>): RunState {
@@ -49,11 +51,18 @@ export function begin(event: RunEventOf<'created'>): RunState {
     setback: undefined,
     candidate: undefined,
     tally: undefined,
-    privacy: plan.privacy && {
-      ledger: openLedger(plan.privacy.budget),
-      clip: initialClip(plan.privacy.central),
-    },
+    privacy: privacyOf(event),
   };
+}
+
+function privacyOf({ plan, learn }: RunEventOf<'created'>): PrivacyState | undefined {
+  const { privacy } = plan;
+  if (privacy === undefined) return undefined;
+  const mechanism = mechanismFor(plan, learn);
+  assert(mechanism.ok && mechanism.value !== undefined, 'a private run that began has a mechanism');
+  const { central, distributed, budget } = privacy;
+  const clip = central === undefined ? distributed?.clip : initialClip(central);
+  return { ledger: openLedger(budget), clip: clip ?? 1, mechanism: mechanism.value };
 }
 
 /** `undefined` of no events. */

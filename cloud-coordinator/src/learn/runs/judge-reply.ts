@@ -53,8 +53,6 @@ export async function judgeReply(
       return ok({ kind: 'declined', reason: result.reason });
     case 'failed':
       return ok({ kind: 'failed', reason: `${result.code}: ${result.message}`.slice(0, 512) });
-    default:
-      return ok({ kind: 'quarantined', reason: `a reply of '${result.type}' to another task` });
   }
 }
 

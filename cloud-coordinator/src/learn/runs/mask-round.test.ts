@@ -1,20 +1,21 @@
 // Masked runs over devices that are played, by a coordinator that is started anew at every turn.
 
-import { assert, defined } from '@skerry/shared';
 import { unwrap } from '@skerry/shared/testing';
-import { type LearnTask, type SecureStage, secureStages } from '@skerry/sync-protocol/learn';
-import { decodeSecurePlan, quantiseInput } from '@skerry/sync-protocol/secure-aggregation';
-import { createSecureCohort } from '@skerry/sync-protocol/testing';
+import { secureStages } from '@skerry/sync-protocol/learn';
 import { describe, expect, it } from 'vitest';
-import type { LearnResult } from '../../testing/learn-devices.ts';
-import { createLearnFleet, type LearnFleet } from '../../testing/learn-fleet.ts';
+import { createLearnFleet } from '../../testing/learn-fleet.ts';
+import {
+  type MaskedPlayOptions,
+  maskedDevices,
+  playMasked,
+  type Silence,
+  silentFrom,
+} from '../../testing/play-masked.ts';
 import { sampleRunPlan, weightsOf } from '../../testing/run-turns.ts';
-import { runOwner } from './model-blobs.ts';
 import type { RunPlanInput } from './run-plan.ts';
-import type { RunState } from './run-state.ts';
 import { openRuns } from './runs.ts';
 
-const devices = 6;
+const devices = maskedDevices;
 const masking = { adversary: 'curious', thresholdMin: 2, range: 8, stageMs: 5_000 } as const;
 const work = { learningRate: 1, examplesMax: 1_000 };
 const plan = (more: Partial<RunPlanInput> = {}) =>
@@ -27,96 +28,13 @@ const plan = (more: Partial<RunPlanInput> = {}) =>
     ...more,
   });
 
-type Silence = (device: string, stage: SecureStage, attempt: number) => boolean;
-const silentFrom =
-  (of: ReadonlyMap<string, SecureStage>): Silence =>
-  (device, stage) => {
-    const from = of.get(device);
-    return from !== undefined && secureStages.indexOf(stage) >= secureStages.indexOf(from);
-  };
-
-async function play(
+const play = (
   more: Partial<RunPlanInput> = {},
-  isSilent: Silence = () => false,
-  {
-    answer,
-    isLate,
-    onTurn,
-  }: {
-    readonly answer?: (
-      device: string,
-      task: LearnTask,
-      clear: LearnResult,
-    ) => LearnResult | undefined;
-    /** Answered a turn later. */
-    readonly isLate?: (device: string, task: LearnTask) => boolean;
-    readonly onTurn?: (fleet: LearnFleet, state: RunState) => Promise<void>;
-  } = {},
-) {
-  const names = Array.from({ length: devices }, (_, i) => `device-${i + 1}`);
-  const cohort = createSecureCohort(names);
-  const inputs = new Map<string, Uint32Array>();
-  const late: [string, LearnTask][] = [];
-  let model = new Float32Array(8);
-  const reply = (device: string, { run, round, attempt, work: asked }: LearnTask): LearnResult => {
-    const { participant, ports } = defined(cohort.members.get(device), device);
-    const session = { run, round, attempt };
-    if (asked.type === 'secure') {
-      assert(asked.payload instanceof Uint8Array, 'it fits a task');
-      const taken = participant.take(session, asked.payload, inputs.get(device));
-      return { type: 'secure', stage: asked.stage, payload: unwrap(taken) };
-    }
-    assert(asked.type === 'train' && asked.secure !== undefined, 'a masked task');
-    const secure = unwrap(decodeSecurePlan(asked.secure));
-    const pull = defined(fleet.pulls.get(device), 'its pull');
-    const update = pull.map((value, i) => value - (model[i] ?? 0));
-    inputs.set(device, unwrap(quantiseInput(secure, update, 100, ports.cryptography)).words);
-    return { type: 'secure', stage: 'keys', payload: unwrap(participant.join(session, secure)) };
-  };
-  const fleet = createLearnFleet({
-    devices,
-    answer(device, task) {
-      const stage = task.work.type === 'secure' ? task.work.stage : 'keys';
-      if (isSilent(device, stage, task.attempt)) return undefined;
-      if (isLate?.(device, task)) {
-        late.push([device, task]);
-        return undefined;
-      }
-      return answer?.(device, task, clear) ?? reply(device, task);
-    },
-  });
-  const update = await fleet.putUpdate(new Float32Array(8).fill(9));
-  const counts = { examples: 100, steps: 1, completed: 1, metrics: {} };
-  const clear: LearnResult = { type: 'trained', ...counts, update };
-  const { cryptography, verifier } = cohort;
-  const ports = { ...fleet.ports, masking: { cryptography, verifier } };
-  const wanted = plan(more);
-  unwrap(await unwrap(await openRuns(ports)).start(wanted, 'me'));
-  let state: RunState | undefined;
-  for (let turn = 0; turn < 200; turn++) {
-    const runs = unwrap(await openRuns(ports)); // What the one before knew is gone.
-    unwrap(await runs.turn());
-    state = defined(runs.get('run-1'), 'the run');
-    if (!('untilMs' in state.phase)) break;
-    if (state.phase.kind === 'aggregating' && state.phase.masked !== undefined) {
-      const { state: stored, inputs: came } = state.phase.masked;
-      for (const { digest } of [stored, ...came.map(({ input }) => input)])
-        expect(ports.references.owners(digest)).toContain(runOwner('run-1'));
-    }
-    for (const [device, task] of late.splice(0)) {
-      const { run, round, attempt } = task;
-      await fleet.reply(device, { run, round, attempt, result: reply(device, task) });
-    }
-    await onTurn?.(fleet, state);
-    model = new Float32Array(await weightsOf(fleet, state));
-    await fleet.step();
-    fleet.clock.runNext(fleet.clock.nowMs() + 1_000);
-  }
-  const history = unwrap(await unwrap(await openRuns(ports)).history('run-1'));
-  return { fleet, names, history, state: defined(state, 'the run') };
-}
+  isSilent?: Silence,
+  options?: MaskedPlayOptions,
+): Promise<Played> => playMasked(plan(more), isSilent, options);
 
-type Played = Awaited<ReturnType<typeof play>>;
+type Played = Awaited<ReturnType<typeof playMasked>>;
 
 /** All weigh alike: each has said 100 examples. */
 async function expectMean({ fleet, state }: Played, survivors: readonly string[]): Promise<void> {

@@ -4,31 +4,28 @@
 import { assert, defined, err, type FailureCode, failure, ok, type Result } from '@skerry/shared';
 import type { OpenOp } from '@skerry/sync-protocol';
 import { audiences } from '@skerry/sync-protocol/blobs';
-import { type LearnReply, type LearnTask, layoutSize } from '@skerry/sync-protocol/learn';
+import type { LearnReply, LearnTask } from '@skerry/sync-protocol/learn';
 import {
   encodeSecurePlan,
-  type SecurePlan,
   type SecureSession,
   type ServerPorts,
 } from '@skerry/sync-protocol/secure-aggregation';
 import {
   checkKeys,
   closeMasked,
-  countingPlanOf,
   type MaskedPorts,
   type MaskedStage,
   maskedWork,
   openMaskedRound,
-  securePlanOf,
   takeMasked,
 } from '../masking/index.ts';
-import type { StrategyTraits } from '../strategies/index.ts';
+import { decideCommitment, decideRelease, noiseOfSum } from '../privacy/index.ts';
 import { type ModelBlobsPorts, readBlob, runOwner, storeFor, storeModel } from './model-blobs.ts';
 import type { BlobsOf } from './ports.ts';
 import type { RoundNumbers } from './round-numbers.ts';
 import type { Contribution, Outcome, RunEvent, RunEventOf } from './run-event.ts';
-import type { RunPlan } from './run-plan.ts';
 import type { RunState } from './run-state.ts';
+import { securePlanFor } from './secure-plan-for.ts';
 import { tallyMasked } from './tally-round.ts';
 
 export interface MaskRoundPorts extends ModelBlobsPorts {
@@ -37,45 +34,6 @@ export interface MaskRoundPorts extends ModelBlobsPorts {
   readonly numbers: RoundNumbers;
   readonly blobsOf: BlobsOf;
   readonly clock: { nowMs(): number };
-}
-
-/** Fails with `invalid_argument` where the run cannot be masked so. */
-export function securePlanFor(
-  { masking, clients, work, query }: RunPlan,
-  learn: RunState['learn'],
-): Result<SecurePlan | undefined> {
-  if (masking === undefined) return ok(undefined);
-  const values = layoutSize(learn.layout);
-  const of = { clientsMax: clients.target, values, examplesMax: learn.examplesMax };
-  return query === undefined
-    ? securePlanOf(masking, { ...of, clipNorm: work.clipNorm })
-    : // A sum of fewer is not told, so it is not opened.
-      countingPlanOf({ ...masking, thresholdMin: clients.min }, of);
-}
-
-/** Why the run could never be masked. */
-export function obstaclesToMasking(
-  ports: Pick<MaskRoundPorts, 'masking'>,
-  plan: RunPlan,
-  learn: RunState['learn'],
-  { takesSums }: StrategyTraits,
-): readonly string[] {
-  if (plan.masking === undefined) return [];
-  const obstacles: string[] = [];
-  const { clients, work, sampling, strategy, masking, privacy } = plan;
-  if (ports.masking === undefined)
-    obstacles.push('nothing is masked here: devices have no certificates');
-  if (!takesSums) obstacles.push(`${strategy.name} looks at single updates, which nobody has`);
-  if (privacy !== undefined)
-    obstacles.push('central privacy clips single updates, which nobody has');
-  if (work.compression.kind !== 'none') obstacles.push('a masked update is compressed by its ring');
-  if (work.localNoise !== undefined) obstacles.push('a masked update with noise of its own');
-  if (sampling.kind === 'poisson') obstacles.push('a masked round has a number of clients');
-  if (clients.min < masking.thresholdMin)
-    obstacles.push(`a round may begin with ${clients.min}, a sum needs ${masking.thresholdMin}`);
-  const secure = securePlanFor(plan, learn);
-  if (!secure.ok) obstacles.push(secure.error.message);
-  return obstacles;
 }
 
 /** What goes out with the task to train. */
@@ -147,13 +105,16 @@ export async function maskedQuestions(
  * The next question, or the next model; `closed`, where too few are left for either. Fails as the blobs do, and then it may
  * be tried again.
  */
-export async function maskRound(ports: MaskRoundPorts, state: RunState): Promise<Result<RunEvent>> {
+export async function maskRound(
+  ports: MaskRoundPorts,
+  state: RunState,
+): Promise<Result<readonly RunEvent[]>> {
   const record = maskedOf(state);
   const masked = maskedPortsOf(ports, state);
   const plan = securePlanFor(state.plan, state.learn);
   const stageMs = state.plan.masking?.stageMs ?? 0;
   if (masked === undefined || !plan.ok || plan.value === undefined)
-    return ok(closed(ports, 'nothing is masked here'));
+    return ok([closed(ports, 'nothing is masked here')]);
   if (record?.stage === 'unmask') return openRound(ports, state, record);
   const next =
     record === undefined
@@ -161,9 +122,25 @@ export async function maskRound(ports: MaskRoundPorts, state: RunState): Promise
       : await closeMasked(masked, record, stageMs);
   if (!next.ok) {
     const { code, message } = next.error;
-    return code === 'storage_failed' ? next : ok(closed(ports, message));
+    return code === 'storage_failed' ? next : ok([closed(ports, message)]);
   }
-  return ok(maskedEvent(ports, state, next.value));
+  const event = maskedEvent(ports, state, next.value);
+  return ok(next.value.stage === 'unmask' ? paidFor(state, event) : [event]);
+}
+
+/**
+ * Devices have noised what they have masked, and who answers the last question opens the sum: what that costs is in the log
+ * with the question, or the question is not asked. [PRV18]
+ */
+function paidFor(state: RunState, event: RunEventOf<'masked'>): readonly RunEvent[] {
+  const { privacy } = state;
+  if (privacy === undefined) return [event];
+  const { round, attempt, atMs } = event;
+  const { ledger, mechanism, clip } = privacy;
+  const decided = decideCommitment(ledger, { round, attempt, atMs, mechanism, clip });
+  return decided.ok
+    ? [decided.value, event]
+    : [{ kind: 'spent', atMs, reason: decided.error.message }];
 }
 
 /** What has come to nothing here, and not for what devices have sent: it is tried again, as long as the round has time. */
@@ -178,7 +155,7 @@ async function openRound(
   ports: MaskRoundPorts,
   state: RunState,
   { state: round, inputs }: MaskedStage,
-): Promise<Result<RunEvent>> {
+): Promise<Result<readonly RunEvent[]>> {
   const { plan, learn, model } = state;
   const [encoded, before] = [
     await readBlob(ports.blobs, round),
@@ -200,13 +177,13 @@ async function openRound(
   );
   if (!done.ok) {
     const { code, message } = done.error;
-    return hereCodes.has(code) ? done : ok(closed(ports, message));
+    return hereCodes.has(code) ? done : ok([closed(ports, message)]);
   }
   const { survivors, liars, made } = done.value;
-  if (!made.ok) return ok(closed(ports, made.error.message));
+  if (!made.ok) return ok([closed(ports, made.error.message)]);
   if ('totals' in made.value) {
     const atMs = ports.clock.nowMs();
-    return ok(tallyMasked(state, made.value.totals, survivors.length, atMs));
+    return ok([tallyMasked(state, made.value.totals, survivors.length, atMs)]);
   }
   const stored = await storeModel(ports, plan.id, made.value.model);
   if (!stored.ok) return stored;
@@ -221,9 +198,10 @@ async function openRound(
     return { device, ...place, update, examples: 0, used: true, reason };
   });
   const { changed, deltaNorm, stepNorm } = made.value.report;
-  return ok({
+  const atMs = ports.clock.nowMs();
+  const aggregated: RunEvent = {
     kind: 'aggregated',
-    atMs: ports.clock.nowMs(),
+    atMs,
     ...place,
     model: stored.value,
     changed,
@@ -231,7 +209,22 @@ async function openRound(
     deltaNorm,
     stepNorm,
     metrics: {},
-  });
+    ...noiseIn(state, survivors.length),
+  };
+  if (state.privacy === undefined) return ok([aggregated]);
+  const released = decideRelease(state.privacy.ledger, { ...place, atMs });
+  return released.ok ? ok([released.value, aggregated]) : released;
+}
+
+/** Of the model: more than was counted, where more than the fewest are in it. */
+function noiseIn(
+  { plan, learn, privacy }: RunState,
+  clients: number,
+): Pick<RunEventOf<'aggregated'>, 'clip' | 'noiseSigma' | 'noiseMultiplier'> {
+  const secure = securePlanFor(plan, learn);
+  if (privacy === undefined || !secure.ok || secure.value?.encoding.kind !== 'noised') return {};
+  const { encoding, values } = secure.value;
+  return { clip: privacy.clip, ...noiseOfSum(encoding, clients, values) };
 }
 
 function keysOf({ members }: RunState): ReadonlyMap<string, Uint8Array> {

@@ -80,7 +80,9 @@ const outcomesOf = ({ history }: Awaited<ReturnType<typeof play>>) =>
 describe('a query', () => {
   it('[QRY1] asks by the base’s labels, and ends with how many examples there are of each', async () => {
     const { fleet, state, runs } = await play();
-    const asked = fleet.heard.flatMap(({ task: { work } }) => (work.type === 'query' ? [work] : []));
+    const asked = fleet.heard.flatMap(({ task: { work } }) =>
+      work.type === 'query' ? [work] : [],
+    );
     expect(asked).toHaveLength(6);
     const read = unwrap(readQueryPlan(defined(asked[0], 'a query').plan));
     expect(read).toMatchObject({
@@ -217,7 +219,9 @@ describe('a masked query', () => {
     const ports = { ...fleet.ports, masking: { cryptography, verifier } };
     const runs = unwrap(await openRuns(ports));
     const masking = { adversary: 'curious', thresholdMin: 3, stageMs: 5_000 } as const;
-    unwrap(await runs.start(plan({ masking, clients: { target: 6, min: 4, overSelect: 1 } }), 'me'));
+    unwrap(
+      await runs.start(plan({ masking, clients: { target: 6, min: 4, overSelect: 1 } }), 'me'),
+    );
     await turnRuns(fleet, runs, 600_000);
     return { state: defined(runs.get('run-1'), 'the run'), runs };
   }
@@ -248,9 +252,7 @@ describe('a masked query', () => {
   it('[QRY5] sends in the clear what it was to mask: that is quarantined', async () => {
     const fleet = createFleet((device) => queried(held(device)));
     const { cryptography, verifier } = createSecureCohort(3);
-    const runs = unwrap(
-      await openRuns({ ...fleet.ports, masking: { cryptography, verifier } }),
-    );
+    const runs = unwrap(await openRuns({ ...fleet.ports, masking: { cryptography, verifier } }));
     unwrap(await runs.start(plan({ masking: {}, attemptsMax: 1 }), 'me'));
     await turnRuns(fleet, runs, 600_000);
     expect(runs.get('run-1')).toMatchObject({ phase: { kind: 'failed' }, tally: undefined });

@@ -156,7 +156,7 @@ function combine(
   before: StrategyState,
   updates: readonly ClientUpdate[],
 ): Result<Aggregated & Partial<PrivatelyAggregated>> {
-  if (plan.privacy === undefined || privacy === undefined)
+  if (plan.privacy?.central === undefined || privacy === undefined)
     return strategy.aggregateTrain(before, updates);
   const round = { privacy: plan.privacy.central, clip: privacy.clip, updates };
   return aggregatePrivately(strategy, before, round, createKeystreamBytes(privacy.noiseKey));

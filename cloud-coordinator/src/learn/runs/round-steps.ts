@@ -228,6 +228,7 @@ export function aggregate(
     stepNorm,
     metrics,
     ...(state.privacy && { epsilon: spentOf(state.privacy.ledger).epsilon }),
+    ...(event.noiseMultiplier === undefined ? {} : { noiseMultiplier: event.noiseMultiplier }),
   };
   const { clip } = event;
   const advanced: RunState = {

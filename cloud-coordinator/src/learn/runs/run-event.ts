@@ -3,7 +3,12 @@
 
 import { digestSchema, nameSchema } from '@skerry/shared';
 import { blobRefSchema } from '@skerry/sync-protocol/blobs';
-import { declineReasons, learnPlanSchema, queryCellsMax, queryPlanSchema } from '@skerry/sync-protocol/learn';
+import {
+  declineReasons,
+  learnPlanSchema,
+  queryCellsMax,
+  queryPlanSchema,
+} from '@skerry/sync-protocol/learn';
 import { z } from 'zod';
 import { maskedStageSchema } from '../masking/index.ts';
 import { ledgerEventSchema } from '../privacy/index.ts';
@@ -169,6 +174,8 @@ export const runEventSchema = z.discriminatedUnion('kind', [
     /** Of a private round: the clip of the next one, and the noise in each number of the mean. */
     clip: z.number().gt(0).optional(),
     noiseSigma: z.number().nonnegative().optional(),
+    /** Of a masked one: z of its sum, with the noise of all who are in it; what is paid for is that of the fewest. */
+    noiseMultiplier: z.number().positive().optional(),
   }),
   ledgerEventSchema,
   /** There is no privacy left for another round. */

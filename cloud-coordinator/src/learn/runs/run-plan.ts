@@ -8,7 +8,11 @@ import { z } from 'zod';
 import { selectionSchema } from '../../fleet/selection.ts';
 import { rolloutPlanSchema } from '../../update/rollouts/index.ts';
 import { maskingSchema } from '../masking/index.ts';
-import { centralPrivacySchema, privacyBudgetSchema } from '../privacy/index.ts';
+import {
+  centralPrivacySchema,
+  distributedPrivacySchema,
+  privacyBudgetSchema,
+} from '../privacy/index.ts';
 import { askedQuerySchema } from '../queries/index.ts';
 import { screenLimitsSchema } from '../screen-update.ts';
 import { strategyOptionsSchema } from '../strategies/index.ts';
@@ -138,7 +142,17 @@ export const runPlanSchema = z.strictObject({
   heldOut: heldOutSchema.optional(),
   /** Noise in each model, and how much of privacy the run may spend. */
   privacy: z
-    .strictObject({ central: centralPrivacySchema, budget: privacyBudgetSchema })
+    .strictObject({
+      /** The coordinator adds it. */
+      central: centralPrivacySchema.optional(),
+      /** Devices add it, before they mask. */
+      distributed: distributedPrivacySchema.optional(),
+      budget: privacyBudgetSchema,
+    })
+    .refine(
+      ({ central, distributed }) => (central === undefined) !== (distributed === undefined),
+      'either central or distributed',
+    )
     .optional(),
   candidate: candidateSchema.optional(),
   timeouts: timeoutsSchema,

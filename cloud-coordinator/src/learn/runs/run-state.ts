@@ -14,7 +14,7 @@
 import type { BlobRef } from '@skerry/sync-protocol/blobs';
 import type { LearnPlan, QueryPlan } from '@skerry/sync-protocol/learn';
 import type { MaskedStage } from '../masking/index.ts';
-import type { Ledger } from '../privacy/index.ts';
+import type { Ledger, Mechanism } from '../privacy/index.ts';
 import type { Tally } from '../queries/index.ts';
 import type { Evaluation, Outcome, RoundModel, RunEventOf, WorkKind } from './run-event.ts';
 import type { RunPlan } from './run-plan.ts';
@@ -95,12 +95,16 @@ export interface RoundSummary {
   readonly central?: Readonly<Record<string, number>>;
   /** Spent up to and with it. */
   readonly epsilon?: number;
+  /** Of a masked private round: z of its sum as it came out. */
+  readonly noiseMultiplier?: number;
 }
 
 /** What a private run has spent, and the norm to which its next round clips. */
 export interface PrivacyState {
   readonly ledger: Ledger;
   readonly clip: number;
+  /** What a round costs. */
+  readonly mechanism: Mechanism;
 }
 
 /** What is in the registry. */

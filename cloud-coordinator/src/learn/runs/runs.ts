@@ -199,10 +199,8 @@ async function eventsOf(
       return ok(step.events);
     case 'aggregate':
       return aggregateRound(ports, state, ports.clock.nowMs);
-    case 'mask': {
-      const event = await maskRound(ports, state);
-      return event.ok ? ok([event.value]) : event;
-    }
+    case 'mask':
+      return maskRound(ports, state);
     case 'evaluate':
       return evaluated(ports, jobs, state);
     case 'tally':

@@ -169,13 +169,13 @@ function taskOf(state: RunState, member: Member, nowMs: number): LearnTask {
       query !== undefined
         ? { type: 'query', plan: queryPlanBytes(query), question: query.question.kind }
         : member.work === 'evaluate'
-        ? { type: 'evaluate', ...told }
-        : {
-            type: 'train',
-            ...told,
-            ...(control === undefined ? {} : { control }),
-            ...securePart(state),
-          },
+          ? { type: 'evaluate', ...told }
+          : {
+              type: 'train',
+              ...told,
+              ...(control === undefined ? {} : { control }),
+              ...securePart(state),
+            },
   };
 }
 

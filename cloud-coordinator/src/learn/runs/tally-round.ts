@@ -2,13 +2,7 @@
 
 import { assert } from '@skerry/shared';
 import { cellsOf } from '@skerry/sync-protocol/learn';
-import {
-  cellNamesOf,
-  quantilesOf,
-  type Tally,
-  tallyAnswers,
-  tallySum,
-} from '../queries/index.ts';
+import { cellNamesOf, quantilesOf, type Tally, tallyAnswers, tallySum } from '../queries/index.ts';
 import type { RunEventOf } from './run-event.ts';
 import type { RunState } from './run-state.ts';
 
@@ -19,7 +13,8 @@ export function tallyRound(state: RunState, atMs: number): RunEventOf<'tallied'>
     progress.kind === 'queried' ? [{ cohort, counts: progress.counts }] : [],
   );
   // Not told apart: all are of one cohort, and of that nothing is said.
-  const told = plan.query?.cohort === undefined ? answers.map((a) => ({ ...a, cohort: '' })) : answers;
+  const told =
+    plan.query?.cohort === undefined ? answers.map((a) => ({ ...a, cohort: '' })) : answers;
   return tallied(state, tallyAnswers(cellNamesOf(query.question), told, plan.clients.min), atMs);
 }
 
@@ -38,11 +33,7 @@ export function tallyMasked(
   return tallied(state, tallySum(cellNamesOf(query.question), sum, plan.clients.min), atMs);
 }
 
-function tallied(
-  { phase, query }: RunState,
-  tally: Tally,
-  atMs: number,
-): RunEventOf<'tallied'> {
+function tallied({ phase, query }: RunState, tally: Tally, atMs: number): RunEventOf<'tallied'> {
   assert(phase.kind === 'aggregating' && query !== undefined, 'what has come is put together');
   const { withheld, whole } = tally;
   const counts = cellNamesOf(query.question).map((name) => whole.counts[name] ?? 0);

@@ -93,5 +93,9 @@ export function createMask({ client, policy, ...ports }: MaskPorts): Mask {
     return showKeys({ run, round, attempt }, plan.secure, vector, examples);
   };
 
-  return { train, query, isOpen: () => !['revealed', 'refused', undefined].includes(participant.stage()) };
+  return {
+    train,
+    query,
+    isOpen: () => !['revealed', 'refused', undefined].includes(participant.stage()),
+  };
 }

@@ -24,7 +24,9 @@ export function modsOf(message: ClientMessage, { secretBytes, mask }: ModPorts):
   if (message.type === 'secure') return { train: [mask?.train ?? refuseMasked] };
   const { clipNorm, localNoise, personal = [], controlVariates: steers = false } = message.plan;
   const train: TrainMod[] = [
-    message.type === 'train' && message.secure !== undefined ? (mask?.train ?? refuseMasked) : compress,
+    message.type === 'train' && message.secure !== undefined
+      ? (mask?.train ?? refuseMasked)
+      : compress,
     ...(localNoise === undefined ? [] : [noise(localNoise, secretBytes)]),
     ...(clipNorm === undefined ? [] : [clip(clipNorm)]),
     ...(personal.length === 0 ? [] : [personaliseTrain]),

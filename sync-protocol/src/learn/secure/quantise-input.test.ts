@@ -80,7 +80,10 @@ describe('values', () => {
 describe('an update with noise', () => {
   const room = { clientsMax: 6, ringBits: 32 } as const;
   const encoding = unwrap(noisedEncoding({ clip: 1, noiseMultiplier: 0.5, honestMin: 4 }, room));
-  const plan: SecurePlan = { ...sampleSecurePlan({ values: 20_000 }), encoding };
+  const plan: SecurePlan = {
+    ...sampleSecurePlan({ values: 20_000, thresholdMin: 4 }),
+    encoding,
+  };
 
   it('[SEC14] is clipped, weighs as any other, and its sum has the noise of all', () => {
     expect(isPlan(plan)).toBe(true);
@@ -106,6 +109,8 @@ describe('an update with noise', () => {
   it('[SEC14] has room for its noise, or the plan is none', () => {
     expect(isPlan({ ...plan, encoding: { ...encoding, steps: encoding.steps * 2 } })).toBe(false);
     expect(isPlan({ ...plan, encoding: { ...encoding, honestMin: 7 } })).toBe(false);
+    // A sum of three may be opened, and four are counted on for its noise.
+    expect(isPlan({ ...plan, thresholdMin: 3 })).toBe(false);
     expect(isPlan({ ...plan, ringBits: 24 })).toBe(false);
     const little = { ...encoding, noiseMultiplier: 0.1 };
     expect(noisedEncoding(little, { clientsMax: 6, ringBits: 8 })).toMatchObject({ ok: false });

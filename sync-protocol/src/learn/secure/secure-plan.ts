@@ -59,7 +59,11 @@ export const securePlanSchema = z
     ringBits: z.literal(ringBits),
   })
   .refine((plan) => plan.thresholdMin <= plan.clientsMax, 'a threshold above the number of clients')
-  .refine(sumFits, 'a sum could overflow the ring');
+  .refine(sumFits, 'a sum could overflow the ring')
+  .refine(
+    ({ encoding, thresholdMin }) => encoding.kind === 'grid' || encoding.honestMin <= thresholdMin,
+    'a sum could have less noise than it says',
+  );
 export type SecurePlan = z.infer<typeof securePlanSchema>;
 
 /** Keys, masks and signatures are bound to it: nothing of one attempt means anything in another. */
