@@ -1,10 +1,15 @@
 // Logs of events in SQL, by kind: of rollouts, of the registry's models, of learning runs, of collections. A log that was
-// removed is a name without events.
+// removed is a name without events; one that was folded begins at a later place than 0.
 
-import { err, failure } from '@skerry/shared';
+import { err, failure, type Result } from '@skerry/shared';
 import { attempt } from '@skerry/shared/node';
 import type { Kysely, Transaction } from 'kysely';
-import { type EventStore, eventCharsMax, eventsPerAppendMax } from '../event-log/event-store.ts';
+import {
+  type Append,
+  type EventStore,
+  eventCharsMax,
+  eventsPerAppendMax,
+} from '../event-log/event-store.ts';
 import type { Schema } from './schema.ts';
 
 export function createSqlEventLog(
@@ -16,10 +21,11 @@ export function createSqlEventLog(
       attempt(async () => {
         const rows = await db
           .selectFrom('event_log')
-          .innerJoin('event', 'event.log', 'event_log.id')
           .select('name')
           .where('kind', '=', kind)
-          .where('place', '=', 0)
+          .where(({ exists, selectFrom }) =>
+            exists(selectFrom('event').select('place').whereRef('log', '=', 'event_log.id')),
+          )
           .orderBy('event_log.id')
           .execute();
         return rows.map(({ name }) => name);
@@ -30,22 +36,26 @@ export function createSqlEventLog(
         const rows = await db
           .selectFrom('event')
           .innerJoin('event_log', 'event_log.id', 'event.log')
-          .select('event')
+          .select(['place', 'event'])
           .where('kind', '=', kind)
           .where('name', '=', name)
           .where('place', '>=', from)
           .orderBy('place')
           .limit(eventsMax)
           .execute();
-        return rows.map(({ event }) => event);
+        // PostgreSQL says a bigint in text.
+        const place = Number(rows[0]?.place ?? from);
+        return { place, events: rows.map(({ event }) => event) };
       }),
 
-    async append(name, length, events) {
-      if (events.length > eventsPerAppendMax || events.some((e) => e.length > eventCharsMax))
-        return err(failure('too_large', 'more than one append of events may hold'));
-      return attempt(() =>
-        db.transaction().execute((tx) => append(tx, kind, name, length, events)),
-      );
+    append: (log, length, events) => appendAll(db, kind, [{ log, length, events }]),
+
+    appendAll: (appends) => appendAll(db, kind, appends),
+
+    async fold(name, span, event) {
+      if (event.length > eventCharsMax)
+        return err(failure('too_large', 'more than one event may hold'));
+      return attempt(() => db.transaction().execute((tx) => fold(tx, kind, name, span, event)));
     },
 
     remove: (logs) =>
@@ -60,6 +70,31 @@ export function createSqlEventLog(
   };
 }
 
+/** Ends a transaction in which something has been written already. */
+const outpaced = new Error('another has written meanwhile');
+
+async function appendAll(
+  db: Kysely<Schema>,
+  kind: string,
+  appends: readonly Append[],
+): Promise<Result<boolean>> {
+  for (const { events } of appends)
+    if (events.length > eventsPerAppendMax || events.some((e) => e.length > eventCharsMax))
+      return err(failure('too_large', 'more than one append of events may hold'));
+  return attempt(async () => {
+    try {
+      return await db.transaction().execute(async (tx) => {
+        for (const { log, length, events } of appends)
+          if (!(await append(tx, kind, log, length, events))) throw outpaced;
+        return true;
+      });
+    } catch (thrown) {
+      if (thrown === outpaced) return false;
+      throw thrown;
+    }
+  });
+}
+
 async function append(
   tx: Transaction<Schema>,
   kind: string,
@@ -70,7 +105,7 @@ async function append(
   // Writes before it reads: another coordinator's transaction is waited for, and not met halfway.
   const began = length === 0 && events.length > 0 && (await begin(tx, kind, name));
   const log = await lock(tx, kind, name);
-  const known = log === undefined ? 0 : await lengthOf(tx, log);
+  const known = log === undefined ? 0 : (await extentOf(tx, log)).length;
   if (known !== length) return false;
   const wasRemoved = log !== undefined && known === 0 && !began;
   if (wasRemoved) return false;
@@ -82,6 +117,25 @@ async function append(
   return true;
 }
 
+async function fold(
+  tx: Transaction<Schema>,
+  kind: string,
+  name: string,
+  { from, to }: { readonly from: number; readonly to: number },
+  event: string,
+): Promise<boolean> {
+  const log = await lock(tx, kind, name);
+  if (log === undefined || to <= from) return false;
+  const { first, length } = await extentOf(tx, log);
+  if (first !== from || length < to) return false;
+  await tx.deleteFrom('event').where('log', '=', log).where('place', '<', to).execute();
+  await tx
+    .insertInto('event')
+    .values({ log, place: to - 1, event })
+    .execute();
+  return true;
+}
+
 async function remove(
   tx: Transaction<Schema>,
   kind: string,
@@ -89,7 +143,8 @@ async function remove(
   length: number,
 ): Promise<boolean> {
   const log = await lock(tx, kind, name);
-  if (log === undefined || length === 0 || (await lengthOf(tx, log)) !== length) return false;
+  if (log === undefined || length === 0) return false;
+  if ((await extentOf(tx, log)).length !== length) return false;
   await tx.deleteFrom('event').where('log', '=', log).execute();
   return true;
 }
@@ -121,12 +176,20 @@ async function lock(
   return row?.id;
 }
 
-async function lengthOf(tx: Transaction<Schema>, log: number): Promise<number> {
-  const row = await tx
+/** Places, of which the first ones may have been folded. A log without events was removed, or never begun. */
+async function extentOf(
+  tx: Transaction<Schema>,
+  log: number,
+): Promise<{ readonly first: number | undefined; readonly length: number }> {
+  const { first, last } = await tx
     .selectFrom('event')
-    .select((e) => e.fn.countAll<number | string>().as('length'))
+    .select((e) => [
+      e.fn.min<number | string | null>('place').as('first'),
+      e.fn.max<number | string | null>('place').as('last'),
+    ])
     .where('log', '=', log)
     .executeTakeFirstOrThrow();
-  // PostgreSQL counts in text.
-  return Number(row.length);
+  if (first === null || last === null) return { first: undefined, length: 0 };
+  // PostgreSQL says a bigint in text.
+  return { first: Number(first), length: Number(last) + 1 };
 }

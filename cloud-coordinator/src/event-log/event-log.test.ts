@@ -1,3 +1,4 @@
+import { err, failure } from '@skerry/shared';
 import { unwrap } from '@skerry/shared/testing';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
@@ -6,9 +7,32 @@ import {
   createMemoryRolloutDisk,
 } from '../testing/memory-rollout-stores.ts';
 import { createEventLog } from './event-log.ts';
+import { chainDigest, type Folding, foldedSchema } from './folding.ts';
 
 const schema = z.strictObject({ kind: z.literal('measured'), value: z.number() });
 type Measured = z.infer<typeof schema>;
+
+const sumSchema = z.union([
+  schema,
+  z.strictObject({ kind: z.literal('folded'), sum: z.number(), folded: foldedSchema }),
+]);
+type Summed = z.infer<typeof sumSchema>;
+const folding: Folding<Summed, number> = {
+  eventsMax: 6,
+  eventsKept: 2,
+  foldedIn: (event) => (event.kind === 'folded' ? event.folded : undefined),
+  make: (sum, folded) => ({ kind: 'folded', sum, folded }),
+};
+const summing = (disk = createMemoryRolloutDisk(), store = createMemoryEventStore(disk)) =>
+  createEventLog<Summed, number>(
+    store,
+    'log-1',
+    sumSchema,
+    0,
+    (state, event) => (event.kind === 'folded' ? event.sum : state + event.value),
+    undefined,
+    folding,
+  );
 
 function opened(disk = createMemoryRolloutDisk(), eventsMax?: number) {
   const sum = (state: number, { value }: Measured): number => state + value;
@@ -56,5 +80,69 @@ describe('a log', () => {
     lines.pop();
     unwrap(await log.refresh());
     expect(log.unreadable()).toBeUndefined();
+  });
+
+  it('[RST7] whose oldest events are folded says the same to whoever reads it, however far they had read', async () => {
+    const disk = createMemoryRolloutDisk();
+    const [writer, behind] = [summing(disk), summing(disk)];
+    unwrap(await writer.append([1, 2, 3].map(measured)));
+    unwrap(await behind.refresh());
+    unwrap(await writer.append([4, 5].map(measured)));
+    expect(unwrap(await writer.fold())).toBeUndefined();
+    const texts = disk.logs.get('log-1')?.slice() ?? [];
+    unwrap(await writer.append([measured(6)]));
+    const four = texts.slice(0, 4).reduce<ReturnType<typeof chainDigest> | ''>(chainDigest, '');
+    expect(unwrap(await writer.fold())).toEqual({ events: 4, digest: four });
+    expect(disk.logs.get('log-1')).toHaveLength(3);
+    expect([writer.state(), writer.length(), writer.held()]).toEqual([21, 6, 3]);
+    unwrap(await behind.refresh());
+    const fresh = summing(disk);
+    unwrap(await fresh.refresh());
+    for (const log of [behind, fresh])
+      expect([log.state(), log.length(), log.held()]).toEqual([21, 6, 3]);
+    expect(unwrap(await behind.append([measured(7)]))).toBe(true);
+    // Folded again it goes on with the same digest: as if nothing had been folded before.
+    unwrap(await behind.append([8, 9].map(measured)));
+    const since = disk.logs.get('log-1')?.slice(1, -2) ?? [];
+    const seven = since.reduce<ReturnType<typeof chainDigest> | ''>(chainDigest, four);
+    expect(unwrap(await behind.fold())).toEqual({ events: 7, digest: seven });
+    unwrap(await writer.refresh());
+    expect(writer.state()).toBe(45);
+  });
+
+  it('[RST7] that is cut off while it folds is as it was, or folded', async () => {
+    const disk = createMemoryRolloutDisk();
+    const store = createMemoryEventStore(disk);
+    const killed = err(failure('unavailable', 'killed'));
+    const before = summing(disk, { ...store, fold: async () => killed });
+    const after = summing(disk, {
+      ...store,
+      async fold(...args) {
+        await store.fold(...args);
+        return killed;
+      },
+    });
+    unwrap(await before.append([1, 2, 3, 4, 5, 6].map(measured)));
+    for (const log of [before, after]) {
+      unwrap(await log.refresh());
+      expect(await log.fold()).toEqual(killed);
+      const next = summing(disk);
+      unwrap(await next.refresh());
+      expect([next.state(), next.length()]).toEqual([21, 6]);
+    }
+    // Who has not heard that it is done finds it so.
+    expect(unwrap(await after.fold())).toBeUndefined();
+    expect(after.held()).toBe(3);
+  });
+
+  it('[RST7] of which events are missing that nothing stands for cannot be read', async () => {
+    const disk = createMemoryRolloutDisk();
+    const log = summing(disk);
+    unwrap(await log.append([1, 2, 3].map(measured)));
+    disk.logs.get('log-1')?.shift();
+    disk.begins.set('log-1', 1);
+    const next = summing(disk);
+    expect(await next.refresh()).toMatchObject({ error: { code: 'storage_failed' } });
+    expect(next.unreadable()).toMatch(/events of log-1 are missing/);
   });
 });

@@ -3,13 +3,16 @@
 
 import { describeIssues, err, failure, ok, parseJson, type Result } from '@skerry/shared';
 import type { z } from 'zod';
-import { type EventStore, eventsPerAppendMax } from './event-store.ts';
+import { type Append, type EventStore, eventsPerAppendMax } from './event-store.ts';
+import { type Folded, type Folding, foldOldest } from './folding.ts';
 
 export interface EventLog<Event, State> {
   readonly name: string;
   state(): State;
-  /** In events. */
+  /** In events, with those that were folded. */
   length(): number;
+  /** How many lie in the log. */
+  held(): number;
   /** Reads what was appended since, by whomever; returns it. */
   refresh(): Promise<Result<readonly Event[]>>;
   /** Why the last `refresh` failed, where the store gave what is no event, so that no state can be known, or too many. */
@@ -21,6 +24,26 @@ export interface EventLog<Event, State> {
    * only grows, so one such event would be its end.
    */
   append(events: readonly Event[]): Promise<Result<boolean>>;
+  /** What an append would be, for `appendTogether`; fails as it does. */
+  draft(events: readonly Event[]): Result<Draft>;
+  /** Where there are too many, the oldest become one. `undefined`: there was nothing to do. [RST7] */
+  fold(): Promise<Result<Folded | undefined>>;
+}
+
+export interface Draft {
+  readonly append: Append;
+  /** The log has it now. */
+  written(): void;
+}
+
+/** All of them or nothing, with one meaning of `false`: to some log another has written. */
+export async function appendTogether(
+  store: EventStore,
+  drafts: readonly Draft[],
+): Promise<Result<boolean>> {
+  const appended = await store.appendAll(drafts.map(({ append }) => append));
+  if (appended.ok && appended.value) for (const each of drafts) each.written();
+  return appended;
 }
 
 const eventsPerRead = 256;
@@ -34,54 +57,91 @@ export function createEventLog<Event, State>(
   initial: State,
   fold: (state: State, event: Event) => State,
   eventsMax = Number.POSITIVE_INFINITY,
+  folding?: Folding<Event, State>,
 ): EventLog<Event, State> {
   let length = 0;
+  /** Where the log begins, as far as is known. */
+  let begins = 0;
   let state = initial;
   let unreadable: string | undefined;
   const take = (events: readonly Event[]): void => {
     for (const event of events) state = fold(state, event);
     length += events.length;
   };
+  const draft = (events: readonly Event[]): Result<Draft> => {
+    if (events.length > eventsPerAppendMax)
+      return err(failure('too_large', `${events.length} events at once`));
+    for (const event of events) {
+      const { error } = schema.safeParse(event);
+      if (error !== undefined)
+        return err(failure('internal', `an event for ${name}: ${describeIssues(error, 'it')}`));
+    }
+    const append = { log: name, length, events: events.map(writeEvent) };
+    return ok({ append, written: () => take(events) });
+  };
   return {
     name,
     state: () => state,
     length: () => length,
+    held: () => length - begins,
     unreadable: () => unreadable,
-    isFull: () => length >= eventsMax,
+    isFull: () => length - begins >= eventsMax,
     async refresh() {
       unreadable = undefined;
       const fresh: Event[] = [];
       for (;;) {
-        const texts = await store.read(name, length, eventsPerRead);
-        if (!texts.ok) return texts;
-        const events = readEvents(texts.value, schema);
+        const page = await store.read(name, length, eventsPerRead);
+        if (!page.ok) return page;
+        const { place } = page.value;
+        const read = readEvents(page.value.events, schema);
+        const events = read.ok && place > length ? fromFold(name, read.value, folding) : read;
         if (!events.ok) {
           unreadable = events.error.message;
           return events;
         }
+        const [first] = events.value;
+        if (first !== undefined && folding?.foldedIn(first) !== undefined) begins = place;
+        length = place;
         take(events.value);
         fresh.push(...events.value);
         // What is put aside for it is written to no more.
-        if (length >= eventsMax) {
-          unreadable = `it holds ${length} events; ${eventsMax} are the most that a log may`;
+        if (length - begins >= eventsMax) {
+          unreadable = `it holds ${length - begins} events; ${eventsMax} are the most that a log may`;
           return err(failure('too_large', unreadable));
         }
         if (events.value.length < eventsPerRead) return ok(fresh);
       }
     },
     async append(events) {
-      if (events.length > eventsPerAppendMax)
-        return err(failure('too_large', `${events.length} events at once`));
-      for (const event of events) {
-        const { error } = schema.safeParse(event);
-        if (error !== undefined)
-          return err(failure('internal', `an event for ${name}: ${describeIssues(error, 'it')}`));
-      }
-      const appended = await store.append(name, length, events.map(writeEvent));
-      if (appended.ok && appended.value) take(events);
+      const drafted = draft(events);
+      if (!drafted.ok) return drafted;
+      const { append, written } = drafted.value;
+      const appended = await store.append(append.log, append.length, append.events);
+      if (appended.ok && appended.value) written();
       return appended;
     },
+    draft,
+    async fold() {
+      if (folding === undefined || length - begins < folding.eventsMax) return ok(undefined);
+      const read = (texts: readonly string[]) => readEvents(texts, schema);
+      const done = await foldOldest({ store, name, read, initial, fold, folding }, length);
+      if (!done.ok) return done;
+      begins = done.value.begins;
+      return ok(done.value.folded);
+    },
   };
+}
+
+/** What lies before them is gone: the first must stand for it. */
+function fromFold<Event, State>(
+  name: string,
+  events: readonly Event[],
+  folding: Folding<Event, State> | undefined,
+): Result<readonly Event[]> {
+  const [first] = events;
+  return first === undefined || folding?.foldedIn(first) !== undefined
+    ? ok(events)
+    : err(failure('storage_failed', `events of ${name} are missing`));
 }
 
 /** An event as a log keeps it. */

@@ -4,6 +4,7 @@ import { digestSchema, nameSchema } from '@skerry/shared';
 import { blobRefSchema } from '@skerry/sync-protocol/blobs';
 import { principalSchema, readersMax } from '@skerry/sync-protocol/collections';
 import { z } from 'zod';
+import { foldedSchema } from '../event-log/folding.ts';
 import { type Selection, selectionSchema } from '../fleet/selection.ts';
 
 const header = { atMs: z.int().nonnegative(), by: z.string().min(1).max(128) };
@@ -37,6 +38,11 @@ export const publishedSnapshotSchema = z.strictObject({
 });
 export type PublishedSnapshot = z.infer<typeof publishedSnapshotSchema>;
 
+/** Of one collection, at once. */
+export const subscriptionsMax = 256;
+/** That a fold names, beside those that are signed. */
+export const snapshotsNamed = 64;
+
 export const collectionEventSchema = z.discriminatedUnion('kind', [
   z.strictObject({ ...header, kind: z.literal('published'), snapshot: publishedSnapshotSchema }),
   z.strictObject({
@@ -46,6 +52,16 @@ export const collectionEventSchema = z.discriminatedUnion('kind', [
     order: subscriptionOrderSchema,
   }),
   z.strictObject({ ...header, kind: z.literal('unsubscribed'), id: nameSchema }),
+  /** What all before it has come to. [TRV17] */
+  z.strictObject({
+    kind: z.literal('folded'),
+    folded: foldedSchema,
+    snapshots: z.array(publishedSnapshotSchema.extend(header)),
+    subscriptions: z
+      .array(z.strictObject({ id: nameSchema, order: subscriptionOrderSchema }))
+      .max(subscriptionsMax),
+    hasEnded: z.boolean(),
+  }),
 ]);
 export type CollectionEvent = z.infer<typeof collectionEventSchema>;
 
@@ -83,6 +99,11 @@ export function foldCollection(state: CollectionState, event: CollectionEvent): 
       const subscriptions = new Map(state.subscriptions);
       subscriptions.delete(event.id);
       return { ...state, subscriptions, hasEnded: true };
+    }
+    case 'folded': {
+      const { snapshots, subscriptions, hasEnded } = event;
+      const orders = subscriptions.map(({ id, order }) => [id, order] as const);
+      return { snapshots, subscriptions: new Map(orders), hasEnded };
     }
   }
 }

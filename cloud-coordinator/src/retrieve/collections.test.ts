@@ -25,8 +25,9 @@ import type { FleetDevice } from '../update/rollouts/ports.ts';
 import type { Draft } from '../update/trust/draft.ts';
 import { addSnapshot } from '../update/trust/edit-targets.ts';
 import { audiencesOf } from './audiences.ts';
-import { subscriptionOrderSchema } from './collection-event.ts';
-import { createCollections, type PublishOutcome } from './collections.ts';
+import { snapshotsNamed, subscriptionOrderSchema } from './collection-event.ts';
+import { createCollections, eventsHeldMax, type PublishOutcome } from './collections.ts';
+import { collectionEventsMax } from './fold-collection-log.ts';
 import { readOffer } from './read-offer.ts';
 import { refuseRestricted } from './refuse-restricted.ts';
 import { createHolders } from './tell-holders.ts';
@@ -102,6 +103,7 @@ function world() {
   return {
     ...open(),
     open,
+    disk,
     store,
     references,
     signed,
@@ -318,6 +320,49 @@ describe('a collection', () => {
     expect(refuseRestricted(draft, answers('pump.md')).ok).toBe(true);
     for (const wrong of [answers('pump.md', 'wages.md'), answers('gone.md'), answers()])
       expect(refuseRestricted(draft, wrong)).toMatchObject({ error: { code: 'invalid_argument' } });
+  });
+
+  it('[TRV17] whose log has been folded is told to whom it was, and a signed snapshot stays, however old', async () => {
+    const it = world();
+    const { collections, twins, disk } = it;
+    await it.put(pump, winch);
+    it.join('a', { site: 'north' });
+    const draft = (i: number) => (i % 2 === 0 ? draftOf(pump) : draftOf(winch));
+    it.sign(await must(collections.publish(draft(0), 'ann')));
+    const north = { selection: { sites: ['north'] }, readers: ['boss'] };
+    unwrap(await collections.subscribe('manuals', 'north', north, 'ann'));
+    unwrap(await it.holders.turn());
+    const told = structuredClone(twins.get('device/a'));
+    for (let i = 1; i <= snapshotsNamed + 1; i++) await must(collections.publish(draft(i), 'ann'));
+    for (let i = 0; i < collectionEventsMax; i++)
+      unwrap(await collections.subscribe('manuals', 'all', i % 2 ? undefined : everybody, 'ann'));
+    expect(disk.logs.get('manuals')?.length).toBeLessThan(collectionEventsMax);
+    const again = it.open();
+    const state = unwrap(await again.collections.state('manuals'));
+    expect(state.snapshots.map(({ sequence }) => sequence).slice(0, 2)).toEqual([1, 3]);
+    expect(state.snapshots).toHaveLength(snapshotsNamed + 1);
+    expect([...state.subscriptions.keys()]).toEqual(['north']);
+    expect(again.collections.hasEnded()).toBe(true);
+    unwrap(await again.holders.turn());
+    expect(twins.get('device/a')).toEqual(told);
+    const next = await must(again.collections.publish(draftOf(pump, winch), 'ann'));
+    expect(next.snapshot.sequence).toBe(snapshotsNamed + 3);
+  });
+
+  it('[TRV17] whose events come to more than one may hold takes no more, but what ends a subscription', async () => {
+    const it = world();
+    const { collections, disk } = it;
+    await it.put(pump);
+    await must(collections.publish(draftOf(pump), 'ann'));
+    unwrap(await collections.subscribe('manuals', 'all', everybody, 'ann'));
+    const [first = '', last = ''] = disk.logs.get('manuals') ?? [];
+    disk.logs.set('manuals', [first, ...new Array<string>(eventsHeldMax).fill(last)]);
+    const again = it.open().collections;
+    expect(await again.subscribe('manuals', 'more', everybody, 'ann')).toMatchObject({
+      error: { code: 'too_large', message: expect.stringContaining('end subscriptions') },
+    });
+    unwrap(await again.subscribe('manuals', 'all', undefined, 'ann'));
+    unwrap(await again.subscribe('manuals', 'more', everybody, 'ann'));
   });
 
   it('[TRV14] of the snapshots among the targets one before the newest stays, and what is no snapshot', () => {

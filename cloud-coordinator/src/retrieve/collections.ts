@@ -20,8 +20,8 @@ import {
 } from '@skerry/sync-protocol/collections';
 import { createEventLog, type EventLog } from '../event-log/event-log.ts';
 import type { EventStore } from '../event-log/event-store.ts';
+import type { Published } from '../update/trust/published.ts';
 import type { TrustRepository } from '../update/trust/repository.ts';
-import { signedTarget } from '../update/trust/signed-target.ts';
 import { keepBlobs, letGo, type ReadersOf } from './audiences.ts';
 import {
   type CollectionEvent,
@@ -32,7 +32,10 @@ import {
   type PublishedSnapshot,
   type SubscriptionOrder,
   subscriptionOrderSchema,
+  subscriptionsMax,
 } from './collection-event.ts';
+import { collectionEventsMax, collectionFolding } from './fold-collection-log.ts';
+import { isSigned } from './is-signed.ts';
 import type { OfferedCollection } from './plan-holders.ts';
 import { refuseRestricted } from './refuse-restricted.ts';
 import { blobsOfSnapshot, type SnapshotBlobs } from './snapshot-blobs.ts';
@@ -80,25 +83,49 @@ export interface Collections {
 
 /** Others that write to the same log at the same moment. */
 const appendsMax = 5;
-const subscriptionsMax = 256;
 const collectionsMax = 1_024;
 /** Whose blobs are kept: devices may be on their way to one that is not the newest. */
 const snapshotsKept = 3;
+/** That lie in one log: where what they come to is more than one event may hold, they stay. */
+export const eventsHeldMax = 4_096;
 
 type CollectionLog = EventLog<CollectionEvent, CollectionState>;
 
 export function createCollections(ports: CollectionsPorts): Collections {
   const { logs, blobs, clock } = ports;
   const known = new Map<string, CollectionLog>();
+  /** As of the last fold. */
+  let signed: Published | undefined;
+
+  const openLog = (collection: string): CollectionLog =>
+    createEventLog(
+      logs,
+      collection,
+      collectionEventSchema,
+      noCollection,
+      foldCollection,
+      undefined,
+      collectionFolding((snapshot) => isSigned(signed, collection, snapshot)),
+    );
 
   const open = async (collection: string): Promise<Result<CollectionLog>> => {
-    const log =
-      known.get(collection) ??
-      createEventLog(logs, collection, collectionEventSchema, noCollection, foldCollection);
+    const log = known.get(collection) ?? openLog(collection);
     const fresh = await log.refresh();
     if (!fresh.ok) return fresh;
     if (log.state() !== noCollection) known.set(collection, log);
     return ok(log);
+  };
+
+  /** [TRV17] What it fails with is tried again after the next event. */
+  const fold = async (log: CollectionLog): Promise<void> => {
+    if (log.held() < collectionEventsMax) return;
+    const now = await ports.repository.published();
+    if (now.ok) signed = now.value;
+    const folded = now.ok ? await log.fold() : now;
+    const collection = log.name;
+    if (!folded.ok) ports.log.error({ collection, code: folded.error.code }, folded.error.message);
+    else if (folded.value !== undefined)
+      ports.log.info({ collection, ...folded.value }, 'the oldest events of its log are one now');
   };
 
   const append = async (
@@ -111,9 +138,13 @@ export function createCollections(ports: CollectionsPorts): Collections {
       const event = make(log.value.state());
       if (!event.ok) return event;
       if (event.value === undefined) return ok(undefined);
+      if (log.value.held() >= eventsHeldMax && event.value.kind !== 'unsubscribed')
+        return err(tooLong(collection, log.value.held()));
       const appended = await log.value.append([event.value]);
       if (!appended.ok) return appended;
-      if (appended.value) return ok(undefined);
+      if (!appended.value) continue;
+      await fold(log.value);
+      return ok(undefined);
     }
     return err(failure('overloaded', `others keep changing collection ${collection}`));
   };
@@ -287,11 +318,7 @@ export function createCollections(ports: CollectionsPorts): Collections {
         const log = await open(collection);
         if (!log.ok) return log;
         const { snapshots, subscriptions } = log.value.state();
-        const newest = snapshots.findLast(({ sequence, manifest: { digest } }) => {
-          const path = snapshotTargetPath(collection, sequence);
-          const target = published.value && signedTarget(published.value, path);
-          return target !== undefined && `sha256:${target.hashes.sha256}` === digest;
-        });
+        const newest = snapshots.findLast((each) => isSigned(published.value, collection, each));
         if (newest === undefined) continue;
         const { sequence, manifest } = newest;
         offered.push({
@@ -311,6 +338,12 @@ export function createCollections(ports: CollectionsPorts): Collections {
     hasEnded: () => [...known.values()].some((log) => log.state().hasEnded),
   };
 }
+
+const tooLong = (collection: string, events: number) =>
+  failure(
+    'too_large',
+    `the log of ${collection} holds ${events} events, which come to more than one may hold: end subscriptions that name many devices`,
+  );
 
 const bytesOf = (
   { documents }: SnapshotDraft,

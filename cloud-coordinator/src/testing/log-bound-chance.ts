@@ -27,7 +27,7 @@ export function bindChance(
       ...store,
       async read(name, from, eventsMax) {
         const read = await store.read(name, from, eventsMax);
-        if (read.ok) take(from, read.value);
+        if (read.ok) take(read.value.place, read.value.events);
         return read;
       },
       async append(name, from, events) {

@@ -4,7 +4,7 @@ import { unwrap } from '@skerry/shared/testing';
 import type { CoordinatorStore } from '@skerry/sync-protocol';
 import type { Assignment } from '@skerry/sync-protocol/update';
 import { describe, expect, it } from 'vitest';
-import { type EventStore, eventsPerAppendMax } from '../event-log/event-store.ts';
+import { type EventStore, eventCharsMax, eventsPerAppendMax } from '../event-log/event-store.ts';
 import type { AssignmentStore, SignedAssignment } from '../update/rollouts/ports.ts';
 
 export interface EventDatabase {
@@ -27,15 +27,15 @@ export function eventStoreContract(
       opened(async (database) => {
         const store = await database.open();
         expect(unwrap(await store.list())).toEqual([]);
-        expect(unwrap(await store.read('b', 0, 9))).toEqual([]);
+        expect(await eventsOf(store, 'b')).toEqual([]);
         expect(unwrap(await store.append('b', 0, ['{"n":1}', '{"n":2}']))).toBe(true);
         expect(unwrap(await store.append('a', 0, ['{"n":3}']))).toBe(true);
         expect(unwrap(await store.append('b', 2, ['{"n":"ü"}']))).toBe(true);
         const again = await database.open();
         expect(unwrap(await again.list())).toEqual(['b', 'a']);
-        expect(unwrap(await again.read('b', 0, 9))).toEqual(['{"n":1}', '{"n":2}', '{"n":"ü"}']);
-        expect(unwrap(await again.read('b', 1, 1))).toEqual(['{"n":2}']);
-        expect(unwrap(await again.read('b', 3, 9))).toEqual([]);
+        expect(await eventsOf(again, 'b')).toEqual(['{"n":1}', '{"n":2}', '{"n":"ü"}']);
+        expect(unwrap(await again.read('b', 1, 1))).toEqual({ place: 1, events: ['{"n":2}'] });
+        expect(unwrap(await again.read('b', 3, 9))).toEqual({ place: 3, events: [] });
       }));
 
     it('[RST2] appends only where the log is as long as the writer believes', () =>
@@ -45,7 +45,7 @@ export function eventStoreContract(
         expect(unwrap(await two.append('log', 0, ['late']))).toBe(false);
         expect(unwrap(await two.append('log', 2, ['early']))).toBe(false);
         expect(unwrap(await two.append('log', 1, []))).toBe(true);
-        expect(unwrap(await one.read('log', 0, 9))).toEqual(['first']);
+        expect(await eventsOf(one, 'log')).toEqual(['first']);
       }));
 
     it('[RST2] lets one alone of many at once append, all of it', () =>
@@ -57,7 +57,7 @@ export function eventStoreContract(
           );
           expect(wrote.filter((each) => each.ok && each.value)).toHaveLength(1);
         }
-        const log = unwrap(await (stores[0] as EventStore).read('log', 0, 99));
+        const log = await eventsOf(stores[0] as EventStore, 'log');
         expect(log).toHaveLength(20);
         for (let i = 0; i < 20; i += 2) expect(log[i]).toBe(log[i + 1]);
       }));
@@ -76,14 +76,87 @@ export function eventStoreContract(
         expect(unwrap(removed)).toEqual(['a']);
         const again = await database.open();
         expect(unwrap(await again.list())).toEqual(['b', 'c']);
-        expect(unwrap(await again.read('a', 0, 9))).toEqual([]);
-        expect(unwrap(await again.read('b', 0, 9))).toEqual(['3']);
+        expect(await eventsOf(again, 'a')).toEqual([]);
+        expect(await eventsOf(again, 'b')).toEqual(['3']);
         // Neither who believes it is still there, nor who would begin it anew.
         for (const length of [2, 0])
           expect(unwrap(await two.append('a', length, ['5']))).toBe(false);
         expect(unwrap(await again.remove([{ name: 'a', length: 0 }]))).toEqual([]);
         expect(unwrap(await again.list())).toEqual(['b', 'c']);
         expect(unwrap(await again.append('never', 0, ['6']))).toBe(true);
+      }));
+
+    it('[RST8] appends to several logs at once, all of it or nothing', () =>
+      opened(async (database) => {
+        const [one, two] = [await database.open(), await database.open()];
+        const both = (length: number, ...events: string[]) => [
+          { log: 'line', length, events },
+          { log: 'own', length, events },
+        ];
+        expect(unwrap(await one.appendAll(both(0, '1')))).toBe(true);
+        unwrap(await one.append('own', 1, ['2']));
+        expect(unwrap(await two.appendAll(both(1, 'late')))).toBe(false);
+        const begins = { log: 'new', length: 0, events: ['x'] };
+        expect(unwrap(await two.appendAll([begins, ...both(1, 'late')]))).toBe(false);
+        const long = { ...begins, events: ['x'.repeat(eventCharsMax + 1)] };
+        expect((await two.appendAll([begins, long])).ok).toBe(false);
+        expect(await eventsOf(one, 'line')).toEqual(['1']);
+        expect(await eventsOf(one, 'own')).toEqual(['1', '2']);
+        // What was never begun may begin.
+        expect(unwrap(await two.appendAll([begins]))).toBe(true);
+        const tries = await Promise.all([
+          one.appendAll([
+            { log: 'line', length: 1, events: ['a'] },
+            { ...begins, length: 1 },
+          ]),
+          two.appendAll([
+            { log: 'line', length: 1, events: ['b'] },
+            { log: 'own', length: 2, events: ['b'] },
+          ]),
+        ]);
+        expect(tries.filter((each) => each.ok && each.value)).toHaveLength(1);
+        expect(await eventsOf(one, 'line')).toHaveLength(2);
+      }));
+
+    it('[RST7] folds the oldest events into one, over a restart, and the log is as long as before', () =>
+      opened(async (database) => {
+        const [one, two] = [await database.open(), await database.open()];
+        unwrap(await one.append('log', 0, ['0', '1', '2', '3']));
+        unwrap(await one.append('later', 0, ['x']));
+        expect(unwrap(await one.fold('log', { from: 0, to: 3 }, '0-2'))).toBe(true);
+        const again = await database.open();
+        expect(unwrap(await again.read('log', 0, 9))).toEqual({ place: 2, events: ['0-2', '3'] });
+        expect(unwrap(await again.read('log', 3, 9))).toEqual({ place: 3, events: ['3'] });
+        expect(unwrap(await again.list())).toEqual(['log', 'later']);
+        // Nobody who writes notices.
+        expect(unwrap(await two.append('log', 4, ['4']))).toBe(true);
+        expect(unwrap(await two.append('log', 3, ['late']))).toBe(false);
+        expect(unwrap(await two.fold('log', { from: 2, to: 5 }, '0-4'))).toBe(true);
+        expect(unwrap(await again.read('log', 0, 9))).toEqual({ place: 4, events: ['0-4'] });
+        expect(unwrap(await one.remove([{ name: 'log', length: 5 }]))).toEqual(['log']);
+        expect(unwrap(await one.list())).toEqual(['later']);
+      }));
+
+    it('[RST7] folds where the log begins and reaches as is said, one of several at once', () =>
+      opened(async (database) => {
+        const stores = [await database.open(), await database.open(), await database.open()];
+        const [store] = stores as [EventStore];
+        unwrap(await store.append('log', 0, ['0', '1', '2', '3']));
+        for (const span of [
+          { from: 0, to: 5 },
+          { from: 1, to: 3 },
+          { from: 0, to: 0 },
+        ])
+          expect(unwrap(await store.fold('log', span, 'x'))).toBe(false);
+        expect(unwrap(await store.fold('never', { from: 0, to: 1 }, 'x'))).toBe(false);
+        const long = 'x'.repeat(eventCharsMax + 1);
+        expect((await store.fold('log', { from: 0, to: 3 }, long)).ok).toBe(false);
+        expect(await eventsOf(store, 'log')).toEqual(['0', '1', '2', '3']);
+        const folded = await Promise.all(
+          stores.map((each, i) => each.fold('log', { from: 0, to: 3 }, `by ${i}`)),
+        );
+        expect(folded.filter((each) => each.ok && each.value)).toHaveLength(1);
+        expect(await eventsOf(store, 'log')).toHaveLength(2);
       }));
 
     it('[RST2] refuses more events than one append may hold', () =>
@@ -97,6 +170,9 @@ export function eventStoreContract(
       }));
   });
 }
+
+const eventsOf = async (store: EventStore, log: string): Promise<readonly string[]> =>
+  unwrap(await store.read(log, 0, 99)).events;
 
 export interface AssignmentDatabase {
   open(): Promise<{

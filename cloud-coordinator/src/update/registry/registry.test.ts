@@ -16,7 +16,7 @@ import {
   createMemoryEventStore,
   createMemoryRolloutDisk,
 } from '../../testing/memory-rollout-stores.ts';
-import { createRegistry } from './registry.ts';
+import { createRegistry, type RegistryBounds } from './registry.ts';
 
 const newSigner = () => unwrap(createKeySigner(generateKeyPairSync('ed25519').privateKey));
 
@@ -41,15 +41,10 @@ async function world() {
   const references = createMemoryBlobReferences();
   const clock = createVirtualClock(1_000);
   const signer = newSigner();
-  const open = (with_ = signer) =>
-    createRegistry({
-      logs: createMemoryEventStore(disk),
-      blobs,
-      references,
-      signer: with_,
-      keys: [],
-      clock,
-    });
+  const open = (with_ = signer, bounds?: RegistryBounds) => {
+    const logs = createMemoryEventStore(disk);
+    return createRegistry({ logs, blobs, references, signer: with_, keys: [], clock }, bounds);
+  };
   const put = async (bytes: Uint8Array) => {
     const ref = { digest: sha256(bytes), bytes: bytes.length };
     unwrap(await storeBytes(blobs, ref, bytes));
@@ -208,6 +203,25 @@ describe('the registry', () => {
     ]);
     expect(done).toEqual([ok(undefined), ok(undefined)]);
     expect([...unwrap(await open().model('digits')).aliases.keys()].sort()).toEqual(['a', 'b']);
+  });
+
+  it('[REG9] a history ends at a stated size: then things are taken away, and nothing is given', async () => {
+    const { registry, open } = await filled();
+    unwrap(await registry.moveAlias('digits', 'champion', '1.1.0', 'ann'));
+    const full = open(undefined, { eventsMax: 4, modelsMax: 1 });
+    const refused = { error: { code: 'too_large', message: expect.stringContaining('4 events') } };
+    expect(await full.publish(versioned('9.0.0'), 'ann')).toMatchObject(refused);
+    expect(await full.moveAlias('digits', 'champion', '2.0.0', 'ann')).toMatchObject(refused);
+    expect(await full.publish(versioned('1.0.0', { name: 'other' }), 'ann')).toMatchObject({
+      error: { code: 'too_large', message: expect.stringContaining('1 models') },
+    });
+    // What is there already is there, and what must not run any more is not kept in use by a full log.
+    unwrap(await full.publish(versioned('2.0.0'), 'ann'));
+    unwrap(await full.moveAlias('digits', 'champion', undefined, 'ann'));
+    unwrap(await full.setState('digits', '1.1.0', 'archived', 'worse', 'ann'));
+    expect(await full.setState('digits', '1.1.0', 'active', 'no', 'ann')).toMatchObject(refused);
+    unwrap(await full.setState('digits', '1.1.0', 'decommissioned', 'worse', 'ann'));
+    expect(unwrap(await open().history('digits'))).toHaveLength(7);
   });
 
   it('compares two versions by what they measure, hold and were made of', async () => {

@@ -85,6 +85,14 @@ const filesPath = 'files';
 /** Keeps a blob and shows it to no device. */
 const cloudOwner = 'registry';
 const eventsPerReadMax = 1_000;
+
+/** A history is kept whole. Beyond it only what takes something away is taken, which comes to an end. [REG9] */
+export interface RegistryBounds {
+  /** Of one model. */
+  readonly eventsMax: number;
+  readonly modelsMax: number;
+}
+const registryBounds: RegistryBounds = { eventsMax: 10_000, modelsMax: 1_000 };
 /** Others that write to the same log at the same moment. */
 const appendsMax = 5;
 
@@ -93,7 +101,10 @@ interface Known {
   readonly events: readonly ModelEvent[];
 }
 
-export function createRegistry(ports: RegistryPorts): Registry {
+export function createRegistry(
+  ports: RegistryPorts,
+  { eventsMax, modelsMax } = registryBounds,
+): Registry {
   const { logs, blobs, references, clock } = ports;
   const keys = [ports.signer.publicKey, ...ports.keys];
   const known = new Map<string, Known>();
@@ -102,16 +113,17 @@ export function createRegistry(ports: RegistryPorts): Registry {
   const read = async (model: string): Promise<Result<Known>> => {
     let now = known.get(model) ?? { state: noEvents, events: [] };
     for (;;) {
-      const texts = await logs.read(model, now.state.events, eventsPerReadMax);
-      if (!texts.ok) return texts;
-      for (const text of texts.value) {
+      const page = await logs.read(model, now.state.events, eventsPerReadMax);
+      if (!page.ok) return page;
+      const { events: texts } = page.value;
+      for (const text of texts) {
         const event = openEvent(text, keys);
         if (!event.ok) return event;
         const state = foldModel(model, now.state, event.value, sha256(utf8(text)));
         if (!state.ok) return err(failure('storage_failed', `${model}: ${state.error.message}`));
         now = { state: state.value, events: [...now.events, event.value] };
       }
-      if (texts.value.length < eventsPerReadMax) break;
+      if (texts.length < eventsPerReadMax) break;
     }
     if (now.state.events > 0) known.set(model, now);
     return ok(now);
@@ -135,6 +147,7 @@ export function createRegistry(ports: RegistryPorts): Registry {
       const made = make(state);
       if (!made.ok) return made;
       if (made.value === undefined) return ok(undefined);
+      if (state.events >= eventsMax && !takesAway(made.value)) return err(isFull(model, eventsMax));
       const event: ModelEvent = {
         ...made.value,
         model,
@@ -194,14 +207,22 @@ export function createRegistry(ports: RegistryPorts): Registry {
     return ok(undefined);
   };
 
-  /** Fails where the version is other bytes already: before anything of it is kept. */
+  /** Fails where the version is other bytes already, or there is no room for it: before anything of it is kept. */
   const heldAs = async (model: string, version: string, digest: string): Promise<Result<void>> => {
     const now = await read(model);
     if (!now.ok) return now;
-    const held = now.value.state.versions.get(version)?.manifest.digest;
-    return held === undefined || held === digest
+    const { versions, events } = now.value.state;
+    const held = versions.get(version)?.manifest.digest;
+    if (held !== undefined)
+      return held === digest
+        ? ok(undefined)
+        : err(failure('invalid_argument', `version ${version} of ${model} is ${held} for ever`));
+    if (events >= eventsMax) return err(isFull(model, eventsMax));
+    const models = events === 0 ? await logs.list() : ok([]);
+    if (!models.ok) return models;
+    return models.value.length < modelsMax
       ? ok(undefined)
-      : err(failure('invalid_argument', `version ${version} of ${model} is ${held} for ever`));
+      : err(failure('too_large', `${modelsMax} models are the most that a registry has`));
   };
 
   /** What no version that may still run names is nobody's any more. */
@@ -360,5 +381,16 @@ export function createRegistry(ports: RegistryPorts): Registry {
     },
   };
 }
+
+const isFull = (model: string, eventsMax: number) =>
+  failure(
+    'too_large',
+    `the history of ${model} has ${eventsMax} events, the most that one model has: go on under another name; what is there can still be taken away`,
+  );
+
+/** An alias, or a version from use: each can be taken away once, where nothing is given. */
+const takesAway = (event: Unchained): boolean =>
+  (event.kind === 'alias-moved' && event.version === undefined) ||
+  (event.kind === 'state-changed' && event.state !== 'active');
 
 const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);

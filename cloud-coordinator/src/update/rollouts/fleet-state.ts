@@ -1,7 +1,13 @@
 // What holds for every device, with or without a rollout: bundles that nobody may run, and the emergency stop.
 
 import { quarantinedMax } from '@skerry/sync-protocol/update';
-import type { FleetEvent } from './rollout-event.ts';
+import type { Folding } from '../../event-log/folding.ts';
+import { claimsMax, type FleetEvent } from './rollout-event.ts';
+
+interface Claim {
+  readonly rollout: string;
+  readonly atMs: number;
+}
 
 export interface FleetState {
   /** By bundle, why. The oldest goes when there are more than an assignment can name. */
@@ -9,8 +15,8 @@ export interface FleetState {
   readonly stopped:
     | { readonly by: string; readonly reason: string; readonly atMs: number }
     | undefined;
-  /** By model, the rollout that was to begin last. */
-  readonly claims: ReadonlyMap<string, { readonly rollout: string; readonly atMs: number }>;
+  /** By model, the rollout that was to begin last, the newest last: a claim matters for a minute. */
+  readonly claims: ReadonlyMap<string, Claim>;
 }
 
 export const calmFleet: FleetState = {
@@ -20,14 +26,15 @@ export const calmFleet: FleetState = {
 };
 
 export function nextFleet(state: FleetState, event: FleetEvent): FleetState {
-  const { by, atMs } = event;
   switch (event.kind) {
     case 'claimed': {
-      const { model, rollout } = event;
-      return { ...state, claims: new Map(state.claims).set(model, { rollout, atMs }) };
+      const { model, rollout, atMs } = event;
+      const others = [...state.claims].filter(([name]) => name !== model);
+      const claims = [...others, [model, { rollout, atMs }] as const].slice(-claimsMax);
+      return { ...state, claims: new Map(claims) };
     }
     case 'stopped':
-      return { ...state, stopped: { by, reason: event.reason, atMs } };
+      return { ...state, stopped: { by: event.by, reason: event.reason, atMs: event.atMs } };
     case 'resumed':
       return { ...state, stopped: undefined };
     case 'quarantined': {
@@ -41,5 +48,27 @@ export function nextFleet(state: FleetState, event: FleetEvent): FleetState {
       quarantined.delete(event.bundle);
       return { ...state, quarantined };
     }
+    case 'folded': {
+      const { quarantined, stopped, claims } = event;
+      return {
+        quarantined: new Map(quarantined.map(({ bundle, reason }) => [bundle, reason])),
+        stopped,
+        claims: new Map(claims.map(({ model, ...claim }) => [model, claim])),
+      };
+    }
   }
 }
+
+/** [ROL30] All of the state, so that what is in force stays in force. */
+export const fleetFolding: Folding<FleetEvent, FleetState> = {
+  eventsMax: 1_024,
+  eventsKept: 256,
+  foldedIn: (event) => (event.kind === 'folded' ? event.folded : undefined),
+  make: ({ quarantined, stopped, claims }, folded) => ({
+    kind: 'folded',
+    folded,
+    quarantined: [...quarantined].map(([bundle, reason]) => ({ bundle, reason })),
+    ...(stopped && { stopped }),
+    claims: [...claims].map(([model, claim]) => ({ model, ...claim })),
+  }),
+};

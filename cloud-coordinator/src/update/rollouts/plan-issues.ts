@@ -29,12 +29,19 @@ export interface FleetLine {
   readonly behind: number;
 }
 
-export function fleetLine(state: RolloutState, all: readonly RolloutState[]): FleetLine {
+const alone: FleetLine = { nextFetchMs: 0, nextActivateMs: 0, sharing: 1, behind: 0 };
+
+/** @param drawn the last moments that any coordinator is known to have given away, for whichever rollout */
+export function fleetLine(
+  state: RolloutState,
+  all: readonly RolloutState[],
+  drawn: Pick<FleetLine, 'nextFetchMs' | 'nextActivateMs'> = alone,
+): FleetLine {
   const others = all.filter(({ plan }) => plan.id !== state.plan.id);
   const waiting = others.filter(hasWaiting);
   return {
-    nextFetchMs: Math.max(0, ...others.map((other) => other.nextFetchMs)),
-    nextActivateMs: Math.max(0, ...others.map((other) => other.nextActivateMs)),
+    nextFetchMs: Math.max(drawn.nextFetchMs, ...others.map((other) => other.nextFetchMs)),
+    nextActivateMs: Math.max(drawn.nextActivateMs, ...others.map((other) => other.nextActivateMs)),
     sharing: 1 + waiting.length,
     behind: waiting.filter((other) => other.nextFetchMs <= state.nextFetchMs).length,
   };
@@ -44,8 +51,6 @@ const hasWaiting = (state: RolloutState): boolean =>
   [...state.members.values()].some(
     (member) => member.progress.kind === 'waiting' && member.online && isOpen(state, member),
   );
-
-const alone: FleetLine = { nextFetchMs: 0, nextActivateMs: 0, sharing: 1, behind: 0 };
 
 const minuteMs = 60_000;
 const horizonMs = 5 * minuteMs;

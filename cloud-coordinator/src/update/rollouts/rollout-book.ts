@@ -1,35 +1,19 @@
 // All logs as this process knows them, and how a decision gets into one: what is decided is appended where the log is as
 // long as the decider believed, and a quarantine is in force before a rollout's log says why.
 
-import { type Clock, err, failure, type Log, ok, type Result } from '@skerry/shared';
-import {
-  createEventLog,
-  type EventLog,
-  eventsPerLogMax,
-  readEvents,
-} from '../../event-log/event-log.ts';
+import { type Clock, collect, err, failure, type Log, ok, type Result } from '@skerry/shared';
+import { appendTogether, createEventLog } from '../../event-log/event-log.ts';
 import { type EventStore, eventsPerAppendMax } from '../../event-log/event-store.ts';
 import { type Removed, removeLogs } from '../../event-log/retention.ts';
-import { calmFleet, type FleetState, nextFleet } from './fleet-state.ts';
-import {
-  type FleetEvent,
-  fleetEventSchema,
-  type RolloutEvent,
-  rolloutEventSchema,
-} from './rollout-event.ts';
-import { begin, type Effect, type RolloutState, type transition } from './rollout-state.ts';
+import { type Drawn, lineLogName, openFetchLine } from './fetch-line.ts';
+import { calmFleet, type FleetState, fleetFolding, nextFleet } from './fleet-state.ts';
+import { type FleetEvent, fleetEventSchema, type RolloutEvent } from './rollout-event.ts';
+import { modelOf, noteUnsaid, type OpenRollout, openRollout } from './rollout-log.ts';
+import type { Effect, RolloutState, transition } from './rollout-state.ts';
 
 export const fleetLogName = 'fleet';
 /** How often a decision is made anew because another coordinator was first. */
 const triesMax = 5;
-
-export interface OpenRollout {
-  readonly log: EventLog<RolloutEvent, RolloutState | undefined>;
-  /** Who may not have been told what the log says. */
-  readonly unsaid: Set<string>;
-  /** As the gate saw them last, and had nothing to say. */
-  judged: RolloutState['members'] | undefined;
-}
 
 export interface Aside {
   readonly reason: string;
@@ -55,6 +39,14 @@ export interface RolloutBook {
   refresh(): Promise<Result<void>>;
   /** `false`: another was first, and from there on nothing is written. */
   append(target: OpenRollout, events: readonly RolloutEvent[]): Promise<Result<boolean>>;
+  /** The last moments of the herd's line that are known to be given away. */
+  line(): Drawn | undefined;
+  /** As `append`, with the moments that it takes; `again`: others have taken some, and are known now. [ROL31] */
+  draw(
+    target: OpenRollout,
+    events: readonly RolloutEvent[],
+    drawn: Drawn,
+  ): Promise<Result<boolean | 'again'>>;
   /** Begins a log. Fails with `invalid_argument` where there is one of its name. */
   begin(id: string, events: readonly RolloutEvent[]): Promise<Result<RolloutState>>;
   /** An operator's word on one rollout. Fails with `invalid_argument` where its phase knows no such thing. */
@@ -62,6 +54,8 @@ export interface RolloutBook {
   rule(event: FleetEvent): Promise<Result<void>>;
   /** `false`: the fleet's log has grown since it was read, perhaps by another's claim; nothing is claimed. */
   claim(event: Extract<FleetEvent, { kind: 'claimed' }>): Promise<Result<boolean>>;
+  /** [ROL30] Where the fleet's log has grown long. */
+  fold(): Promise<Result<void>>;
   /** Takes these logs away, but for those that another has written to. */
   remove(ids: readonly string[], removed: Removed): Promise<Result<void>>;
 }
@@ -76,8 +70,17 @@ export async function openRolloutBook(
   const open = new Map<string, OpenRollout>();
   const aside = new Map<string, Aside>();
   let names: readonly string[] = [];
-  const fleet = createEventLog(store, fleetLogName, fleetEventSchema, calmFleet, nextFleet);
+  const fleet = createEventLog(
+    store,
+    fleetLogName,
+    fleetEventSchema,
+    calmFleet,
+    nextFleet,
+    undefined,
+    fleetFolding,
+  );
   let fleetChanges = 0;
+  const line = openFetchLine(store);
 
   const refreshFleet = async (): Promise<Result<void>> => {
     const fresh = await fleet.refresh();
@@ -89,6 +92,8 @@ export async function openRolloutBook(
   const refresh = async (): Promise<Result<void>> => {
     const rules = await refreshFleet();
     if (!rules.ok) return rules;
+    const drawn = await line.refresh();
+    if (!drawn.ok) return drawn;
     const listed = await store.list();
     if (!listed.ok) return listed;
     names = listed.value;
@@ -99,7 +104,7 @@ export async function openRolloutBook(
         aside.delete(name);
       }
     for (const name of names) {
-      if (name === fleetLogName || aside.get(name)?.isFull) continue;
+      if (name === fleetLogName || name === lineLogName || aside.get(name)?.isFull) continue;
       const target = open.get(name) ?? openRollout(store, change, name);
       const fresh = await target.log.refresh();
       const unreadable = target.log.unreadable();
@@ -154,7 +159,12 @@ export async function openRolloutBook(
     return ok(undefined);
   };
 
-  const append: RolloutBook['append'] = async (target, events) => {
+  /** `drawn` with the first of them: what comes after takes moments that are taken by then. */
+  const write = async (
+    target: OpenRollout,
+    events: readonly RolloutEvent[],
+    drawn?: Drawn,
+  ): Promise<Result<boolean>> => {
     for (let from = 0; from < events.length; from += eventsPerAppendMax) {
       const batch = events.slice(from, from + eventsPerAppendMax);
       let state = target.log.state();
@@ -165,11 +175,33 @@ export async function openRolloutBook(
         const done = await bringAbout(target.log.name, next.effects, event.atMs);
         if (!done.ok) return done;
       }
-      const appended = await target.log.append(batch);
+      const appended =
+        drawn === undefined || from > 0
+          ? await target.log.append(batch)
+          : await appendDrawn(target, batch, drawn);
       if (!appended.ok || !appended.value) return appended;
       noteUnsaid(target, batch);
     }
     return ok(true);
+  };
+
+  const appendDrawn = async (
+    target: OpenRollout,
+    batch: readonly RolloutEvent[],
+    drawn: Drawn,
+  ): Promise<Result<boolean>> => {
+    const drafts = collect([line.draft([drawn]), target.log.draft(batch)]);
+    return drafts.ok ? appendTogether(store, drafts.value) : drafts;
+  };
+
+  const append: RolloutBook['append'] = (target, events) => write(target, events);
+
+  const draw: RolloutBook['draw'] = async (target, events, drawn) => {
+    const written = await write(target, events, drawn);
+    if (!written.ok || written.value) return written;
+    const fresh = await line.refresh();
+    if (!fresh.ok) return fresh;
+    return ok(fresh.value.length > 0 ? 'again' : false);
   };
 
   const order: RolloutBook['order'] = async (id, eventOf) => {
@@ -210,6 +242,8 @@ export async function openRolloutBook(
     fleetChanges: () => fleetChanges,
     refresh,
     append,
+    line: line.state,
+    draw,
     async begin(id, events) {
       const target = openRollout(store, change, id);
       const appended = await append(target, events);
@@ -222,34 +256,15 @@ export async function openRolloutBook(
     order,
     rule,
     claim: (event) => fleet.append([event]),
+    async fold() {
+      const drawn = await line.fold();
+      if (!drawn.ok) return drawn;
+      const folded = await fleet.fold();
+      if (!folded.ok) return folded;
+      if (folded.value !== undefined)
+        log.info({ ...folded.value }, 'the oldest events of the fleet’s log are one now');
+      return ok(undefined);
+    },
     remove: (ids, removed) => removeLogs(store, open, ids, log, removed),
   });
-}
-
-/** Undefined where not even that can be read. */
-async function modelOf(store: EventStore, name: string): Promise<string | undefined> {
-  const first = await store.read(name, 0, 1);
-  const events = first.ok ? readEvents(first.value, rolloutEventSchema) : first;
-  const created = events.ok ? events.value[0] : undefined;
-  return created?.kind === 'created' ? created.plan.model : undefined;
-}
-
-function noteUnsaid({ unsaid }: OpenRollout, events: readonly RolloutEvent[]): void {
-  for (const event of events)
-    if (event.kind === 'issued') for (const { device } of event.issues) unsaid.add(device);
-}
-
-function openRollout(store: EventStore, change: typeof transition, name: string): OpenRollout {
-  const log = createEventLog<RolloutEvent, RolloutState | undefined>(
-    store,
-    name,
-    rolloutEventSchema,
-    undefined,
-    (state, event) => {
-      if (state !== undefined) return change(state, event).state;
-      return event.kind === 'created' ? begin(event) : undefined;
-    },
-    eventsPerLogMax,
-  );
-  return { log, unsaid: new Set(), judged: undefined };
 }

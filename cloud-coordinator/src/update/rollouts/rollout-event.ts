@@ -3,8 +3,9 @@
 
 import { digestSchema, nameSchema } from '@skerry/shared';
 import { blobRefSchema } from '@skerry/sync-protocol/blobs';
-import { healthSchema, updateStates } from '@skerry/sync-protocol/update';
+import { healthSchema, quarantinedMax, updateStates } from '@skerry/sync-protocol/update';
 import { z } from 'zod';
+import { foldedSchema } from '../../event-log/folding.ts';
 import { rolloutPlanSchema, wavesMax } from './rollout-plan.ts';
 
 /** Of one event: what is more becomes several. */
@@ -164,6 +165,9 @@ export const rolloutEventSchema = z.discriminatedUnion('kind', [
 ]);
 export type RolloutEvent = z.infer<typeof rolloutEventSchema>;
 
+/** Of claims that are young enough to matter. */
+export const claimsMax = 256;
+
 /** What holds for every device, with or without a rollout. */
 export const fleetEventSchema = z.discriminatedUnion('kind', [
   z.strictObject({
@@ -186,6 +190,18 @@ export const fleetEventSchema = z.discriminatedUnion('kind', [
     atMs: atMsSchema,
     by: bySchema,
     reason: reasonSchema,
+  }),
+  /** What all before it has come to. [ROL30] */
+  z.strictObject({
+    kind: z.literal('folded'),
+    folded: foldedSchema,
+    quarantined: z
+      .array(z.strictObject({ bundle: digestSchema, reason: reasonSchema }))
+      .max(quarantinedMax),
+    stopped: z.strictObject({ by: bySchema, reason: reasonSchema, atMs: atMsSchema }).optional(),
+    claims: z
+      .array(z.strictObject({ model: nameSchema, rollout: nameSchema, atMs: atMsSchema }))
+      .max(claimsMax),
   }),
 ]);
 export type FleetEvent = z.infer<typeof fleetEventSchema>;

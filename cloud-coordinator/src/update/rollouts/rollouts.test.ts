@@ -1,4 +1,4 @@
-import { err, failure, ok, silentLog } from '@skerry/shared';
+import { err, failure, ok, type Result, silentLog } from '@skerry/shared';
 import { createVirtualClock } from '@skerry/shared/testing';
 import type { OpenOp } from '@skerry/sync-protocol';
 import { describe, expect, it } from 'vitest';
@@ -20,6 +20,7 @@ import {
   samplePlan,
 } from '../../testing/sample-rollout.ts';
 import { evaluateExperiment } from './evaluate-experiment.ts';
+import { fleetFolding } from './fleet-state.ts';
 import { successorsMin } from './retire-rollouts.ts';
 import { rolloutEventSchema } from './rollout-event.ts';
 import { replay } from './rollout-state.ts';
@@ -217,14 +218,16 @@ describe('rollouts at work', () => {
     // Every third write fails from the side of the coordinator, before or after it is durable; each time a new one starts.
     let writes = 0;
     const store = createMemoryEventStore(disk);
+    const mortal = async (write: () => Promise<Result<boolean>>): Promise<Result<boolean>> => {
+      const died = err(failure('unavailable', 'killed'));
+      if (++writes % 3 === 0) return died;
+      const appended = await write();
+      return writes % 3 === 1 ? died : appended;
+    };
     const dying: EventStore = {
       ...store,
-      async append(...args) {
-        const died = err(failure('unavailable', 'killed'));
-        if (++writes % 3 === 0) return died;
-        const appended = await store.append(...args);
-        return writes % 3 === 1 ? died : appended;
-      },
+      append: (...args) => mortal(() => store.append(...args)),
+      appendAll: (appends) => mortal(() => store.appendAll(appends)),
     };
     for (let i = 0; i < 90; i++) await pass(stepMs, await open(dying));
     expect(phaseOf(await open())?.kind).toBe('completed');
@@ -241,10 +244,9 @@ describe('rollouts at work', () => {
     // Durable, and then the one who wrote it is gone.
     const first = await open({
       ...store,
-      async append(log, length, events) {
-        const appended = await store.append(log, length, events);
-        const isIssue = events.some((text) => text.includes('"issued"'));
-        return isIssue ? err(failure('unavailable', 'killed')) : appended;
+      async appendAll(appends) {
+        await store.appendAll(appends);
+        return err(failure('unavailable', 'killed'));
       },
     });
     expectOk(await first.create(samplePlan({ waves: [{ count: 20 }, {}] }), 'an operator'));
@@ -304,6 +306,45 @@ describe('rollouts at work', () => {
     expectOk(await next.create(other, 'another'));
   });
 
+  it('[ROL31] of two coordinators that give moments away in the same instant, for two rollouts, hold one line', async () => {
+    const { open, disk } = await world({ devices: 50 });
+    const store = createMemoryEventStore(disk);
+    /** Which writes to no log of this rollout. */
+    const without = (rollout: string, before = async () => {}): EventStore => ({
+      ...store,
+      async appendAll(appends) {
+        await before();
+        const isIts = appends.some(({ log }) => log === rollout);
+        return isIts ? err(failure('unavailable', 'killed')) : store.appendAll(appends);
+      },
+    });
+    const herd = { fetchesPerMinute: 60, activationsPerMinute: 60 };
+    const first = await open();
+    for (const id of ['digits-1', 'words-1']) {
+      const model = id.slice(0, -2);
+      expectOk(await first.create(samplePlan({ id, model, waves: [{}], herd }), 'an operator'));
+    }
+    const other = await open(without('digits-1'));
+    // When it has planned, and before it writes.
+    let turns = 0;
+    const between = async (): Promise<void> => {
+      if (++turns === 2) await other.turn();
+    };
+    await (await open(without('words-1', between))).turn();
+    const moments = ['digits-1', 'words-1'].flatMap((id) => {
+      const events = readEvents(disk.logs.get(id) ?? [], rolloutEventSchema);
+      return (events.ok ? events.value : []).flatMap((event) =>
+        event.kind === 'issued' ? event.issues.map(({ fetchAtMs }) => fetchAtMs) : [],
+      );
+    });
+    expect(moments).toHaveLength(100);
+    moments.sort((a, b) => a - b);
+    moments.slice(1).forEach((at, i) => {
+      expect(at - (moments[i] as number)).toBeGreaterThanOrEqual(minuteMs / 60);
+    });
+    expect(disk.logs.get('fleet/line')).toHaveLength(2);
+  });
+
   it('[ROL16] keep what a completed rollout gave until a later one takes over, also when that is undone', async () => {
     const bad = { ...goodBehaviour, auditMiss: 0.5 };
     const { open, pass, runs, fleet } = await world({ behaviours: { [laterDigest]: bad } });
@@ -320,6 +361,33 @@ describe('rollouts at work', () => {
     expect(phaseOf(rollouts)?.kind).toBe('completed');
     expect(runs(laterDigest)).toBe(0);
     expect(runs(candidateDigest)).toBe(before + 1);
+  });
+
+  it('[ROL30] fold the fleet’s rules when their log is long, and what is in force stays so', async () => {
+    const { open, pass, disk } = await world({ devices: 10 });
+    const [rollouts, behind] = [await open(), await open()];
+    expectOk(await rollouts.create(samplePlan({ waves: [{}], gate: { devicesMin: 5 } }), 'me'));
+    await pass(minuteMs, rollouts, behind);
+    expectOk(await rollouts.quarantine(laterDigest, given));
+    expectOk(await rollouts.stop(given));
+    await pass(minuteMs, rollouts);
+    for (let i = 0; i < fleetFolding.eventsMax; i++)
+      expectOk(await rollouts[i % 2 ? 'release' : 'quarantine'](incumbentDigest, given));
+    expect(disk.logs.get('fleet')?.length).toBeGreaterThan(fleetFolding.eventsMax);
+    expectOk(await rollouts.turn());
+    expect(disk.logs.get('fleet')).toHaveLength(fleetFolding.eventsKept + 1);
+    const told = structuredClone(disk.issued);
+    const fresh = await open();
+    for (const each of [fresh, behind, rollouts]) {
+      expectOk(await each.turn());
+      expect([...each.fleet().quarantined]).toEqual([[laterDigest, given.reason]]);
+      expect(each.fleet().stopped).toMatchObject(given);
+      expect(each.fleet().claims.get('digits')).toMatchObject({ rollout: 'digits-1' });
+    }
+    expect(disk.issued).toEqual(told);
+    expectOk(await fresh.resumeFleet(given));
+    expectOk(await rollouts.turn());
+    expect(rollouts.fleet().stopped).toBeUndefined();
   });
 
   it('[ROL28] [ROL29] forget those that nothing rests on, and after a restart tell each device the same', async () => {

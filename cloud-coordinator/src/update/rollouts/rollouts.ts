@@ -15,6 +15,7 @@ import { claimsOver, isSuperseded } from './claims-over.ts';
 import { createRollout, listAll } from './create-rollout.ts';
 import { chunked, dueEvents } from './due-events.ts';
 import { explainDevice, explainRollout } from './explain.ts';
+import { drawnBy } from './fetch-line.ts';
 import type { FleetState } from './fleet-state.ts';
 import { heardFrom, joinedFrom } from './observe-fleet.ts';
 import { fleetLine, planIssues } from './plan-issues.ts';
@@ -26,8 +27,8 @@ import type {
   FleetDevice,
 } from './ports.ts';
 import { planRetirement } from './retire-rollouts.ts';
-import { type OpenRollout, openRolloutBook, type RolloutBook } from './rollout-book.ts';
-import type { RolloutEvent } from './rollout-event.ts';
+import { openRolloutBook, type RolloutBook } from './rollout-book.ts';
+import type { OpenRollout } from './rollout-log.ts';
 import type { RolloutPlan } from './rollout-plan.ts';
 import { type RolloutState, transition } from './rollout-state.ts';
 import { sayFleet, sayIssues } from './say-assignments.ts';
@@ -178,6 +179,7 @@ function createTurn(
       turned.push(await alone(() => turnOne(ports, decide, book, target, devices.value)));
     turned.push(await sayRules(devices.value));
     turned.push(await alone(() => retire(devices.value)));
+    turned.push(await alone(book.fold));
     return turned.find(({ ok }) => !ok) ?? ok(undefined);
   };
 }
@@ -223,11 +225,12 @@ async function turnOne(
     const isJudged = target.judged === state.members;
     const due = news.length > 0 ? news : decide.due(state, nowMs, isJudged);
     if (due.length === 0) target.judged = state.members;
-    const events = due.length > 0 ? due : issuedFrom(decide.plan, state, book, isClaimed, nowMs);
-    if (events.length === 0) break;
-    const appended = await book.append(target, events);
-    if (!appended.ok) return appended;
-    if (!appended.value) break; // Another is at work here; what it has decided is read in the next turn.
+    const written =
+      due.length > 0
+        ? await book.append(target, due)
+        : await issue(decide.plan, target, state, book, isClaimed, nowMs);
+    if (!written.ok) return written;
+    if (!written.value) break; // Nothing to do, or another is at work here: what it has decided is read in the next turn.
   }
   const state = target.log.state();
   if (state === undefined || target.unsaid.size === 0) return ok(undefined);
@@ -240,20 +243,25 @@ async function turnOne(
   return ok(undefined);
 }
 
-function issuedFrom(
+/** `false`: there is nothing to tell anybody now, or another was first; `again`: with the line as others have left it. */
+function issue(
   plan: typeof planIssues,
+  target: OpenRollout,
   state: RolloutState,
   book: RolloutBook,
   isClaimed: (device: string) => boolean,
   atMs: number,
-): readonly RolloutEvent[] {
+): Promise<Result<boolean | 'again'>> {
   const { stopped } = book.fleet();
-  const line = fleetLine(state, book.states());
+  const line = fleetLine(state, book.states(), book.line());
   const issues = plan(state, { isClaimed, line }, atMs).filter(
     // A stop holds back what is new, and never what turns a device back.
     ({ goal }) => stopped === undefined || goal === 'previous',
   );
-  return chunked(issues).map((each) => ({ kind: 'issued', atMs, issues: each }));
+  if (issues.length === 0) return Promise.resolve(ok(false));
+  const events = chunked(issues).map((each) => ({ kind: 'issued' as const, atMs, issues: each }));
+  const drawn = drawnBy(state.plan.id, issues, atMs);
+  return drawn === undefined ? book.append(target, events) : book.draw(target, events, drawn);
 }
 
 function explain(book: RolloutBook, name: string, nowMs: number): readonly string[] {
