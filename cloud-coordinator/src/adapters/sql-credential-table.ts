@@ -3,13 +3,14 @@
 import { defaultSite, ok } from '@skerry/shared';
 import { attempt } from '@skerry/shared/node';
 import { type Kysely, sql } from 'kysely';
-import type { CredentialTable } from '../fleet/enrolment.ts';
+import { type CredentialTable, expiredKeptMs } from '../fleet/enrolment.ts';
 import type { Schema } from './schema.ts';
 
 export function createSqlCredentialTable(db: Kysely<Schema>): CredentialTable {
   return {
-    addToken: ({ sha256, device, site, expiresMs }) =>
+    addToken: ({ sha256, device, site, expiresMs }, nowMs) =>
       attempt(async () => {
+        await db.deleteFrom('join_token').where('expires_ms', '<=', nowMs).execute();
         await db
           .insertInto('join_token')
           .values({
@@ -49,7 +50,7 @@ export function createSqlCredentialTable(db: Kysely<Schema>): CredentialTable {
       });
     },
 
-    addCertificate: ({ serial, device, site, key, notAfterMs, renews }) =>
+    addCertificate: ({ serial, device, site, key, notAfterMs, renews }, nowMs) =>
       attempt(async () => {
         await db
           .insertInto('certificate')
@@ -63,6 +64,20 @@ export function createSqlCredentialTable(db: Kysely<Schema>): CredentialTable {
             not_after_ms: notAfterMs,
             revoked_ms: null,
           })
+          .execute();
+        await db
+          .deleteFrom('certificate')
+          .where('device', '=', device)
+          .where('not_after_ms', '<', nowMs - expiredKeptMs)
+          .where(({ exists, selectFrom }) =>
+            exists(
+              selectFrom('certificate as newer')
+                .select('newer.serial')
+                .whereRef('newer.device', '=', 'certificate.device')
+                .whereRef('newer.enrolment', '>=', 'certificate.enrolment')
+                .whereRef('newer.not_after_ms', '>', 'certificate.not_after_ms'),
+            ),
+          )
           .execute();
       }),
 
@@ -142,8 +157,9 @@ export function createSqlCredentialTable(db: Kysely<Schema>): CredentialTable {
 
 /** The same key may enrol again, for a reply may be lost: that is one enrolment. [IDN1] */
 const nextEnrolment = (device: string, key: string) =>
-  sql<number>`(SELECT 1 + coalesce(max(enrolment), 0) FROM certificate
-    WHERE device = ${device} AND key_sha256 <> ${key})`;
+  sql<number>`(SELECT coalesce(
+    max(CASE WHEN key_sha256 = ${key} AND enrolment > 0 THEN enrolment ELSE enrolment + 1 END), 1)
+    FROM certificate WHERE device = ${device})`;
 
 /** The last one's where the certificate is not known, as after a backup of the database was restored. */
 const enrolmentOf = (device: string, serial: string) =>

@@ -9,7 +9,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { openSqlite } from '../adapters/open-sqlite.ts';
 import { createSqlCredentialTable } from '../adapters/sql-credential-table.ts';
 import { openAuthority } from '../adapters/x509-authority.ts';
-import { createEnrolment, createJoinToken } from './enrolment.ts';
+import { createEnrolment, createJoinToken, expiredKeptMs } from './enrolment.ts';
 import { openRevocations } from './revocations.ts';
 
 const hourMs = 3_600_000;
@@ -170,7 +170,7 @@ describe('enrolment', () => {
     expect(await enrol(moves, await newRequest('box-1'))).toMatchObject({ ok: true });
     const notAfterMs = clock.nowMs() + 48 * hourMs;
     const late = { ...quay, serial: 'b2', key: 'k', notAfterMs, renews: quay.serial };
-    expect(await table.addCertificate(late)).toMatchObject({ ok: true });
+    expect(await table.addCertificate(late, clock.nowMs())).toMatchObject({ ok: true });
     expect(await table.siteOf('box-1', clock.nowMs())).toEqual({ ok: true, value: 'harbour' });
   });
 
@@ -189,6 +189,33 @@ describe('enrolment', () => {
     expect(await table.siteOf('box-1', clock.nowMs())).toEqual({ ok: true, value: 'harbour' });
     const old = await renew(quay, await newRequest('box-1'));
     expect(old).toMatchObject({ error: { code: 'permission_denied' } });
+  });
+
+  it('[IDN18] of what has expired long ago none is kept that says nothing more, and an enrolment keeps its place', async () => {
+    const { enrol, renew, newToken, table, clock, database } = await fresh();
+    const rows = async () =>
+      (await database.selectFrom('certificate').selectAll().execute()).length;
+    const tokens = async () =>
+      (await database.selectFrom('join_token').selectAll().execute()).length;
+    expect(await enrol(await newToken(), await newRequest('box-2'))).toMatchObject({ ok: true });
+    expect(await enrol(await newToken(), await newRequest('box-1'))).toMatchObject({ ok: true });
+    advance(clock, 30 * hourMs);
+    const request = await newRequest('box-1');
+    const moved = await enrol(await newToken({ device: 'box-1' }), request);
+    assert(moved.ok, 'enrolled again');
+    expect([await rows(), await tokens()]).toEqual([3, 1]);
+    advance(clock, expiredKeptMs + 30 * hourMs);
+    // The same machine once more: what it replaced has gone, and it is still the last.
+    const again = await enrol(await newToken({ device: 'box-1' }), request);
+    assert(again.ok, 'enrolled');
+    expect(await rows()).toBe(2);
+    const { serial } = shownBy(again.value.certificate);
+    expect(await table.isReplaced('box-1', serial)).toEqual({ ok: true, value: false });
+    const kept = await database.selectFrom('certificate').select('enrolment').execute();
+    expect(kept.map(({ enrolment }) => enrolment).sort()).toEqual([1, 2]);
+    expect(await renew(shownBy(again.value.certificate), await newRequest('box-1'))).toMatchObject({
+      ok: true,
+    });
   });
 
   it('a device renews its own certificate, and no other', async () => {

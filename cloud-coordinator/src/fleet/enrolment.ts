@@ -61,9 +61,20 @@ export interface StoredToken {
   readonly expiresMs: number;
 }
 
+export interface NewCertificate {
+  readonly serial: string;
+  readonly device: string;
+  readonly site: string;
+  readonly key: string;
+  readonly notAfterMs: number;
+  /** The serial of the one that it renews, whose enrolment it is of. Absent, it begins the device's next enrolment. */
+  readonly renews?: string;
+}
+
 /** Tokens and certificates, durable. */
 export interface CredentialTable {
-  addToken(token: StoredToken): Promise<Result<void>>;
+  /** Those that have expired go. */
+  addToken(token: StoredToken, nowMs: number): Promise<Result<void>>;
   /**
    * Spends a token that is not expired, not spent by another key, and bound to that device, or to none unless
    * `boundOnly`; `undefined` where there is none such. The same key may ask again, for the reply may have been lost.
@@ -73,15 +84,8 @@ export interface CredentialTable {
     by: { readonly device: string; readonly key: string; readonly boundOnly: boolean },
     nowMs: number,
   ): Promise<Result<StoredToken | undefined>>;
-  addCertificate(certificate: {
-    readonly serial: string;
-    readonly device: string;
-    readonly site: string;
-    readonly key: string;
-    readonly notAfterMs: number;
-    /** The serial of the one that it renews, whose enrolment it is of. Absent, it begins the device's next enrolment. */
-    readonly renews?: string;
-  }): Promise<Result<void>>;
+  /** Of the device's others those go that expired `expiredKeptMs` ago, where a newer one is of the same or a later enrolment. [IDN18] */
+  addCertificate(certificate: NewCertificate, nowMs: number): Promise<Result<void>>;
   /** Whether the device has enrolled again since the one that this certificate comes from. [IDN15] */
   isReplaced(device: string, serial: string): Promise<Result<boolean>>;
   /**
@@ -96,6 +100,9 @@ export interface CredentialTable {
   /** Those not expired, as far as they matter. */
   revoked(nowMs: number): Promise<Result<readonly Revoked[]>>;
 }
+
+/** An operator may ask what a device had. */
+export const expiredKeptMs = 90 * 24 * 3_600_000;
 
 export interface EnrolmentPorts {
   readonly authority: Authority;
@@ -130,13 +137,8 @@ export function createEnrolment(certificateLifeMs: number, ports: EnrolmentPorts
     const nowMs = clock.nowMs();
     const issued = await authority.issueDevice(request, subject, certificateLifeMs, nowMs);
     const { certificate, serial, notAfterMs } = issued;
-    const added = await table.addCertificate({
-      ...subject,
-      serial,
-      key,
-      notAfterMs,
-      ...(renews === undefined ? {} : { renews }),
-    });
+    const made = { ...subject, serial, key, notAfterMs };
+    const added = await table.addCertificate({ ...made, ...(renews && { renews }) }, nowMs);
     return added.ok ? ok({ certificate, authority: authority.certificate }) : added;
   };
 
@@ -187,7 +189,8 @@ export async function createJoinToken(
   { secret, device, site, lifeMs }: TokenRequest,
   { authority, table, clock, sha256 }: EnrolmentPorts,
 ): Promise<Result<string>> {
-  const stored = { sha256: sha256(secret), device, site, expiresMs: clock.nowMs() + lifeMs };
-  const added = await table.addToken(stored);
+  const nowMs = clock.nowMs();
+  const stored = { sha256: sha256(secret), device, site, expiresMs: nowMs + lifeMs };
+  const added = await table.addToken(stored, nowMs);
   return added.ok ? ok(formatJoinToken({ secret, authority: authority.fingerprint })) : added;
 }
