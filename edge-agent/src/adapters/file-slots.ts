@@ -49,6 +49,15 @@ export function createFileSlots(root: string): ModelSlots {
         return readFile(at);
       }),
 
+    writeEvidence: (model, slot, evidence) =>
+      attempt(async () => {
+        const folder = join(root, model, slot);
+        const draft = join(folder, `${evidencePath}.draft`);
+        await writeFlushed(draft, evidence);
+        await rename(draft, join(folder, evidencePath));
+        await flushFolder(folder);
+      }),
+
     freeBytes: () =>
       attempt(async () => {
         await mkdir(root, { recursive: true });

@@ -11,6 +11,7 @@ const fileBytesMax = 5_000_000;
 const filesMax = 256;
 const topLevel = ['root.json', 'timestamp.json', 'snapshot.json', 'targets.json'];
 const stateFile = 'trust-state';
+const lineageFile = 'root-lineage';
 
 export function createTrustDirectory(folder: string): TrustFiles {
   const here = <T>(action: () => Promise<T>): Promise<Result<T>> => attempt(action, folder);
@@ -20,6 +21,17 @@ export function createTrustDirectory(folder: string): TrustFiles {
       const draft = join(folder, `.${name}.draft`);
       await writeFlushed(draft, bytes);
       await rename(draft, join(folder, name));
+    });
+
+  /** null: there is none, or it is damaged. */
+  const loadJson = (name: string): Promise<Result<unknown>> =>
+    here(async () => {
+      const text = await readFile(join(folder, name), 'utf8').catch(absent('null'));
+      try {
+        return JSON.parse(text) as unknown;
+      } catch {
+        return null;
+      }
     });
 
   return {
@@ -40,17 +52,12 @@ export function createTrustDirectory(folder: string): TrustFiles {
 
     save,
 
-    loadState: () =>
-      here(async () => {
-        const text = await readFile(join(folder, stateFile), 'utf8').catch(absent('null'));
-        try {
-          return JSON.parse(text) as unknown;
-        } catch {
-          return null; // Damaged: the floor begins again, and the metadata raises it.
-        }
-      }),
-
+    // Damaged: the floor begins again, and the metadata raises it.
+    loadState: () => loadJson(stateFile),
     saveState: (state) => save(stateFile, Buffer.from(JSON.stringify(state))),
+
+    loadLineage: () => loadJson(lineageFile),
+    saveLineage: (lineage) => save(lineageFile, Buffer.from(JSON.stringify(lineage))),
   };
 }
 

@@ -160,7 +160,8 @@ export async function createUpdateWorld(): Promise<UpdateWorld> {
       const ref = targets.get(path);
       return ref === undefined ? err(failure('not_found', `no target ${path}`)) : ok(ref);
     },
-    async evidence(path) {
+    async evidence(path, kept) {
+      if (kept !== undefined) return ok(kept);
       const ref = targets.get(path);
       if (ref === undefined) return err(failure('not_found', `no target ${path}`));
       return ok(new TextEncoder().encode(JSON.stringify({ [path]: ref.digest })));
@@ -238,7 +239,7 @@ export async function createUpdateWorld(): Promise<UpdateWorld> {
             refresh: (...metadata) => (set.trust ?? trust).refresh(...metadata),
             metadataOf: (envelope) => (set.trust ?? trust).metadataOf(envelope),
             target: (path) => (set.trust ?? trust).target(path),
-            evidence: (path) => (set.trust ?? trust).evidence(path),
+            evidence: (...of) => (set.trust ?? trust).evidence(...of),
             verifyEvidence: (...of) => (set.trust ?? trust).verifyEvidence(...of),
             confirmed: (...of) => (set.trust ?? trust).confirmed(...of),
           },

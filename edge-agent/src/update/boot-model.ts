@@ -5,6 +5,7 @@
 
 import { err, failure, type Log, ok, type Result } from '@skerry/shared';
 import type { LiveModels } from '../infer/live-models.ts';
+import { keepEvidence } from './keep-evidence.ts';
 import { type ManagedModel, openPlace } from './managed-model.ts';
 import type { ModelSlots, UpdateStore, UpdateTrust } from './update-ports.ts';
 import {
@@ -25,7 +26,7 @@ export interface BootPorts {
   readonly live: LiveModels;
   readonly slots: ModelSlots;
   readonly store: Pick<UpdateStore, 'countStart'>;
-  readonly trust: Pick<UpdateTrust, 'verifyEvidence'>;
+  readonly trust: Pick<UpdateTrust, 'evidence' | 'verifyEvidence'>;
   readonly log: Log;
 }
 
@@ -58,6 +59,7 @@ export async function bootModel(
     const opened = await openPlace(model, place, through);
     if (opened.ok) {
       live.serve(opened.value);
+      await keepEvidence(model, ports);
       if (place === update.active || against === undefined) return ok(undefined);
       log.error({ model: name, from: update.active, to: place }, `fell back: ${against.message}`);
       // It has its own starts, of which this is the first.
@@ -79,7 +81,7 @@ const unprovenCodes: ReadonlySet<Reason['code']> = new Set(['untrusted', 'storag
 const withoutQuestions = (ports: BootPorts): BootPorts => ({
   ...ports,
   slots: { ...ports.slots, readEvidence: async () => ok(undefined) },
-  trust: { verifyEvidence: async () => ok(undefined) },
+  trust: { ...ports.trust, verifyEvidence: async () => ok(undefined) },
 });
 
 /** Also a candidate that answers at first, and then ends the process each time. */

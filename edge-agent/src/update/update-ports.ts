@@ -20,8 +20,11 @@ export interface UpdateTrust {
   metadataOf(envelope: Uint8Array): BlobRef | undefined;
   /** What the targets role says of a path. Fails with `not_found`, and as `refresh` does. */
   target(path: string): Promise<Result<BlobRef>>;
-  /** The signed files that say what the path stands for, to be kept beside it. Fails with `not_found` and `untrusted`. */
-  evidence(path: string): Promise<Result<Uint8Array>>;
+  /**
+   * The signed files that say what the path stands for, to be kept beside it; those of `kept`, with what else proves them by now.
+   * Fails with `not_found` and `untrusted`.
+   */
+  evidence(path: string, kept?: Uint8Array): Promise<Result<Uint8Array>>;
   /**
    * That the path stood for these bytes once, by what was kept, and where nothing was by what is accepted now: no network,
    * and nothing expires. Fails with `untrusted` or `not_found`.
@@ -83,6 +86,8 @@ export interface ModelSlots {
   read(model: string, slot: Slot, content: Content): Promise<Result<Bundle>>;
   /** What was written as `evidencePath`; undefined where nothing was. */
   readEvidence(model: string, slot: Slot): Promise<Result<Uint8Array | undefined>>;
+  /** In the place of what lies there, which stays where it fails. */
+  writeEvidence(model: string, slot: Slot, evidence: Uint8Array): Promise<Result<void>>;
   /** Free on the disk that they lie on. */
   freeBytes(): Promise<Result<number>>;
 }

@@ -586,6 +586,33 @@ describe('a device', () => {
     expect(await runs(life)).toBe(one.manifest.digest);
   });
 
+  it('[UPD22] keeps the evidence of a slot that has none, while there is some, and needs no other then', async () => {
+    const world = await freshWorld();
+    const [one, two] = [await world.publish('1.1.0', 32), await world.publish('1.2.0', 64)];
+    for (const bundle of [one, two]) world.sign(bundle);
+    let life = await start(world);
+    await bring(world, life, world.assignment(one), 'confirmed');
+    await bring(world, life, world.assignment(two), 'confirmed');
+    life.stop();
+    // As the version before left them.
+    const kept = ['a', 'b'].map((slot) =>
+      join(world.folder, `models/sample/${slot}/evidence.json`),
+    );
+    const before = await Promise.all(kept.map((path) => readFile(path, 'utf8')));
+    for (const path of kept) await rm(path);
+    life = await start(world);
+    life.stop();
+    expect(await Promise.all(kept.map((path) => readFile(path, 'utf8')))).toEqual(before);
+    for (const bundle of [one, two]) world.unsign(bundle);
+    world.set.trustFails = failure('expired', 'no newer metadata');
+    life = await start(world);
+    expect(await runs(life)).toBe(two.manifest.digest);
+    life.stop();
+    await writeFile(join(world.folder, 'models/sample/b/edge.onnx'), new Uint8Array(10));
+    life = await start(world);
+    expect(await runs(life)).toBe(one.manifest.digest);
+  });
+
   it('[UPD21] is not left without a model by evidence that its disk cannot read', async () => {
     const world = await freshWorld();
     const one = await world.publish('1.1.0', 32);

@@ -1,7 +1,7 @@
 // The device's side by its rules: what it can always do again, what it believes for ever, and the one hole of tuf-js.
 
 import { createHash } from 'node:crypto';
-import { readdirSync, truncateSync, writeFileSync } from 'node:fs';
+import { readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createDirector, rotateKeys } from '@skerry/cloud-coordinator/trust';
 import { type Signer, signEnvelope } from '@skerry/shared/node';
@@ -196,6 +196,75 @@ describe('what runs', () => {
     must(await other.open().refresh(sourceOf(await mirrorOf(stranger)), [v1]));
     const foreign = must(await other.open().target(v1)).evidence;
     expect(await device.open().verifyEvidence(foreign, v1)).toMatchObject(refused('untrusted'));
+    other.close();
+    stranger.close();
+  });
+});
+
+describe('a trust folder that is lost', () => {
+  const rotateRoot = async (): Promise<void> => {
+    const before = ceremony.keys.root;
+    const fresh = before.map(newSigner);
+    const change = {
+      add: fresh.map(({ publicKey }) => publicKey),
+      remove: before.map(({ keyId }) => keyId),
+    };
+    const draft = must(await ceremony.repository.draft());
+    must(
+      await ceremony.repository.stage(must(rotateKeys(draft, 'root', change, ceremony.nowMs()))),
+    );
+    await ceremony.publish([...before, ...fresh]);
+    ceremony.keys.root = fresh;
+  };
+  const lose = () => rmSync(join(device.folder, 'trust'), { recursive: true });
+  const refresh = async () =>
+    must(await device.open().refresh(sourceOf(await mirrorOf(ceremony)), [v1]));
+
+  it('[TUF25] takes nothing from evidence, which brings the roots that lead to its own', async () => {
+    await rotateRoot();
+    await rotateRoot();
+    await refresh();
+    const { digest } = must(await device.open().target(v1));
+    const evidence = must(await device.open().evidence(v1));
+    lose();
+    expect(must(await device.open().verifyEvidence(evidence, v1)).digest).toBe(digest);
+    const roots = JSON.parse(evidence['roots'] ?? '') as string[];
+    expect(roots).toHaveLength(2);
+    const { roots: _, ...bare } = evidence;
+    const forged = roots.map((text) => text.replace(/"expires":"2/, '"expires":"3'));
+    for (const wrong of [roots.slice(1), roots.slice(0, 1), [...roots].reverse(), forged, {}])
+      expect(
+        await device.open().verifyEvidence({ ...bare, roots: JSON.stringify(wrong) }, v1),
+      ).toMatchObject(refused('untrusted'));
+    expect(await device.open().verifyEvidence(bare, v1)).toMatchObject(refused('untrusted'));
+  });
+
+  it('[TUF25] has the roots again from any source, and then believes what one of them signed', async () => {
+    await rotateRoot();
+    await refresh();
+    const { evidence, digest } = must(await device.open().target(v1));
+    lose();
+    await rotateRoot();
+    expect(await device.open().verifyEvidence(evidence, v1)).toMatchObject(refused('untrusted'));
+    await refresh();
+    expect(must(await device.open().verifyEvidence(evidence, v1)).digest).toBe(digest);
+    // From then on it stands beside the bundle, however often the folder is lost.
+    const completed = must(await device.open().evidence(v1, evidence));
+    lose();
+    expect(must(await device.open().verifyEvidence(completed, v1)).digest).toBe(digest);
+  });
+
+  it('[TUF25] begins at no root that the device does not ship with', async () => {
+    const stranger = await holdCeremony();
+    await stranger.add(v1, bytes('evil'));
+    await stranger.publish(stranger.keys.targets);
+    const other = createTrustingDevice(must(await stranger.repository.file('1.root.json')));
+    must(await other.open().refresh(sourceOf(await mirrorOf(stranger)), [v1]));
+    const foreign = must(await other.open().evidence(v1));
+    const roots = JSON.stringify([foreign['root.json']]);
+    expect(await device.open().verifyEvidence({ ...foreign, roots }, v1)).toMatchObject(
+      refused('untrusted'),
+    );
     other.close();
     stranger.close();
   });

@@ -128,6 +128,17 @@ export const readRoot = (bytes: Uint8Array): Result<Metadata<Root>> =>
     return ok(root);
   });
 
+/** The root that comes after `before`, signed by the keys of both. Fails with `untrusted`. */
+export const followRoot = (before: Metadata<Root>, bytes: Uint8Array): Result<Metadata<Root>> =>
+  guarded(() => {
+    const root = read(new Map([['root.json', bytes]]), 'root', MetadataKind.Root);
+    before.verifyDelegate('root', root);
+    root.verifyDelegate('root', root);
+    return root.signed.version === before.signed.version + 1
+      ? ok(root)
+      : err(failure('untrusted', `root ${root.signed.version} after ${before.signed.version}`));
+  });
+
 /** Verified by the root beside it. Fails with `untrusted`. */
 export const readTimestamp = (files: MetadataFiles): Result<Metadata<Timestamp>> =>
   guarded(() => {

@@ -11,8 +11,10 @@ const evidenceSchema = z.record(z.string(), z.string());
 export const keptEvidence = (
   client: Pick<TrustClient, 'evidence' | 'verifyEvidence'>,
 ): Pick<UpdateTrust, 'evidence' | 'verifyEvidence'> => ({
-  async evidence(path) {
-    const evidence = await client.evidence(path);
+  async evidence(path, kept) {
+    const before = kept === undefined ? ok(undefined) : readEvidence(kept);
+    if (!before.ok) return before;
+    const evidence = await client.evidence(path, before.value);
     return evidence.ok ? ok(Buffer.from(JSON.stringify(evidence.value))) : evidence;
   },
   async verifyEvidence(kept, path, digest) {

@@ -3,7 +3,7 @@
 // accepted. A failure leaves what was accepted before, so that the next refresh can succeed.
 
 import { type BundleTarget, bundleTargetPath, bundleTargetSchema } from '@skerry/models';
-import { type Clock, err, failure, ok, type Result } from '@skerry/shared';
+import { type Clock, err, failure, ok, parseJson, type Result } from '@skerry/shared';
 import { sha256, verifyEnvelope } from '@skerry/shared/node';
 import { assignmentPayloadType } from '@skerry/sync-protocol/update';
 import type { TargetFile } from '@tufjs/models';
@@ -16,6 +16,7 @@ import {
 } from './accepted-metadata.ts';
 import { directorOf } from './director-role.ts';
 import type { MetadataSource } from './metadata-source.ts';
+import { type Lineage, leadsTo, lineageFrom, readLineage } from './root-lineage.ts';
 import { refuseEarlier, type SignedSnapshot, signedSnapshot } from './signed-snapshot.ts';
 import { attested, floorMs } from './time-floor.ts';
 import { type Accepted, createTrustDisk, type TrustFiles, type TrustState } from './trust-disk.ts';
@@ -53,8 +54,11 @@ export interface TrustClient {
   target(path: string): Promise<Result<Target>>;
   /** As TUF has it, for whoever downloads files of any kind. */
   targetFile(path: string): Promise<Result<TargetFile>>;
-  /** What is accepted now says so about `path`, also where it has expired. Fails with `not_found` or `untrusted`. */
-  evidence(path: string): Promise<Result<Target['evidence']>>;
+  /**
+   * What is accepted now says so about `path`, also where it has expired, and the roots that lead to its root from the one that ships
+   * with the device, where they are known; of `kept`, these alone are added. Fails with `not_found` or `untrusted`.
+   */
+  evidence(path: string, kept?: Target['evidence']): Promise<Result<Target['evidence']>>;
   /** That `evidence` was accepted here once and says so about `path`: no expiry, no network. */
   verifyEvidence(evidence: Target['evidence'], path: string): Promise<Result<Target>>;
   /** A collection's that may be taken; fails as `target` does. */
@@ -87,7 +91,8 @@ export function createTrustClient(
     clock,
   }: { readonly files: TrustFiles; readonly runTuf: RunTuf; readonly clock: Clock },
 ): TrustClient {
-  const { load, saveAccepted, saveState } = createTrustDisk(files, trustedRoot);
+  const disk = createTrustDisk(files, trustedRoot);
+  const { load, saveAccepted, saveState } = disk;
   /** A refresh waits for the one before it, and for its network. Nobody else waits for a network. */
   const refreshing = createTurn();
   /** What reads or writes the files. */
@@ -106,6 +111,17 @@ export function createTrustClient(
     return current.ok ? ok({ ...found.value, accepted, state }) : current;
   };
 
+  /** [TUF25] Where it cannot be had now, the next refresh tries again. */
+  const keepLineage = async (source: MetadataSource, accepted: MetadataFiles): Promise<void> => {
+    const root = accepted.get('root.json');
+    if (root === undefined || trustedRoot === undefined) return;
+    const text = new TextDecoder().decode(root);
+    if (text === new TextDecoder().decode(trustedRoot)) return;
+    if (leadsTo(text, trustedRoot, await disk.lineage())) return;
+    const lineage = await readLineage(source, trustedRoot, root);
+    if (lineage !== undefined) await inTurn(() => disk.saveLineage(lineage));
+  };
+
   /** By files whose root was trusted here once. */
   const findIn = async (
     evidence: Target['evidence'],
@@ -119,7 +135,12 @@ export function createTrustClient(
     const root = sha256(kept.get('root.json') ?? new Uint8Array());
     const own = loaded.value.accepted.get('root.json');
     const known = loaded.value.state.roots.includes(root) || (own && sha256(own)) === root;
-    if (!known) return err(failure('untrusted', 'its root was never trusted here'));
+    // [TUF25] What was trusted here may have been lost: the root that ships with the device has not.
+    const isLed = async (): Promise<boolean> =>
+      leadsTo(evidence['root.json'], trustedRoot, lineageIn(evidence)) ||
+      leadsTo(evidence['root.json'], trustedRoot, await disk.lineage());
+    if (!known && !(await isLed()))
+      return err(failure('untrusted', 'its root was never trusted here'));
     const found = findTarget(kept, path);
     return found.ok ? ok({ ...found.value, kept }) : found;
   };
@@ -133,6 +154,7 @@ export function createTrustClient(
         const saved = await inTurn(() => saveAccepted(before.value.onDisk, accepted));
         if (!saved.ok) return saved;
         if (!outcome.ok) return outcome;
+        await keepLineage(source, accepted);
         return checkCurrent(accepted, ['root.json', 'targets.json'], nowAt(saved.value));
       }),
 
@@ -163,14 +185,15 @@ export function createTrustClient(
         return found.ok ? ok(found.value.file) : found;
       }),
 
-    evidence: (path) =>
+    evidence: (path, kept) =>
       inTurn(async () => {
+        if (kept !== undefined) return ok(withLineage(kept, await disk.lineage()));
         const loaded = await load();
         if (!loaded.ok) return loaded;
         const { accepted } = loaded.value;
         const found = findTarget(accepted, path);
         const target = found.ok ? targetOf(found.value, accepted) : found;
-        return target.ok ? ok(target.value.evidence) : target;
+        return target.ok ? ok(withLineage(target.value.evidence, await disk.lineage())) : target;
       }),
 
     snapshot: (path) =>
@@ -239,6 +262,20 @@ function createTurn() {
     last = mine.catch(() => undefined);
     return mine;
   };
+}
+
+/** Among the files of evidence, none of which has such a name. */
+const lineageName = 'roots';
+
+function withLineage(evidence: Target['evidence'], lineage: Lineage): Target['evidence'] {
+  const at = lineage.indexOf(evidence['root.json'] ?? '');
+  if (at === -1) return evidence;
+  return { ...evidence, [lineageName]: JSON.stringify(lineage.slice(0, at + 1)) };
+}
+
+function lineageIn({ [lineageName]: text = '' }: Target['evidence']): Lineage {
+  const json = parseJson(new TextEncoder().encode(text), 'the roots', 'untrusted');
+  return lineageFrom(json.ok ? json.value : undefined);
 }
 
 function targetOf({ file, by }: FoundTarget, files: MetadataFiles): Result<Target> {

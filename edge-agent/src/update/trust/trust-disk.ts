@@ -6,6 +6,7 @@ import { instantMs, sha256 } from '@skerry/shared/node';
 import { z } from 'zod';
 import { type MetadataFiles, readRoot, readTimestamp } from './accepted-metadata.ts';
 import { directorOf, namesOf } from './director-role.ts';
+import { type Lineage, lineageFrom } from './root-lineage.ts';
 import { attested, noTimeFloor, signed, type TimeFloor, timeFloorSchema } from './time-floor.ts';
 
 /** As the repository writes it in its timestamp (decision 0060). */
@@ -29,6 +30,8 @@ export interface TrustFiles {
   save(name: string, bytes: Uint8Array): Promise<Result<void>>;
   loadState(): Promise<Result<unknown>>;
   saveState(state: TrustState): Promise<Result<void>>;
+  loadLineage(): Promise<Result<unknown>>;
+  saveLineage(lineage: Lineage): Promise<Result<void>>;
 }
 
 export interface TrustDisk {
@@ -37,6 +40,9 @@ export interface TrustDisk {
   saveState(state: TrustState): Promise<Result<void>>;
   /** What differs, root first, and then what it says about time. */
   saveAccepted(onDisk: MetadataFiles, accepted: MetadataFiles): Promise<Result<TrustState>>;
+  /** Empty where it is lost: it can be had again. */
+  lineage(): Promise<Lineage>;
+  saveLineage(lineage: Lineage): Promise<Result<void>>;
 }
 
 export interface Accepted {
@@ -98,7 +104,18 @@ export function createTrustDisk(files: TrustFiles, trustedRoot: Uint8Array | und
     return saved.ok ? ok(next) : saved;
   };
 
-  return { load, saveAccepted, saveState: files.saveState };
+  const lineage = async (): Promise<Lineage> => {
+    const loaded = await files.loadLineage();
+    return lineageFrom(loaded.ok ? loaded.value : undefined);
+  };
+
+  return {
+    load,
+    saveAccepted,
+    saveState: files.saveState,
+    lineage,
+    saveLineage: files.saveLineage,
+  };
 }
 
 const rank = (name: string): number => {
