@@ -255,6 +255,7 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
       counts: tally.counts(),
       queue: { ops: store.position().ops, bytes: store.position().bytes },
       recent: tally.takeRecent(),
+      ...(ports.updates?.deltaForms && { deltas: [...ports.updates.deltaForms] }),
       ...(learning && { learn: learning.status() }),
     }),
     statusIntervalMs: config.statusIntervalMs,

@@ -131,6 +131,13 @@ describe('versions', () => {
     expect(replyIn(4)).toMatchObject({ ops: [{ position: 3, body }] });
   });
 
+  it('[VER4] to an older coordinator a status goes without the deltas that its device reads', () => {
+    const status = { ...sampleStatus(), deltas: [1, 2] };
+    const sentIn = (v: number) => onWire(sampleExchange({ v, oldest: 3, status }));
+    for (const v of [3, 4]) expect(sentIn(v)).toHaveProperty('status', sampleStatus());
+    expect(sentIn(5)).toHaveProperty('status', status);
+  });
+
   it('[VER2] without a common version nothing is taken, and the device keeps its op', async () => {
     const { versions, delivered } = await versionsSpoken(speaks(2, 3), speaks(1));
     expect(delivered).toBe(false);

@@ -1,4 +1,4 @@
-// The versions of the protocol that this build speaks: the current one, and one back. A message is checked in its
+// The versions of the protocol that this build speaks: the current one, and two back. A message is checked in its
 // current form; a dialect turns it into what its version puts on the wire, and back. An optional field makes a new
 // version too, for who does not know it refuses the message. [COD4]
 
@@ -18,6 +18,15 @@ const asIs: Dialect = { toWire: (message) => message, fromWire: (wire) => wire }
 /** What an old device takes in the place of what it does not know, so that its cursor goes on. */
 const noQuestion = 'not for this agent';
 
+/** A status does not tell which deltas are read: what is sent then is the file itself. */
+const versionFour: Dialect = {
+  toWire: (message) =>
+    message.type === 'exchange' && message.status !== undefined
+      ? { ...message, status: withoutDeltas(message.status) }
+      : message,
+  fromWire: (wire) => wire,
+};
+
 /**
  * Without learning and without questions in words: what goes up of them goes as telemetry without values, which is of the
  * same lane; what comes down as an answer that nobody waits for; and a status does not tell what could be learned from.
@@ -30,7 +39,7 @@ const versionThree: Dialect = {
         return {
           ...message,
           ops: message.ops.map((op) => ({ ...op, body: unknownUp(op.body) })),
-          ...(status === undefined ? {} : { status: withoutLearning(status) }),
+          ...(status === undefined ? {} : { status: withoutLearning(withoutDeltas(status)) }),
         };
       }
       case 'reply':
@@ -61,9 +70,12 @@ const unknownDown = (body: DownBody): DownBody =>
 
 const withoutLearning = ({ learn: _, ...status }: DeviceStatus): DeviceStatus => status;
 
+const withoutDeltas = ({ deltas: _, ...status }: DeviceStatus): DeviceStatus => status;
+
 export const spokenDialects: Dialects = new Map([
   [3, versionThree],
-  [4, asIs],
+  [4, versionFour],
+  [5, asIs],
 ]);
 
 export const newestOf = (dialects: Dialects): number => Math.max(...dialects.keys());

@@ -205,6 +205,8 @@ export const deviceStatusSchema = z.strictObject({
       quarantined: countSchema,
     })
     .optional(),
+  /** Forms of a delta that it reads. Since version 5; who says nothing reads the first. */
+  deltas: z.array(z.int().positive()).max(16).optional(),
   /** What it could learn from, and whether it may now. Since version 4. */
   learn: learnStatusSchema.optional(),
   /** The latest decisions, newest last; no payload. */

@@ -49,5 +49,6 @@ function fleetDevice({ device, online, statusMs = 0, status }: DeviceView): Flee
     target: status?.target ?? 'unknown',
     labels: status?.labels ?? [],
     running: Object.fromEntries(running),
+    ...(status?.deltas && { deltas: status.deltas }),
   };
 }

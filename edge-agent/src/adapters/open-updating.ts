@@ -2,7 +2,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { applyDeltaApart } from '@skerry/models/node';
+import { applyDeltaApart, deltaForms } from '@skerry/models/node';
 import { type Clock, err, failure, messageOf, ok, type Result } from '@skerry/shared';
 import { sha256 } from '@skerry/shared/node';
 import type { DeviceStore } from '@skerry/sync-protocol';
@@ -50,6 +50,7 @@ export async function openUpdating(
     blobs,
     trust: openUpdateTrust({ dataDir, coordinatorUrl, trustedRoot }, ports),
     applyDelta: applyDeltaApart,
+    deltaForms,
     sha256,
     limits: { memoryBytesMax },
   });

@@ -13,7 +13,10 @@ import { createUpdates, type Updates } from './updates.ts';
 export type UpdatingPorts = Pick<
   UpdatesPorts,
   'store' | 'inbox' | 'slots' | 'blobs' | 'trust' | 'applyDelta' | 'sha256' | 'limits'
->;
+> & {
+  /** That `applyDelta` reads. */
+  readonly deltaForms?: readonly number[];
+};
 
 export interface UpdatesConfig {
   readonly device: string;

@@ -8,7 +8,7 @@ export {
 export { browserModules } from './browser-modules.ts';
 export { applyDelta } from './delta/apply-delta.ts';
 export { applyDeltaApart, openDeltaMaker } from './delta/delta-apart.ts';
-export { deltaTargetBytesMax } from './delta/delta-format.ts';
+export { deltaFormOf, deltaForms, deltaTargetBytesMax } from './delta/delta-format.ts';
 export { encodeDelta } from './delta/encode-delta.ts';
 export { findLlamaPackage, loadLlamaPackage } from './llama-package.ts';
 export { createLlamaServer } from './llama-server.ts';

@@ -126,13 +126,13 @@ describe('deltas that lie ready', () => {
     expect([made(), open()]).toEqual([2, 0]);
     expect(offers).toEqual(deltas.offersTo(after));
     const [delta, alone] = defined(offers, 'offers');
-    expect(delta).toMatchObject({ base: sha256(edge), target: sha256(next) });
-    expect(alone).not.toHaveProperty('base');
-    for (const [offer, base] of [
+    expect(delta).toMatchObject({ form: 2, offer: { base: sha256(edge), target: sha256(next) } });
+    expect(alone?.offer).not.toHaveProperty('base');
+    for (const [made, base] of [
       [delta, edge],
       [alone, undefined],
     ] as const) {
-      const { digest, bytes } = defined(offer, 'an offer').blob;
+      const { digest, bytes } = defined(made, 'an offer').offer.blob;
       const read = unwrap(await blobs.read(digest, 0, bytes));
       expect(Buffer.compare(unwrap(applyDelta(read, base)), next)).toBe(0);
       expect(references.owners(digest)).toEqual([audiences.deltas]);

@@ -2,7 +2,7 @@
 // cannot be made costs bytes and nothing else, for the whole file always serves.
 
 import type { Manifest } from '@skerry/models';
-import { deltaTargetBytesMax } from '@skerry/models/node';
+import { deltaFormOf, deltaTargetBytesMax } from '@skerry/models/node';
 import { err, failure, type Log, messageOf, ok, type Result } from '@skerry/shared';
 import { sha256 } from '@skerry/shared/node';
 import {
@@ -12,7 +12,8 @@ import {
   type BlobStore,
   storeBytes,
 } from '@skerry/sync-protocol/blobs';
-import { type DeltaOffer, deltaOffersMax } from '@skerry/sync-protocol/update';
+import { deltaOffersMax } from '@skerry/sync-protocol/update';
+import type { MadeDelta } from '../rollouts/index.ts';
 import { planDeltas, type WantedDelta } from './plan-deltas.ts';
 
 export interface DeltasPorts {
@@ -43,9 +44,9 @@ export interface Deltas {
    * Makes what is worth it and does not lie ready, one after the other; returns what does then. Twice at once is once.
    * What failed is tried again when it is called again. Never rejects: whoever calls it need not wait.
    */
-  prepare(model: string, bundle: string): Promise<Result<readonly DeltaOffer[]>>;
+  prepare(model: string, bundle: string): Promise<Result<readonly MadeDelta[]>>;
   /** What lies ready now. */
-  offersTo(bundle: string): readonly DeltaOffer[];
+  offersTo(bundle: string): readonly MadeDelta[];
   close(): void;
 }
 
@@ -57,8 +58,8 @@ const bundlesMax = 64;
 export function createDeltas(ports: DeltasPorts): Deltas {
   const { blobs, references, log } = ports;
   const closing = new AbortController();
-  const ready = new Map<string, readonly DeltaOffer[]>();
-  const underWay = new Map<string, Promise<Result<readonly DeltaOffer[]>>>();
+  const ready = new Map<string, readonly MadeDelta[]>();
+  const underWay = new Map<string, Promise<Result<readonly MadeDelta[]>>>();
 
   const readFile = async ({ digest, bytes }: BlobRef): Promise<Result<Uint8Array>> =>
     bytes > deltaTargetBytesMax
@@ -68,7 +69,7 @@ export function createDeltas(ports: DeltasPorts): Deltas {
   const make = async (
     { target, base }: WantedDelta,
     maker: DeltaMaker,
-  ): Promise<Result<DeltaOffer | undefined>> => {
+  ): Promise<Result<MadeDelta | undefined>> => {
     const to = await readFile(target);
     if (!to.ok) return to;
     const from = base && (await readFile(base));
@@ -77,12 +78,15 @@ export function createDeltas(ports: DeltasPorts): Deltas {
     const delta = await maker.make(to.value, from?.value, digests, closing.signal);
     if (!delta.ok) return delta;
     if (delta.value.length > worthShare * target.bytes) return ok(undefined);
+    const form = deltaFormOf(delta.value);
+    if (form === undefined) return err(failure('internal', 'what was made is no delta'));
     const blob = { digest: sha256(delta.value), bytes: delta.value.length };
     const referred = await references.add(blob.digest, audiences.deltas);
     if (!referred.ok) return referred;
     const stored = await storeBytes(blobs, blob, delta.value);
     if (!stored.ok) return stored;
-    return ok({ target: target.digest, blob, ...(base && { base: base.digest }) });
+    const offer = { target: target.digest, blob, ...(base && { base: base.digest }) };
+    return ok({ form, offer });
   };
 
   const wantedFor = async (
@@ -108,8 +112,10 @@ export function createDeltas(ports: DeltasPorts): Deltas {
   const forget = async (bundle: string): Promise<void> => {
     const offers = ready.get(bundle) ?? [];
     ready.delete(bundle);
-    const wanted = new Set([...ready.values()].flat().map(({ blob }) => blob.digest));
-    for (const { blob } of offers)
+    const wanted = new Set([...ready.values()].flat().map(({ offer }) => offer.blob.digest));
+    for (const {
+      offer: { blob },
+    } of offers)
       if (!wanted.has(blob.digest)) await references.drop(blob.digest, audiences.deltas);
   };
 
@@ -122,14 +128,16 @@ export function createDeltas(ports: DeltasPorts): Deltas {
     for (const delta of wanted) {
       const known = ready.get(bundle) ?? [];
       const { base, target } = delta;
-      if (known.some((o) => o.base === base?.digest && o.target === target.digest)) continue;
+      const isMade = ({ offer }: MadeDelta) =>
+        offer.base === base?.digest && offer.target === target.digest;
+      if (known.some(isMade)) continue;
       const made = await make(delta, maker);
       if (!made.ok) log.warn({ model, bundle, code: made.error.code }, made.error.message);
       else if (made.value !== undefined) ready.set(bundle, [...known, made.value]);
     }
   };
 
-  const prepare = async (model: string, bundle: string): Promise<Result<readonly DeltaOffer[]>> => {
+  const prepare = async (model: string, bundle: string): Promise<Result<readonly MadeDelta[]>> => {
     const wanted = await wantedFor(model, bundle);
     if (!wanted.ok) return wanted;
     const maker = ports.openDeltaMaker();

@@ -11,6 +11,7 @@ export type {
   DeviceDirectory,
   FleetDevice,
   IssuedAssignment,
+  MadeDelta,
   ResolvedBundle,
   SignedAssignment,
 } from './ports.ts';

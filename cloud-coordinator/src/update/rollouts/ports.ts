@@ -39,6 +39,14 @@ export interface FleetDevice extends Selectable {
   readonly seenMs: number;
   /** By model, the digest of the bundle that its latest heartbeat names. */
   readonly running: Readonly<Record<string, string>>;
+  /** Forms of a delta that it reads; absent: the first alone. */
+  readonly deltas?: readonly number[];
+}
+
+/** In one form, which not every device reads. */
+export interface MadeDelta {
+  readonly form: number;
+  readonly offer: DeltaOffer;
 }
 
 export interface DeviceDirectory {
@@ -57,7 +65,7 @@ export interface BundleDirectory {
   /** `undefined` where the registry has never had it: a factory's image. */
   byDigest(model: string, digest: string): Promise<Result<BundleRef | undefined>>;
   /** How to come to a bundle's files from what devices hold, as far as it is computed. */
-  deltasTo?(model: string, digest: string): Promise<Result<readonly DeltaOffer[]>>;
+  deltasTo?(model: string, digest: string): Promise<Result<readonly MadeDelta[]>>;
 }
 
 export interface AssignmentSigner {

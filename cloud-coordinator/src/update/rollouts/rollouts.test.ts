@@ -21,6 +21,7 @@ import {
 } from '../../testing/sample-rollout.ts';
 import { evaluateExperiment } from './evaluate-experiment.ts';
 import { fleetFolding } from './fleet-state.ts';
+import type { FleetDevice } from './ports.ts';
 import { successorsMin } from './retire-rollouts.ts';
 import { rolloutEventSchema } from './rollout-event.ts';
 import { replay } from './rollout-state.ts';
@@ -129,6 +130,46 @@ describe('rollouts at work', () => {
     expect(runs(incumbentDigest)).toBe(100);
     expect(fleet.fetches).toHaveLength(fetched);
     expect(rollouts.why(away?.name ?? '')).toEqual(['digits-1: is back on what it ran before']);
+  });
+
+  it('[DIR3] offer each device the deltas that it reads', async () => {
+    const { disk, fleet, clock } = await world({ devices: 3 });
+    const forms = [[1, 2], [2], undefined];
+    const offer = (letter: string) => ({
+      target: candidateDigest,
+      blob: { digest: digestOf(letter), bytes: 9 },
+    });
+    const opened = await openRollouts({
+      ...fleet,
+      store: createMemoryEventStore(disk),
+      assignments: createMemoryAssignmentStore(disk, fleet.ops),
+      devices: {
+        async list(...page) {
+          const listed = await fleet.directory.list(...page);
+          const withForms = (each: FleetDevice, i: number): FleetDevice =>
+            forms[i] === undefined ? each : { ...each, deltas: forms[i] };
+          return listed.ok ? ok(listed.value.map(withForms)) : listed;
+        },
+      },
+      bundles: {
+        ...fleet.bundles,
+        deltasTo: async () =>
+          ok([
+            { form: 1, offer: offer('d') },
+            { form: 2, offer: offer('e') },
+          ]),
+      },
+      clock,
+      log: silentLog,
+    });
+    if (!opened.ok) throw new Error(opened.error.message);
+    const gate = { devicesMin: 1 };
+    expectOk(await opened.value.create(samplePlan({ waves: [{}], gate }), 'an operator'));
+    expectOk(await opened.value.turn());
+    const offered = [...disk.issued.values()].map(({ assignment: { models } }) =>
+      models[0]?.deltas.map(({ blob }) => blob.digest),
+    );
+    expect(offered).toEqual([[digestOf('d'), digestOf('e')], [digestOf('e')], [digestOf('d')]]);
   });
 
   it('[ROL21] stop the whole fleet with no rollout, and go on', async () => {

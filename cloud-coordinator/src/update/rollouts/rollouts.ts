@@ -237,7 +237,9 @@ async function turnOne(
   // After a start nobody is known to have been told: who is in a later one's hands is told by that one. [ROL16]
   const isClaimed = claimsOver(state, book.states());
   for (const device of target.unsaid) if (isClaimed(device)) target.unsaid.delete(device);
-  const said = await sayIssues(ports, state, [...target.unsaid], book.fleet());
+  const known = new Map(devices.map(({ device, deltas }) => [device, deltas]));
+  const formsOf = (device: string) => known.get(device);
+  const said = await sayIssues(ports, state, [...target.unsaid], book.fleet(), formsOf);
   if (!said.ok) return said;
   for (const device of said.value) target.unsaid.delete(device);
   return ok(undefined);

@@ -2,7 +2,6 @@
 // last, so it is said once, whoever was killed in between and however many coordinators try.
 
 import { type Clock, type Log, ok, type Result } from '@skerry/shared';
-import type { DeltaOffer } from '@skerry/sync-protocol/update';
 import {
   candidateGoal,
   composeAssignment,
@@ -18,6 +17,7 @@ import type {
   AssignmentStore,
   BundleDirectory,
   IssuedAssignment,
+  MadeDelta,
   SignedAssignment,
 } from './ports.ts';
 import type { BundleRef } from './rollout-event.ts';
@@ -32,6 +32,8 @@ export interface SayingPorts {
 }
 
 const devicesPerBatch = 500;
+/** Of an agent that says nothing of deltas. */
+const firstForms: readonly number[] = [1];
 
 /** Returns who need not be told any more: it was said, now or before. The rest is tried again. */
 export async function sayIssues(
@@ -39,6 +41,7 @@ export async function sayIssues(
   state: RolloutState,
   devices: readonly string[],
   fleet: FleetState,
+  formsOf: (device: string) => readonly number[] | undefined,
 ): Promise<Result<readonly string[]>> {
   const said: string[] = [];
   const refs = createRefs(ports.bundles, state);
@@ -58,7 +61,8 @@ export async function sayIssues(
         said.push(device);
         continue;
       }
-      const goal = await goalOf(state, member, refs, ports.clock.nowMs());
+      const forms = formsOf(device) ?? firstForms;
+      const goal = await goalOf(state, member, forms, refs, ports.clock.nowMs());
       if (!goal.ok) return goal;
       composed.push(composeAssignment(device, before, goal.value, fleet, ports.clock.nowMs()));
     }
@@ -119,13 +123,13 @@ async function signAndIssue(
 
 interface Refs {
   previous(digest: string): Promise<Result<BundleRef | undefined>>;
-  deltas(): Promise<Result<readonly DeltaOffer[]>>;
+  deltas(): Promise<Result<readonly MadeDelta[]>>;
 }
 
 /** Asks the registry once for each bundle: a fleet ran few before. */
 function createRefs(bundles: BundleDirectory, { plan, candidate }: RolloutState): Refs {
   const known = new Map<string, BundleRef | undefined>();
-  let deltas: readonly DeltaOffer[] | undefined;
+  let deltas: readonly MadeDelta[] | undefined;
   return {
     async previous(digest) {
       if (known.has(digest)) return ok(known.get(digest));
@@ -146,12 +150,23 @@ function createRefs(bundles: BundleDirectory, { plan, candidate }: RolloutState)
 async function goalOf(
   state: RolloutState,
   member: Member,
+  forms: readonly number[],
   refs: Refs,
   nowMs: number,
 ): Promise<Result<Goal>> {
   if (member.goal === 'candidate') {
     const deltas = await refs.deltas();
-    return deltas.ok ? ok(candidateGoal(state, member, deltas.value, nowMs)) : deltas;
+    if (!deltas.ok) return deltas;
+    // [DIR3] A delta that it cannot read would cost it the delta's bytes before it takes the whole.
+    const read = deltas.value.filter(({ form }) => forms.includes(form));
+    return ok(
+      candidateGoal(
+        state,
+        member,
+        read.map(({ offer }) => offer),
+        nowMs,
+      ),
+    );
   }
   const previous =
     member.previous === undefined ? ok(undefined) : await refs.previous(member.previous);

@@ -21,6 +21,14 @@ export const statesByMagic: ReadonlyMap<string, number> = new Map([
   ['SKD1', 1],
   ['SKD2', encodedStates],
 ]);
+/** The forms that are read here, by number: 'SKD1' is 1. */
+export const deltaForms: readonly number[] = [...statesByMagic.keys()].map((_, i) => i + 1);
+/** `undefined` for what is no delta. */
+export function deltaFormOf(delta: Uint8Array): number | undefined {
+  const head = Buffer.from(delta.subarray(0, magic.length)).toString('latin1');
+  const at = [...statesByMagic.keys()].indexOf(head);
+  return at === -1 ? undefined : at + 1;
+}
 export const digestBytes = 32;
 const lengthBytes = 4;
 export const headBytes = magic.length + 2 * digestBytes + 2 * lengthBytes;
