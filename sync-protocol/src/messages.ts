@@ -11,7 +11,7 @@ import { assignmentBytesMax } from './update/assignment.ts';
 import { updateReportSchema, updateStates } from './update/report.ts';
 
 /** dialects.ts says what each version lacks. */
-export const protocolVersion = 4;
+export const protocolVersion = 5;
 
 const bytesSchema = z.custom<Uint8Array>((v) => v instanceof Uint8Array, 'expected bytes');
 const countSchema = z.int().nonnegative();
