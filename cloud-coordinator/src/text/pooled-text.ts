@@ -1,7 +1,7 @@
 // The coordinator's upstreams as one TextServer: chosen, retried and replaced as the pool does it, until the answer, or
 // a stream's first chunk, is there. From then on nobody else can be asked, and the upstream is busy until the stream ends.
 
-import { type TextServer, watchStream } from '@skerry/models/openai';
+import { type ChatReply, type TextServer, watchStream } from '@skerry/models/openai';
 import { err, type Failure, failure, ok, type Result } from '@skerry/shared';
 import type { UpstreamPool } from '../infer/upstreams/upstream-pool.ts';
 
@@ -18,7 +18,7 @@ export function createPooledText(
       return ok((await pool.models(['chat', 'embed'], terms)).toSorted());
     },
     async chat(request, terms) {
-      const reply = await pool.ask(
+      const reply = await pool.ask<ChatReply>(
         request.model,
         'chat',
         terms,
