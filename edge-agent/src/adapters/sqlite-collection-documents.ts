@@ -12,7 +12,6 @@ import type {
   IntakeChecks,
   PreparedDocument,
   PreparedPassage,
-  SketchOf,
   WholeDocument,
 } from '../retrieve/collection-file.ts';
 import { fromFloat16, toFloat16 } from '../retrieve/float16.ts';
@@ -88,11 +87,6 @@ export function createSqliteDocuments(database: Database.Database) {
     countMissing: (): number => defined(statements.countMissing.get(), 'a count'),
     putVectors: (index: Index, vectors: readonly FilledVector[]) =>
       putVectors(statements, index, vectors),
-    sketches: (source: string, sinceMs: number, count: number): readonly SketchOf[] =>
-      statements.sketches
-        .all(source, sinceMs, count)
-        .map(({ uri, sketch }) => ({ uri, sketch: new Uint32Array(copyOf(sketch)) })),
-    nearestScores: (count: number): readonly number[] => statements.nearestScores.all(count),
     put: (index: Index, document: PreparedDocument, nowMs: number) =>
       put(statements, index, document, nowMs),
     remove(index: Index, uri: string) {
@@ -331,18 +325,6 @@ function prepareStatements(database: Database.Database) {
       .pluck(),
     insertIntake: database.prepare('INSERT INTO intake VALUES (?, ?, ?, ?)'),
     deleteIntake: database.prepare('DELETE FROM intake WHERE document = ?'),
-    sketches: database.prepare<[string, number, number], { uri: string; sketch: Buffer }>(
-      `SELECT document.uri, intake.sketch FROM document JOIN intake ON intake.document = document.id
-       WHERE document.current = 1 AND intake.sketch IS NOT NULL
-         AND ${sourceColumn} = ? AND document.added_ms >= ?
-       ORDER BY document.added_ms DESC, document.id DESC LIMIT ?`,
-    ),
-    nearestScores: database
-      .prepare<[number], number>(
-        `SELECT intake.nearest FROM intake JOIN document ON document.id = intake.document
-         WHERE document.current = 1 AND intake.nearest IS NOT NULL ORDER BY document.id DESC LIMIT ?`,
-      )
-      .pluck(),
     insertVector: database.prepare('INSERT INTO vector (passage, digest, halves) VALUES (?, ?, ?)'),
     passagesOf: database.prepare<[number], { id: number; heading: string; text: string }>(
       'SELECT id, heading, text FROM passage WHERE document = ? ORDER BY ordinal',
@@ -373,7 +355,7 @@ function prepareStatements(database: Database.Database) {
 }
 
 /** SQLite's bytes need not be aligned. */
-const copyOf = ({ buffer, byteOffset, byteLength }: Uint8Array): ArrayBuffer =>
+export const copyOf = ({ buffer, byteOffset, byteLength }: Uint8Array): ArrayBuffer =>
   buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer;
 
 const bytesOf = ({ buffer, byteOffset, byteLength }: Uint16Array): Uint8Array =>

@@ -317,3 +317,42 @@ describe('a collection’s file', () => {
     },
   );
 });
+
+describe('what a document is compared with', () => {
+  it('[LIB60] is what the file says, after each change of it and after one that failed', () => {
+    const { open } = createFile();
+    const file = open({ embedder: undefined });
+    const random = createRandom(3);
+    const put = (uri: string, source: string, atMs: number) => {
+      const sketch = Uint32Array.from({ length: 64 }, () => random.next() * 2 ** 32);
+      const checks = { lookAlikes: 0, isStrange: false, nearest: random.next(), sketch };
+      const text = `${uri} at ${atMs}`;
+      const passages = [{ start: 0, end: text.length, heading: '', textDigest: text }];
+      const terms = { title: uri, text, digest: text, trust: 1, meta: { source } };
+      return file.put({ source: { uri, ...terms }, passages, checks }, atMs);
+    };
+    const asked = (of: CollectionFile) => ({
+      share: of.sketches('share', 5, 4).map(({ uri, sketch }) => [uri, sketch]),
+      scores: of.nearestScores(6),
+    });
+    const isAsTheFileSays = () => expect(asked(file)).toEqual(asked(open({ embedder: undefined })));
+    for (let i = 0; i < 12; i++) {
+      unwrap(put(`${i}`, i % 3 === 1 ? 'other' : 'share', i));
+      isAsTheFileSays();
+    }
+    expect(asked(file).share).toHaveLength(4);
+    unwrap(put('11', 'share', 12)); // In the place of one.
+    isAsTheFileSays();
+    unwrap(file.remove('9'));
+    isAsTheFileSays();
+    unwrap(file.restore('11', 1));
+    isAsTheFileSays();
+    expect(() => put('broken', 'share', Number.NaN)).not.toThrow();
+    isAsTheFileSays();
+    unwrap(put('12', 'share', 13));
+    isAsTheFileSays();
+    expect(file.sketches('share', 0, 4)).toEqual(
+      open({ embedder: undefined }).sketches('share', 0, 4),
+    );
+  });
+});

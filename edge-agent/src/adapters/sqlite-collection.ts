@@ -17,6 +17,7 @@ import { createSqliteDocuments, halvesOf, sourceColumn } from './sqlite-collecti
 import { createSqliteSearch } from './sqlite-collection-search.ts';
 import { createSqliteSnapshot, snapshotSchema } from './sqlite-collection-snapshot.ts';
 import { truncateLog } from './sqlite-database.ts';
+import { createIntakeMemory } from './sqlite-intake-memory.ts';
 import { createKeptVectors, keptVectorsSchema, ownKeptVectors } from './sqlite-kept-vectors.ts';
 import { createScoreOf, createSqliteVecIndex, dropSqliteVecIndex } from './sqlite-vec-index.ts';
 
@@ -217,6 +218,7 @@ function createCollection(
       ? err(failure('storage_failed', `${path}: somebody reads it, and keeps its log`))
       : changed;
   const search = createSqliteSearch(database, name, indexNow);
+  const intake = createIntakeMemory(database, search.revision);
   return {
     name,
     ...search,
@@ -239,9 +241,15 @@ function createCollection(
     missingVectors: (after, count) => documents.missingVectors(after, count),
     countMissing: () => documents.countMissing(),
     putVectors: (vectors) => writing((index) => documents.putVectors(index, vectors)),
-    sketches: (source, sinceMs, count) => documents.sketches(source, sinceMs, count),
-    nearestScores: (count) => documents.nearestScores(count),
-    put: (document, nowMs) => own(() => writing((index) => documents.put(index, document, nowMs))),
+    sketches: intake.sketches,
+    nearestScores: intake.nearestScores,
+    put(document, nowMs) {
+      const before = documents.find(document.source.uri);
+      const put = own(() => writing((index) => documents.put(index, document, nowMs)));
+      // Another's place was taken: what is kept of that one is out of date.
+      if (put.ok && before === undefined) intake.added(document, nowMs);
+      return put;
+    },
     remove: (uri) => own(() => leavingNothing(writing((index) => documents.remove(index, uri)))),
     restore: (uri, version) =>
       own(() => writing((index) => documents.restore(index, uri, version))),

@@ -5,7 +5,7 @@
 import { err, failure, ok, type Result } from '@skerry/shared';
 import type { DocumentRecord, IntakeChecks, PreparedPassage } from './collection-file.ts';
 import type { CollectionThread } from './collections.ts';
-import type { SourceDocument } from './passage.ts';
+import { type SourceDocument, sourceOf } from './passage.ts';
 import { sketchOf } from './text-sketch.ts';
 
 export interface IntakeLimits {
@@ -26,9 +26,6 @@ export const intakeLimits: IntakeLimits = {
 
 /** Of a document, spread over it. */
 const passagesLooked = 4;
-
-/** Of whom it came: what a source calls itself. */
-export const sourceOf = ({ meta }: Pick<SourceDocument, 'meta'>): string => meta?.['source'] ?? '';
 
 /**
  * Fails with `invalid_argument` where it is refused.

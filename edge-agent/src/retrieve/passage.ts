@@ -27,6 +27,9 @@ export interface SourceDocument {
   readonly rows?: readonly number[];
 }
 
+/** Of whom it came: what a source calls itself. */
+export const sourceOf = ({ meta }: Pick<SourceDocument, 'meta'>): string => meta?.['source'] ?? '';
+
 /** A piece of a document: its passages are its text, without gap or overlap. */
 export interface PassageSpan extends Span {
   /** The headings that it stands under, the nearest last. */
