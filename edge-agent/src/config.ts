@@ -291,6 +291,12 @@ export const agentConfigSchema = z.object({
   libraryMemoryMiB: countSchema(0, 65_536)
     .default(64)
     .describe('memory that the vectors of the library may take'),
+  libraryChunking: z
+    .enum(['fixed', 'recursive', 'semantic'])
+    .default('recursive')
+    .describe(
+      'how documents that come are cut: as full as may be, at the text’s own breaks, or also where the meaning of its sentences turns',
+    ),
   libraryExpansion: z
     .enum(['none', 'rm3'])
     .default('none')

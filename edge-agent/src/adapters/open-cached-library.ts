@@ -28,7 +28,13 @@ export interface CachedLibraryTerms extends AnswerCacheTerms, CacheBounds {
 export interface CachedLibraryPorts
   extends Pick<
     LibraryPorts,
-    'reranker' | 'rerankMs' | 'expandsWords' | 'verdictOn' | 'limits' | 'sourceShareMax'
+    | 'reranker'
+    | 'rerankMs'
+    | 'expandsWords'
+    | 'verdictOn'
+    | 'limits'
+    | 'sourceShareMax'
+    | 'chunking'
   > {
   readonly collections: Collections;
   /** Read at each call: one that is elsewhere is found later. */
@@ -56,7 +62,7 @@ export async function openCachedLibrary(
   ports: CachedLibraryPorts,
 ): Promise<Result<CachedLibrary>> {
   const { onMissing, clock, log, reranker, rerankMs, expandsWords } = ports;
-  const { verdictOn, limits, sourceShareMax } = ports;
+  const { verdictOn, limits, sourceShareMax, chunking } = ports;
   const file = openCacheFile(terms.path, terms);
   if (!file.ok) return file;
   const { answers: store, counts, judged, close } = file.value;
@@ -66,7 +72,7 @@ export async function openCachedLibrary(
   const collections = purgingCollections(ports.collections, changes);
   const library = createLibrary({
     ...{ collections, onMissing, digestOf, clock, log },
-    ...{ reranker, rerankMs, expandsWords, verdictOn, limits, sourceShareMax },
+    ...{ reranker, rerankMs, expandsWords, verdictOn, limits, sourceShareMax, chunking },
     get embedder() {
       return ports.embedder();
     },

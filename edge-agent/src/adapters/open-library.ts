@@ -91,6 +91,7 @@ export async function openLibrary(
       anomaly: config.libraryStrangers,
     },
     sourceShareMax: config.librarySourceShareMax,
+    chunking: config.libraryChunking,
   });
   const found =
     cached.ok && here === undefined

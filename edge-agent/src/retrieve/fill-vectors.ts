@@ -16,8 +16,8 @@ import {
 import type { FilledVector } from './collection-file.ts';
 import type { Collections, CollectionThread } from './collections.ts';
 import type { ElsewhereState, EmbedderElsewhere } from './embedder-elsewhere.ts';
-import { embedBatch, embeddedText, vectorAt } from './prepare-passages.ts';
-import type { TextEmbedder } from './text-embedder.ts';
+import { embeddedText } from './prepare-passages.ts';
+import { embedBatch, type TextEmbedder, vectorAt } from './text-embedder.ts';
 
 export interface FillingState extends ElsewhereState {
   /** Whose vectors it gives, where that is known. */

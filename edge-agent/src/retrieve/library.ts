@@ -13,6 +13,7 @@ import { preparePassages } from './prepare-passages.ts';
 import { refuseFollowed } from './refuse-followed.ts';
 import { type Reranked, type Reranker, rerank, rerankedMax } from './rerank.ts';
 import { boundShares, gatherLegs, legCount, rankPassages, wordsOfBest } from './search-legs.ts';
+import type { Chunking } from './split-text.ts';
 import type { TextEmbedder } from './text-embedder.ts';
 
 export type SearchMode = 'hybrid' | 'words' | 'vectors';
@@ -56,6 +57,8 @@ export interface Intake {
   readonly passages: number;
   /** Of its passages those whose vectors were not there already. */
   readonly embedded: number;
+  /** Of semantic chunking: its sentences that were looked at for turns. */
+  readonly sentences?: number;
   /** The same bytes were there under the same terms, with all their vectors: nothing was done. */
   readonly unchanged: boolean;
 }
@@ -89,6 +92,8 @@ export interface LibraryPorts {
   readonly embedder?: TextEmbedder | undefined;
   /** The same, where it remembers what was asked: passages are embedded by the other. */
   readonly asked?: TextEmbedder | undefined;
+  /** How documents that come are cut: `recursive` where nothing is said. Those that are there stay as they are. */
+  readonly chunking?: Chunking | undefined;
   /** Passages came without their vectors, which can be made later. */
   readonly onMissing?: (() => void) | undefined;
   /** Looks at the best again; a search by one leg alone is not reranked. */
@@ -114,6 +119,7 @@ const rerankMsDefault = 500;
 export function createLibrary(ports: LibraryPorts): Library {
   const { collections, digestOf, clock, log, reranker, verdictOn = () => undefined } = ports;
   const { sourceShareMax = 1, rerankMs = rerankMsDefault, expandsWords = false } = ports;
+  const { chunking = 'recursive' } = ports;
   const limits = ports.limits ?? intakeLimits;
 
   return {
@@ -136,9 +142,14 @@ export function createLibrary(ports: LibraryPorts): Library {
         return unchanged(same);
       const own = await refuseFollowed(thread.value);
       if (!own.ok) return own;
-      const prepared = await preparePassages(source, thread.value, embedder, digestOf, onProgress);
+      const preparing = { thread: thread.value, embedder, remembering: ports.asked };
+      const prepared = await preparePassages(
+        source,
+        { ...preparing, chunking, digestOf },
+        onProgress,
+      );
       if (!prepared.ok) return prepared;
-      const { passages, embedded } = prepared.value;
+      const { passages, ...made } = prepared.value;
       const isMissing = passages.some(({ vector }) => vector === undefined);
       if (isMissing) ports.onMissing?.();
       if (same !== undefined && isMissing) return unchanged(same);
@@ -147,8 +158,8 @@ export function createLibrary(ports: LibraryPorts): Library {
       if (!checks.ok) return checks;
       const put = await thread.value.put({ source, passages, checks: checks.value }, nowMs);
       if (!put.ok) return put;
-      log.info({ collection, passages: passages.length, embedded }, 'a document was taken in');
-      return ok({ document: put.value, passages: passages.length, embedded, unchanged: false });
+      log.info({ collection, passages: passages.length, ...made }, 'a document was taken in');
+      return ok({ document: put.value, passages: passages.length, ...made, unchanged: false });
     },
 
     async search({ collections: names, text, count, reader, mode = 'hybrid', filter: narrowing }) {

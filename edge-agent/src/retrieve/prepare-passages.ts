@@ -4,13 +4,25 @@
 import { ok, type Result } from '@skerry/shared';
 import type { PreparedPassage } from './collection-file.ts';
 import type { CollectionThread } from './collections.ts';
-import type { SourceDocument } from './passage.ts';
-import { splitRows } from './split-text.ts';
-import type { TextEmbedder } from './text-embedder.ts';
+import type { PassageSpan, SourceDocument } from './passage.ts';
+import { semanticTurns } from './semantic-turns.ts';
+import { type Chunking, splitRows } from './split-text.ts';
+import { embedBatch, type TextEmbedder, vectorAt } from './text-embedder.ts';
 
 export interface PreparedPassages {
   readonly passages: readonly PreparedPassage[];
   readonly embedded: number;
+  /** Of semantic chunking: sentences that were looked at. */
+  readonly sentences?: number;
+}
+
+export interface PreparePorts {
+  readonly thread: Pick<CollectionThread, 'vectorsBy'>;
+  readonly embedder: TextEmbedder | undefined;
+  /** The same, where it remembers: sentences are embedded by it. Else by the other. */
+  readonly remembering?: TextEmbedder | undefined;
+  readonly chunking: Chunking;
+  readonly digestOf: (bytes: Uint8Array) => string;
 }
 
 export type OnEmbedded = (embedded: number, passages: number) => void;
@@ -20,17 +32,17 @@ const charactersPerToken = 4;
 /** Shorter than the embedder could read, since the title and the headings are embedded with it. */
 const passageTokensMax = 220;
 const headingTokensMax = 30;
-export const embedBatch = 16;
 
 export async function preparePassages(
   source: SourceDocument,
-  thread: Pick<CollectionThread, 'vectorsBy'>,
-  embedder: TextEmbedder | undefined,
-  digestOf: (bytes: Uint8Array) => string,
+  { thread, embedder, remembering = embedder, chunking, digestOf }: PreparePorts,
   onEmbedded: OnEmbedded,
 ): Promise<Result<PreparedPassages>> {
   const encoder = new TextEncoder();
-  const spans = split(source, embedder).map((span) => {
+  const cut = await split(source, chunking, remembering);
+  if (!cut.ok) return cut;
+  const { sentences } = cut.value;
+  const spans = cut.value.spans.map((span) => {
     const text = embeddedText(source.title, span.heading, source.text.slice(span.start, span.end));
     return { span, text, textDigest: digestOf(encoder.encode(text)) };
   });
@@ -46,7 +58,8 @@ export async function preparePassages(
     const vector = vectors.value.found.get(textDigest);
     return { ...span, textDigest, ...(vector === undefined ? {} : { vector }) };
   });
-  return ok({ passages, embedded: vectors.value.embedded });
+  const { embedded } = vectors.value;
+  return ok({ passages, embedded, ...(sentences === undefined ? {} : { sentences }) });
 }
 
 /** By the texts' digests. Of an embedder elsewhere that fails there are those that came before. */
@@ -76,15 +89,28 @@ export async function vectorsOf(
   return ok({ found, embedded: missing.length });
 }
 
-const split = ({ text, rows = [0] }: SourceDocument, embedder: TextEmbedder | undefined) =>
-  splitRows(text, rows, {
-    method: 'recursive',
+async function split(
+  { text, rows = [0] }: SourceDocument,
+  method: Chunking,
+  embedder: TextEmbedder | undefined,
+): Promise<Result<{ readonly spans: readonly PassageSpan[]; readonly sentences?: number }>> {
+  const options = {
+    method,
     tokensMax: Math.min(
       passageTokensMax,
       (embedder?.tokensMax ?? Number.POSITIVE_INFINITY) - headingTokensMax - 2,
     ),
-    countTokens: embedder?.countTokens ?? ((words) => Math.ceil(words.length / charactersPerToken)),
-  });
+    countTokens:
+      embedder?.countTokens ?? ((words: string) => Math.ceil(words.length / charactersPerToken)),
+  };
+  // Rows are passages already. [LIB24]
+  if (method !== 'semantic' || embedder === undefined || rows.length > 1)
+    return ok({ spans: splitRows(text, rows, options) });
+  const found = await semanticTurns(text, options.tokensMax, embedder);
+  if (!found.ok) return found;
+  const { turns, sentences } = found.value;
+  return ok({ spans: splitRows(text, rows, { ...options, turns }), sentences });
+}
 
 /** What is embedded of a passage: alone it often does not say what it is about. */
 export const embeddedText = (title: string, heading: string, text: string): string =>
@@ -92,9 +118,3 @@ export const embeddedText = (title: string, heading: string, text: string): stri
     .filter(Boolean)
     .join(' › ')
     .slice(0, headingTokensMax * charactersPerToken)}\n\n${text}`;
-
-export const vectorAt = (
-  vectors: Float32Array<ArrayBuffer>,
-  i: number,
-  dimensions: number,
-): Float32Array<ArrayBuffer> => vectors.slice(i * dimensions, (i + 1) * dimensions);

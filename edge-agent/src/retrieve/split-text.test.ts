@@ -3,8 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { atomCharactersMax, atomsOf, splitText } from './split-text.ts';
 
 const countTokens = (text: string): number => Math.ceil(text.length / 5);
-const split = (text: string, tokensMax = 40, method: 'fixed' | 'recursive' = 'recursive') =>
-  splitText(text, { method, tokensMax, countTokens });
+const split = (text: string, tokensMax = 40) =>
+  splitText(text, { method: 'recursive', tokensMax, countTokens });
+const everyOther = new Set(Array.from({ length: 1_000 }, (_, i) => 2 * i));
 const cut = (text: string, tokensMax?: number) =>
   split(text, tokensMax).map(({ start, end }) => text.slice(start, end));
 
@@ -17,9 +18,9 @@ describe('a text in passages', () => {
     fc.assert(
       fc.property(fc.array(line), fc.integer({ min: 1, max: 50 }), (lines, tokensMax) => {
         const text = lines.join('\n');
-        for (const method of ['fixed', 'recursive'] as const)
+        for (const method of ['fixed', 'recursive', 'semantic'] as const)
           expect(
-            split(text, tokensMax, method)
+            splitText(text, { method, tokensMax, countTokens, turns: everyOther })
               .map(({ start, end }) => text.slice(start, end))
               .join(''),
           ).toBe(text);
@@ -38,6 +39,21 @@ describe('a text in passages', () => {
         }
       }),
     );
+  });
+
+  it('[LIB56] ends at a turn, and not before it holds a quarter of what it may', () => {
+    const sentence = 'A sentence of twenty five. ';
+    const text = sentence.repeat(12);
+    const lengths = (...turns: number[]) =>
+      splitText(text, {
+        method: 'semantic',
+        tokensMax: 48,
+        countTokens,
+        turns: new Set(turns),
+      }).map(({ start, end }) => (end - start) / sentence.length);
+    expect(lengths()).toEqual([8, 4]);
+    expect(lengths(0, 4)).toEqual([5, 7]);
+    expect(lengths(9)).toEqual([8, 2, 2]);
   });
 
   it('[LIB1] is cut at headings before paragraphs, at paragraphs before sentences', () => {

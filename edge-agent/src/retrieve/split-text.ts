@@ -3,17 +3,22 @@
 
 import type { PassageSpan, Span } from './passage.ts';
 
+/**
+ * `fixed`: as full as they may be; `recursive`: at the strongest break that is near; `semantic`: so, and where the text
+ * turns to something else.
+ */
+export type Chunking = 'fixed' | 'recursive' | 'semantic';
+
 export interface SplitOptions {
-  /** `fixed`: as full as they may be; `recursive`: at the strongest break that is near. */
-  readonly method: 'fixed' | 'recursive';
+  readonly method: Chunking;
   readonly tokensMax: number;
   readonly countTokens: (text: string) => number;
-  /** Of `semantic` chunking: how much the text turns to something else after each atom, 0–1. */
-  readonly turns?: readonly number[];
+  /** Of `semantic`: after which atoms, by their places, the text turns. */
+  readonly turns?: ReadonlySet<number> | undefined;
 }
 
 /** How strong a break is at which an atom ends. */
-const breaks = { word: 0, sentence: 1, line: 2, paragraph: 3, heading: 4 } as const;
+export const breaks = { word: 0, sentence: 1, line: 2, paragraph: 3, heading: 4 } as const;
 
 /** A piece that is not cut any further: a sentence, a line, or as much of a longer one as may be. */
 export interface Atom extends Span {
@@ -104,8 +109,6 @@ const isLowSurrogate = (code: number): boolean => code >= 0xdc00 && code <= 0xdf
 
 /** A passage is cut at a weaker break only where it would else be emptier than this share of what it may hold. */
 const fullEnough = 0.5;
-/** Of a turn of meaning: as strong as a paragraph. */
-const turnsAt = 0.5;
 
 /** Each has at most `tokensMax` tokens, unless one atom by itself has more. */
 export function splitText(text: string, options: SplitOptions): readonly PassageSpan[] {
@@ -153,11 +156,11 @@ function lastOf(
   for (let i = first; i < atoms.length; i++) {
     used += tokens[i] as number;
     if (used > tokensMax && i > first) break;
-    const turn = (turns?.[i] ?? 0) >= turnsAt ? breaks.paragraph : breaks.word;
-    const strength = Math.max((atoms[i] as Atom).breakAfter, turn);
-    // A heading begins a passage of its own, unless what stands before it is a line or two.
+    const strength = (atoms[i] as Atom).breakAfter;
+    // A heading, or what the text turns to, begins a passage of its own, unless what stands before it is a line or two.
     const enough = used >= tokensMax * fullEnough;
-    if (strength === breaks.heading && used >= tokensMax * fullEnough * fullEnough) return i;
+    const begins = strength === breaks.heading || turns?.has(i) === true;
+    if (begins && used >= tokensMax * fullEnough * fullEnough) return i;
     if (method === 'fixed' || strength >= bestBreak || !enough) {
       best = i;
       bestBreak = enough ? strength : -1;

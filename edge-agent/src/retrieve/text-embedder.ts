@@ -14,3 +14,12 @@ export interface TextEmbedder {
   /** @param leftMs how long somebody waits for it; absent: as long as it takes at most */
   embed(texts: readonly string[], leftMs?: number): Promise<Result<Float32Array<ArrayBuffer>>>;
 }
+
+/** Texts that are given to it at once. */
+export const embedBatch = 16;
+
+export const vectorAt = (
+  vectors: Float32Array<ArrayBuffer>,
+  i: number,
+  dimensions: number,
+): Float32Array<ArrayBuffer> => vectors.slice(i * dimensions, (i + 1) * dimensions);

@@ -18,6 +18,8 @@ export interface RetrievalOptions {
   readonly embedder: string;
   /** Of the one that ranks again what was found; absent: none does. */
   readonly reranker?: string | undefined;
+  /** How documents are cut: `recursive` where nothing is said. */
+  readonly chunking?: 'recursive' | 'semantic';
 }
 
 export interface RetrievalFigures {
@@ -40,7 +42,10 @@ export async function retrieval(options: RetrievalOptions): Promise<RetrievalFig
   if (cranfield === undefined) throw new Error('no Cranfield');
   const embedder = await open(options.embedder);
   const collections = createDirectCollections({ folder: ':memory:', embedder });
-  const ports = { collections, embedder, digestOf: sha256, clock: systemClock, log: silentLog };
+  const ports = {
+    ...{ collections, embedder, chunking: options.chunking },
+    ...{ digestOf: sha256, clock: systemClock, log: silentLog },
+  };
   const library = createLibrary(ports);
   const takeIn = async (): Promise<{ passages: number; embedded: number }> => {
     let passages = 0;
