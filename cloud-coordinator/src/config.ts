@@ -195,6 +195,14 @@ export const coordinatorConfigSchema = z.object({
   endedLogsMs: countSchema(hourMs, 36_500 * dayMs)
     .default(retentionDefaults.endedMs)
     .describe('how long they are kept, however few there are'),
+  conversationBytesMax: countSchema(1024, 2 ** 40)
+    .default(16 * 1024 ** 2)
+    .describe(
+      'bytes of the conversations that a site, or a device, shares; then the oldest turns go',
+    ),
+  conversationRetentionMs: countSchema(hourMs, 3_650 * dayMs)
+    .default(30 * dayMs)
+    .describe('how long a turn of such a conversation is kept'),
   watchersMax: countSchema(1, 10_000).default(64).describe('viewers of the live decisions'),
   logLevel: logLevelSchema,
 });

@@ -3,7 +3,7 @@
 
 import { createRestHandler, type OpenInferenceServer } from '@skerry/models/open-inference';
 import { createTextHandler } from '@skerry/models/openai';
-import { ok, type Result, type Timer } from '@skerry/shared';
+import { defaultSite, ok, type Result, type Timer } from '@skerry/shared';
 import { sha256 } from '@skerry/shared/node';
 import {
   type CoordinatorStore,
@@ -40,6 +40,11 @@ import {
   type OpenedCollections,
   openCollections,
 } from './retrieve/open-collections.ts';
+import {
+  type ConversationTable,
+  createSharedConversations,
+  type SharedConversations,
+} from './retrieve/shared-conversations.ts';
 import { type Audits, type AuditTable, createAudits } from './route/audits.ts';
 import { createAnswerQuestions } from './text/answer-questions.ts';
 import { createPooledText } from './text/pooled-text.ts';
@@ -64,6 +69,8 @@ export interface CoordinatorAdapters extends ModelAdapters {
   readonly learning?: LearningPorts;
   /** Without it no libraries are published. */
   readonly collections?: CollectionAdapters;
+  /** Without it turns that devices share wait in the queue. */
+  readonly conversations?: ConversationTable;
   /** The site of a device's certificate, where devices have one. */
   readonly siteOf?: (device: string) => Promise<Result<string | undefined>>;
 }
@@ -83,6 +90,7 @@ export interface Coordinator {
   readonly rollouts: Rollouts | undefined;
   readonly learning: LearnRuns | undefined;
   readonly collections: OpenedCollections | undefined;
+  readonly conversations: SharedConversations | undefined;
   ready(): boolean;
   /** Lets go of what it holds, not of its adapters; what is not answered stays open in the store. */
   close(): Promise<void>;
@@ -153,6 +161,16 @@ export async function createCoordinator(
     { ...adapters, text, onSaid: (device) => handler.news(device) },
     { timeoutMs: config.textTimeoutMs },
   );
+  const conversations =
+    adapters.conversations &&
+    createSharedConversations({
+      ...adapters,
+      table: adapters.conversations,
+      siteOf:
+        adapters.siteOf ?? (async (device) => ok(devices.get(device)?.status?.site ?? defaultSite)),
+      retentionMs: config.conversationRetentionMs,
+      news: (device) => handler.news(device),
+    });
   const handler = createExchangeHandler(
     {
       store: adapters.store,
@@ -173,6 +191,8 @@ export async function createCoordinator(
           if (body.kind === 'escalation') infer.serve.take({ device, body });
         if (fresh.some(({ body }) => body.kind === 'document-change')) documents.arrived();
         if (fresh.some(({ body }) => body.kind === 'question')) questions.arrived();
+        if (fresh.some(({ body }) => body.kind === 'turn' || body.kind === 'forget'))
+          conversations?.arrived();
       },
       onPaused: () => metrics.failed('overloaded'),
       hint(device, message) {
@@ -245,6 +265,17 @@ export async function createCoordinator(
     const counted = await adapters.store.quarantined();
     return counted.ok ? counted.value : Number.NaN;
   });
+  if (adapters.conversations !== undefined) {
+    const { count } = adapters.conversations;
+    metrics.watch(
+      'skerry_shared_turns',
+      'Turns of shared conversations that are kept',
+      async () => {
+        const counted = await count();
+        return counted.ok ? counted.value : Number.NaN;
+      },
+    );
+  }
   metrics.watchUpstreams(pool);
   transport.onPresence(devices.linked);
   serveExchanges(transport, countExchanges(handler, metrics), log);
@@ -285,6 +316,7 @@ export async function createCoordinator(
     rollouts: updates.value?.rollouts,
     learning: learning.value,
     collections: collections.value,
+    conversations,
     ready,
     async close() {
       handler.close();
@@ -292,6 +324,7 @@ export async function createCoordinator(
       await learning.value?.close();
       await updates.value?.close();
       await questions.close();
+      await conversations?.close();
       await documents.close();
       await infer.close();
       await audits.close();

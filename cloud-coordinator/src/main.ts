@@ -46,6 +46,7 @@ import { openUpstreams } from './adapters/open-upstreams.ts';
 import { databaseFile, hashText, operatorCommands } from './adapters/operator-commands.ts';
 import { createSqlAssignmentStore } from './adapters/sql-assignment-store.ts';
 import { createSqlAuditTable } from './adapters/sql-audit-table.ts';
+import { createSqlConversationTable } from './adapters/sql-conversation-table.ts';
 import { createSqlCoordinatorStore } from './adapters/sql-coordinator-store.ts';
 import { createSqlCredentialTable } from './adapters/sql-credential-table.ts';
 import { createSqlDeviceTable } from './adapters/sql-device-table.ts';
@@ -63,6 +64,7 @@ import { openOperators } from './fleet/operators.ts';
 import { planSecurity } from './fleet/plan-security.ts';
 import { openRevocations } from './fleet/revocations.ts';
 import { blobRoutes } from './http/blobs.ts';
+import { conversationRoutes } from './http/conversations.ts';
 import { enrolmentRoutes } from './http/enrolment.ts';
 import {
   adminOnly,
@@ -185,6 +187,7 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
     audits: createSqlAuditTable(database.value),
     documents: createSqlDocumentStore(database.value, commits),
     documentEngine,
+    conversations: createSqlConversationTable(database.value, commits, config),
     ...(certified ? { siteOf } : {}),
     inputs: blobs.value.inputs,
     blobReferences: blobs.value.references,
@@ -238,7 +241,7 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
   });
   if (!coordinator.ok) return coordinator;
   opened.push(() => coordinator.value.close());
-  const { fetch, collections } = coordinator.value;
+  const { fetch, collections, conversations } = coordinator.value;
   audiencesOf = collections?.audiencesOf ?? audiencesOf;
   const { httpTls, operatorAsked } = plan.value;
   const { operatorToken, httpHost, serverNames } = config;
@@ -265,6 +268,10 @@ async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promi
     .all('/v1/hints', exchange)
     .all('/v1/blobs/:digest', pass(blobRoutes(blobs.value, httpTls)))
     .route('/', trustMetadataRoutes(repository))
+    .all(
+      '/v1/conversations/*',
+      pass(conversations ? conversationRoutes(conversations, httpTls) : new Hono()),
+    )
     .on('ALL', ourTextPaths, textGate(checkOperator, httpTls), (c) => fetch(c.req.raw, c.env))
     .use('/v1/registry/*', operatorGate(checkOperator))
     .route('/v1/registry', registryRoutes(registry.value, blobs.value.serveBlob))

@@ -36,6 +36,7 @@ import { createTally } from './observe/tally.ts';
 import { keepPushed } from './retrieve/cache/keep-pushed.ts';
 import { createLateQuestions } from './retrieve/late-questions.ts';
 import { type LibraryPorts, openServedLibrary } from './retrieve/served-library.ts';
+import { shareConversations } from './retrieve/share-conversations.ts';
 import { openTravelling, type Travelling } from './retrieve/travel/open-travelling.ts';
 import type { BudgetStore } from './route/budgets.ts';
 import type { LearnedStore } from './route/look-alikes.ts';
@@ -236,6 +237,21 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
         webhook?.wake();
       },
     });
+  const conversations =
+    ports.library &&
+    shareConversations({
+      store: ports.library.conversations,
+      share: config.conversationShare === 'off' ? undefined : config.conversationShare,
+      append(body) {
+        const appended = store.append(body, clock.nowMs());
+        if (appended.ok) session.notifyAppended();
+        return appended;
+      },
+      fetchTurns: ports.library.fetchTurns,
+      linkUp: () => session.link().state === 'up',
+      clock,
+      log,
+    });
   const session = createSession({
     store,
     transport: ports.transport,
@@ -264,6 +280,7 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
       else if (op.body.kind === 'assignment') updates?.receive(op.body.envelope);
       else if (op.body.kind === 'document-change') documents.record(op);
       else if (op.body.kind === 'said') questions?.record(op.body);
+      else if (op.body.kind === 'forget') conversations?.forgotten(op.body);
       else learning?.receive(op.body);
     },
     onApplied(ops) {
@@ -280,6 +297,7 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
       if (bodies.some(({ kind }) => kind === 'learn-task')) learning?.wake();
       if (bodies.some(({ kind }) => kind === 'assignment')) updates?.wake();
       if (bodies.some(({ kind }) => kind === 'said')) void questions?.check();
+      if (bodies.some(({ kind }) => kind === 'forget')) conversations?.flush();
     },
   });
   begun = session;
@@ -308,7 +326,12 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
   }
   const library =
     ports.library &&
-    openServedLibrary(config.librarySources, ports.library, { digestOf: sha256, clock, log });
+    conversations &&
+    openServedLibrary(
+      config.librarySources,
+      { ...ports.library, conversations },
+      { digestOf: sha256, clock, log },
+    );
   if (library && ports.library?.travel)
     travelling = openTravelling(config.libraryOffers ?? [], ports.library.travel, {
       ...library,
@@ -328,7 +351,7 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
       ...(ports.library && {
         library: ports.library.library,
         late: questions,
-        conversations: ports.library.conversations,
+        conversations,
         cache: ports.library.caches?.answers,
       }),
       router: textRouter,
@@ -338,7 +361,10 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
       onAnswer: ({ source, degraded }) => tally.textAnswered(source, degraded),
     }),
     ...(library && { collections: library }),
-    ...(ports.library && { conversations: ports.library }),
+    ...(ports.library &&
+      conversations && {
+        conversations: { conversations, questions: ports.library.questions },
+      }),
     ...(library?.caches && { caches: library.caches }),
     bundles: live.bundles,
     labelsOf: live.labelsOf,

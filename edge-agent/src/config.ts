@@ -325,6 +325,12 @@ export const agentConfigSchema = z.object({
     .describe(
       'the text model that is given what the library found, where that is no answer by itself',
     ),
+  conversationShare: z
+    .enum(['off', 'device', 'site'])
+    .default('off')
+    .describe(
+      'whether conversations go up: so that this device has them again, or that any of its site goes on with them',
+    ),
   conversationTurnsMax: countSchema(1, 100_000)
     .default(200)
     .describe('questions kept of a conversation with the library; then its oldest go'),

@@ -23,6 +23,7 @@ import { createClientRunner } from './adapters/client-runner.ts';
 import { createCoordinatorFetch } from './adapters/coordinator-fetch.ts';
 import { createEnrolmentClient } from './adapters/enrolment-client.ts';
 import { createFallbackTransport } from './adapters/fallback-transport.ts';
+import { createFetchTurns } from './adapters/fetch-turns.ts';
 import { holdDirectory } from './adapters/hold-directory.ts';
 import { createHttpDeviceTransport } from './adapters/http-transport.ts';
 import { createIdentityFiles } from './adapters/identity-files.ts';
@@ -167,6 +168,7 @@ async function start(config: AgentConfig, log: Log, opened: Opened): Promise<Res
       ...library.value,
       questions: createSqliteQuestionStore(database.value, config),
       conversations: createSqliteConversationStore(database.value, config, clock.nowMs),
+      fetchTurns: createFetchTurns(config, coordinator.fetch),
       readInThread: createReadingThreads(),
       sources: {
         store: createSqliteSourceStore(database.value),

@@ -19,11 +19,13 @@ import { createMemoryPipe } from './testing/memory-pipe.ts';
 import {
   sampleEscalation,
   sampleExchange,
+  sampleForget,
   sampleLearnReply,
   sampleLearnTask,
   sampleQuestion,
   sampleReply,
   sampleStatus,
+  sampleTurn,
 } from './testing/samples.ts';
 
 const one: Dialect = { toWire: (message) => message, fromWire: (wire) => wire };
@@ -106,21 +108,17 @@ describe('versions', () => {
   it('[VER3] to an old coordinator a reply goes as telemetry of the same lane, and a status without learning', () => {
     const reply = { seq: 1, atMs: 0, body: sampleLearnReply() };
     const question = { seq: 2, atMs: 0, body: sampleQuestion() };
+    const ops = [reply, question];
     const learn = { plans: [1], networks: ['digits'], examples: [], idle: true };
     const status = { ...sampleStatus(), learn };
-    const sentIn = (v: number) =>
-      onWire(sampleExchange({ v, oldest: 3, ops: [reply, question], status }));
+    const sentIn = (v: number) => onWire(sampleExchange({ v, oldest: 3, ops, status }));
     const empty = { kind: 'telemetry', values: {} };
     expect(sentIn(3)).toMatchObject({
-      ops: [
-        { seq: 1, body: empty },
-        { seq: 2, body: empty },
-      ],
+      ops: ops.map(({ seq }) => ({ seq, body: empty })),
     });
     expect(sentIn(3)).toHaveProperty('status', sampleStatus());
-    expect(sentIn(4)).toMatchObject({ ops: [reply, question], status: { learn } });
-    expect(laneOf(question.body)).toBe(laneOf({ kind: 'telemetry' }));
-    expect(laneOf(reply.body)).toBe(laneOf({ kind: 'telemetry' }));
+    expect(sentIn(4)).toMatchObject({ ops, status: { learn } });
+    for (const { body } of ops) expect(laneOf(body)).toBe(laneOf({ kind: 'telemetry' }));
   });
 
   it('[VER3] to an old device a task goes as an answer that nobody waits for', () => {
@@ -129,6 +127,21 @@ describe('versions', () => {
       onWire(sampleReply({ v, ops: [{ position: 3, atMs: 0, body }] }));
     expect(replyIn(3)).toMatchObject({ ops: [{ position: 3, body: { kind: 'answer' } }] });
     expect(replyIn(4)).toMatchObject({ ops: [{ position: 3, body }] });
+  });
+
+  it('[VER4] to an older coordinator, and to an older device, nothing of a conversation goes', () => {
+    const ops = [sampleTurn(), sampleForget()].map((body, i) => ({ seq: i + 1, atMs: 0, body }));
+    const sentIn = (v: number) => onWire(sampleExchange({ v, oldest: 3, ops }));
+    const down = [{ position: 3, atMs: 0, body: sampleForget() }];
+    const replyIn = (v: number) => onWire(sampleReply({ v, ops: down }));
+    for (const v of [3, 4]) {
+      const empty = { kind: 'telemetry', values: {} };
+      expect(sentIn(v)).toMatchObject({ ops: ops.map(({ seq }) => ({ seq, body: empty })) });
+      expect(replyIn(v)).toMatchObject({ ops: [{ position: 3, body: { kind: 'answer' } }] });
+    }
+    expect(sentIn(5)).toMatchObject({ ops });
+    expect(replyIn(5)).toMatchObject({ ops: down });
+    for (const { body } of ops) expect(laneOf(body)).toBe(laneOf({ kind: 'telemetry' }));
   });
 
   it('[VER4] to an older coordinator a status goes without the deltas that its device reads', () => {

@@ -18,63 +18,55 @@ const asIs: Dialect = { toWire: (message) => message, fromWire: (wire) => wire }
 /** What an old device takes in the place of what it does not know, so that its cursor goes on. */
 const noQuestion = 'not for this agent';
 
-/** A status does not tell which deltas are read: what is sent then is the file itself. */
-const versionFour: Dialect = {
-  toWire: (message) =>
-    message.type === 'exchange' && message.status !== undefined
-      ? { ...message, status: withoutDeltas(message.status) }
-      : message,
-  fromWire: (wire) => wire,
-};
+type BodyKind = (UpBody | DownBody)['kind'];
+const sinceFive: readonly BodyKind[] = ['turn', 'forget'];
+const sinceFour: readonly BodyKind[] = ['learn-reply', 'learn-task', 'question', 'said'];
 
 /**
- * Without learning and without questions in words: what goes up of them goes as telemetry without values, which is of the
- * same lane; what comes down as an answer that nobody waits for; and a status does not tell what could be learned from.
+ * What it does not know goes up as telemetry without values, which is of the same lane, and comes down as an answer that
+ * nobody waits for.
  */
-const versionThree: Dialect = {
+const lacking = (
+  kinds: readonly BodyKind[],
+  statusOf: (status: DeviceStatus) => DeviceStatus,
+): Dialect => ({
   toWire(message) {
     switch (message.type) {
       case 'exchange': {
         const { status } = message;
+        const body = (told: UpBody): UpBody => (kinds.includes(told.kind) ? nothingUp : told);
         return {
           ...message,
-          ops: message.ops.map((op) => ({ ...op, body: unknownUp(op.body) })),
-          ...(status === undefined ? {} : { status: withoutLearning(withoutDeltas(status)) }),
+          ops: message.ops.map((op) => ({ ...op, body: body(op.body) })),
+          ...(status === undefined ? {} : { status: statusOf(status) }),
         };
       }
-      case 'reply':
-        return {
-          ...message,
-          ops: message.ops.map((op) => ({ ...op, body: unknownDown(op.body) })),
-        };
+      case 'reply': {
+        const body = (told: DownBody): DownBody => (kinds.includes(told.kind) ? nothingDown : told);
+        return { ...message, ops: message.ops.map((op) => ({ ...op, body: body(op.body) })) };
+      }
       default:
         return message;
     }
   },
   fromWire: (wire) => wire,
+});
+
+const nothingUp: UpBody = { kind: 'telemetry', values: {} };
+const nothingDown: DownBody = {
+  kind: 'answer',
+  requestId: noQuestion,
+  outcome: { kind: 'failed', code: 'unsupported_version', message: 'this agent is too old' },
 };
-
-const unknownUp = (body: UpBody): UpBody =>
-  body.kind === 'learn-reply' || body.kind === 'question'
-    ? { kind: 'telemetry', values: {} }
-    : body;
-
-const unknownDown = (body: DownBody): DownBody =>
-  body.kind === 'learn-task' || body.kind === 'said'
-    ? {
-        kind: 'answer',
-        requestId: noQuestion,
-        outcome: { kind: 'failed', code: 'unsupported_version', message: 'this agent is too old' },
-      }
-    : body;
 
 const withoutLearning = ({ learn: _, ...status }: DeviceStatus): DeviceStatus => status;
 
+/** What is sent then is the file itself. */
 const withoutDeltas = ({ deltas: _, ...status }: DeviceStatus): DeviceStatus => status;
 
 export const spokenDialects: Dialects = new Map([
-  [3, versionThree],
-  [4, versionFour],
+  [3, lacking([...sinceFour, ...sinceFive], (status) => withoutLearning(withoutDeltas(status)))],
+  [4, lacking(sinceFive, withoutDeltas)],
   [5, asIs],
 ]);
 

@@ -89,6 +89,18 @@ export {
   saidCharactersMax,
 } from './text/question.ts';
 export {
+  conversationIdSchema,
+  conversationReaderSchema,
+  type Forget,
+  forgottenTurnsMax,
+  turnCitationsMax,
+  turnDocumentsMax,
+  turnQuestionCharactersMax,
+  turnSchema,
+  turnsSchema,
+  type WireTurn,
+} from './text/turn.ts';
+export {
   coordinatorMay,
   deviceClientId,
   deviceMay,

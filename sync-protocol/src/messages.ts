@@ -7,6 +7,7 @@ import { blobRefSchema } from './blobs/blob.ts';
 import { learnReplySchema, learnStatusSchema, learnTaskSchema } from './learn/messages.ts';
 import { laneOf, lanes } from './op-kinds.ts';
 import { questionSchema, saidSchema } from './text/question.ts';
+import { forgetSchema, turnSchema } from './text/turn.ts';
 import { assignmentBytesMax } from './update/assignment.ts';
 import { updateReportSchema, updateStates } from './update/report.ts';
 
@@ -109,6 +110,8 @@ export const upBodySchema = z.discriminatedUnion('kind', [
   updateReportSchema,
   learnReplySchema,
   questionSchema,
+  turnSchema,
+  forgetSchema,
 ]);
 export type UpBody = z.infer<typeof upBodySchema>;
 
@@ -138,6 +141,7 @@ export const downBodySchema = z.discriminatedUnion('kind', [
   assignmentOpSchema,
   learnTaskSchema,
   saidSchema,
+  forgetSchema,
 ]);
 export type DownBody = z.infer<typeof downBodySchema>;
 

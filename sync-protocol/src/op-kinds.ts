@@ -64,6 +64,21 @@ export const opKinds: ByKind<OpKind> = {
     evictionRank: 2,
     evictable: false,
   },
+  // As a question. The turn itself is kept on its device: what does not get through is not lost, it only does not follow.
+  turn: {
+    lane: 'bulk',
+    ttlMs: 30 * dayMs,
+    bytesPerHourMax: 4 * mebibytes,
+    evictionRank: 1,
+    evictable: true,
+  },
+  // In the lane of turns, so that it comes behind them. It may be late, and never lost.
+  forget: {
+    lane: 'bulk',
+    bytesPerHourMax: mebibytes,
+    evictionRank: 2,
+    evictable: false,
+  },
   telemetry: {
     lane: 'bulk',
     ttlMs: 7 * dayMs,
@@ -80,6 +95,8 @@ export const byKind = <T>(each: T): ByKind<T> => ({
   'update-report': each,
   'learn-reply': each,
   question: each,
+  turn: each,
+  forget: each,
   telemetry: each,
 });
 export const laneOf = ({ kind }: { readonly kind: UpKind }): Lane => opKinds[kind].lane;

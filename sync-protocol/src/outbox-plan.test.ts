@@ -12,6 +12,8 @@ describe('outbox plan', () => {
       'update-report': 'bulk',
       'learn-reply': 'bulk',
       question: 'bulk',
+      turn: 'bulk',
+      forget: 'bulk',
       telemetry: 'bulk',
     });
   });
@@ -40,7 +42,9 @@ describe('outbox plan', () => {
   });
 
   it('[LAN4] nothing that exists nowhere else makes room', () => {
-    expect(evictableFor('escalation')).toEqual(['telemetry']);
+    // A turn is kept on its device.
+    expect(evictableFor('escalation')).toEqual(['telemetry', 'turn']);
+    expect(evictableFor('forget')).toEqual(['telemetry', 'turn']);
     expect(evictableFor('document-change')).toEqual(['telemetry']);
     expect(evictableFor('telemetry')).toEqual([]);
     expect(opKinds.escalation.evictable).toBe(false);

@@ -249,5 +249,41 @@ export function migrations(types: ColumnTypes): Record<string, Migration> {
           .execute();
       },
     },
+    '0014-conversations': {
+      async up(db: Kysely<unknown>) {
+        await db.schema
+          .createTable('conversation_turn')
+          .addColumn('scope', 'text', (c) => c.notNull())
+          .addColumn('thread', 'text', (c) => c.notNull())
+          .addColumn('turn', 'text', (c) => c.notNull())
+          .addColumn('at_ms', 'bigint', (c) => c.notNull())
+          .addColumn('bytes', 'integer', (c) => c.notNull())
+          .addColumn('record', 'text', (c) => c.notNull())
+          .addPrimaryKeyConstraint('conversation_turn_key', ['scope', 'thread', 'turn'])
+          .execute();
+        await db.schema
+          .createIndex('conversation_turn_by_age')
+          .on('conversation_turn')
+          .columns(['scope', 'at_ms'])
+          .execute();
+        await db.schema
+          .createTable('conversation_gone')
+          .addColumn('scope', 'text', (c) => c.notNull())
+          .addColumn('thread', 'text', (c) => c.notNull())
+          .addColumn('turn', 'text', (c) => c.notNull())
+          .addColumn('until_ms', 'bigint', (c) => c.notNull())
+          .addColumn('kept_ms', 'bigint', (c) => c.notNull())
+          .addPrimaryKeyConstraint('conversation_gone_key', ['scope', 'thread', 'turn'])
+          .execute();
+        await db.schema
+          .createTable('conversation_copy')
+          .addColumn('scope', 'text', (c) => c.notNull())
+          .addColumn('thread', 'text', (c) => c.notNull())
+          .addColumn('device', 'text', (c) => c.notNull())
+          .addColumn('kept_ms', 'bigint', (c) => c.notNull())
+          .addPrimaryKeyConstraint('conversation_copy_key', ['scope', 'thread', 'device'])
+          .execute();
+      },
+    },
   };
 }

@@ -176,8 +176,39 @@ interface OperatorTable {
   since_ms: number;
 }
 
+/** Turns of conversations that devices share. `thread`: a hash of whose it is, and its name. */
+interface ConversationTurnTable {
+  scope: string;
+  thread: string;
+  turn: string;
+  at_ms: number;
+  bytes: number;
+  /** JSON. */
+  record: string;
+}
+
+/** What was forgotten of them. `turn` is empty of a whole conversation, which is gone up to `until_ms`. */
+interface ConversationGoneTable {
+  scope: string;
+  thread: string;
+  turn: string;
+  until_ms: number;
+  kept_ms: number;
+}
+
+/** Who has copies of them. */
+interface ConversationCopyTable {
+  scope: string;
+  thread: string;
+  device: string;
+  kept_ms: number;
+}
+
 export interface Schema extends DocumentSchema {
   operator: OperatorTable;
+  conversation_turn: ConversationTurnTable;
+  conversation_gone: ConversationGoneTable;
+  conversation_copy: ConversationCopyTable;
   event_log: EventLogTable;
   event: EventTable;
   assignment: AssignmentTable;

@@ -271,6 +271,17 @@ const migrations = [
    );
    CREATE INDEX conversation_turn_by_conversation ON conversation_turn (reader, conversation, id);
    CREATE INDEX conversation_turn_by_age ON conversation_turn (at_ms);`,
+  // Of conversations that are shared. `thread`: a hash of whose it is, and its name.
+  `ALTER TABLE conversation_turn ADD COLUMN turn TEXT;
+   ALTER TABLE conversation_turn ADD COLUMN share TEXT;
+   CREATE UNIQUE INDEX conversation_turn_by_turn ON conversation_turn (turn);
+   CREATE TABLE conversation_gone (
+     thread TEXT NOT NULL,
+     turn TEXT NOT NULL,
+     until_ms REAL NOT NULL,
+     kept_ms REAL NOT NULL,
+     PRIMARY KEY (thread, turn)
+   );`,
 ];
 
 /** `path` may be ':memory:'. Fails with `storage_failed`, also for a file that a newer agent has written. */

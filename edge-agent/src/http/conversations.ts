@@ -3,13 +3,13 @@
 // https://platform.openai.com/docs/api-reference/conversations
 
 import { describeIssues, err, failure, ok, type Result } from '@skerry/shared';
+import { conversationIdSchema, conversationReaderSchema } from '@skerry/sync-protocol';
 import { type Context, Hono } from 'hono';
 import type {
   ConversationKey,
   ConversationStore,
   KeptTurn,
 } from '../retrieve/conversation-store.ts';
-import { conversationIdSchema, conversationReaderSchema } from '../retrieve/conversations.ts';
 import { describeCitation } from '../retrieve/library-reply.ts';
 import type { QuestionStore } from '../retrieve/question-store.ts';
 import { refuse } from './refuse.ts';
@@ -37,24 +37,25 @@ export function conversationRoutes({ conversations, questions }: ConversationRou
     return c.json({ object: 'list', data, has_more: false });
   });
 
-  app.get('/:id', (c) => {
-    const found = find(c);
+  app.get('/:id', async (c) => {
+    const found = await find(c);
     return found.ok
       ? c.json(describe(found.value.key.id, found.value.turns[0].atMs))
       : refuse(c, found.error);
   });
 
-  app.get('/:id/items', (c) => {
-    const found = find(c);
+  app.get('/:id/items', async (c) => {
+    const found = await find(c);
     if (!found.ok) return refuse(c, found.error);
     const data = found.value.turns.flatMap(itemsOf);
     const ids = { first_id: data[0]?.id, last_id: data.at(-1)?.id };
     return c.json({ object: 'list', data, has_more: false, ...ids });
   });
 
-  app.delete('/:id', (c) => {
+  app.delete('/:id', async (c) => {
     const key = keyOf(c);
     if (!key.ok) return refuse(c, key.error);
+    await conversations.bring?.(key.value);
     const removed = conversations.remove(key.value);
     if (!removed.ok) return refuse(c, removed.error);
     return removed.value
@@ -62,9 +63,10 @@ export function conversationRoutes({ conversations, questions }: ConversationRou
       : refuse(c, none);
   });
 
-  const find = (c: Context) => {
+  const find = async (c: Context) => {
     const key = keyOf(c);
     if (!key.ok) return key;
+    await conversations.bring?.(key.value);
     const [first, ...more] = conversations.turns(key.value, turnsMax);
     if (first === undefined) return err(none);
     return ok({ key: key.value, turns: [first, ...more] as const });

@@ -23,6 +23,7 @@ import { forgetQuestions } from './forget-questions.ts';
 import { createLateQuestions } from './late-questions.ts';
 import { createLibrary } from './library.ts';
 import { createLibraryText } from './library-text.ts';
+import { shareConversations } from './share-conversations.ts';
 
 const documents = {
   'pump.md': 'The pump of the cooling circuit is bled at the brass valve above the motor.',
@@ -51,7 +52,7 @@ async function world(bounds: Partial<ConversationBounds> = {}, says?: string) {
     const database = unwrap(openDatabase(join(folder, 'agent.db')));
     onTestFinished(() => void database.close());
     const questions = createSqliteQuestionStore(database, { answersMax: 9 });
-    const conversations = createSqliteConversationStore(
+    const kept = createSqliteConversationStore(
       database,
       {
         ...{ conversationTurnsMax: 9, conversationBytesMax: 1e6, conversationRetentionMs: 1e9 },
@@ -59,6 +60,10 @@ async function world(bounds: Partial<ConversationBounds> = {}, says?: string) {
       },
       clock.nowMs,
     );
+    const conversations = shareConversations({
+      ...{ store: kept, share: undefined, ...common, linkUp: () => false },
+      append: () => err(failure('internal', 'nothing is shared')),
+    });
     const late = createLateQuestions({
       ...{ library, store: questions, ...common, onSettled() {} },
       append(_, effect) {

@@ -2,20 +2,21 @@
 
 import { type ChatRequest, questionOf } from '@skerry/models/openai';
 import { describeIssues, err, failure, type Log, ok, type Result } from '@skerry/shared';
+import { conversationIdSchema, conversationReaderSchema } from '@skerry/sync-protocol';
 import { z } from 'zod';
 import type { GoesOn, LibraryAnswer } from './ask.ts';
-import type { ConversationKey, ConversationStore, Turn } from './conversation-store.ts';
-import type { QuotingStore } from './erase-document.ts';
+import type {
+  ConversationKey,
+  ConversationStore,
+  ForgottenTurns,
+  Turn,
+} from './conversation-store.ts';
+import type { QuotingStore, StoreErasure } from './erase-document.ts';
 import { topicOf } from './follow-up.ts';
 import { askedCharactersMax } from './prompt.ts';
 
 /** Of those before, looked at for what a question goes on from. */
 const turnsBack = 8;
-
-export const conversationIdSchema = z
-  .string()
-  .regex(/^[\w.:-]{1,64}$/, 'expected 1 to 64 letters, digits, . : - _');
-export const conversationReaderSchema = z.string().max(128);
 
 const namedSchema = z.object({
   metadata: z.looseObject({ conversation: conversationIdSchema.optional() }).nullish(),
@@ -50,6 +51,16 @@ export function goesOnFrom(
   return { topic: topic.slice(0, topicCharactersMax), given: new Set(given) };
 }
 
+/** What others have said of it first, unless the request has the conversation itself. */
+export async function bringOthers(
+  request: ChatRequest,
+  key: ConversationKey | undefined,
+  store: Pick<ConversationStore, 'bring'> | undefined,
+): Promise<void> {
+  const asked = request.messages.filter(({ role }) => role === 'user');
+  if (key !== undefined && asked.length === 1) await store?.bring?.(key);
+}
+
 /** A topic is searched with each question that goes on from it. */
 const topicCharactersMax = 1_000;
 
@@ -79,8 +90,17 @@ export function keepTurn(
 export const forgetConversations = (store: Pick<ConversationStore, 'forget'>): QuotingStore => ({
   async forget(document) {
     const forgotten = store.forget(document);
-    return forgotten.ok
-      ? ok([{ store: 'conversations', state: 'erased', count: forgotten.value }])
-      : forgotten;
+    return forgotten.ok ? ok(erasuresOf(forgotten.value)) : forgotten;
   },
 });
+
+function erasuresOf({ turns, shared }: ForgottenTurns): readonly StoreErasure[] {
+  const here: StoreErasure = { store: 'conversations', state: 'erased', count: turns };
+  const elsewhere: StoreErasure = {
+    store: 'conversations at the coordinator, and on devices that hold copies',
+    state: 'pending',
+    count: shared,
+    note: 'each is told to forget them when there is a link; what backups keep this device cannot tell',
+  };
+  return shared === 0 ? [here] : [here, elsewhere];
+}

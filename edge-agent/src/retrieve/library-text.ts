@@ -27,7 +27,7 @@ import { askLibrary, type GoesOn, type LibraryAnswer, wholeQuestion } from './as
 import type { AnswerCache, Look, Recall } from './cache/answer-cache.ts';
 import { type CheckedSaid, checkQuotes, checkSentences, knowing } from './check-sentences.ts';
 import type { ConversationStore } from './conversation-store.ts';
-import { conversationOf, goesOnFrom, keepTurn } from './conversations.ts';
+import { bringOthers, conversationOf, goesOnFrom, keepTurn } from './conversations.ts';
 import type { LateQuestions } from './late-questions.ts';
 import type { Library } from './library.ts';
 import { type AnswerSummary, type Recalled, replyOf, summaryOf } from './library-reply.ts';
@@ -216,6 +216,7 @@ export function createLibraryText(ports: LibraryTextPorts): LibraryTextPorts['te
     if (!key.ok) return key;
     const collections = await within(() => collectionsOf(library, request.model));
     if (!collections.ok) return collections;
+    await within(async () => ok(await bringOthers(request, key.value, conversations)));
     const goesOn = goesOnFrom(request, key.value, conversations);
     const question = questionOf(request);
     const whole = wholeQuestion({ question, goesOn });
@@ -226,10 +227,10 @@ export function createLibraryText(ports: LibraryTextPorts): LibraryTextPorts['te
     const nowMs = clock.nowMs();
     const { source } = decision;
     const read = readFor(answered.value);
-    const turn = { question, said, source, read, atMs: nowMs, pending, found };
+    const id = createId(nowMs, random);
+    const turn = { id, question, said, source, read, atMs: nowMs, pending, found };
     if (key.value !== undefined && conversations !== undefined)
       keepTurn(conversations, key.value, turn, log);
-    const id = createId(nowMs, random);
     const inContext = goesOn === undefined ? undefined : whole;
     return replyOf({ request, id, nowMs, said, decision, pending, inContext, ...rest });
   };

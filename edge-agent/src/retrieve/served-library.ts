@@ -2,7 +2,7 @@
 
 import type { Clock, Log } from '@skerry/shared';
 import type { LibraryCaches } from './cache/caches.ts';
-import type { ConversationStore } from './conversation-store.ts';
+import type { ConversationStore, SharingConversationStore } from './conversation-store.ts';
 import { forgetConversations } from './conversations.ts';
 import type { QuotingStore } from './erase-document.ts';
 import type { VectorFilling } from './fill-vectors.ts';
@@ -10,6 +10,7 @@ import { forgetQuestions } from './forget-questions.ts';
 import type { Library } from './library.ts';
 import type { QuestionStore } from './question-store.ts';
 import type { ReadInThread } from './read/reading.ts';
+import type { FetchTurns } from './share-conversations.ts';
 import { openSources, type SourceAdapters, type Sources } from './sources/open-sources.ts';
 import type { LibrarySource } from './sources/source-config.ts';
 import type { TravelAdapters } from './travel/open-travelling.ts';
@@ -19,7 +20,9 @@ export interface LibraryPorts {
   /** What is remembered of it; without them nothing is. */
   readonly caches?: LibraryCaches | undefined;
   readonly questions: QuestionStore;
-  readonly conversations: ConversationStore;
+  readonly conversations: SharingConversationStore;
+  /** Who is asked for what others have said of a conversation. */
+  readonly fetchTurns?: FetchTurns | undefined;
   readonly readInThread: ReadInThread;
   /** Where vectors are made elsewhere. */
   readonly filling?: Pick<VectorFilling, 'state' | 'wake'> | undefined;
@@ -29,7 +32,7 @@ export interface LibraryPorts {
 }
 
 export interface ServedLibrary
-  extends Omit<LibraryPorts, 'questions' | 'conversations' | 'sources' | 'travel'> {
+  extends Omit<LibraryPorts, 'questions' | 'conversations' | 'fetchTurns' | 'sources' | 'travel'> {
   readonly quoting: readonly QuotingStore[];
   readonly digestOf: (bytes: Uint8Array) => string;
   readonly nowMs: () => number;
@@ -38,7 +41,14 @@ export interface ServedLibrary
 
 export function openServedLibrary(
   librarySources: readonly LibrarySource[],
-  { questions, conversations, sources, travel: _, ...rest }: LibraryPorts,
+  {
+    questions,
+    conversations,
+    sources,
+    travel: _,
+    fetchTurns: __,
+    ...rest
+  }: Omit<LibraryPorts, 'conversations'> & { readonly conversations: ConversationStore },
   ports: {
     readonly digestOf: (bytes: Uint8Array) => string;
     readonly clock: Clock;

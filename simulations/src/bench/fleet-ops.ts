@@ -16,8 +16,10 @@ import { createReplica, encodeFrame, twinOf, writableBy } from '@skerry/sync-pro
 import {
   createMemoryDocumentDisk,
   createMemoryDocumentLog,
+  sampleForget,
   sampleLearnReply,
   sampleQuestion,
+  sampleTurn,
   sampleUpdateReport,
 } from '@skerry/sync-protocol/testing';
 import { expectOk } from './in-process-agent.ts';
@@ -31,6 +33,8 @@ export const appendsPerInterval: Readonly<Record<UpKind, number>> = {
   'update-report': 0,
   'learn-reply': 0,
   question: 0,
+  turn: 0,
+  forget: 0,
 };
 
 export interface FleetOps {
@@ -72,6 +76,8 @@ export function createFleetOps(question: Escalation, random: Random): FleetOps {
       if (kind === 'update-report') return sampleUpdateReport();
       if (kind === 'learn-reply') return sampleLearnReply();
       if (kind === 'question') return sampleQuestion();
+      if (kind === 'turn') return sampleTurn();
+      if (kind === 'forget') return sampleForget();
       return { kind, values: { cpu: random.next(), memory: random.next(), temperature: 40 } };
     },
     close: engine.close,

@@ -42,6 +42,7 @@ async function world() {
     const agent = await startProcess('agent', device, {
       device,
       site: 'north',
+      'conversation-share': 'site',
       'data-dir': join(folder, device),
       'http-port': 0,
       'update-root': root,
@@ -131,17 +132,17 @@ const reportOf = async (agent: SkerryProcess): Promise<FollowReport | undefined>
   return twin.value.reported?.collections?.manuals;
 };
 
-const ask = async (agent: SkerryProcess, content: string) => {
-  const body = JSON.stringify({ model: 'library', messages: [{ role: 'user', content }] });
+const ask = async (agent: SkerryProcess, content: string, more: object = {}) => {
+  const body = JSON.stringify({ model: 'library', messages: [{ role: 'user', content }], ...more });
   const headers = { 'content-type': 'application/json' };
   const url = `${agent.httpUrl}/v1/chat/completions`;
   return (await (await fetch(url, { method: 'POST', headers, body })).json()) as {
     choices: [{ message: { content: string; citations: { uri: string; start: number }[] } }];
-    library: { published: { sequence: number; root: string; target: string }[] };
+    library: { asked?: string; published: { sequence: number; root: string; target: string }[] };
   };
 };
 
-it('a collection is published, taken, updated by what differs, refused where it is not what was signed, answered from offline with a proof, and gone with its subscription', {
+it('a collection is published, taken, updated by what differs, refused where it is not what was signed, answered from offline with a proof, and gone with its subscription; a conversation about it goes on at another device', {
   timeout: 180_000,
 }, async () => {
   const { coordinator, author, reader, skerry, publish, push, sign, harm, files } = await world();
@@ -177,6 +178,21 @@ it('a collection is published, taken, updated by what differs, refused where it 
   expect(await files('reader')).toEqual([]);
   await skerry('collection', 'subscribe', 'manuals', '--devices', 'reader');
   await says(reader, { state: 'held', sequence: 2, savedBytes: 0 });
+
+  // What was asked at one device is gone on with at another of its site, and deleted there for both.
+  const talk = { metadata: { conversation: 'shift-1' }, user: 'ann' };
+  const conversation = (agent: SkerryProcess, path = '', method = 'GET') =>
+    fetch(`${agent.httpUrl}/v1/conversations/shift-1${path}?user=ann`, { method });
+  await ask(author, 'Where is the pump bled?', talk);
+  await vi.waitFor(async () => {
+    const { data } = (await (await conversation(reader, '/items')).json()) as { data?: object[] };
+    expect(data).toHaveLength(2);
+  }, patience);
+  const next = await ask(reader, 'And how often?', talk);
+  expect(next.library.asked).toBe('Where is the pump bled? And how often?');
+  expect((await conversation(reader, '', 'DELETE')).status).toBe(200);
+  await vi.waitFor(async () => expect((await conversation(author)).status).toBe(404), patience);
+  expect((await conversation(reader)).status).toBe(404);
 
   // A document whose bytes at the coordinator are not those that were signed.
   await put(author, 'crane.txt', 'The crane lifts nine tonnes in calm weather.');

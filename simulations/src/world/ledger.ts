@@ -57,6 +57,10 @@ export function idOf(body: UpBody): string {
       return body.version;
     case 'question':
       return body.requestId;
+    case 'turn':
+      return body.turn;
+    case 'forget':
+      return body.conversation;
     case 'learn-reply':
       return body.run;
     case 'telemetry':

@@ -12,9 +12,11 @@ import {
   sampleDocumentChange,
   sampleEscalation,
   sampleExchange,
+  sampleForget,
   sampleLearnReply,
   sampleQuestion,
   sampleTelemetry,
+  sampleTurn,
   sampleUpdateReport,
   sampleUpOp,
 } from './samples.ts';
@@ -61,13 +63,15 @@ export function coordinatorStoreContract(
         sampleUpdateReport(),
         sampleLearnReply(),
         sampleQuestion('q-1'),
+        sampleTurn(),
+        sampleForget(),
         sampleTelemetry(),
       ];
       const seqs = { urgent: 0, normal: 0, bulk: 0 };
       const all = bodies.map((body) => ({ seq: ++seqs[laneOf(body)], atMs: 0, body }));
       unwrap(await store.accept(sampleExchange({ assigned: seqs, ops: all }), 1));
-      const kinds = ['document-change', 'update-report', 'learn-reply', 'question'] as const;
-      for (const kind of kinds)
+      const answered = ['document-change', 'update-report', 'learn-reply', 'question'] as const;
+      for (const kind of [...answered, 'turn', 'forget'] as const)
         expect(unwrap(await store.openOps(kind, 9))).toMatchObject([{ body: { kind } }]);
       expect(unwrap(await store.openEscalations(9))).toMatchObject([
         { body: { requestId: 'e-1' } },

@@ -41,6 +41,7 @@ export {
   sampleDocumentChange,
   sampleEscalation,
   sampleExchange,
+  sampleForget,
   sampleLearnPlan,
   sampleLearnReply,
   sampleLearnTask,
@@ -49,6 +50,7 @@ export {
   sampleReply,
   sampleStatus,
   sampleTelemetry,
+  sampleTurn,
   sampleUpdateReport,
   sampleUpOp,
 } from './samples.ts';

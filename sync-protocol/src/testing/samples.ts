@@ -15,6 +15,7 @@ import type {
 } from '../messages.ts';
 import { protocolVersion } from '../messages.ts';
 import type { Question } from '../text/question.ts';
+import type { Forget, WireTurn } from '../text/turn.ts';
 import type { Assignment, ModelAssignment } from '../update/assignment.ts';
 import type { UpdateReport } from '../update/report.ts';
 
@@ -82,6 +83,33 @@ export function sampleQuestion(requestId = 'q-1'): Question {
     requestId,
     model: 'small',
     messages: [{ role: 'user', content: 'How deep?' }],
+  };
+}
+
+export function sampleTurn(turn = 't-1', more: Partial<WireTurn> = {}): WireTurn {
+  return {
+    kind: 'turn',
+    share: 'site',
+    reader: 'ann',
+    conversation: 'shift-1',
+    turn,
+    atMs: 1,
+    question: 'How deep?',
+    said: { text: 'Four fathoms.', citations: [], unverified: [] },
+    source: 'library',
+    read: [],
+    ...more,
+  };
+}
+
+export function sampleForget(more: Partial<Forget> = {}): Forget {
+  return {
+    kind: 'forget',
+    share: 'site',
+    reader: 'ann',
+    conversation: 'shift-1',
+    gone: { what: 'until', atMs: 1 },
+    ...more,
   };
 }
 

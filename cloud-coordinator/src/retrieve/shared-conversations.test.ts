@@ -1,0 +1,136 @@
+// Conversations that devices share, over a database in memory.
+
+import { setImmediate as settled } from 'node:timers/promises';
+import { createRandom, ok, silentLog } from '@skerry/shared';
+import { createVirtualClock, unwrap } from '@skerry/shared/testing';
+import type { Forget, UpBody, WireTurn } from '@skerry/sync-protocol';
+import {
+  createMemoryCoordinatorDisk,
+  createMemoryCoordinatorStore,
+  sampleExchange,
+  sampleForget,
+  sampleTurn,
+} from '@skerry/sync-protocol/testing';
+import { expect, onTestFinished, test } from 'vitest';
+import { createGroupCommit } from '../adapters/group-commit.ts';
+import { openSqlite } from '../adapters/open-sqlite.ts';
+import { createSqlConversationTable } from '../adapters/sql-conversation-table.ts';
+import { conversationRoutes } from '../http/conversations.ts';
+import { createSharedConversations } from './shared-conversations.ts';
+
+const retentionMs = 86_400_000;
+const sites: Readonly<Record<string, string>> = { anna: 'north', bert: 'north', cato: 'south' };
+const name = { reader: 'ann', conversation: 'shift-1' };
+
+async function world(conversationBytesMax = 1e6) {
+  const clock = createVirtualClock(1_750_000_000_000);
+  const store = createMemoryCoordinatorStore(createMemoryCoordinatorDisk());
+  const db = unwrap(await openSqlite(':memory:'));
+  onTestFinished(() => db.destroy());
+  const table = createSqlConversationTable(db, createGroupCommit(db), { conversationBytesMax });
+  const news: string[] = [];
+  const conversations = createSharedConversations({
+    ...{ store, table, retentionMs, clock, log: silentLog },
+    siteOf: async (device) => ok(sites[device]),
+    news: (device) => news.push(device),
+  });
+  onTestFinished(conversations.close);
+  let seq = 0;
+  const send = async (device: string, ...bodies: readonly UpBody[]) => {
+    const ops = bodies.map((body) => ({ seq: ++seq, atMs: 0, body }));
+    const assigned = { urgent: seq, normal: seq, bulk: seq };
+    unwrap(await store.accept(sampleExchange({ device, ops, assigned }), clock.nowMs()));
+    conversations.arrived();
+    for (let i = 0; i < 20; i++) await settled();
+  };
+  const idsFor = async (device: string, share: WireTurn['share'] = 'site', who = name) => {
+    const turns = unwrap(await conversations.turnsFor(device, share, who));
+    return turns.map(({ turn }) => turn);
+  };
+  const toldTo = async (device: string) =>
+    unwrap(await store.downOpsAfter(device, 0, 100, 1e6)).ops.map(({ body }) => body);
+  const said = (turn: string, afterMs: number, more: Partial<WireTurn> = {}) =>
+    sampleTurn(turn, { atMs: clock.nowMs() + afterMs, ...more });
+  const gone = (what: Forget['gone']) => sampleForget({ gone: what });
+  return { clock, store, db, table, conversations, news, send, idsFor, toldTo, said, gone };
+}
+
+test('[CON8] turns are there in their order once, and what is gone stays away, in whatever order and however often they come', async () => {
+  const random = createRandom(3);
+  for (let round = 0; round < 3; round++) {
+    const { send, idsFor, said, gone, clock } = await world();
+    const turns = [said('a', 1), said('b', 2), said('c', 3), said('d', 4)];
+    const words = [
+      gone({ what: 'until', atMs: clock.nowMs() + 1 }),
+      gone({ what: 'turns', turns: ['c'] }),
+      gone({ what: 'until', atMs: clock.nowMs() }),
+    ];
+    const ops = [...turns, ...words, ...turns, ...words]
+      .map((body) => ({ body, at: random.next() }))
+      .sort((one, other) => one.at - other.at);
+    for (const { body } of ops) await send('anna', body);
+    expect(await idsFor('anna')).toEqual(['b', 'd']);
+  }
+});
+
+test('[CON8] they are shown to devices of their site, or to the device whose own they are, and to nobody else', async () => {
+  const { send, idsFor, said, conversations } = await world();
+  await send('anna', said('a', 1), said('own', 2, { share: 'device', reader: '' }));
+  await send('nobody', said('lost', 3));
+  expect(await idsFor('bert')).toEqual(['a']);
+  expect(await idsFor('cato')).toEqual([]);
+  expect(await idsFor('bert', 'site', { ...name, reader: 'bob' })).toEqual([]);
+  const unnamed = { ...name, reader: '' };
+  expect(await idsFor('anna', 'device', unnamed)).toEqual(['own']);
+  expect(await idsFor('bert', 'device', unnamed)).toEqual([]);
+  const refused = await conversations.turnsFor('nobody', 'site', name);
+  expect(refused).toMatchObject({ error: { code: 'permission_denied' } });
+  const app = conversationRoutes(conversations, true);
+  const url = '/v1/conversations/shift-1/turns?reader=ann&share=site';
+  const as = (device: string | undefined) =>
+    app.request(
+      url,
+      {},
+      { peer: device === undefined ? undefined : { kind: 'device', name: device } },
+    );
+  expect((await as(undefined)).status).toBe(401);
+  expect(await (await as('bert')).json()).toMatchObject({ turns: [{ turn: 'a' }] });
+  expect(
+    (await app.request(`${url}&x=1`, {}, { peer: { kind: 'device', name: 'bert' } })).status,
+  ).toBe(400);
+});
+
+test('[CON8] so many bytes of a site are kept, and so long; the oldest go', async () => {
+  const { send, idsFor, said, clock, table } = await world(600);
+  await send('anna', said('b', 2), said('a', 1), said('c', 3), said('d', 4));
+  expect(await idsFor('anna')).toEqual(['c', 'd']);
+  await send('cato', said('e', 1));
+  expect(await idsFor('anna')).toEqual(['c', 'd']);
+  let isOver = false;
+  clock.after(retentionMs + 4, () => (isOver = true));
+  while (!isOver) clock.runNext(Number.POSITIVE_INFINITY);
+  await send('anna', said('old', -retentionMs));
+  expect(await idsFor('anna')).toEqual([]);
+  expect(unwrap(await table.count())).toBe(0);
+});
+
+test('[CON10] whoever has copies is told to forget them, and no name of what is gone is kept', async () => {
+  const { send, idsFor, toldTo, said, gone, news, db, store } = await world();
+  await send('anna', said('a', 1));
+  await idsFor('bert');
+  await send('cato', said('other', 1));
+  const forget = gone({ what: 'turns', turns: ['a'] });
+  await send('anna', forget);
+  expect(await idsFor('bert')).toEqual([]);
+  expect(await toldTo('bert')).toEqual([forget]);
+  expect(await toldTo('anna')).toEqual([]);
+  expect(await toldTo('cato')).toEqual([]);
+  expect(news).toEqual(['bert']);
+  const kept = [
+    ...(await db.selectFrom('conversation_gone').selectAll().execute()),
+    ...(await db.selectFrom('conversation_copy').selectAll().execute()),
+  ];
+  expect(JSON.stringify(kept)).not.toMatch(/ann"|shift-1/);
+  for (const kind of ['turn', 'forget'] as const)
+    expect(unwrap(await store.openOps(kind, 9))).toEqual([]);
+});

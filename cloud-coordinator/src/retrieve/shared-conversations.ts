@@ -1,0 +1,167 @@
+// Conversations that devices share: their turns are taken out of the queue and kept for the devices they are shared with,
+// until they are forgotten or too old. What is said in them goes into no log, and is shown to no operator.
+
+import {
+  type Clock,
+  err,
+  failure,
+  type Log,
+  messageOf,
+  ok,
+  type Result,
+  type Timer,
+} from '@skerry/shared';
+import type { CoordinatorStore, Forget, OpenOp, WireTurn } from '@skerry/sync-protocol';
+
+/** Among the conversations of a scope: a device's own, or a site's. */
+export type ConversationName = Pick<WireTurn, 'reader' | 'conversation'>;
+
+/** At rest. What is added twice, or after it was forgotten, changes nothing; each call is one transaction. */
+export interface ConversationTable {
+  /** `device`: who has sent it, and has a copy. Keeps within its bounds: the oldest go. */
+  add(scope: string, device: string, turn: WireTurn, nowMs: number): Promise<Result<void>>;
+  /** What is gone does not come back. Returns who has copies. */
+  forget(scope: string, forget: Forget, nowMs: number): Promise<Result<readonly string[]>>;
+  /** The newest so many, oldest first; `device` has copies from now on. */
+  turns(
+    scope: string,
+    name: ConversationName,
+    count: number,
+    device: string,
+    nowMs: number,
+  ): Promise<Result<readonly WireTurn[]>>;
+  /** What was said before then; and after as long again what is known to be gone. */
+  expire(beforeMs: number): Promise<Result<void>>;
+  count(): Promise<Result<number>>;
+}
+
+export interface SharedConversationsPorts {
+  readonly store: Pick<CoordinatorStore, 'openOps' | 'closeOps' | 'append' | 'quarantineOp'>;
+  readonly table: ConversationTable;
+  /** By certificate, where devices have one; undefined: it is at none. */
+  readonly siteOf: (device: string) => Promise<Result<string | undefined>>;
+  readonly retentionMs: number;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Something is to be forgotten there. */
+  readonly news: (device: string) => void;
+}
+
+export interface SharedConversations {
+  /** Turns, or the word to forget some, have come. */
+  arrived(): void;
+  /** What that device may read of it. Fails with `permission_denied` where it is at no site. */
+  turnsFor(
+    device: string,
+    share: WireTurn['share'],
+    name: ConversationName,
+  ): Promise<Result<readonly WireTurn[]>>;
+  close(): Promise<void>;
+}
+
+const opsPerRead = 64;
+const turnsShownMax = 1_000;
+/** However little comes: another coordinator may have died with some, and what is too old goes. */
+const lookEveryMs = 30_000;
+
+export function createSharedConversations(ports: SharedConversationsPorts): SharedConversations {
+  const { store, table, siteOf, retentionMs, clock, log, news } = ports;
+  let working: Promise<void> | undefined;
+  let again = false;
+  let closed = false;
+  let timer: Timer | undefined;
+
+  const scopeOf = async (
+    device: string,
+    share: WireTurn['share'],
+  ): Promise<Result<string | undefined>> => {
+    if (share === 'device') return ok(`device/${device}`);
+    const site = await siteOf(device);
+    return site.ok ? ok(site.value && `site/${site.value}`) : site;
+  };
+
+  const take = async ({ device, body }: OpenOp): Promise<Result<void>> => {
+    if (body.kind !== 'turn' && body.kind !== 'forget') return ok(undefined);
+    const scope = await scopeOf(device, body.share);
+    if (!scope.ok) return scope;
+    if (scope.value === undefined) {
+      log.warn({ device }, `a ${body.kind} of a device that is at no site is left out`);
+      return ok(undefined);
+    }
+    const nowMs = clock.nowMs();
+    if (body.kind === 'turn')
+      return body.atMs <= nowMs - retentionMs
+        ? ok(undefined)
+        : table.add(scope.value, device, body, nowMs);
+    const copies = await table.forget(scope.value, body, nowMs);
+    if (!copies.ok) return copies;
+    for (const other of copies.value.filter((each) => each !== device)) {
+      const told = await store.append(other, body, nowMs);
+      if (!told.ok) return told;
+      news(other);
+    }
+    return ok(undefined);
+  };
+
+  /** Of one kind, all there are. The order of the kinds says nothing: turns are a set, and so is what is gone. */
+  const takeAll = async (kind: 'turn' | 'forget'): Promise<Result<void>> => {
+    for (;;) {
+      const open = await store.openOps(kind, opsPerRead);
+      if (!open.ok) return open;
+      for (const op of open.value) {
+        if (closed) return ok(undefined);
+        const taken = await take(op).catch((thrown) => err(failure('internal', messageOf(thrown))));
+        // [QUA4] A bug would be met after every restart.
+        if (!taken.ok && taken.error.code === 'internal')
+          await store.quarantineOp(op.id, taken.error.message, clock.nowMs());
+        else if (!taken.ok) return taken;
+        const done = await store.closeOps([op.id]);
+        if (!done.ok) return done;
+      }
+      if (open.value.length < opsPerRead) return ok(undefined);
+    }
+  };
+
+  const turn = async (): Promise<void> => {
+    for (const kind of ['turn', 'forget'] as const) {
+      const taken = await takeAll(kind);
+      if (!taken.ok) log.error({ code: taken.error.code }, `shared turns wait: ${kind}`);
+    }
+    const expired = await table.expire(clock.nowMs() - retentionMs);
+    if (!expired.ok) log.error({ code: expired.error.code }, 'shared turns are not expired');
+  };
+
+  const wake = (): void => {
+    again = true;
+    if (working !== undefined || closed) return;
+    timer?.cancel();
+    working = (async () => {
+      while (again && !closed) {
+        again = false;
+        await turn();
+      }
+    })()
+      .catch((thrown) => log.error({ reason: messageOf(thrown) }, 'shared turns: a bug'))
+      .finally(() => {
+        working = undefined;
+        if (!closed) timer = clock.after(lookEveryMs, wake);
+      });
+  };
+
+  wake();
+  return {
+    arrived: wake,
+    async turnsFor(device, share, name) {
+      const scope = await scopeOf(device, share);
+      if (!scope.ok) return scope;
+      return scope.value === undefined
+        ? err(failure('permission_denied', `${device} is at no site`))
+        : table.turns(scope.value, name, turnsShownMax, device, clock.nowMs());
+    },
+    async close() {
+      closed = true;
+      timer?.cancel();
+      await working;
+    },
+  };
+}

@@ -1,0 +1,168 @@
+// Two devices of a site, and between them what a coordinator does: a set of turns, and a set of what is gone.
+
+import { randomUUID } from 'node:crypto';
+import { err, failure, ok, type Result, silentLog } from '@skerry/shared';
+import { createVirtualClock, unwrap } from '@skerry/shared/testing';
+import { decodeUpBody, encodeBody, type Forget, type WireTurn } from '@skerry/sync-protocol';
+import { expect, onTestFinished, test } from 'vitest';
+import { createSqliteConversationStore } from '../adapters/sqlite-conversation-store.ts';
+import { openDatabase } from '../adapters/sqlite-database.ts';
+import type { Share, Turn } from './conversation-store.ts';
+import { forgetConversations } from './conversations.ts';
+import { shareConversations } from './share-conversations.ts';
+
+const digest = `sha256:${'d'.repeat(64)}`;
+const ann = { reader: 'ann', id: 'shift-1' };
+
+function openDevice(share: Share | 'off' = 'site', nowMs = 1_750_000_000_000) {
+  const clock = createVirtualClock(nowMs);
+  const database = unwrap(openDatabase(':memory:'));
+  onTestFinished(() => void database.close());
+  const bounds = {
+    ...{ conversationTurnsMax: 9, conversationBytesMax: 1e6, conversationRetentionMs: 1e9 },
+  };
+  const store = createSqliteConversationStore(database, bounds, clock.nowMs);
+  const sent: (WireTurn | Forget)[] = [];
+  let elsewhere: readonly WireTurn[] = [];
+  let refusal: Result<never> | undefined;
+  let linkUp = true;
+  const shared = shareConversations({
+    ...{
+      store,
+      share: share === 'off' ? undefined : share,
+      clock,
+      log: silentLog,
+      linkUp: () => linkUp,
+    },
+    append(body) {
+      if (refusal !== undefined) return refusal;
+      // As the wire has it.
+      const read = unwrap(decodeUpBody(unwrap(encodeBody(body)))) as WireTurn | Forget;
+      sent.push(read);
+      return ok(1);
+    },
+    fetchTurns: async () => ok(elsewhere),
+  });
+  const say = (question: string, uri = 'pump.md', key = ann, at = clock.nowMs()) => {
+    const citation = { collection: 'manuals', uri, title: uri, heading: '', version: 1, digest };
+    const turn: Turn = {
+      ...{ id: randomUUID(), question, source: 'library', atMs: at },
+      said: {
+        text: 'At the valve.',
+        citations: [
+          { ...citation, start: 0, end: 3, text: 'At.', passage: 4, verified: true, page: 2 },
+        ],
+        unverified: [],
+      },
+    };
+    unwrap(shared.append(key, turn));
+  };
+  const asked = (key = ann) => shared.turns(key, 9).map(({ question }) => question);
+  return {
+    ...{ shared, store, sent, say, asked, clock },
+    turns: () => sent.filter((body) => body.kind === 'turn'),
+    find: (turns: readonly WireTurn[]) => (elsewhere = turns),
+    refuse: (code: 'overloaded' | undefined) =>
+      (refusal = code && err(failure(code, 'the outbox is full'))),
+    cut: () => (linkUp = false),
+  };
+}
+
+test('[CON7] a turn goes up where the owner wants that, and nobody’s in particular stays', () => {
+  const [off, site, own] = [openDevice('off'), openDevice('site'), openDevice('device')];
+  const nobodys = { reader: '', id: 'shift-1' };
+  for (const device of [off, site, own]) {
+    device.say('How deep?');
+    device.say('How far?', 'pump.md', nobodys);
+    expect(device.asked()).toEqual(['How deep?']);
+  }
+  expect(off.sent).toEqual([]);
+  expect(site.sent).toMatchObject([
+    { kind: 'turn', share: 'site', reader: 'ann', conversation: 'shift-1', question: 'How deep?' },
+  ]);
+  expect(JSON.stringify(site.sent)).not.toMatch(/"(passage|verified)"/);
+  expect(own.turns().map(({ reader }) => reader)).toEqual(['ann', '']);
+});
+
+test('[CON7] what the outbox does not take stays here, and is kept all the same', () => {
+  const { say, refuse, asked, sent } = openDevice();
+  refuse('overloaded');
+  say('How deep?');
+  expect(asked()).toEqual(['How deep?']);
+  expect(sent).toEqual([]);
+});
+
+test('[CON9] another device goes on with it, in the order in which it was said, whatever its clock says', async () => {
+  const first = openDevice('site', 1_750_000_000_000);
+  const second = openDevice('site', 1_749_999_000_000);
+  first.say('How deep?');
+  first.say('And how wide?');
+  second.find(first.turns());
+  await second.shared.bring(ann);
+  await second.shared.bring(ann);
+  second.say('And how old?');
+  const all = ['How deep?', 'And how wide?', 'And how old?'];
+  expect(second.asked()).toEqual(all);
+  const [brought] = second.shared.turns(ann, 9);
+  expect(brought?.said.citations).toMatchObject([{ uri: 'pump.md', verified: false }]);
+  first.find([...second.turns(), ...first.turns()]);
+  await first.shared.bring(ann);
+  expect(first.asked()).toEqual(all);
+  const cut = openDevice('site');
+  cut.find(first.turns());
+  cut.cut();
+  await cut.shared.bring(ann);
+  expect(cut.asked()).toEqual([]);
+});
+
+test('[CON10] what is deleted is told to go elsewhere, and does not come back', async () => {
+  const [first, second] = [openDevice(), openDevice()];
+  first.say('How deep?');
+  second.find(first.turns());
+  await second.shared.bring(ann);
+  expect(unwrap(second.shared.remove(ann))).toBe(true);
+  await second.shared.bring(ann);
+  expect(second.asked()).toEqual([]);
+  const word = second.sent[0] as Forget;
+  expect(word).toMatchObject({ kind: 'forget', share: 'site', gone: { what: 'until' } });
+  second.say('How high?');
+  expect(second.asked()).toEqual(['How high?']);
+  const [next] = second.turns();
+  expect(next?.atMs).toBeGreaterThan(word.gone.what === 'until' ? word.gone.atMs : Infinity);
+  first.shared.forgotten(word);
+  first.shared.flush();
+  expect(first.asked()).toEqual([]);
+  expect(unwrap(first.shared.remove(ann))).toBe(false);
+});
+
+test('[CON10] where nobody can be told, nothing is deleted', () => {
+  const { say, refuse, asked, shared, sent } = openDevice();
+  say('How deep?');
+  refuse('overloaded');
+  expect(shared.remove(ann)).toMatchObject({ error: { code: 'overloaded' } });
+  expect(shared.forget({ collection: 'manuals', uri: 'pump.md', digests: [] })).toMatchObject({
+    error: { code: 'overloaded' },
+  });
+  expect(asked()).toEqual(['How deep?']);
+  refuse(undefined);
+  expect(unwrap(shared.remove(ann))).toBe(true);
+  expect(sent).toHaveLength(2);
+});
+
+test('[CON10] turns that quote a document are told to go with it, and the certificate says so', async () => {
+  const { say, shared, sent, asked } = openDevice();
+  say('How deep?', 'safe.md');
+  say('How far?', 'pump.md');
+  say('By heart?', 'safe.md', { reader: '', id: 'shift-1' });
+  const document = { collection: 'manuals', uri: 'safe.md', digests: [] };
+  const erased = unwrap(await forgetConversations(shared).forget(document));
+  expect(erased).toMatchObject([
+    { store: 'conversations', state: 'erased', count: 2 },
+    { state: 'pending', count: 1 },
+  ]);
+  expect(asked()).toEqual(['How far?']);
+  const [turn] = sent;
+  const ids = turn?.kind === 'turn' ? [turn.turn] : [];
+  expect(sent.at(-1)).toMatchObject({ kind: 'forget', gone: { what: 'turns', turns: ids } });
+  expect(unwrap(await forgetConversations(shared).forget(document))).toHaveLength(1);
+});
