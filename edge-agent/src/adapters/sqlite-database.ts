@@ -282,6 +282,12 @@ const migrations = [
      kept_ms REAL NOT NULL,
      PRIMARY KEY (thread, turn)
    );`,
+  `CREATE TABLE source_message (
+     id INTEGER PRIMARY KEY AUTOINCREMENT,
+     source TEXT NOT NULL,
+     payload BLOB NOT NULL
+   );
+   CREATE INDEX source_message_by_source ON source_message (source, id);`,
 ];
 
 /** `path` may be ':memory:'. Fails with `storage_failed`, also for a file that a newer agent has written. */

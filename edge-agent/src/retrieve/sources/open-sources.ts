@@ -50,6 +50,8 @@ export function openSources(
         return startRows(source, { ...all, rows: openRows(source) });
     }
   };
+  const purged = store.inbox.keepOf(sources.map(({ name }) => name));
+  if (!purged.ok) ports.log.warn({ code: purged.error.code }, 'messages of former sources stay');
   const running = sources.map(start);
   return {
     describe: () =>

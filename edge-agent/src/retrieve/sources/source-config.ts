@@ -38,6 +38,8 @@ const topicSchema = z.strictObject({
   messageBytesMax: countSchema(1, 64 * 1024 ** 2).default(1024 ** 2),
   waitingMax: countSchema(1, 10_000).default(256),
   waitingBytesMax: countSchema(1, 1024 ** 3).default(32 * 1024 ** 2),
+  /** Documents that it may bring, by their keys. */
+  keysMax: countSchema(1, 10_000_000).default(100_000),
 });
 export type TopicSource = z.output<typeof topicSchema>;
 

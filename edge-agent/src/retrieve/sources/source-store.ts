@@ -21,7 +21,19 @@ export interface SourceEntry {
   readonly atMs: number;
 }
 
+/** What a topic has brought, until it is taken in or put aside: oldest first. */
+export interface SourceInbox {
+  /** Durable when it returns. */
+  receive(source: string, payload: Uint8Array): Result<void>;
+  waiting(source: string): { readonly messages: number; readonly bytes: number };
+  oldest(source: string): { readonly id: number; readonly payload: Uint8Array } | undefined;
+  dealtWith(id: number): Result<void>;
+  /** Of all others it goes. */
+  keepOf(sources: readonly string[]): Result<void>;
+}
+
 export interface SourceStore {
+  readonly inbox: SourceInbox;
   entries(source: string): readonly SourceEntry[];
   find(source: string, key: string): SourceEntry | undefined;
   put(entry: SourceEntry): Result<void>;

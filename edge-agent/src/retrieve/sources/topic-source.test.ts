@@ -12,11 +12,11 @@ import { startTopic, type TopicPort } from './topic-source.ts';
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
-function openTopic(more: object = {}) {
+function openTopic(more: object = {}, database = unwrap(openDatabase(':memory:'))) {
   const clock = createVirtualClock();
   const collections = createDirectCollections({ folder: ':memory:' });
   const library = createLibrary({ collections, digestOf: sha256, clock, log: silentLog });
-  const store = createSqliteSourceStore(unwrap(openDatabase(':memory:')));
+  const store = createSqliteSourceStore(database);
   const [source] = librarySourcesSchema.parse([
     {
       kind: 'mqtt',
@@ -64,7 +64,7 @@ function openTopic(more: object = {}) {
     if (!thread.ok) return [];
     return unwrap(await thread.value.list({ principals: 'all' })).map(({ uri }) => uri);
   };
-  return { publish, uris, running, store, collections, clock, on: () => on };
+  return { publish, uris, running, store, database, collections, clock, on: () => on };
 }
 
 it('[LIB46] takes in what is published, anew once it differs, and takes out what is said to be gone', async () => {
@@ -116,4 +116,37 @@ it('[LIB46] bounds what waits, counts what it drops, and says that its broker is
   expect(await stuck.uris()).toEqual([]);
   expect(stuck.running.state().reason).toMatch(/wait to be read/);
   expect(stuck.store.counts('line')).toEqual({ taken: 0, refused: 0 });
+});
+
+it('[LIB57] what was acknowledged is taken in after a stop, and once', async () => {
+  const before = openTopic();
+  before.publish({ key: 'table', mediaType: 'text/csv', content: 'a,b' });
+  before.publish({ key: 'pump', content: 'The pump is bled.' });
+  expect(await before.uris()).toEqual([]);
+  expect(before.store.inbox.waiting('line').messages).toBe(2);
+  await before.running.close();
+  const { store, uris } = openTopic({}, before.database);
+  const [first] = [store.inbox.oldest('line')];
+  unwrap(store.inbox.dealtWith(first?.id ?? 0));
+  const again = openTopic({}, before.database);
+  expect(await again.uris()).toEqual(['line/pump']);
+  expect(await uris()).toEqual([]);
+  expect(store.inbox.waiting('line')).toEqual({ messages: 0, bytes: 0 });
+  unwrap(store.inbox.receive('former', new Uint8Array(9)));
+  unwrap(store.inbox.keepOf(['line']));
+  expect(store.inbox.waiting('former').messages).toBe(0);
+});
+
+it('[LIB57] brings so many documents, says why it takes no more, and takes them when there is room', async () => {
+  const { publish, uris, store } = openTopic({ keysMax: 2 });
+  const say = (key: string, content = key) => publish({ key, content: `The ${content} is bled.` });
+  for (const key of ['pump', 'winch', 'crane']) say(key);
+  say('pump', 'pump again');
+  expect(await uris()).toEqual(['line/pump', 'line/winch']);
+  expect(store.refused('line', 9)).toMatchObject([
+    { key: 'crane', reason: '2 documents are there; at most 2' },
+  ]);
+  publish({ key: 'winch', removed: true });
+  say('crane');
+  expect(await uris()).toEqual(['line/crane', 'line/pump']);
 });

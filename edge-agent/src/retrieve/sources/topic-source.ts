@@ -1,9 +1,11 @@
-// Documents that others publish on a topic. What comes is checked and taken in one after the other; so many messages wait,
-// in memory alone: who wants a document to be there after a cut publishes it retained. [LIB46]
+// Documents that others publish on a topic. What comes is durable before it is acknowledged, and is checked and taken in
+// one after the other; so many messages wait. What is published while there is no connection is missed: who wants a
+// document to be there after a cut publishes it retained. [LIB46]
 
 import {
   type Clock,
   describeIssues,
+  type Failure,
   failure,
   type Log,
   ok,
@@ -57,9 +59,9 @@ export function startTopic(
 ): RunningSource {
   const { takeIn, store, digestOf, clock, log } = ports;
   const { name, kind, collection, messageBytesMax, waitingMax, waitingBytesMax } = config;
-  const waiting: Uint8Array[] = [];
+  const { inbox } = store;
   const closing = new AbortController();
-  let waitingBytes = 0;
+  let waiting = inbox.waiting(name);
   let dropped = 0;
   let state: Pick<SourceState, 'state' | 'reason' | 'lastMs'> = { state: 'starting' };
   let turn: Promise<void> | undefined;
@@ -84,16 +86,29 @@ export function startTopic(
     if ('removed' in message) return takeIn.drop(message.key);
     const { key, mediaType, title, content, encoding } = message;
     if (takeIn.has({ key, stamp })) return ok(undefined);
+    const full = refuseBeyond(key);
+    // Under another stamp: there may be room when it is published again.
+    if (full !== undefined) return takeIn.refuse({ key, stamp: `${stamp} beyond keysMax` }, full);
     const bytes = encoding === 'utf8' ? new TextEncoder().encode(content) : bytesOf(content);
     if (bytes === undefined)
       return takeIn.refuse({ key, stamp }, failure('invalid_argument', 'content is no base64'));
     return takeIn.take({ key, stamp, mediaType, ...(title === undefined ? {} : { title }) }, bytes);
   };
 
+  const refuseBeyond = (key: string): Failure | undefined => {
+    const known = store.find(name, key);
+    if (known !== undefined && known.reason === null) return undefined;
+    const { taken } = store.counts(name);
+    return taken < config.keysMax
+      ? undefined
+      : failure('too_large', `${taken} documents are there; at most ${config.keysMax}`);
+  };
+
   const work = async (): Promise<void> => {
     for (;;) {
-      const [payload] = waiting;
-      if (payload === undefined || closing.signal.aborted) return;
+      const message = inbox.oldest(name);
+      if (message === undefined || closing.signal.aborted) return;
+      const { id, payload } = message;
       const done = await takeOne(payload);
       if (!done.ok && done.error.retryable) {
         state = { ...state, reason: done.error.message };
@@ -101,26 +116,42 @@ export function startTopic(
         continue;
       }
       if (!done.ok) dropped += 1;
-      waiting.shift();
-      waitingBytes -= payload.length;
+      const gone = inbox.dealtWith(id);
+      if (!gone.ok) {
+        // It would be taken in again and again meanwhile.
+        state = { ...state, reason: gone.error.message };
+        await sleep(clock, retryMs, closing.signal);
+        continue;
+      }
+      waiting = { messages: waiting.messages - 1, bytes: waiting.bytes - payload.length };
       store.trim(name, refusedMax);
       const reason = done.ok ? {} : { reason: done.error.message };
       state = { state: state.state, lastMs: clock.nowMs(), ...reason };
     }
   };
 
+  const begin = (): void => {
+    turn ??= work().finally(() => {
+      turn = undefined;
+    });
+  };
+
+  const drop = (why: string): void => {
+    dropped += 1;
+    if (dropped === 1) log.warn({ source: name }, why);
+  };
+
+  if (waiting.messages > 0) begin(); // What came before the last stop.
   const subscription = ports.topic.open({
+    // The broker has its acknowledgement when this returns.
     message(payload) {
-      if (waiting.length >= waitingMax || waitingBytes + payload.length > waitingBytesMax) {
-        dropped += 1;
-        if (dropped === 1) log.warn({ source: name }, 'documents come faster than they are taken');
-        return;
-      }
-      waiting.push(payload);
-      waitingBytes += payload.length;
-      turn ??= work().finally(() => {
-        turn = undefined;
-      });
+      const { messages, bytes } = waiting;
+      if (messages >= waitingMax || bytes + payload.length > waitingBytesMax)
+        return drop('documents come faster than they are taken');
+      const kept = inbox.receive(name, payload);
+      if (!kept.ok) return drop(`a document cannot be kept: ${kept.error.message}`);
+      waiting = { messages: messages + 1, bytes: bytes + payload.length };
+      begin();
     },
     connection(connected) {
       state = connected
