@@ -47,6 +47,7 @@ function openDevice(share: Share | 'off' = 'site', nowMs = 1_750_000_000_000) {
     const citation = { collection: 'manuals', uri, title: uri, heading: '', version: 1, digest };
     const turn: Turn = {
       ...{ id: randomUUID(), question, source: 'library', atMs: at },
+      read: [{ collection: 'manuals', uri: 'intervals.md' }],
       said: {
         text: 'At the valve.',
         citations: [
@@ -104,6 +105,7 @@ test('[CON9] another device goes on with it, in the order in which it was said, 
   const all = ['How deep?', 'And how wide?', 'And how old?'];
   expect(second.asked()).toEqual(all);
   const [brought] = second.shared.turns(ann, 9);
+  expect(brought?.read).toEqual([{ collection: 'manuals', uri: 'intervals.md' }]);
   expect(brought?.said.citations).toMatchObject([{ uri: 'pump.md', verified: false }]);
   first.find([...second.turns(), ...first.turns()]);
   await first.shared.bring(ann);

@@ -176,8 +176,9 @@ const wireOf = (
 });
 
 const uniqueOf = (documents: NonNullable<Turn['read']>) =>
-  new Map(documents.map(({ collection, uri }) => [`${collection} ${uri}`, { collection, uri }]))
-    .values();
+  new Map(
+    documents.map(({ collection, uri }) => [`${collection} ${uri}`, { collection, uri }]),
+  ).values();
 
 /** What it cites nobody has looked up here. */
 const turnOf = ({ turn, question, said, source, read, atMs }: WireTurn): Turn => ({
