@@ -3,6 +3,7 @@ import { createTurnMemory, giveTurn, inTurns } from './device-turn.ts';
 import type { InnerSession, Ort } from './ort-session.ts';
 
 const holder = 7;
+const waitMs = 5;
 
 /** Tells who holds the turn while the library does something. */
 function watched(memory: SharedArrayBuffer) {
@@ -27,7 +28,7 @@ function watched(memory: SharedArrayBuffer) {
       },
     },
   } as unknown as Ort;
-  return { ort: inTurns(ort, memory, holder), held };
+  return { ort: inTurns(ort, memory, holder, waitMs), held };
 }
 const now = (memory: SharedArrayBuffer): number => Atomics.load(new Int32Array(memory), 0);
 
@@ -43,6 +44,17 @@ describe('[PRV4] a turn on the accelerator', () => {
     await session.release();
     expect(held).toEqual(['create', 'run', 'run', 'release'].map((what) => [what, holder]));
     expect(now(memory)).toBe(0);
+  });
+
+  it('is waited for so long and no longer', async () => {
+    const memory = createTurnMemory();
+    const { ort, held } = watched(memory);
+    Atomics.store(new Int32Array(memory), 0, holder + 1);
+    const options = { executionProviders: ['webgpu'] };
+    const opening = ort.InferenceSession.create(new Uint8Array(), options);
+    await expect(opening).rejects.toThrow('another has held the device');
+    expect(held).toEqual([]);
+    expect(now(memory)).toBe(holder + 1);
   });
 
   it('is not taken for the cpu', async () => {

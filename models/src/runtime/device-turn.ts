@@ -8,13 +8,16 @@ export const createTurnMemory = (): SharedArrayBuffer =>
   new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
 
 const nobody = 0;
+/** Of one thing that another does there: a driver that hangs holds up its own worker, and no other. */
+const heldMsMax = 60_000;
 
-/** Waits as long as the others' runs take; blocks the thread. */
-function takeTurn(word: Int32Array, holder: number): void {
+/** Waits as long as the others take, and blocks the thread. */
+function takeTurn(word: Int32Array, holder: number, waitMs: number): void {
   for (;;) {
     const held = Atomics.compareExchange(word, 0, nobody, holder);
     if (held === nobody) return;
-    Atomics.wait(word, 0, held);
+    if (Atomics.wait(word, 0, held, waitMs) === 'timed-out')
+      throw new Error(`another has held the device for ${waitMs} ms`);
   }
 }
 
@@ -28,10 +31,15 @@ export function giveTurn(memory: SharedArrayBuffer, holder: number): void {
  * The library, whose sessions on WebGPU open, run and close in turn.
  * @param holder who takes them, more than 0; it does one thing at a time
  */
-export function inTurns(ort: Ort, memory: SharedArrayBuffer, holder: number): Ort {
+export function inTurns(
+  ort: Ort,
+  memory: SharedArrayBuffer,
+  holder: number,
+  waitMs = heldMsMax,
+): Ort {
   const word = new Int32Array(memory);
   const inTurn = async <T>(act: () => Promise<T>): Promise<T> => {
-    takeTurn(word, holder);
+    takeTurn(word, holder, waitMs);
     try {
       return await act();
     } finally {

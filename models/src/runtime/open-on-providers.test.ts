@@ -119,7 +119,7 @@ describe('a session on one of several execution providers', () => {
     const { session, open } = await openFake({ ms: 5 });
     expect(session.execution()).toMatchObject({
       provider: 'cuda',
-      refused: [{ provider: 'webgpu', reason: 'it is slower: 5.0 ms a run, the cpu 2.0' }],
+      refused: [{ provider: 'webgpu', reason: 'it is slower: 5.00 ms a run, the cpu 2.00' }],
     });
     expect(open).toEqual(['cuda']);
   });

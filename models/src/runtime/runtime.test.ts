@@ -1,5 +1,6 @@
 import { err, failure, ok, type Result } from '@skerry/shared';
 import { describe, expect, it } from 'vitest';
+import { createGraphBuilder, encodeModel } from '../onnx/index.ts';
 import { runtimeContract } from '../testing/runtime-contract.ts';
 import { createOnnxNativePool, createOnnxNativeRuntime } from './onnx-native.ts';
 import { createOnnxWasmRuntime } from './onnx-wasm.ts';
@@ -22,6 +23,17 @@ runtimeContract('onnx-native, its worker shared', () => {
 runtimeContract('onnx-wasm', createOnnxWasmRuntime);
 
 describe('onnx-native', () => {
+  it('that closes inside of a run lets it end: a thread that is terminated there takes the process with it', async () => {
+    const size = 600;
+    const runtime = createOnnxNativeRuntime();
+    const session = await runtime.load(slowModel(size));
+    if (!session.ok) throw new Error(session.error.message);
+    const data = new Float32Array(size * size).fill(1);
+    const running = session.value.run({ x: { datatype: 'FP32', shape: [size, size], data } });
+    await runtime.close();
+    expect(await running).toMatchObject({ error: { code: 'unavailable' } });
+  });
+
   it('fails what is under way when it closes, and takes nothing more', async () => {
     const runtime = createOnnxNativeRuntime();
     const loading = runtime.load(Uint8Array.of(1));
@@ -30,6 +42,14 @@ describe('onnx-native', () => {
     expect(await runtime.load(Uint8Array.of(1))).toMatchObject({ error: { code: 'unavailable' } });
   });
 });
+
+/** y = x · x, which takes a while. */
+function slowModel(size: number): Uint8Array {
+  const graph = createGraphBuilder('slow');
+  const x = graph.input('x', 'FP32', [size, size]);
+  graph.output(graph.add('MatMul', [x, x], {}, 'y'), 'FP32', [size, size]);
+  return encodeModel(graph.build());
+}
 
 const model = new Uint8Array();
 
