@@ -2,9 +2,9 @@
 // network that devices know, or of the very graph that they run. What is read was signed or not as the version is.
 
 import { deviceExitOf, type Manifest, type Variant } from '@skerry/models';
+import { knownNetworks, layoutOf, type NetworkName, parametersOf } from '@skerry/models/networks';
 import { importApart } from '@skerry/models/node';
 import { decodeModel, floatInitializers } from '@skerry/models/onnx';
-import { knownNetworks, layoutOf, type NetworkName, parametersOf } from '@skerry/models/training';
 import { err, failure, ok, type Result } from '@skerry/shared';
 import { sha256 } from '@skerry/shared/node';
 import type { BlobStore } from '@skerry/sync-protocol/blobs';

@@ -2,12 +2,12 @@
 // the round is over, for what it keeps of it is nowhere else.
 
 import { Worker } from 'node:worker_threads';
+import { knownNetworks } from '@skerry/models/networks';
 import { type Clock, err, failure, messageOf, type Result, type Timer } from '@skerry/shared';
 import type { SecurePolicy, SecureSession } from '@skerry/sync-protocol/secure-aggregation';
 import type { Identity } from '../fleet/identity.ts';
 import type { ClientRunner } from '../learn/learn-ports.ts';
 import type { ClientDone, ClientWork } from '../learn/run-client.ts';
-import { localNetworks } from './local-trainer.ts';
 
 export interface ClientRunnerOptions {
   readonly device: string;
@@ -80,7 +80,7 @@ export function createClientRunner(options: ClientRunnerOptions): ClientRunner {
   };
 
   return {
-    networks: localNetworks,
+    networks: Object.keys(knownNetworks),
     start(work) {
       const thread = threadFor(work);
       if (thread === undefined) return { done: Promise.resolve(expired), steer() {}, end() {} };

@@ -4,7 +4,7 @@
 
 import type { PeerCertificate } from 'node:tls';
 import type { TlsMaterial } from '@skerry/shared/node';
-import { Agent, fetch as undiciFetch } from 'undici';
+import type { Agent, fetch as undiciFetch } from 'undici';
 
 export type Fetch = (url: string | URL, init?: RequestInit) => Promise<Response>;
 
@@ -25,14 +25,14 @@ export function createCoordinatorFetch(
   let shown: { readonly cert: string; readonly agent: Agent } | undefined;
   let closed = false;
 
-  const agentFor = (): Agent => {
+  const agentFor = (undici: { readonly Agent: typeof Agent }): Agent => {
     const current = identity();
     if (current === undefined) throw new TypeError('no certificate yet');
     if (closed) throw new TypeError('closed');
     if (shown?.cert === current.cert) return shown.agent;
     const { key, cert, ca } = current;
     // A new one for each certificate, so that no TLS session of the old one is resumed.
-    const agent = new Agent({
+    const agent = new undici.Agent({
       connect: {
         key,
         cert,
@@ -49,8 +49,12 @@ export function createCoordinatorFetch(
   return {
     async fetch(url, init) {
       if (new URL(url).protocol !== 'https:') return fetch(url, init);
-      const options = { ...init, dispatcher: agentFor() } as Parameters<typeof undiciFetch>[1];
-      return (await undiciFetch(url, options)) as unknown as Response;
+      // Loaded with the first request over TLS: many agents make none.
+      const undici = await import('undici');
+      const options = { ...init, dispatcher: agentFor(undici) } as Parameters<
+        typeof undiciFetch
+      >[1];
+      return (await undici.fetch(url, options)) as unknown as Response;
     },
     async close() {
       closed = true;

@@ -10,7 +10,6 @@ import {
 } from 'node:crypto';
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest, type RequestOptions } from 'node:https';
-import * as x509 from '@peculiar/x509';
 import { err, failure, messageOf, ok, parseJoinToken, type Result } from '@skerry/shared';
 import { isLoopback } from '@skerry/shared/node';
 import { z } from 'zod';
@@ -70,6 +69,8 @@ export function createEnrolmentClient(coordinatorUrl: string | undefined): Enrol
 
 /** PKCS #10 (RFC 2986), signed by the key it is for. */
 async function certificateRequest(device: string, key: string): Promise<string> {
+  // Loaded where it is needed, once in a certificate's life: it would be a tenth of each start.
+  const x509 = await import('@peculiar/x509');
   x509.cryptoProvider.set(webcrypto);
   const { subtle } = webcrypto;
   const der = (text: string) => x509.PemConverter.decodeFirst(text);

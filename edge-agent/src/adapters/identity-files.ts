@@ -1,9 +1,9 @@
 // IdentityStore as files in the data folder, mode 0600. Key and certificate are one file, so that they always match.
 
-import { webcrypto } from 'node:crypto';
+import { generateKeyPair } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { PemConverter } from '@peculiar/x509';
+import { promisify } from 'node:util';
 import { err, failure, messageOf, ok, type Result } from '@skerry/shared';
 import { writePrivateFile } from '@skerry/shared/node';
 import { z } from 'zod';
@@ -54,8 +54,6 @@ export function createIdentityFiles(folder: string): IdentityStore {
 }
 
 async function newKey(): Promise<string> {
-  const algorithm = { name: 'ECDSA', namedCurve: 'P-256' };
-  const { privateKey } = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
-  const pkcs8 = await webcrypto.subtle.exportKey('pkcs8', privateKey);
-  return `${PemConverter.encode(pkcs8, 'PRIVATE KEY')}\n`;
+  const { privateKey } = await promisify(generateKeyPair)('ec', { namedCurve: 'P-256' });
+  return privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
 }

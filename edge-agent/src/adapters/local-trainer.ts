@@ -16,7 +16,6 @@ import type { Examples } from '../learn/examples.ts';
 import type { DeviceGraph, LocalTrainer } from '../learn/trainer.ts';
 
 const networks: Readonly<Record<string, KnownNetwork>> = knownNetworks;
-export const localNetworks: readonly string[] = Object.keys(networks);
 
 /**
  * One session of each network, for as long as it is open; one thread.
