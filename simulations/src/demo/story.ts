@@ -69,24 +69,26 @@ export async function playStory(options: StoryOptions): Promise<Story> {
     for (const closer of closers.splice(0).reverse()) await closer();
   };
   const operatorToken = options.tls ? randomBytes(32).toString('hex') : undefined;
+  const dataDir = join(folder, 'coordinator');
   try {
     const coordinator = await startProcess('coordinator', 'coordinator', {
       'http-port': 0,
       'mqtt-port': 0,
-      'data-dir': join(folder, 'coordinator'),
+      'data-dir': dataDir,
       'next-exchange-ms': 1000,
       ...(operatorToken === undefined ? {} : { tls: 'on', 'operator-token': operatorToken }),
     });
     closers.push(() => coordinator.stop());
-    const devices: Device[] = [];
-    for (let i = 1; i <= options.devices; i++) {
-      const name = `device-${i}`;
-      const wires = options.tls
-        ? await openSecureLink(name, coordinator, join(folder, 'coordinator'), i === withoutMqtt)
-        : await openPlainLink(coordinator);
-      closers.push(wires.close);
-      devices.push(await startDevice(name, folder, wires, closers));
-    }
+    const devices = await Promise.all(
+      Array.from({ length: options.devices }, async (_, i) => {
+        const name = `device-${i + 1}`;
+        const wires = options.tls
+          ? await openSecureLink(name, coordinator, dataDir, i + 1 === withoutMqtt)
+          : await openPlainLink(coordinator);
+        closers.push(wires.close);
+        return startDevice(name, folder, wires, closers);
+      }),
+    );
     if (options.tls) await Promise.all(devices.map(({ agent }) => untilUp(agent, signal)));
     const abort = new AbortController();
     closers.push(async () => abort.abort());

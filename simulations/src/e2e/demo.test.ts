@@ -9,7 +9,7 @@ const main = new URL('../../dist/demo/main.js', import.meta.url).pathname;
 it('plays to its end, keeps its promises and leaves nothing running', {
   timeout: 120_000,
 }, async () => {
-  const flags = ['--images', '2400', '--seconds', '8'];
+  const flags = ['--images', '1200', '--seconds', '4'];
   const { stdout } = await promisify(execFile)(process.execPath, [main, ...flags]);
   expect(stdout).toContain('the link of device-3 is cut');
   expect(stdout.match(/^✓/gm)).toHaveLength(4);

@@ -21,9 +21,9 @@ it('a good version reaches every agent, one that learned nothing is caught in it
     canary: 3,
     versions: await makeVersions(folder, effort, () => {}),
     images: await testImages(1_000),
-    imagesPerSecond: 10,
-    baselineSeconds: 4,
-    soakMs: 5_000,
+    imagesPerSecond: 20,
+    baselineSeconds: 2,
+    soakMs: 2_500,
     onEvent: (text) => events.push(text),
   });
   expect(

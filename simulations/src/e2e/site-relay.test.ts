@@ -1,12 +1,11 @@
 // A site without its cloud, over real processes: the coordinator is killed, two devices and their relay keep their
 // document in step, and what they owe the coordinator waits for it.
 
-import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
+import { operatorCommands } from '@skerry/cloud-coordinator';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { inferDigit } from '../fleet/agent-client.ts';
 import { type SkerryProcess, startProcess } from '../fleet/process.ts';
@@ -131,15 +130,16 @@ async function prepareCertified() {
     tls: 'on',
   });
   closers.push(cloud.stop);
-  const main = new URL('../../../cloud-coordinator/dist/main.js', import.meta.url).pathname;
   /** Of `site` by its certificate; of harbour, as it believes. */
   const startAgent = async (
     device: string,
     site: string,
     more: Record<string, string | number>,
   ) => {
-    const argv = [main, 'token', '--device', device, '--site', site, '--data-dir', dataDir];
-    const { stdout: token } = await promisify(execFile)(process.execPath, argv);
+    const token = await operatorCommands.token([
+      ...['--device', device, '--site', site, '--data-dir', dataDir],
+    ]);
+    if (!token.ok) throw new Error(token.error.message);
     const agent = await startProcess('agent', device, {
       device,
       site: 'harbour',
@@ -147,7 +147,7 @@ async function prepareCertified() {
       'http-port': 0,
       broker: cloud.mqttUrl ?? '',
       'coordinator-url': cloud.httpUrl,
-      'join-token': token.trim(),
+      'join-token': token.value,
       ...more,
     });
     closers.push(agent.stop);
