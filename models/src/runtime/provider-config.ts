@@ -20,5 +20,5 @@ export const providersSchema = z
   .refine((names) => new Set(names).size === names.length, 'a provider is named twice')
   .prefault('cpu')
   .describe(
-    'what computes models, in the order of preference: webgpu, cuda, tensorrt, cpu; one that does not open here, or computes otherwise than the cpu, is passed over',
+    'what computes models, in the order of preference: webgpu, cuda, tensorrt, cpu; one that does not open here, is slower than the cpu or computes otherwise is passed over',
   );
