@@ -12,6 +12,7 @@ import { openSecureLink } from '../demo/device-link.ts';
 import { type SkerryProcess, startProcess } from '../fleet/process.ts';
 import { agentNodeFlags, factoryBundle } from '../fleet-update/open-fleet.ts';
 import { teach } from './exam.ts';
+import { askMasked, learnPrivately } from './masked-sequel.ts';
 import type { LearnPromise } from './report.ts';
 import { type RunView, readRunView } from './run-view.ts';
 import { dealDigits } from './tilted-digits.ts';
@@ -121,7 +122,13 @@ async function play(
     const path = `/v1/learn/${run}/rounds/${round}/updates`;
     told.push(((await get(path)) as { contributions: Told[] }).contributions);
   }
-  return promisesOf(view, killed, told, seconds, count);
+  const living = digits.devices.filter(({ device }) => device !== victim);
+  onEvent('those that are left are asked what they hold, and learn with noise of their own');
+  return [
+    ...promisesOf(view, killed, told, seconds, count),
+    ...(await askMasked(skerry, living)),
+    ...(await learnPrivately(skerry, planPath, living.length)),
+  ];
 }
 
 const planMasked = (devices: number) => ({
