@@ -247,6 +247,8 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
         if (appended.ok) session.notifyAppended();
         return appended;
       },
+      withdraw: (isMeant) =>
+        store.withdraw('turn', (body) => body.kind === 'turn' && isMeant(body)),
       fetchTurns: ports.library.fetchTurns,
       linkUp: () => session.link().state === 'up',
       clock,

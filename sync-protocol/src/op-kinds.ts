@@ -88,6 +88,9 @@ export const opKinds: ByKind<OpKind> = {
   },
 };
 
+/** Those that are `evictable` below. */
+export type EvictableKind = 'turn' | 'telemetry';
+
 export const upKinds = Object.keys(opKinds) as readonly UpKind[];
 export const byKind = <T>(each: T): ByKind<T> => ({
   escalation: each,

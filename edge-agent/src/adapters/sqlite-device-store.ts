@@ -234,6 +234,20 @@ export function createSqliteDeviceStore(
       });
     },
 
+    withdraw(kind, isMeant) {
+      if (state.held[kind].ops === 0) return ok(0);
+      return commit(() => {
+        let withdrawn = 0;
+        for (const { lane, seq, body } of sql.ofKind.all(kind)) {
+          const decoded = decodeUpBody(body);
+          if (!decoded.ok || !isMeant(decoded.value)) continue;
+          sql.remove.run(lane, seq);
+          withdrawn++;
+        }
+        return ok(withdrawn);
+      });
+    },
+
     renew() {
       const old = state.epoch;
       const epoch = newEpoch();
@@ -308,6 +322,9 @@ function statements(database: SqliteDatabase) {
     ),
     held: database.prepare<[], { kind: UpKind; ops: number; bytes: number }>(
       'SELECT kind, count(*) AS ops, sum(bytes) AS bytes FROM outbox GROUP BY kind',
+    ),
+    ofKind: database.prepare<[UpKind], Pick<OutboxRow, 'lane' | 'seq' | 'body'>>(
+      'SELECT lane, seq, body FROM outbox WHERE kind = ?',
     ),
     remove: database.prepare<[Lane, number]>('DELETE FROM outbox WHERE lane = ? AND seq = ?'),
     evict: database

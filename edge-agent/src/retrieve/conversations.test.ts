@@ -63,6 +63,7 @@ async function world(bounds: Partial<ConversationBounds> = {}, says?: string) {
     const conversations = shareConversations({
       ...{ store: kept, share: undefined, ...common, linkUp: () => false },
       append: () => err(failure('internal', 'nothing is shared')),
+      withdraw: () => ok(0),
     });
     const late = createLateQuestions({
       ...{ library, store: questions, ...common, onSettled() {} },

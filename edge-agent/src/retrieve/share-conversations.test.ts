@@ -1,12 +1,16 @@
 // Two devices of a site, and between them what a coordinator does: a set of turns, and a set of what is gone.
 
 import { randomUUID } from 'node:crypto';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { err, failure, ok, type Result, silentLog } from '@skerry/shared';
 import { createVirtualClock, unwrap } from '@skerry/shared/testing';
 import { decodeUpBody, encodeBody, type Forget, type WireTurn } from '@skerry/sync-protocol';
 import { expect, onTestFinished, test } from 'vitest';
 import { createSqliteConversationStore } from '../adapters/sqlite-conversation-store.ts';
 import { openDatabase } from '../adapters/sqlite-database.ts';
+import { createSqliteDeviceStore } from '../adapters/sqlite-device-store.ts';
 import type { Share, Turn } from './conversation-store.ts';
 import { forgetConversations } from './conversations.ts';
 import { shareConversations } from './share-conversations.ts';
@@ -23,6 +27,7 @@ function openDevice(share: Share | 'off' = 'site', nowMs = 1_750_000_000_000) {
   };
   const store = createSqliteConversationStore(database, bounds, clock.nowMs);
   const sent: (WireTurn | Forget)[] = [];
+  const withdrawn: (WireTurn | Forget)[] = [];
   let elsewhere: readonly WireTurn[] = [];
   let refusal: Result<never> | undefined;
   let linkUp = true;
@@ -40,6 +45,10 @@ function openDevice(share: Share | 'off' = 'site', nowMs = 1_750_000_000_000) {
       const read = unwrap(decodeUpBody(unwrap(encodeBody(body)))) as WireTurn | Forget;
       sent.push(read);
       return ok(1);
+    },
+    withdraw(isMeant) {
+      withdrawn.push(...sent.filter((body) => body.kind === 'turn' && isMeant(body)));
+      return ok(withdrawn.length);
     },
     fetchTurns: async () => ok(elsewhere),
   });
@@ -60,7 +69,7 @@ function openDevice(share: Share | 'off' = 'site', nowMs = 1_750_000_000_000) {
   };
   const asked = (key = ann) => shared.turns(key, 9).map(({ question }) => question);
   return {
-    ...{ shared, store, sent, say, asked, clock },
+    ...{ shared, store, sent, withdrawn, say, asked, clock },
     turns: () => sent.filter((body) => body.kind === 'turn'),
     find: (turns: readonly WireTurn[]) => (elsewhere = turns),
     refuse: (code: 'overloaded' | undefined) =>
@@ -152,7 +161,7 @@ test('[CON10] where nobody can be told, nothing is deleted', () => {
 });
 
 test('[CON10] turns that quote a document are told to go with it, and the certificate says so', async () => {
-  const { say, shared, sent, asked } = openDevice();
+  const { say, shared, sent, withdrawn, asked } = openDevice();
   say('How deep?', 'safe.md');
   say('How far?', 'pump.md');
   say('By heart?', 'safe.md', { reader: '', id: 'shift-1' });
@@ -166,5 +175,39 @@ test('[CON10] turns that quote a document are told to go with it, and the certif
   const [turn] = sent;
   const ids = turn?.kind === 'turn' ? [turn.turn] : [];
   expect(sent.at(-1)).toMatchObject({ kind: 'forget', gone: { what: 'turns', turns: ids } });
+  expect(withdrawn).toEqual([turn]);
   expect(unwrap(await forgetConversations(shared).forget(document))).toHaveLength(1);
+});
+
+test('[CON10] no byte of what is deleted stays on the device, what has not gone up included', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'skerry-share-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const database = unwrap(openDatabase(join(folder, 'agent.db')));
+  onTestFinished(() => void database.close());
+  const room = { outboxOpsMax: 9, outboxBytesMax: 1e6 };
+  const outbox = unwrap(createSqliteDeviceStore(database, 'device-1', () => 'epoch-1', room));
+  const bounds = {
+    ...{ conversationTurnsMax: 9, conversationBytesMax: 1e6, conversationRetentionMs: 1e9 },
+  };
+  const clock = createVirtualClock(1_750_000_000_000);
+  const shared = shareConversations({
+    ...{ share: 'site', clock, log: silentLog, linkUp: () => false },
+    store: createSqliteConversationStore(database, bounds, clock.nowMs),
+    append: (body) => outbox.append(body, clock.nowMs()),
+    withdraw: (isMeant) => outbox.withdraw('turn', (body) => body.kind === 'turn' && isMeant(body)),
+  });
+  const said = { text: 'Nobody knows.', citations: [], unverified: [] };
+  const turn = { id: 't-1', question: 'Where is Zanzibar?', said, source: 'library', atMs: 1 };
+  unwrap(shared.append(ann, turn));
+  unwrap(shared.append({ ...ann, id: 'shift-2' }, { ...turn, id: 't-2', question: 'Timbuktu?' }));
+  const holds = (word: string): boolean =>
+    readdirSync(folder).some((name) => readFileSync(join(folder, name)).includes(word));
+  expect(holds('Zanzibar')).toBe(true);
+  unwrap(shared.remove(ann));
+  expect(holds('Zanzibar')).toBe(false);
+  expect(holds('Timbuktu')).toBe(true);
+  expect(outbox.unacknowledged(9, 1e6)).toMatchObject([
+    { body: { turn: 't-2' } },
+    { body: { kind: 'forget', conversation: 'shift-1' } },
+  ]);
 });

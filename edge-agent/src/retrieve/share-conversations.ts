@@ -35,6 +35,8 @@ export interface ShareConversationsPorts {
   readonly share: Share | undefined;
   /** Makes it durable, and sets it going. */
   readonly append: (body: WireTurn | Forget) => Result<unknown>;
+  /** Of those that it was given and that have not gone up, the ones that are meant go. */
+  readonly withdraw: (isMeant: (turn: WireTurn) => boolean) => Result<unknown>;
   /** Absent: nobody is asked. */
   readonly fetchTurns?: FetchTurns | undefined;
   readonly linkUp: () => boolean;
@@ -53,7 +55,7 @@ export interface SharedConversations extends Required<ConversationStore> {
 const bringMsMax = 500;
 
 export function shareConversations(ports: ShareConversationsPorts): SharedConversations {
-  const { store, append, fetchTurns, linkUp, clock, log } = ports;
+  const { store, append, withdraw, fetchTurns, linkUp, clock, log } = ports;
 
   /** A conversation of nobody in particular stays here, or two people's would be one. */
   const shareOf = ({ reader }: ConversationKey): Share | undefined =>
@@ -63,7 +65,14 @@ export function shareConversations(ports: ShareConversationsPorts): SharedConver
     share: Share,
     { reader, id: conversation }: ConversationKey,
     gone: Forget['gone'],
-  ): Result<unknown> => append({ kind: 'forget', share, reader, conversation, gone });
+  ): Result<void> => {
+    const asked = append({ kind: 'forget', share, reader, conversation, gone });
+    if (!asked.ok) return err(notForgotten(asked.error));
+    const isOfIt = (turn: WireTurn) =>
+      turn.reader === reader && turn.conversation === conversation && isGone(turn, gone);
+    const withdrawn = withdraw(isOfIt);
+    return withdrawn.ok ? ok(undefined) : withdrawn;
+  };
 
   return {
     turns: store.turns,
@@ -85,7 +94,7 @@ export function shareConversations(ports: ShareConversationsPorts): SharedConver
       const gone = { what: 'until' as const, atMs: Math.max(clock.nowMs(), last.atMs) };
       for (const share of store.sharesOf(key)) {
         const asked = askToForget(share, key, gone);
-        if (!asked.ok) return err(notForgotten(asked.error));
+        if (!asked.ok) return asked;
         store.drop(key, gone);
       }
       const removed = store.remove(key);
@@ -97,7 +106,7 @@ export function shareConversations(ports: ShareConversationsPorts): SharedConver
       for (const { key, share, ids } of byConversation(store.quoting(document))) {
         const gone = { what: 'turns' as const, turns: ids };
         const asked = askToForget(share, key, gone);
-        if (!asked.ok) return err(notForgotten(asked.error));
+        if (!asked.ok) return asked;
         dropped += store.drop(key, gone);
       }
       const forgotten = store.forget(document);
@@ -123,6 +132,9 @@ export function shareConversations(ports: ShareConversationsPorts): SharedConver
     },
   };
 }
+
+const isGone = ({ turn, atMs }: WireTurn, gone: Forget['gone']): boolean =>
+  gone.what === 'until' ? atMs <= gone.atMs : gone.turns.includes(turn);
 
 const notForgotten = ({ code, message }: Failure): Failure =>
   failure(code, `nothing was deleted, for copies cannot be told to go: ${message}`);

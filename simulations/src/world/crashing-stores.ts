@@ -38,6 +38,7 @@ export function crashingDeviceStore(
     position: () => between('position', () => store.position()),
     unacknowledged: (...query) => between('unacknowledged', () => store.unacknowledged(...query)),
     expire: (nowMs) => between('expire', () => store.expire(nowMs)),
+    withdraw: (...args) => between('withdraw', () => store.withdraw(...args)),
     renew: () => between('renew', () => store.renew()),
     append: (body, atMs, effect) =>
       between('append', () => {

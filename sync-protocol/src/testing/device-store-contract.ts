@@ -3,7 +3,7 @@
 import { err, failure } from '@skerry/shared';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { opsBytesMax } from '../codec.ts';
-import type { DownOp } from '../messages.ts';
+import type { DownOp, UpBody } from '../messages.ts';
 import { opKinds } from '../op-kinds.ts';
 import type { OutboxBounds } from '../outbox-plan.ts';
 import type { DeviceStore, DownEffect } from '../ports.ts';
@@ -14,6 +14,7 @@ import {
   sampleEscalation,
   sampleReply,
   sampleTelemetry,
+  sampleTurn,
 } from './samples.ts';
 
 /** One empty disk. `open` after `close` is a restart. */
@@ -148,6 +149,24 @@ export function deviceStoreContract(
       expect(store.expire(6 + ttlMs)).toEqual({ ok: true, value: 1 });
       expect(requests(store)).toEqual(['a']);
       expect(reopen().position().drops.telemetry.expired).toBe(1);
+    });
+
+    it('[OUT7] withdraws what is meant, over a restart, and hands out the rest', () => {
+      const { store, reopen } = fresh();
+      append(store, 'a');
+      for (const turn of ['t-1', 't-2', 't-3']) store.append(sampleTurn(turn), 5);
+      const before = store.position();
+      const isMeant = (body: UpBody) => body.kind === 'turn' && body.turn !== 't-2';
+      expect(store.withdraw('turn', isMeant)).toEqual({ ok: true, value: 2 });
+      expect(store.withdraw('turn', isMeant)).toEqual({ ok: true, value: 0 });
+      expect(store.position()).toMatchObject({ assigned: before.assigned, ops: 2 });
+      expect(store.position().bytes).toBeLessThan(before.bytes);
+      const again = reopen();
+      expect(again.unacknowledged(9, 1e6)).toMatchObject([
+        { body: { kind: 'escalation' } },
+        { seq: 2, body: { turn: 't-2' } },
+      ]);
+      expect(again.position()).toMatchObject({ ops: 2, bytes: store.position().bytes });
     });
 
     it('[LAN4] makes room for what is worth more, counts it, and never the other way', () => {

@@ -172,6 +172,15 @@ export function createMemoryDeviceStore(
       return ok(expired.length);
     },
 
+    withdraw(kind, isMeant) {
+      const staying = disk.outbox.filter(
+        ({ op: { body } }) => body.kind !== kind || !isMeant(body),
+      );
+      const withdrawn = disk.outbox.length - staying.length;
+      if (withdrawn > 0) keep(staying);
+      return ok(withdrawn);
+    },
+
     renew() {
       const old = disk.epoch;
       disk.epoch = newEpoch?.() ?? `${old}'`;
