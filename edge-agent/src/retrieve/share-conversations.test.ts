@@ -197,7 +197,13 @@ test('[CON10] no byte of what is deleted stays on the device, what has not gone 
     withdraw: (isMeant) => outbox.withdraw('turn', (body) => body.kind === 'turn' && isMeant(body)),
   });
   const said = { text: 'Nobody knows.', citations: [], unverified: [] };
-  const turn = { id: 't-1', question: 'Where is Zanzibar?', said, source: 'library', atMs: 1 };
+  const turn = {
+    id: 't-1',
+    question: 'Where is Zanzibar?',
+    said,
+    source: 'library',
+    atMs: clock.nowMs(),
+  };
   unwrap(shared.append(ann, turn));
   unwrap(shared.append({ ...ann, id: 'shift-2' }, { ...turn, id: 't-2', question: 'Timbuktu?' }));
   const holds = (word: string): boolean =>
