@@ -285,5 +285,21 @@ export function migrations(types: ColumnTypes): Record<string, Migration> {
           .execute();
       },
     },
+    // What is too old is found, and what a scope holds is summed, without reading what was said.
+    '0015-ages-of-turns': {
+      async up(db: Kysely<unknown>) {
+        await db.schema.dropIndex('conversation_turn_by_age').execute();
+        await db.schema
+          .createIndex('conversation_turn_by_scope')
+          .on('conversation_turn')
+          .columns(['scope', 'at_ms', 'bytes'])
+          .execute();
+        await db.schema
+          .createIndex('conversation_turn_by_age')
+          .on('conversation_turn')
+          .column('at_ms')
+          .execute();
+      },
+    },
   };
 }

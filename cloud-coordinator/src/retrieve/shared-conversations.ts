@@ -30,7 +30,7 @@ export interface ConversationTable {
     device: string,
     nowMs: number,
   ): Promise<Result<readonly WireTurn[]>>;
-  /** What was said before then; and after as long again what is known to be gone. */
+  /** What was said, and what is known to be gone since, before then: nothing that old is taken any more. */
   expire(beforeMs: number): Promise<Result<void>>;
   count(): Promise<Result<number>>;
 }
@@ -63,6 +63,8 @@ const opsPerRead = 64;
 const turnsShownMax = 1_000;
 /** However little comes: another coordinator may have died with some, and what is too old goes. */
 const lookEveryMs = 30_000;
+/** What is too old is shown no more at once, and goes within: */
+const expireEveryMs = 600_000;
 
 export function createSharedConversations(ports: SharedConversationsPorts): SharedConversations {
   const { store, table, siteOf, retentionMs, clock, log, news } = ports;
@@ -70,6 +72,7 @@ export function createSharedConversations(ports: SharedConversationsPorts): Shar
   let again = false;
   let closed = false;
   let timer: Timer | undefined;
+  let expireAtMs = 0;
 
   const scopeOf = async (
     device: string,
@@ -127,8 +130,10 @@ export function createSharedConversations(ports: SharedConversationsPorts): Shar
       const taken = await takeAll(kind);
       if (!taken.ok) log.error({ code: taken.error.code }, `shared turns wait: ${kind}`);
     }
+    if (clock.monotonicMs() < expireAtMs) return;
     const expired = await table.expire(clock.nowMs() - retentionMs);
-    if (!expired.ok) log.error({ code: expired.error.code }, 'shared turns are not expired');
+    if (expired.ok) expireAtMs = clock.monotonicMs() + expireEveryMs;
+    else log.error({ code: expired.error.code }, 'shared turns are not expired');
   };
 
   const wake = (): void => {
@@ -154,9 +159,11 @@ export function createSharedConversations(ports: SharedConversationsPorts): Shar
     async turnsFor(device, share, name) {
       const scope = await scopeOf(device, share);
       if (!scope.ok) return scope;
-      return scope.value === undefined
-        ? err(failure('permission_denied', `${device} is at no site`))
-        : table.turns(scope.value, name, turnsShownMax, device, clock.nowMs());
+      if (scope.value === undefined)
+        return err(failure('permission_denied', `${device} is at no site`));
+      const nowMs = clock.nowMs();
+      const turns = await table.turns(scope.value, name, turnsShownMax, device, nowMs);
+      return turns.ok ? ok(turns.value.filter(({ atMs }) => atMs > nowMs - retentionMs)) : turns;
     },
     async close() {
       closed = true;
