@@ -179,6 +179,16 @@ describe('skerry learn query', () => {
         },
       },
     );
+    const noised = ['--noise', '1', '--examples', '50', '--epsilon', '4', '--dry-run'];
+    expect(
+      unwrap(await skerry('learn', 'query', 'digits', '1.0.0', ...noised)).value,
+    ).toMatchObject({
+      masking: { thresholdMin: 3 },
+      privacy: {
+        distributed: { noiseMultiplier: 1, clip: 50 },
+        budget: { epsilonMax: 4, delta: 1e-5 },
+      },
+    });
     const wrong = ['--of', 'mean', '--range', '5'];
     expect(await skerry('learn', 'query', 'digits', '1.0.0', ...wrong)).toMatchObject({
       error: { code: 'invalid_argument' },

@@ -7,7 +7,8 @@ type Tally = NonNullable<RunView['answer']>;
 
 const barWidth = 24;
 
-export function drawTally({ whole, cohorts, withheld, devicesMin, quantiles }: Tally): string {
+export function drawTally(tally: Tally): string {
+  const { whole, cohorts, withheld, devicesMin, quantiles, noiseSigma } = tally;
   const parts = Object.entries(cohorts);
   const groups = [whole, ...parts.map(([, group]) => group)];
   const most = Math.max(1, ...Object.values(whole.counts));
@@ -34,6 +35,7 @@ export function drawTally({ whole, cohorts, withheld, devicesMin, quantiles }: T
             .map(([name, value]) => `${name} ${value}`)
             .join(', '),
         ]),
+    ...(noiseSigma === undefined ? [] : [`each count has noise, σ ${noiseSigma.toPrecision(3)}`]),
     ...(withheld.length === 0
       ? []
       : [`withheld, for fewer than ${devicesMin} devices have any: ${withheld.join(', ')}`]),

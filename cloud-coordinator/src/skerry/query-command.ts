@@ -32,6 +32,13 @@ const queryFlags = z.strictObject({
     .boolean()
     .default(false)
     .describe('nobody sees what one device has answered, the coordinator neither'),
+  noise: numberSchema
+    .optional()
+    .describe(
+      'masked, and each device adds its share of it: z of the sum of the fewest, in --examples',
+    ),
+  epsilon: numberSchema.prefault('8').describe('of privacy, what noise may cost; 8'),
+  delta: z.coerce.number().gt(0).lt(1).default(1e-5).describe('and its δ; 0.00001'),
   sites: listSchema.describe('only these, separated by commas'),
   targets: listSchema.describe('only these kinds of hardware'),
   labels: listSchema.describe('only devices with all of these labels'),
@@ -66,6 +73,13 @@ async function ask(call: Call<QueryFlags>, plan: RunPlan): Promise<Result<Answer
     : watchRun(call, started.value.id);
 }
 
+function noiseOf({ noise, examples, epsilon, delta }: QueryFlags): Pick<RunPlanInput, 'privacy'> {
+  if (noise === undefined) return {};
+  // No device’s counts are longer than all of its examples in one cell.
+  const distributed = { noiseMultiplier: noise, clip: examples };
+  return { privacy: { distributed, budget: { epsilonMax: epsilon, delta } } };
+}
+
 /** Fails with `invalid_argument`. */
 function planOf({ flags, operands, clock }: Call<QueryFlags>): Result<RunPlan> {
   const [model = '', base = ''] = operands;
@@ -87,7 +101,8 @@ function planOf({ flags, operands, clock }: Call<QueryFlags>): Result<RunPlan> {
     // To count is little work: nobody has to be idle for it.
     eligibility: { idle: false },
     work: { examplesMin: 1, examplesMax: examples },
-    ...(flags.masked ? { masking: {} } : {}),
+    ...(flags.masked || flags.noise !== undefined ? { masking: {} } : {}),
+    ...noiseOf(flags),
     timeouts: { gatherMs: 0, selectMs: within, roundMs: within },
   };
   const read = runPlanSchema.safeParse(plan);

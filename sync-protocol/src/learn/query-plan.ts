@@ -15,7 +15,7 @@ import {
 } from '@skerry/shared';
 import { z } from 'zod';
 import { learnPlanBytesMax, learnPlanVersions } from './plan.ts';
-import { securePlanSchema } from './secure/secure-plan.ts';
+import { type SecurePlan, securePlanSchema } from './secure/secure-plan.ts';
 
 /** 3: labels. 4: also what inputs measure. */
 export const queryPlanVersions = [3, 4] as const;
@@ -77,10 +77,15 @@ export const cellName = (cell: number): string => `cell-${cell}`;
 
 /**
  * What is masked of an answer: its counts, and behind them, for each cell, whether it has any, so that who opens the sum knows
- * of how many devices a cell is.
+ * of how many devices a cell is. Where devices add noise it is what hides them, and counts are all.
  */
-export const maskedAnswer = (counts: readonly number[]): Float32Array<ArrayBuffer> =>
-  Float32Array.from([...counts, ...counts.map((count) => Number(count > 0))]);
+export const maskedAnswer = (
+  counts: readonly number[],
+  { encoding }: Pick<SecurePlan, 'encoding'>,
+): Float32Array<ArrayBuffer> =>
+  encoding.kind === 'noised'
+    ? Float32Array.from(counts)
+    : Float32Array.from([...counts, ...counts.map((count) => Number(count > 0))]);
 
 export const queryPlanBytes = (plan: QueryPlan): Uint8Array =>
   new TextEncoder().encode(JSON.stringify(plan));

@@ -37,7 +37,7 @@ interface QueryRun {
   readonly network?: unknown;
   readonly evaluate?: unknown;
   readonly heldOut?: unknown;
-  readonly privacy?: unknown;
+  readonly privacy?: { readonly central?: unknown } | undefined;
   readonly candidate?: unknown;
 }
 
@@ -52,7 +52,9 @@ export function obstaclesToQuery(run: QueryRun): readonly string[] {
   if (sampling.kind !== 'uniform') obstacles.push('a query asks a number of devices');
   if (masking !== undefined && query.cohort !== undefined)
     obstacles.push('a masked query has one sum, and no cohorts');
-  const idle = (['network', 'evaluate', 'heldOut', 'privacy', 'candidate'] as const).filter(
+  if (run.privacy?.central !== undefined)
+    obstacles.push('noise in a query is of its devices: privacy is distributed');
+  const idle = (['network', 'evaluate', 'heldOut', 'candidate'] as const).filter(
     (part) => run[part] !== undefined,
   );
   if (idle.length > 0) obstacles.push(`a query trains nothing: it has no ${idle.join(', no ')}`);
@@ -88,16 +90,16 @@ export function cellNamesOf(question: Question): readonly string[] {
   return Array.from({ length: bins }, (_, bin) => `${edge(bin)}…${edge(bin + 1)}`);
 }
 
-/** Where a run that learns has a network: noughts, one for each number of an answer. Masked, each cell has its holders, too. */
+/** Where a run that learns has a network: noughts, one for each number of an answer. With `hasHolders` each cell has those, too. */
 export function queryBaseOf(
   question: Question,
-  isMasked: boolean,
+  hasHolders: boolean,
 ): {
   readonly network: { readonly kind: 'named'; readonly name: string };
   readonly layout: ParameterLayout;
   readonly parameters: Float32Array<ArrayBuffer>;
 } {
-  const size = cellsOf(question) * (isMasked ? 2 : 1);
+  const size = cellsOf(question) * (hasHolders ? 2 : 1);
   return {
     network: { kind: 'named', name: 'query' },
     layout: { tensors: [{ name: 'answer', shape: [size] }] },

@@ -7,4 +7,4 @@ export {
   questionOf,
 } from './asked-query.ts';
 export { quantilesOf } from './quantiles.ts';
-export { type Tally, tallyAnswers, tallySchema, tallySum } from './tally.ts';
+export { type Tally, tallyAnswers, tallyNoised, tallySchema, tallySum } from './tally.ts';

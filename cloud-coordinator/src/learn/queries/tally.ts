@@ -30,6 +30,8 @@ export const tallySchema = z.strictObject({
   cohorts: z.record(z.string().max(128), groupSchema),
   /** Cells of which fewer devices have examples, and those that are withheld with them. */
   withheld: z.array(nameSchema).max(namesMax),
+  /** Of each count: what devices have added to it, so that it tells of none of them. Then nothing is withheld. */
+  noiseSigma: z.number().positive().optional(),
   /** Of what inputs measure, as far as bins tell it; absent where a bin is withheld. */
   quantiles: z.record(nameSchema, z.number()).optional(),
 });
@@ -73,6 +75,23 @@ export function tallySum(
   const holdersOfAny = (of: readonly number[]): number =>
     of.reduce((most, cell) => Math.max(most, sum.holders[cell] ?? 0), 0);
   return show(cells, { ...sum, holdersOfAny }, [], devicesMin);
+}
+
+/** Of a sum with noise: it is what hides its devices, whatever is shown. Fewer than none there are never. */
+export function tallyNoised(
+  cells: readonly string[],
+  sum: { readonly devices: number; readonly counts: readonly number[] },
+  noiseSigma: number,
+  devicesMin: number,
+): Tally {
+  const counts = sum.counts.map((count) => Math.max(0, Math.round(count)));
+  const whole = {
+    devices: sum.devices,
+    examples: counts.reduce((total, count) => total + count, 0),
+    counts: Object.fromEntries(cells.map((cell, i) => [cell, counts[i] ?? 0])),
+    rest: 0,
+  };
+  return { devicesMin, whole, cohorts: {}, withheld: [], noiseSigma };
 }
 
 /** Parts of at least `devicesMin` devices: the small ones are one, with as many others as it takes. None, or two and more. */

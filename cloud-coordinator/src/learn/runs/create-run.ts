@@ -90,7 +90,8 @@ async function baseOf({ bases }: CreateRunPorts, plan: RunPlan): Promise<Result<
   const { version, bundle, labels } = base.value;
   const question = questionOf(plan.query, labels);
   if (!question.ok) return question;
-  const vector = queryBaseOf(question.value, plan.masking !== undefined);
+  const isNoised = plan.privacy !== undefined;
+  const vector = queryBaseOf(question.value, plan.masking !== undefined && !isNoised);
   return ok({ version, bundle, ...vector, question: question.value });
 }
 

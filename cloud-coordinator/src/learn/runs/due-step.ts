@@ -84,7 +84,7 @@ export function dueStep(state: RunState, fleet: Fleet, nowMs: number): Step | un
 function spentStep(state: RunState, nowMs: number): Step | undefined {
   const { phase, plan, privacy } = state;
   if (plan.privacy === undefined || privacy === undefined) return undefined;
-  if (phase.kind !== 'selecting' || phase.work !== 'train') return undefined;
+  if (phase.kind !== 'selecting' || phase.work === 'evaluate') return undefined;
   const { epsilonMax, delta } = plan.privacy.budget;
   if (roundsLeft(privacy.ledger, privacy.mechanism, 1) > 0) return undefined;
   const reason = `the privacy budget is spent: a further round would exceed ε ${epsilonMax} at δ ${delta}`;

@@ -182,8 +182,14 @@ async function openRound(
   const { survivors, liars, made } = done.value;
   if (!made.ok) return ok([closed(ports, made.error.message)]);
   if ('totals' in made.value) {
-    const atMs = ports.clock.nowMs();
-    return ok([tallyMasked(state, made.value.totals, survivors.length, atMs)]);
+    const { length } = survivors;
+    const { noiseSigma } = noiseIn(state, length);
+    // σ is of a mean.
+    const sigma = noiseSigma === undefined ? undefined : noiseSigma * length;
+    return release(
+      state,
+      tallyMasked(state, made.value.totals, length, sigma, ports.clock.nowMs()),
+    );
   }
   const stored = await storeModel(ports, plan.id, made.value.model);
   if (!stored.ok) return stored;
@@ -199,7 +205,7 @@ async function openRound(
   });
   const { changed, deltaNorm, stepNorm } = made.value.report;
   const atMs = ports.clock.nowMs();
-  const aggregated: RunEvent = {
+  const aggregated: RunEventOf<'aggregated'> = {
     kind: 'aggregated',
     atMs,
     ...place,
@@ -211,9 +217,18 @@ async function openRound(
     metrics: {},
     ...noiseIn(state, survivors.length),
   };
-  if (state.privacy === undefined) return ok([aggregated]);
-  const released = decideRelease(state.privacy.ledger, { ...place, atMs });
-  return released.ok ? ok([released.value, aggregated]) : released;
+  return release(state, aggregated);
+}
+
+/** What has come of a sum is out when it is in the log, and with it that it is. */
+function release(
+  state: RunState,
+  event: RunEventOf<'aggregated' | 'tallied'>,
+): Result<readonly RunEvent[]> {
+  if (state.privacy === undefined) return ok([event]);
+  const { round, attempt } = sessionOf(state);
+  const released = decideRelease(state.privacy.ledger, { round, attempt, atMs: event.atMs });
+  return released.ok ? ok([released.value, event]) : released;
 }
 
 /** Of the model: more than was counted, where more than the fewest are in it. */

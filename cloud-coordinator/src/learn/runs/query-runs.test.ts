@@ -194,7 +194,11 @@ describe('a query', () => {
 });
 
 describe('a masked query', () => {
-  async function playMasked(isSilent: (device: string, stage: SecureStage) => boolean, min = 4) {
+  async function playMasked(
+    isSilent: (device: string, stage: SecureStage) => boolean,
+    min = 4,
+    more: Partial<RunPlanInput> = {},
+  ) {
     const names = Array.from({ length: 6 }, (_, i) => `device-${i + 1}`);
     const cohort = createSecureCohort(names);
     const inputs = new Map<string, Uint32Array>();
@@ -211,7 +215,7 @@ describe('a masked query', () => {
       const secure = defined(unwrap(readQueryPlan(work.plan)).secure, 'a masked one');
       const counts = held(device);
       const total = counts.reduce((sum, count) => sum + count, 0);
-      const input = quantiseInput(secure, maskedAnswer(counts), total, ports.cryptography);
+      const input = quantiseInput(secure, maskedAnswer(counts, secure), total, ports.cryptography);
       inputs.set(device, unwrap(input).words);
       return { type: 'secure', stage: 'keys', payload: unwrap(participant.join(session, secure)) };
     });
@@ -219,7 +223,8 @@ describe('a masked query', () => {
     const ports = { ...fleet.ports, masking: { cryptography, verifier } };
     const runs = unwrap(await openRuns(ports));
     const masking = { adversary: 'curious', thresholdMin: 3, stageMs: 5_000 } as const;
-    unwrap(await runs.start(plan({ masking, clients: { target: 6, min, overSelect: 1 } }), 'me'));
+    const clients = { target: 6, min, overSelect: 1 };
+    unwrap(await runs.start(plan({ masking, clients, ...more }), 'me'));
     await turnRuns(fleet, runs, 600_000);
     return { state: defined(runs.get('run-1'), 'the run'), runs };
   }
@@ -246,6 +251,40 @@ describe('a masked query', () => {
     const four = await playMasked(gone(2), 5);
     expect(four.state.tally).toBeUndefined();
     expect(four.state.phase).toMatchObject({ kind: 'failed' });
+  });
+
+  it('[QRY6] with noise of its devices withholds nothing, says how much it is, and is paid for', async () => {
+    const distributed = { noiseMultiplier: 0.01, clip: 100 };
+    const privacy = { distributed, budget: { epsilonMax: 1e6, delta: 1e-5 } };
+    const gone = (device: string, stage: SecureStage) => stage === 'input' && device === 'device-1';
+    const { state, runs } = await playMasked(gone, 4, { privacy });
+    // z is of four, and five are in it.
+    const sigma = 0.01 * 100 * Math.sqrt(5 / 4);
+    expect(state.tally).toMatchObject({ withheld: [], noiseSigma: expect.closeTo(sigma, 9) });
+    const { a = 0, b = 0, c = 0 } = state.tally?.whole.counts ?? {};
+    for (const [count, truth] of [
+      [a, 20],
+      [b, 50],
+      [c, 5],
+    ] as const)
+      expect(Math.abs(count - truth)).toBeLessThan(7 * sigma);
+    expect(state.privacy?.ledger).toMatchObject({ committed: 1, released: 1 });
+    const kinds = unwrap(await runs.history('run-1')).map(({ kind }) => kind);
+    expect(kinds.slice(-2)).toEqual(['privacy-released', 'tallied']);
+  });
+
+  it('[QRY6] is not asked where its noise is more than the budget has', async () => {
+    const distributed = { noiseMultiplier: 0.5, clip: 100 };
+    const privacy = { distributed, budget: { epsilonMax: 0.1, delta: 1e-5 } };
+    const { ports } = createFleet(() => undefined);
+    const { cryptography, verifier } = createSecureCohort(3);
+    const runs = unwrap(await openRuns({ ...ports, masking: { cryptography, verifier } }));
+    expect(await runs.start(plan({ masking: {}, privacy }), 'me')).toMatchObject({
+      error: { message: 'the privacy budget has not one round' },
+    });
+    expect(await runs.start(plan({ privacy }), 'me')).toMatchObject({
+      error: { message: 'noise of devices is for masked runs' },
+    });
   });
 
   it('[QRY5] quarantines what comes in the clear', async () => {

@@ -17,11 +17,12 @@ export function securePlanFor(
   if (masking === undefined) return ok(undefined);
   const values = layoutSize(learn.layout);
   const of = { clientsMax: clients.target, values, examplesMax: learn.examplesMax };
-  // A sum of fewer is not told, so it is not opened.
-  if (query !== undefined) return countingPlanOf({ ...masking, thresholdMin: clients.min }, of);
-  return privacy?.distributed === undefined
+  // Of a query a sum of fewer is not told, so it is not opened.
+  const opened = query === undefined ? masking : { ...masking, thresholdMin: clients.min };
+  if (privacy?.distributed !== undefined) return noisedPlanOf(opened, privacy.distributed, of);
+  return query === undefined
     ? securePlanOf(masking, { ...of, clipNorm: work.clipNorm })
-    : noisedPlanOf(masking, privacy.distributed, of);
+    : countingPlanOf(opened, of);
 }
 
 /** What a round of a private run costs; `undefined` of one that is not private. Fails as `securePlanFor`. */
