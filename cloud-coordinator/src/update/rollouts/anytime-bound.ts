@@ -17,11 +17,11 @@ const fractions = Array.from({ length: 20 }, (_, i) => 0.95 * 0.75 ** i);
 /** Finer than anybody reads. */
 const bisections = 18;
 
-/** Each bound fails with a chance of at most `delta`. Nothing seen: 0 and 1. */
-export function anytimeBounds(seen: Seen, delta: number): AnytimeBounds {
+/** Each bound fails with a chance of at most `delta`, or of as much as each is given. Nothing seen: 0 and 1. */
+export function anytimeBounds(seen: Seen, delta: number, upperDelta = delta): AnytimeBounds {
   return {
     lower: lowerBound(seen, delta),
-    upper: 1 - lowerBound(mirrored(seen), delta),
+    upper: 1 - lowerBound(mirrored(seen), upperDelta),
   };
 }
 
@@ -46,14 +46,14 @@ const mirrored = (seen: Seen): Seen => seen.map(([value, times]) => [1 - value, 
 
 /** Of who began with 1 and bet that the mean exceeds `mean`, which lies in 0…1; falls as `mean` rises. */
 function logWealth(seen: Seen, mean: number): number {
-  let largest = Number.NEGATIVE_INFINITY;
-  const logs = fractions.map((fraction) => {
-    let log = 0;
-    for (const [value, times] of seen)
-      if (times > 0) log += times * Math.log1p(fraction * (value / mean - 1));
-    largest = Math.max(largest, log);
-    return log;
-  });
+  const logs = new Float64Array(fractions.length);
+  for (const [value, times] of seen) {
+    if (times <= 0) continue;
+    const gain = value / mean - 1;
+    for (let i = 0; i < logs.length; i++)
+      logs[i] = (logs[i] as number) + times * Math.log1p((fractions[i] as number) * gain);
+  }
+  const largest = Math.max(...logs);
   let sum = 0;
   for (const log of logs) sum += Math.exp(log - largest);
   return largest + Math.log(sum / fractions.length);
@@ -87,9 +87,11 @@ export function pairUp(candidate: Hits, incumbent: Hits, answersMax: number): Se
   const ours = hitsOfGroup(candidate, size);
   const theirs = hitsOfGroup(incumbent, size);
   const chances = new Array<number>(2 * size + 1).fill(0);
-  for (const [i, one] of ours.entries())
-    for (const [j, other] of theirs.entries())
-      chances[i - j + size] = (chances[i - j + size] ?? 0) + one * other;
+  for (let i = 0; i < ours.length; i++)
+    for (let j = 0; j < theirs.length; j++) {
+      const at = i - j + size;
+      chances[at] = (chances[at] as number) + (ours[i] as number) * (theirs[j] as number);
+    }
   return chances.map((chance, i) => [i / (2 * size), groups * chance] as const);
 }
 

@@ -125,8 +125,7 @@ function weigh(
   const toScale = (bounds: AnytimeBounds): AnytimeBounds =>
     sign.kind === 'rise' ? toRise(bounds) : bounds;
   // Each side at its own delta: harm in any sign is one too many, while a proof must hold in every sign.
-  const { lower } = toScale(anytimeBounds(total, harmDelta));
-  const { upper } = toScale(anytimeBounds(total, proofDelta));
+  const { lower, upper } = toScale(anytimeBounds(total, harmDelta, proofDelta));
   const isProven = upper <= sign.limit;
   const enough = (sign.kind === 'share' ? devices : trials) >= sign.trialsMin;
   const mean =
