@@ -5,6 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { request } from 'node:https';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { operatorCommands } from '@skerry/cloud-coordinator';
 import { sampleBlob } from '@skerry/sync-protocol/testing';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { inferDigit } from '../fleet/agent-client.ts';
@@ -15,9 +16,16 @@ const soon = { timeout: 15_000, interval: 50 };
 
 async function fresh() {
   const { folder, dataDir, ...fleet } = await openCertifiedFleet(onTestFinished);
-  const command = async (...argv: string[]) => {
+  /** As an operator types it. */
+  const shipped = async (...argv: string[]) => {
     const run = promisify(execFile)(process.execPath, [main, ...argv, '--data-dir', dataDir]);
     return (await run).stdout.trim();
+  };
+  /** The same without a process of its own. */
+  const command = async (name: 'token' | 'revoke', ...flags: string[]): Promise<string> => {
+    const done = await operatorCommands[name](['--data-dir', dataDir, ...flags]);
+    if (!done.ok) throw new Error(done.error.message);
+    return done.value;
   };
   const coordinator = await fleet.startCoordinator({ 'mqtt-port': 0 });
   const startAgent = (name: string, token: string, broker = coordinator.mqttUrl) =>
@@ -26,16 +34,16 @@ async function fresh() {
       'coordinator-url': coordinator.httpUrl,
       'join-token': token,
     });
-  return { folder, coordinator, command, startAgent };
+  return { folder, coordinator, shipped, command, startAgent };
 }
 
 it('[IDN5] a device enrols, works over TLS, and is out as soon as it is revoked', {
   timeout: 60_000,
 }, async () => {
-  const { command, startAgent, coordinator, folder } = await fresh();
+  const { shipped, startAgent, coordinator, folder } = await fresh();
   expect(coordinator.mqttUrl).toMatch(/^mqtts:/);
   expect(coordinator.httpUrl).toMatch(/^https:/);
-  const agent = await startAgent('box-1', await command('token', '--device', 'box-1'));
+  const agent = await startAgent('box-1', await shipped('token', '--device', 'box-1'));
   await vi.waitFor(async () => expect(await linkOf(agent)).toBe('up'), soon);
   const asked = { skerry_policy: 'cloud-only', skerry_deadline_ms: 5_000 };
   const answer = await inferDigit(agent.httpUrl, 'q1', new Uint8Array(784), asked);
@@ -45,7 +53,7 @@ it('[IDN5] a device enrols, works over TLS, and is out as soon as it is revoked'
   );
   const asPeer = () => statusWith(coordinator.httpUrl, { cert: certificate, key });
   expect(await asPeer()).toBe(200);
-  expect(await command('revoke', '--device', 'box-1')).toContain('1 certificates');
+  expect(await shipped('revoke', '--device', 'box-1')).toContain('1 certificates');
   await vi.waitFor(async () => expect(await linkOf(agent)).not.toBe('up'), soon);
   await vi.waitFor(async () => expect(await asPeer()).toBe('refused'), soon);
 });
