@@ -12,6 +12,17 @@ const status = {
   recent: [],
 } as unknown as DeviceStatus;
 
+it('[DIR3] a device reads the deltas that it says it reads', async () => {
+  const views = [
+    { device: 'box', status: { ...status, deltas: [1, 2] } },
+    { device: 'old', status },
+  ];
+  const directory = createDeviceDirectory({ list: () => views as never });
+  const listed = await directory.list(10);
+  assert(listed.ok, 'a list');
+  expect(listed.value.map(({ deltas }) => deltas)).toEqual([[1, 2], undefined]);
+});
+
 it('[ROL8] a device is believed to run what it said, from when it said so, not from when it was heard', async () => {
   const clock = createVirtualClock(1_000);
   const opened = await openDeviceRegistry(

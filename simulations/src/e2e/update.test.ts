@@ -4,6 +4,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { deltaForms } from '@skerry/models/node';
 import { createRandom } from '@skerry/shared';
 import { sha256 } from '@skerry/shared/node';
 import { expect, it, onTestFinished, vi } from 'vitest';
@@ -57,10 +58,11 @@ it('digits 1.1.0 comes, is confirmed, and goes back without a byte; nobody is le
     'soaking',
     'confirmed',
   ]);
-  // The heartbeat tells what runs.
+  // The heartbeat tells what runs, and which deltas are read.
   await vi.waitFor(async () => {
     const devices = await (await fetch(`${coordinator.httpUrl}/v1/devices`)).text();
     expect(devices).toContain(next.bundle?.digest);
+    expect(devices).toContain(JSON.stringify(deltaForms));
   }, patience);
   await assign(2, old);
   await vi.waitFor(async () => expect((await told()).running.version).toBe('1.0.0'), patience);
