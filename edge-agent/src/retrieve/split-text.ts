@@ -4,8 +4,8 @@
 import type { PassageSpan, Span } from './passage.ts';
 
 /**
- * `fixed`: as full as they may be; `recursive`: at the strongest break that is near; `semantic`: so, and where the text
- * turns to something else.
+ * `fixed`: as full as they may be; `recursive`: at the strongest break that is near; `semantic`: so, and a place where the
+ * text turns to something else is as strong as a paragraph's end.
  */
 export type Chunking = 'fixed' | 'recursive' | 'semantic';
 
@@ -156,11 +156,11 @@ function lastOf(
   for (let i = first; i < atoms.length; i++) {
     used += tokens[i] as number;
     if (used > tokensMax && i > first) break;
-    const strength = (atoms[i] as Atom).breakAfter;
-    // A heading, or what the text turns to, begins a passage of its own, unless what stands before it is a line or two.
+    const turn = turns?.has(i) === true ? breaks.paragraph : breaks.word;
+    const strength = Math.max((atoms[i] as Atom).breakAfter, turn);
+    // A heading begins a passage of its own, unless what stands before it is a line or two.
     const enough = used >= tokensMax * fullEnough;
-    const begins = strength === breaks.heading || turns?.has(i) === true;
-    if (begins && used >= tokensMax * fullEnough * fullEnough) return i;
+    if (strength === breaks.heading && used >= tokensMax * fullEnough * fullEnough) return i;
     if (method === 'fixed' || strength >= bestBreak || !enough) {
       best = i;
       bestBreak = enough ? strength : -1;
