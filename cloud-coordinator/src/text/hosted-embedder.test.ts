@@ -33,6 +33,7 @@ function createInstance(runs: (readonly string[])[], embedMs = 0) {
     answers: undefined,
     execution: () => ({ provider: 'cpu' as const, refused: [] }),
     countTokens: (text: string) => text.length,
+    textsInRun: () => 1,
     async embed(texts: readonly string[]) {
       inside += 1;
       runs.push(texts);

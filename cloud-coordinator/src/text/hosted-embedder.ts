@@ -1,6 +1,5 @@
 // An embedder of this coordinator's own, for devices that are too small for one: its instances are given texts by the
-// batcher that tensors go through. Inside of a batch they are computed one by one: a network quantized with dynamic
-// ranges computes a text otherwise beside another, and the same text shall always have the same vector. [EMB1]
+// batcher that tensors go through. Which of them share a run, and that it changes no vector, is the embedder's to say. [EMB1]
 
 import { type Embedder, type ServedEmbedder, servedEmbedderModel } from '@skerry/models/embedding';
 import type { EmbeddingsReply, EmbeddingsRequest } from '@skerry/models/openai';
@@ -24,8 +23,8 @@ export interface HostedEmbedderPorts {
   onBatch(model: string, texts: number, computeMs: number): void;
 }
 
-/** Of a run: whoever comes next waits for all of them. */
-const runTextsMax = 8;
+/** Of a batch whose texts are computed one by one: whoever comes next waits for all of them. */
+const loneTextsMax = 8;
 const ownTier = -1;
 
 /** @param instances of one embedder, each of which computes one run at a time */
@@ -34,13 +33,13 @@ export function createHostedEmbedder(
   limits: ServingLimits,
   { clock, onBatch }: HostedEmbedderPorts,
 ): HostedEmbedder {
-  const { name, digest, dimensions, tokensMax, answers, countTokens } = defined(
+  const { name, digest, dimensions, tokensMax, answers, countTokens, textsInRun } = defined(
     instances[0],
     'an instance',
   );
   const served: ServedEmbedder = { name, digest, dimensions, tokensMax, answers };
   const free = [...instances];
-  const rowsMax = Math.min(limits.rowsMax, runTextsMax);
+  const rowsMax = Math.min(limits.rowsMax, Math.max(loneTextsMax, textsInRun()));
   const batcher = createBatcher<readonly string[], readonly Float32Array[]>(
     { ...limits, rowsMax, slots: instances.length },
     clock,

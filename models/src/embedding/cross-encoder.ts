@@ -30,7 +30,7 @@ export async function openCrossEncoder(
   const { description, digest } = files;
   const tokenizer = createTextTokenizer(files.tokenizer, description.tokensMax);
   if (!tokenizer.ok) return tokenizer;
-  const samples = [samplesOf(tokenizer.value.encodePair(...samplePair))];
+  const samples = [samplesOf([tokenizer.value.encodePair(...samplePair)])];
   const loaded = await runtime.load(files.model, { ...options, samples });
   if (!loaded.ok) return loaded;
   const session = loaded.value;
@@ -44,7 +44,7 @@ export async function openCrossEncoder(
     digest,
     execution: session.execution,
     async score(question, text) {
-      const ran = await session.run(feedsOf(session, tokenizer.value.encodePair(question, text)));
+      const ran = await session.run(feedsOf(session, [tokenizer.value.encodePair(question, text)]));
       if (!ran.ok) return ran;
       const logits = ran.value[output.value];
       assert(logits?.data instanceof Float32Array, 'a cross-encoder gives FP32');

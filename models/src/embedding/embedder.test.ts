@@ -1,8 +1,9 @@
 import { err, failure, ok } from '@skerry/shared';
 import { unwrap } from '@skerry/shared/testing';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { createResidency } from '../runtime/residency.ts';
-import type { Runtime } from '../runtime/runtime.ts';
+import type { Runtime, Session } from '../runtime/runtime.ts';
+import type { Tensor } from '../tensor.ts';
 import { threeWordTokenizer } from '../testing/three-word-tokenizer.ts';
 import { openEmbedder } from './embedder.ts';
 
@@ -47,4 +48,63 @@ it('[EMB3] takes its place in the memory that models share, until it is closed o
   await first.close();
   expect(residency.bytes()).toBeLessThan(6 * mebibyte);
   expect((await open()).ok).toBe(true);
+});
+
+describe('texts that share a run [EMB1]', () => {
+  /** Hidden states that follow from a token alone, but for `leak`: what a row is off where another is beside it. */
+  async function openOn(provider: 'cpu' | 'webgpu', leak = 0) {
+    const runs: number[] = [];
+    const execution = { provider, refused: [] as const };
+    const run: Session['run'] = async (feeds) => {
+      const { shape, data } = feeds['input_ids'] as Tensor;
+      const [rows = 0, length = 0] = shape;
+      runs.push(rows);
+      const hidden = new Float32Array(rows * length * 8);
+      for (let at = 0; at < hidden.length; at++) {
+        const id = Number(data[Math.floor(at / 8)]) + 1;
+        hidden[at] = Math.sin(id * ((at % 8) + 1)) + (rows > 1 && at % 8 === 0 ? leak : 0);
+      }
+      return ok({
+        last_hidden_state: { datatype: 'FP32', shape: [rows, length, 8], data: hidden },
+      });
+    };
+    const inputs = [{ name: 'input_ids', datatype: 'INT64' as const, shape: [-1, -1] }];
+    const outputs = [{ name: 'last_hidden_state', datatype: 'FP32' as const, shape: [-1, -1, 8] }];
+    const session: Session = {
+      ...{ inputs, outputs, run },
+      execution: () => execution,
+      close: async () => {},
+    };
+    const runtime: Runtime = {
+      name: 'fake',
+      executionProviders: [provider],
+      load: async () => ok(session),
+      close: async () => {},
+    };
+    const embedder = unwrap(await openEmbedder(files, runtime));
+    runs.length = 0;
+    return { embedder, runs, execution };
+  }
+  const texts = Array.from(
+    { length: 40 },
+    (_, i) => ['pump', 'red valve', 'pump red valve red'][i % 3] as string,
+  );
+
+  it('on a GPU do so by length, and have the vectors that they have alone', async () => {
+    const { embedder, runs } = await openOn('webgpu');
+    const shared = unwrap(await embedder.embed(texts));
+    expect(runs).toEqual([32, 8]);
+    for (const [i, text] of texts.entries())
+      expect(shared.slice(8 * i, 8 * i + 8)).toEqual(unwrap(await embedder.embed([text])));
+  });
+
+  it.each([
+    ['the cpu computes', 'cpu', 0],
+    ['company changes a vector', 'webgpu', 0.01],
+  ] as const)('are computed one by one where %s', async (_, provider, leak) => {
+    const { embedder, runs } = await openOn(provider, leak);
+    await embedder.embed(texts);
+    expect(runs).toEqual(texts.map(() => 1));
+    expect(embedder.textsInRun()).toBe(1);
+  });
 });

@@ -22,9 +22,9 @@ export function checkTokenInputs({ inputs }: Session, what: string): Result<void
   return ok(undefined);
 }
 
-/** Of one text, or two that are read together; those inputs that the network has. */
-export function feedsOf(session: Session, tokens: Tokens): TensorMap {
-  const all = samplesOf(tokens);
+/** Of texts side by side, or of pairs that are read together; those inputs that the network has. */
+export function feedsOf(session: Session, rows: readonly Tokens[]): TensorMap {
+  const all = samplesOf(rows);
   const feeds: Record<string, Tensor> = {};
   for (const { name } of session.inputs) {
     const tensor = all[name];
@@ -33,16 +33,19 @@ export function feedsOf(session: Session, tokens: Tokens): TensorMap {
   return feeds;
 }
 
-/** All inputs that such a network may have: before it is opened nobody knows which. */
-export function samplesOf({ ids, types }: Tokens): TensorMap {
-  const tensor = (values: readonly number[]): Tensor => ({
-    datatype: 'INT64',
-    shape: [1, ids.length],
-    data: BigInt64Array.from(values, BigInt),
-  });
+/** All inputs that such a network may have: before it is opened nobody knows which. [rows, tokens of the longest] */
+export function samplesOf(rows: readonly Tokens[]): TensorMap {
+  const length = Math.max(0, ...rows.map(({ ids }) => ids.length));
+  const tensor = (valuesOf: (tokens: Tokens) => readonly number[]): Tensor => {
+    // What fills up a shorter row is masked.
+    const data = new BigInt64Array(rows.length * length);
+    for (const [row, tokens] of rows.entries())
+      data.set(BigInt64Array.from(valuesOf(tokens), BigInt), row * length);
+    return { datatype: 'INT64', shape: [rows.length, length], data };
+  };
   return {
-    input_ids: tensor(ids),
-    attention_mask: tensor(ids.map(() => 1)),
-    token_type_ids: tensor(types),
+    input_ids: tensor(({ ids }) => ids),
+    attention_mask: tensor(({ ids }) => ids.map(() => 1)),
+    token_type_ids: tensor(({ types }) => types),
   };
 }
