@@ -9,6 +9,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { decodeModel, encodeModel, type ModelProto, type TensorProto } from '../../onnx/index.ts';
 import { zooDirectory } from '../read-bundle.ts';
 import { applyDelta } from './apply-delta.ts';
+import { openCoder } from './coder.ts';
 import { coderWat } from './coder-wat.ts';
 import { applyDeltaApart, openDeltaMaker } from './delta-apart.ts';
 import { deltaTargetBytesMax, headBytes } from './delta-format.ts';
@@ -226,7 +227,7 @@ describe('the ranges of tensors', () => {
 });
 
 describe('a tensor', () => {
-  const encode = createTensorEncoder();
+  const encode = createTensorEncoder(openCoder());
   const decode = createTensorDecoder(encodedStates);
   const rowElements = 7;
 

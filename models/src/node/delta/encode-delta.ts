@@ -4,6 +4,7 @@
 import { brotliCompressSync, constants } from 'node:zlib';
 import { assert } from '@skerry/shared';
 import { alignSegments, type Segment } from './align-segments.ts';
+import { giveBackCoder, takeCoder } from './coder.ts';
 import {
   deltaTargetBytesMax,
   digestBytes,
@@ -23,6 +24,7 @@ import { createTensorEncoder, type EncodeTensor } from './tensor-encoder.ts';
 /** Structure is small, but for a file that is no model: there the better quality would take minutes. */
 const thoroughBytesMax = 8_388_608;
 const thoroughQuality = 9;
+/** A plan's tables are much the same by either, some twenty bytes apart. */
 const fastQuality = 5;
 
 /** `sha256:` and hex digits, of who knows them. A delta with a wrong one makes nothing. */
@@ -38,11 +40,33 @@ export function encodeDelta(
   digests?: DeltaDigests,
 ): Uint8Array {
   assert(target.length <= deltaTargetBytesMax, 'a delta is asked for what fits memory');
+  const coder = takeCoder();
+  const { plan, structure, payload } = encodeSegments(target, base, createTensorEncoder(coder));
+  giveBackCoder(coder);
+  const structureQuality = structure.length > thoroughBytesMax ? fastQuality : thoroughQuality;
+  const packed = [compress(plan, fastQuality), compress(structure, structureQuality)];
+  const head = new Uint8Array(headBytes);
+  head.set(magic);
+  head.set(
+    base === undefined ? noDigest : (bytesOf(digests?.base) ?? rawDigest(base)),
+    magic.length,
+  );
+  head.set(bytesOf(digests?.target) ?? rawDigest(target), magic.length + digestBytes);
+  const view = new DataView(head.buffer);
+  for (const [i, { length }] of packed.entries())
+    view.setUint32(magic.length + 2 * digestBytes + 4 * i, length, true);
+  return Buffer.concat([head, ...packed, ...payload]);
+}
+
+function encodeSegments(
+  target: Uint8Array,
+  base: Uint8Array | undefined,
+  encodeTensor: EncodeTensor,
+) {
   const plan = createPlanWriter();
   const structure: Uint8Array[] = [];
   const payload: Uint8Array[] = [];
   const segments = alignSegments(target, base);
-  const encodeTensor = createTensorEncoder();
   plan.uint32(target.length).uint32(segments.length);
   let baseAt = 0;
   for (const segment of segments) {
@@ -61,25 +85,13 @@ export function encodeDelta(
     else if (kind === 'changed-structure') structure.push(xor(bytes, from as Uint8Array));
     else if (kind === 'tensor') writeTensor(plan, payload, encodeTensor, segment, bytes, from);
   }
-  const packed = [plan.finish(), Buffer.concat(structure)].map(compress);
-  const head = new Uint8Array(headBytes);
-  head.set(magic);
-  head.set(
-    base === undefined ? noDigest : (bytesOf(digests?.base) ?? rawDigest(base)),
-    magic.length,
-  );
-  head.set(bytesOf(digests?.target) ?? rawDigest(target), magic.length + digestBytes);
-  const view = new DataView(head.buffer);
-  for (const [i, { length }] of packed.entries())
-    view.setUint32(magic.length + 2 * digestBytes + 4 * i, length, true);
-  return Buffer.concat([head, ...packed, ...payload]);
+  return { plan: plan.finish(), structure: Buffer.concat(structure), payload };
 }
 
 const bytesOf = (digest: string | undefined): Uint8Array | undefined =>
   digest === undefined ? undefined : Buffer.from(digest.replace('sha256:', ''), 'hex');
 
-function compress(bytes: Uint8Array): Uint8Array {
-  const quality = bytes.length > thoroughBytesMax ? fastQuality : thoroughQuality;
+function compress(bytes: Uint8Array, quality: number): Uint8Array {
   // Most of what a few kilobytes would cost is a window of megabytes made ready for them.
   const window = Math.ceil(Math.log2(bytes.length + 1)) + 1;
   return brotliCompressSync(bytes, {

@@ -2,7 +2,7 @@
 // follows from how large the numbers before it and above it in the matrix are: weights change together by row and by
 // column. The loops are WebAssembly (coder-wat.ts), whose memory holds the tensor; what is decided is decided here.
 
-import { type Coder, chunkElements, openCoder, reserve } from './coder.ts';
+import { type Coder, chunkElements, reserve } from './coder.ts';
 import { memoryMap, paddingContext } from './coder-memory.ts';
 import { transforms } from './delta-format.ts';
 import { isFloat, type Transform } from './difference.ts';
@@ -38,12 +38,11 @@ interface Places {
 /** Above it the coder would gain less than its tables take. */
 const rawShare = 0.985;
 /** A transform is chosen by a sample, for the answer is seldom close. */
-const sampleBlocks = 64;
+const sampleBlocks = 16;
 const sampleBlockElements = 128;
 
-/** Its memory is as large as the largest tensor wants, and goes with it. */
-export function createTensorEncoder(): EncodeTensor {
-  const coder = openCoder();
+/** The coder is its own until it is done: its memory grows to what the largest tensor wants. */
+export function createTensorEncoder(coder: Coder): EncodeTensor {
   const differenceOf = { 1: coder.difference8, 2: coder.difference16, 4: coder.difference32 };
   const lengthsOf = { 1: coder.lengths8, 2: coder.lengths16, 4: coder.lengths32 };
   const bytesAt = (at: number, length: number) => new Uint8Array(coder.memory.buffer, at, length);
