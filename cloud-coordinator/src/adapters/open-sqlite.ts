@@ -4,8 +4,16 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { err, failure, messageOf, ok, type Result } from '@skerry/shared';
+import { attempt } from '@skerry/shared/node';
 import Database from 'better-sqlite3';
-import { Kysely, Migrator, type SqliteDatabase, SqliteDialect, type SqliteStatement } from 'kysely';
+import {
+  Kysely,
+  Migrator,
+  type SqliteDatabase,
+  SqliteDialect,
+  type SqliteStatement,
+  sql,
+} from 'kysely';
 import { migrations } from './migrations.ts';
 import type { Schema } from './schema.ts';
 
@@ -23,6 +31,8 @@ export async function openSqlite(path: string): Promise<Result<Kysely<Schema>>> 
     db = new Kysely<Schema>({ dialect: new SqliteDialect({ database: writingAtOnce(file) }) });
     file.pragma('journal_mode = WAL');
     file.pragma('synchronous = FULL');
+    // What is deleted is overwritten: what people have said in a conversation may have to go. [CON10]
+    file.pragma('secure_delete = ON');
     const all = migrations({
       bytes: 'blob',
       rowNumber: 'integer',
@@ -36,6 +46,14 @@ export async function openSqlite(path: string): Promise<Result<Kysely<Schema>>> 
     await db?.destroy();
     return err(failure('storage_failed', `${path}: ${messageOf(thrown)}`));
   }
+}
+
+/** What was deleted still lies in its log, as it was written: that is emptied. False: somebody else reads it, and keeps it. */
+export async function truncateLog(db: Kysely<Schema>): Promise<Result<boolean>> {
+  const done = await attempt(() =>
+    sql<{ busy: number }>`PRAGMA wal_checkpoint(TRUNCATE)`.execute(db),
+  );
+  return done.ok ? ok(done.value.rows[0]?.busy === 0) : done;
 }
 
 /**

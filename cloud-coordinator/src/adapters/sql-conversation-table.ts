@@ -1,12 +1,13 @@
 // ConversationTable in SQL. Names of people and of conversations are kept with what was said alone: what is known to be
 // gone, and who has copies, is kept by a hash of them.
 
-import { ok, type Result } from '@skerry/shared';
+import { err, failure, ok, type Result } from '@skerry/shared';
 import { attempt, sha256 } from '@skerry/shared/node';
 import { type Forget, turnSchema, type WireTurn } from '@skerry/sync-protocol';
 import { type Kysely, sql, type Transaction } from 'kysely';
 import type { ConversationName, ConversationTable } from '../retrieve/shared-conversations.ts';
 import type { GroupCommit } from './group-commit.ts';
+import { truncateLog } from './open-sqlite.ts';
 import type { Schema } from './schema.ts';
 
 export interface ConversationBounds {
@@ -28,9 +29,10 @@ export function createSqlConversationTable(
     add: (scope, device, turn, nowMs) =>
       commits.run(async (tx) => {
         const at = threadOf(scope, turn);
-        if (await isGone(tx, at, turn)) return;
+        if (await isGone(tx, at, turn)) return false;
         const record = JSON.stringify(turn);
-        const row = { ...at, turn: turn.turn, at_ms: turn.atMs, bytes: record.length, record };
+        const bytes = Buffer.byteLength(record);
+        const row = { ...at, turn: turn.turn, at_ms: turn.atMs, bytes, record };
         await tx
           .insertInto('conversation_turn')
           .values(row)
@@ -38,6 +40,7 @@ export function createSqlConversationTable(
           .execute();
         await hasCopy(tx, at, device, nowMs);
         await cutOldest(tx, scope, conversationBytesMax);
+        return true;
       }),
 
     forget: (scope, forget, nowMs) =>
@@ -81,6 +84,12 @@ export function createSqlConversationTable(
         for (const table of ['conversation_copy', 'conversation_gone'] as const)
           await tx.deleteFrom(table).where('kept_ms', '<=', beforeMs).execute();
       }),
+
+    async flush() {
+      const emptied = await truncateLog(db);
+      if (!emptied.ok || emptied.value) return emptied.ok ? ok(undefined) : emptied;
+      return err(failure('storage_failed', 'somebody reads the database, and keeps its log'));
+    },
 
     async count(): Promise<Result<number>> {
       const counted = await attempt(() =>

@@ -1,5 +1,8 @@
 // Conversations that devices share, over a database in memory.
 
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setImmediate as settled } from 'node:timers/promises';
 import { createRandom, ok, silentLog } from '@skerry/shared';
 import { createVirtualClock, unwrap } from '@skerry/shared/testing';
@@ -15,6 +18,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { createGroupCommit } from '../adapters/group-commit.ts';
 import { openSqlite } from '../adapters/open-sqlite.ts';
 import { createSqlConversationTable } from '../adapters/sql-conversation-table.ts';
+import { createSqlCoordinatorStore } from '../adapters/sql-coordinator-store.ts';
 import { conversationRoutes } from '../http/conversations.ts';
 import { createSharedConversations } from './shared-conversations.ts';
 
@@ -22,11 +26,14 @@ const retentionMs = 86_400_000;
 const sites: Readonly<Record<string, string>> = { anna: 'north', bert: 'north', cato: 'south' };
 const name = { reader: 'ann', conversation: 'shift-1' };
 
-async function world(conversationBytesMax = 1e6) {
+async function world(conversationBytesMax = 1e6, file?: string) {
   const clock = createVirtualClock(1_750_000_000_000);
-  const store = createMemoryCoordinatorStore(createMemoryCoordinatorDisk());
-  const db = unwrap(await openSqlite(':memory:'));
+  const db = unwrap(await openSqlite(file ?? ':memory:'));
   onTestFinished(() => db.destroy());
+  const store =
+    file === undefined
+      ? createMemoryCoordinatorStore(createMemoryCoordinatorDisk())
+      : createSqlCoordinatorStore(db, clock);
   const table = createSqlConversationTable(db, createGroupCommit(db), { conversationBytesMax });
   const news: string[] = [];
   const conversations = createSharedConversations({
@@ -104,7 +111,9 @@ test('[CON8] so many bytes of a site are kept, and so long; the oldest go', asyn
   const { send, idsFor, said, clock, table } = await world(600);
   await send('anna', said('b', 2), said('a', 1), said('c', 3), said('d', 4));
   expect(await idsFor('anna')).toEqual(['c', 'd']);
-  await send('cato', said('e', 1));
+  // Bytes, and not signs.
+  await send('cato', said('e', 1, { question: '深'.repeat(140) }));
+  expect(await idsFor('cato')).toEqual([]);
   expect(await idsFor('anna')).toEqual(['c', 'd']);
   let isOver = false;
   clock.after(retentionMs + 4, () => (isOver = true));
@@ -133,4 +142,21 @@ test('[CON10] whoever has copies is told to forget them, and no name of what is 
   expect(JSON.stringify(kept)).not.toMatch(/ann"|shift-1/);
   for (const kind of ['turn', 'forget'] as const)
     expect(unwrap(await store.openOps(kind, 9))).toEqual([]);
+});
+
+test('[CON10] no byte of what is forgotten is left in the database or its log, whichever of the two came first', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'skerry-forget-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const { send, said, gone, idsFor, clock } = await world(1e6, join(folder, 'coordinator.sqlite'));
+  const holds = (word: string): boolean =>
+    readdirSync(folder).some((name) => readFileSync(join(folder, name)).includes(word));
+  const long = (word: string) => ({ question: `${word} `.repeat(700) });
+  await send('anna', said('a', -1, long('Zanzibar')), said('b', 9, { question: 'Timbuktu?' }));
+  expect(holds('Zanzibar')).toBe(true);
+  await send('anna', gone({ what: 'until', atMs: clock.nowMs() }));
+  expect(holds('Zanzibar')).toBe(false);
+  await send('bert', said('late', -2, long('Samarkand')));
+  expect(holds('Samarkand')).toBe(false);
+  expect(holds('Timbuktu')).toBe(true);
+  expect(await idsFor('anna')).toEqual(['b']);
 });

@@ -18,8 +18,8 @@ export type ConversationName = Pick<WireTurn, 'reader' | 'conversation'>;
 
 /** At rest. What is added twice, or after it was forgotten, changes nothing; each call is one transaction. */
 export interface ConversationTable {
-  /** `device`: who has sent it, and has a copy. Keeps within its bounds: the oldest go. */
-  add(scope: string, device: string, turn: WireTurn, nowMs: number): Promise<Result<void>>;
+  /** `device`: who has sent it, and has a copy. Keeps within its bounds: the oldest go. False: it was forgotten before. */
+  add(scope: string, device: string, turn: WireTurn, nowMs: number): Promise<Result<boolean>>;
   /** What is gone does not come back. Returns who has copies. */
   forget(scope: string, forget: Forget, nowMs: number): Promise<Result<readonly string[]>>;
   /** The newest so many, oldest first; `device` has copies from now on. */
@@ -32,6 +32,8 @@ export interface ConversationTable {
   ): Promise<Result<readonly WireTurn[]>>;
   /** What was said, and what is known to be gone since, before then: nothing that old is taken any more. */
   expire(beforeMs: number): Promise<Result<void>>;
+  /** No byte is left of what is gone. Fails with `storage_failed` where somebody who reads the file keeps them. */
+  flush(): Promise<Result<void>>;
   count(): Promise<Result<number>>;
 }
 
@@ -73,6 +75,8 @@ export function createSharedConversations(ports: SharedConversationsPorts): Shar
   let closed = false;
   let timer: Timer | undefined;
   let expireAtMs = 0;
+  /** Bytes of what is gone may be left. */
+  let isLeft = true;
 
   const scopeOf = async (
     device: string,
@@ -92,12 +96,16 @@ export function createSharedConversations(ports: SharedConversationsPorts): Shar
       return ok(undefined);
     }
     const nowMs = clock.nowMs();
-    if (body.kind === 'turn')
-      return body.atMs <= nowMs - retentionMs
-        ? ok(undefined)
-        : table.add(scope.value, device, body, nowMs);
+    if (body.kind === 'turn') {
+      if (body.atMs <= nowMs - retentionMs) return ok(undefined);
+      const added = await table.add(scope.value, device, body, nowMs);
+      if (!added.ok) return added;
+      isLeft ||= !added.value;
+      return ok(undefined);
+    }
     const copies = await table.forget(scope.value, body, nowMs);
     if (!copies.ok) return copies;
+    isLeft = true;
     for (const other of copies.value.filter((each) => each !== device)) {
       const told = await store.append(other, body, nowMs);
       if (!told.ok) return told;
@@ -130,6 +138,14 @@ export function createSharedConversations(ports: SharedConversationsPorts): Shar
       const taken = await takeAll(kind);
       if (!taken.ok) log.error({ code: taken.error.code }, `shared turns wait: ${kind}`);
     }
+    await expire();
+    if (!isLeft) return;
+    const flushed = await table.flush();
+    isLeft = !flushed.ok;
+    if (!flushed.ok) log.warn({ code: flushed.error.code }, 'what is gone is still in a log');
+  };
+
+  const expire = async (): Promise<void> => {
     if (clock.monotonicMs() < expireAtMs) return;
     const expired = await table.expire(clock.nowMs() - retentionMs);
     if (expired.ok) expireAtMs = clock.monotonicMs() + expireEveryMs;
