@@ -299,7 +299,8 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
       if (bodies.some(({ kind }) => kind === 'learn-task')) learning?.wake();
       if (bodies.some(({ kind }) => kind === 'assignment')) updates?.wake();
       if (bodies.some(({ kind }) => kind === 'said')) void questions?.check();
-      if (bodies.some(({ kind }) => kind === 'forget')) conversations?.flush();
+      const forgets = bodies.filter((body) => body.kind === 'forget');
+      if (forgets.length > 0) conversations?.flush(forgets);
     },
   });
   begun = session;

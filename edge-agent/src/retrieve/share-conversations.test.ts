@@ -141,9 +141,31 @@ test('[CON10] what is deleted is told to go elsewhere, and does not come back', 
   const [next] = second.turns();
   expect(next?.atMs).toBeGreaterThan(word.gone.what === 'until' ? word.gone.atMs : Infinity);
   first.shared.forgotten(word);
-  first.shared.flush();
+  first.shared.flush([word]);
   expect(first.asked()).toEqual([]);
+  // What it has said and not sent yet.
+  expect(first.withdrawn).toEqual(first.turns());
   expect(unwrap(first.shared.remove(ann))).toBe(false);
+});
+
+test('[CON10] who deletes a conversation deletes what others have said of it, though nothing of that is here', async () => {
+  const [first, second] = [openDevice(), openDevice()];
+  first.say('How deep?');
+  second.cut();
+  expect(unwrap(second.shared.remove(ann))).toBe(false);
+  expect(second.sent).toMatchObject([{ kind: 'forget', ...{ reader: 'ann', share: 'site' } }]);
+  // Of before this device shared what is said here.
+  unwrap(
+    second.store.append(ann, { ...first.shared.turns(ann, 1)[0], id: 'own' } as Turn, undefined),
+  );
+  expect(unwrap(second.shared.remove(ann))).toBe(true);
+  expect(second.sent).toHaveLength(2);
+  unwrap(second.store.merge(ann, first.shared.turns(ann, 9), 'site'));
+  expect(second.asked()).toEqual([]);
+  const [off, nobodys] = [openDevice('off'), openDevice()];
+  unwrap(off.shared.remove(ann));
+  unwrap(nobodys.shared.remove({ ...ann, reader: '' }));
+  expect([...off.sent, ...nobodys.sent]).toEqual([]);
 });
 
 test('[CON10] where nobody can be told, nothing is deleted', () => {

@@ -47,8 +47,8 @@ export interface ShareConversationsPorts {
 export interface SharedConversations extends Required<ConversationStore> {
   /** Of others; inside the transaction that applies it. */
   forgotten(forget: Forget): void;
-  /** After that transaction: the bytes go. */
-  flush(): void;
+  /** After that transaction: the bytes go, also of what has not gone up. */
+  flush(told: readonly Forget[]): void;
 }
 
 /** A question waits for it. */
@@ -68,9 +68,7 @@ export function shareConversations(ports: ShareConversationsPorts): SharedConver
   ): Result<void> => {
     const asked = append({ kind: 'forget', share, reader, conversation, gone });
     if (!asked.ok) return err(notForgotten(asked.error));
-    const isOfIt = (turn: WireTurn) =>
-      turn.reader === reader && turn.conversation === conversation && isGone(turn, gone);
-    const withdrawn = withdraw(isOfIt);
+    const withdrawn = withdraw(isTakenBy({ reader, conversation, gone }));
     return withdrawn.ok ? ok(undefined) : withdrawn;
   };
 
@@ -90,15 +88,18 @@ export function shareConversations(ports: ShareConversationsPorts): SharedConver
 
     remove(key) {
       const [last] = store.turns(key, 1);
-      if (last === undefined) return store.remove(key);
-      const gone = { what: 'until' as const, atMs: Math.max(clock.nowMs(), last.atMs) };
-      for (const share of store.sharesOf(key)) {
+      const atMs = Math.max(clock.nowMs(), last?.atMs ?? 0);
+      const gone = { what: 'until' as const, atMs };
+      // Also what others have said of it, and nobody has brought here.
+      const shares = new Set([...store.sharesOf(key), shareOf(key)]);
+      for (const share of shares) {
+        if (share === undefined) continue;
         const asked = askToForget(share, key, gone);
         if (!asked.ok) return asked;
         store.drop(key, gone);
       }
       const removed = store.remove(key);
-      return removed.ok ? ok(true) : removed;
+      return removed.ok ? ok(last !== undefined || removed.value) : removed;
     },
 
     forget(document) {
@@ -125,13 +126,19 @@ export function shareConversations(ports: ShareConversationsPorts): SharedConver
 
     forgotten: ({ reader, conversation: id, gone }) => void store.drop({ reader, id }, gone),
 
-    flush() {
-      const flushed = store.flush();
+    flush(told) {
+      const withdrawn = withdraw((turn) => told.some((forget) => isTakenBy(forget)(turn)));
+      const flushed = withdrawn.ok ? store.flush() : withdrawn;
       if (!flushed.ok)
         log.warn({ code: flushed.error.code }, 'what was forgotten is still in the store’s log');
     },
   };
 }
+
+const isTakenBy =
+  ({ reader, conversation, gone }: Pick<Forget, 'reader' | 'conversation' | 'gone'>) =>
+  (turn: WireTurn): boolean =>
+    turn.reader === reader && turn.conversation === conversation && isGone(turn, gone);
 
 const isGone = ({ turn, atMs }: WireTurn, gone: Forget['gone']): boolean =>
   gone.what === 'until' ? atMs <= gone.atMs : gone.turns.includes(turn);
