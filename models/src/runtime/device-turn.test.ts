@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { createTurnMemory, giveTurn, inTurns } from './device-turn.ts';
 import type { InnerSession, Ort } from './ort-session.ts';
 
@@ -52,9 +52,31 @@ describe('[PRV4] a turn on the accelerator', () => {
     Atomics.store(new Int32Array(memory), 0, holder + 1);
     const options = { executionProviders: ['webgpu'] };
     const opening = ort.InferenceSession.create(new Uint8Array(), options);
-    await expect(opening).rejects.toThrow('another has held the device');
+    await expect(opening).rejects.toThrow('another holds the device');
     expect(held).toEqual([]);
     expect(now(memory)).toBe(holder + 1);
+  });
+
+  it('is not waited for again by who has given up, until it has had one', async () => {
+    const memory = createTurnMemory();
+    const waited: number[] = [];
+    const wait = vi.spyOn(Atomics, 'wait').mockImplementation((_, __, ___, ms = 0) => {
+      waited.push(ms);
+      return 'timed-out';
+    });
+    const { ort } = watched(memory);
+    const options = { executionProviders: ['webgpu'] };
+    const session = await ort.InferenceSession.create(new Uint8Array(), options);
+    const hold = (by: number) => Atomics.store(new Int32Array(memory), 0, by);
+    hold(holder + 1);
+    await expect(session.run({})).rejects.toThrow('another holds the device');
+    await expect(session.release()).rejects.toThrow('another holds the device');
+    hold(0);
+    await session.run({});
+    hold(holder + 1);
+    await expect(session.run({})).rejects.toThrow('another holds the device');
+    expect(waited).toEqual([waitMs, 0, waitMs]);
+    wait.mockRestore();
   });
 
   it('is not taken for the cpu', async () => {

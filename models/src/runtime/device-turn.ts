@@ -11,13 +11,12 @@ const nobody = 0;
 /** Of one thing that another does there: a driver that hangs holds up its own worker, and no other. */
 const heldMsMax = 60_000;
 
-/** Waits as long as the others take, and blocks the thread. */
-function takeTurn(word: Int32Array, holder: number, waitMs: number): void {
+/** Waits so long for each other, and blocks the thread. `false`: one has not given it back. */
+function takeTurn(word: Int32Array, holder: number, waitMs: number): boolean {
   for (;;) {
     const held = Atomics.compareExchange(word, 0, nobody, holder);
-    if (held === nobody) return;
-    if (Atomics.wait(word, 0, held, waitMs) === 'timed-out')
-      throw new Error(`another has held the device for ${waitMs} ms`);
+    if (held === nobody) return true;
+    if (Atomics.wait(word, 0, held, waitMs) === 'timed-out') return false;
   }
 }
 
@@ -38,8 +37,14 @@ export function inTurns(
   waitMs = heldMsMax,
 ): Ort {
   const word = new Int32Array(memory);
+  // Who has given up once asks again, and does not wait: behind a driver that hangs each of its sessions would.
+  let patienceMs = waitMs;
   const inTurn = async <T>(act: () => Promise<T>): Promise<T> => {
-    takeTurn(word, holder, waitMs);
+    if (!takeTurn(word, holder, patienceMs)) {
+      patienceMs = 0;
+      throw new Error(`another holds the device, and has for ${waitMs} ms`);
+    }
+    patienceMs = waitMs;
     try {
       return await act();
     } finally {

@@ -3,7 +3,7 @@ import * as real from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
 import { createGraphBuilder, encodeModel } from '../onnx/index.ts';
 import type { TensorMap } from '../tensor.ts';
-import { executionProperties } from './execution-provider.ts';
+import { type ExecutionProvider, executionProperties } from './execution-provider.ts';
 import { openOnProviders } from './open-on-providers.ts';
 import type { InnerSession, Ort } from './ort-session.ts';
 
@@ -27,10 +27,18 @@ interface Fake {
   readonly ms?: number;
   /** Runs of theirs that succeed. */
   readonly runsMax?: number;
+  /** What they hold they cannot be made to give back. */
+  readonly sticks?: boolean;
 }
 
 /** Providers that compute on the cpu, and are off, or break, as they are told. */
-function fakeOrt({ opens = ['webgpu', 'cuda'], off = 1, ms = 1, runsMax = Infinity }: Fake) {
+function fakeOrt({
+  opens = ['webgpu', 'cuda'],
+  off = 1,
+  ms = 1,
+  runsMax = Infinity,
+  sticks = false,
+}: Fake) {
   const open: string[] = [];
   let nowMs = 0;
   const ort: Ort = {
@@ -57,6 +65,7 @@ function fakeOrt({ opens = ['webgpu', 'cuda'], off = 1, ms = 1, runsMax = Infini
             return results;
           },
           async release() {
+            if (sticks && provider !== 'cpu') throw new Error('another holds the device');
             open.splice(open.indexOf(provider), 1);
             await inner.release();
           },
@@ -68,7 +77,10 @@ function fakeOrt({ opens = ['webgpu', 'cuda'], off = 1, ms = 1, runsMax = Infini
   return { ort, open, nowMs: () => nowMs };
 }
 
-async function openFake(fake: Fake, providers = ['webgpu', 'cuda', 'cpu'] as const) {
+async function openFake(
+  fake: Fake,
+  providers: readonly ExecutionProvider[] = ['webgpu', 'cuda', 'cpu'],
+) {
   const { ort, open, nowMs } = fakeOrt(fake);
   const left: string[] = [];
   const options = { samples: [feeds(1, -3)] };
@@ -141,6 +153,17 @@ describe('a session on one of several execution providers', () => {
     });
     await session.close();
     expect(open).toEqual([]);
+  });
+
+  it('[PRV3] answers from the cpu also where what failed cannot be closed, in a run or when it opens', async () => {
+    const { session } = await openFake({ runsMax: 4, sticks: true });
+    expect(await session.run(feeds(3))).toMatchObject({
+      value: { y: { data: Float32Array.of(6) } },
+    });
+    expect(session.execution().provider).toBe('cpu');
+    await session.close();
+    const slow = await openFake({ ms: 5, sticks: true }, ['webgpu', 'cpu']);
+    expect(slow.session.execution().provider).toBe('cpu');
   });
 
   it('[PRV3] stays where it is when inputs are to blame', async () => {

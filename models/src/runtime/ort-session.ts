@@ -99,10 +99,17 @@ export async function createOrtSession(
   }
   const inputs = specsOf(inner.inputMetadata);
   const outputs = specsOf(inner.outputMetadata);
-  if (!inputs.ok || !outputs.ok) await inner.release();
+  if (!inputs.ok || !outputs.ok) await release(inner);
   if (!inputs.ok) return inputs;
   if (!outputs.ok) return outputs;
   return ok(wrap(ort, inner, provider, inputs.value, outputs.value));
+}
+
+/** What the library does not give back stays until the process ends: nobody who has an answer shall go without for that. */
+async function release(inner: InnerSession): Promise<void> {
+  try {
+    await inner.release();
+  } catch {}
 }
 
 function wrap(
@@ -131,7 +138,7 @@ function wrap(
     async close() {
       if (closed) return;
       closed = true;
-      await inner.release();
+      await release(inner);
     },
   };
 }
