@@ -80,6 +80,10 @@ export function noisedPlanOf(
         `a sum of ${thresholdMin} may be opened: ${honestMin} cannot be counted on for its noise`,
       ),
     );
+  if (thresholdMin > clientsMax)
+    return err(
+      failure('invalid_argument', `a sum of ${thresholdMin} is never one of ${clientsMax} clients`),
+    );
   const room = { clientsMax, ringBits };
   const encoding = noisedEncoding({ clip, noiseMultiplier, honestMin }, room);
   if (!encoding.ok) return encoding;

@@ -133,6 +133,7 @@ describe('a masked run with noise of its devices', () => {
     const refused: [Partial<RunPlanInput>, RegExp][] = [
       [{ masking: undefined }, /noise of devices is for masked runs/],
       [privacy({ honestMin: 4 }), /a sum of 3 may be opened: 4 cannot be counted on/],
+      [{ clients: { target: 2, min: 2, overSelect: 1 } }, /a sum of 3 is never one of 2 clients/],
       [{ masking: { ...masking, ringBits: 16 } }, /too small for 5000 numbers with this noise/],
       [
         { masking: { ...masking, ringBits: 8 }, ...privacy({ noiseMultiplier: 0.3 }) },
