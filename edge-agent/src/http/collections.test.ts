@@ -4,9 +4,10 @@ import { createVirtualClock } from '@skerry/shared/testing';
 import { expect, it, onTestFinished } from 'vitest';
 import { createDirectCollections } from '../adapters/collections-over.ts';
 import { createLibrary } from '../retrieve/library.ts';
-import { collectionRoutes } from './collections.ts';
+import { bringsDocument } from '../retrieve/sources/source-config.ts';
+import { type CollectionRoutes, collectionRoutes } from './collections.ts';
 
-function openRoutes() {
+function openRoutes(taking?: CollectionRoutes['taking']) {
   const collections = createDirectCollections({ folder: ':memory:' });
   onTestFinished(() => collections.close());
   const library = createLibrary({
@@ -21,8 +22,7 @@ function openRoutes() {
     readInThread: () => {
       throw new Error('no thread reads a text');
     },
-    quoting: [],
-    nowMs: () => 0,
+    ...{ quoting: [], taking, nowMs: () => 0 },
   });
   const put = async (query: Record<string, string>, text = 'The winch pulls four tonnes.') =>
     app.request(`/collections/manuals/documents?${new URLSearchParams(query)}`, {
@@ -108,4 +108,22 @@ it('[LIB61] believes nobody that a document is of a source', async () => {
   expect(await claimed.text()).toContain('source: what takes in by itself says that');
   const { found } = (await (await search({ query: 'winch' })).json()) as { found: object[] };
   expect(found).toMatchObject([{ passage: { uri: 'winch.txt' } }]);
+});
+
+it('[LIB61] puts nothing in the place of a source’s document', async () => {
+  const sources = [
+    { name: 'share', collection: 'manuals' },
+    { name: 'line', collection: 'others' },
+  ];
+  const owns = (collection: string, uri: string) => bringsDocument(sources, collection, uri);
+  const { put, app } = openRoutes({ describe: () => [], owns });
+  const refused = await put({ uri: 'share/winch.txt' });
+  expect(refused.status).toBe(403);
+  expect(await refused.text()).toContain('a source brings that');
+  for (const uri of ['winch.txt', 'shared/winch.txt', 'line/winch.txt'])
+    expect((await put({ uri })).status).toBe(201);
+  const { documents } = (await (await app.request('/collections/manuals/documents')).json()) as {
+    documents: object[];
+  };
+  expect(documents).toHaveLength(3);
 });

@@ -27,7 +27,7 @@ export interface CollectionRoutes {
   /** Where vectors are made elsewhere: how that stands is told with the collections. */
   readonly filling?: Pick<VectorFilling, 'state'> | undefined;
   /** What takes in by itself. */
-  readonly taking?: Pick<Sources, 'describe'> | undefined;
+  readonly taking?: Pick<Sources, 'describe' | 'owns'> | undefined;
   /** What quotes documents, and goes with them. */
   readonly quoting: readonly QuotingStore[];
   readonly nowMs: () => number;
@@ -136,6 +136,9 @@ export function collectionRoutes({
     const name = c.req.param('name');
     const terms = readTerms(c);
     if (!terms.ok) return refuse(c, terms.error);
+    // In the place of a source's document it would be believed as that, until its source says it anew. [LIB61]
+    if (taking?.owns(name, terms.value.uri))
+      return refuse(c, failure('permission_denied', `${terms.value.uri}: a source brings that`));
     const bytes = new Uint8Array(await c.req.arrayBuffer());
     const source = await readDocument(
       { ...terms.value, bytes, digest: digestOf(bytes) },

@@ -4,7 +4,13 @@ import type { Log } from '@skerry/shared';
 import { type FolderPort, startFolder } from './folder-source.ts';
 import { type RowsPort, startRows } from './rows-source.ts';
 import type { RunningSource, SourceState } from './running-source.ts';
-import type { FolderSource, LibrarySource, RowsSource, TopicSource } from './source-config.ts';
+import {
+  bringsDocument,
+  type FolderSource,
+  type LibrarySource,
+  type RowsSource,
+  type TopicSource,
+} from './source-config.ts';
 import type { SourceEntry, SourceStore } from './source-store.ts';
 import { createTakeIn, type TakeInPorts } from './take-in.ts';
 import { startTopic, type TopicPort } from './topic-source.ts';
@@ -26,6 +32,8 @@ export interface DescribedSource extends SourceState {
 
 export interface Sources {
   describe(): readonly DescribedSource[];
+  /** Whether what is called so there is one of theirs. */
+  owns(collection: string, uri: string): boolean;
   close(): Promise<void>;
 }
 
@@ -62,6 +70,7 @@ export function openSources(
           .map(({ key, reason, atMs }) => ({ key, reason, atMs }));
         return { ...state, ...store.counts(state.name), refusals };
       }),
+    owns: (collection, uri) => bringsDocument(sources, collection, uri),
     async close() {
       await Promise.all(running.map((source) => source.close()));
     },

@@ -85,3 +85,11 @@ export const librarySourcesSchema = orItsJson(z.array(sourceSchema).max(64))
     (sources) => new Set(sources.map(({ name }) => name)).size === sources.length,
     'two sources share a name',
   );
+
+/** Whether what is called so there is a document of one of them. */
+export const bringsDocument = (
+  sources: readonly Pick<LibrarySource, 'name' | 'collection'>[],
+  collection: string,
+  uri: string,
+): boolean =>
+  sources.some((each) => each.collection === collection && uri.startsWith(`${each.name}/`));

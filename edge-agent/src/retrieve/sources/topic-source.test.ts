@@ -30,7 +30,10 @@ function openTopic(more: object = {}, database = unwrap(openDatabase(':memory:')
   let on: Parameters<TopicPort['open']>[0] | undefined;
   const takeIn = createTakeIn(source as TopicSource, {
     library,
-    readInThread: async () => err(failure('overloaded', 'many documents wait to be read')),
+    readInThread: async (kind) => {
+      if (kind === 'pdf') throw new Error('a bug');
+      return err(failure('overloaded', 'many documents wait to be read'));
+    },
     quoting: [],
     store,
     digestOf: sha256,
@@ -135,6 +138,15 @@ it('[LIB57] what was acknowledged is taken in after a stop, and once', async () 
   unwrap(store.inbox.receive('former', new Uint8Array(9)));
   unwrap(store.inbox.keepOf(['line']));
   expect(store.inbox.waiting('former').messages).toBe(0);
+});
+
+it('[LIB57] what a bug stumbles over is put aside, and what comes behind it is taken in', async () => {
+  const { publish, uris, store } = openTopic();
+  publish({ key: 'bad', mediaType: 'application/pdf', content: '%PDF-1.7' });
+  publish({ key: 'pump', content: 'The pump is bled.' });
+  expect(await uris()).toEqual(['line/pump']);
+  expect(store.refused('line', 9)).toMatchObject([{ reason: 'a bug' }]);
+  expect(store.inbox.waiting('line').messages).toBe(0);
 });
 
 it('[LIB57] brings so many documents, says why it takes no more, and takes them when there is room', async () => {

@@ -8,6 +8,7 @@ import {
   type Failure,
   failure,
   type Log,
+  messageOf,
   ok,
   parseJson,
   type Result,
@@ -66,9 +67,14 @@ export function startTopic(
   let state: Pick<SourceState, 'state' | 'reason' | 'lastMs'> = { state: 'starting' };
   let turn: Promise<void> | undefined;
 
-  const takeOne = async (payload: Uint8Array): Promise<Result<unknown>> => {
+  const unreadOf = (payload: Uint8Array) => {
     const stamp = digestOf(payload);
-    const unread = { key: `message ${stamp}`, stamp };
+    return { key: `message ${stamp}`, stamp };
+  };
+
+  const takeOne = async (payload: Uint8Array): Promise<Result<unknown>> => {
+    const unread = unreadOf(payload);
+    const { stamp } = unread;
     if (payload.length > messageBytesMax)
       return takeIn.refuse(
         unread,
@@ -109,7 +115,10 @@ export function startTopic(
       const message = inbox.oldest(name);
       if (message === undefined || closing.signal.aborted) return;
       const { id, payload } = message;
-      const done = await takeOne(payload);
+      // A bug that it meets would be met after every start. [LIB57]
+      const done = await takeOne(payload).catch((thrown) =>
+        takeIn.refuse(unreadOf(payload), failure('internal', messageOf(thrown))),
+      );
       if (!done.ok && done.error.retryable) {
         state = { ...state, reason: done.error.message };
         await sleep(clock, retryMs, closing.signal);
