@@ -1,8 +1,10 @@
-import { createRandom } from '@skerry/shared';
+import { createRandom, labelCharsMax } from '@skerry/shared';
+import { queryCellsMax } from '@skerry/sync-protocol/learn';
 import { describe, expect, it } from 'vitest';
+import { eventCharsMax } from '../../event-log/event-store.ts';
 import { cellNamesOf } from './asked-query.ts';
 import { quantilesOf } from './quantiles.ts';
-import { type Answer, type Tally, tallyAnswers, tallySum } from './tally.ts';
+import { type Answer, cohortsMax, type Tally, tallyAnswers, tallySum } from './tally.ts';
 
 const cells = ['a', 'b', 'c', 'd'];
 const answer = (counts: number[], cohort = ''): Answer => ({ cohort, counts });
@@ -56,6 +58,21 @@ describe('a tally', () => {
     expect(tallyAnswers(cells, [...times(5, [1, 1, 1, 1], 'north'), ...lone], 3).cohorts).toEqual(
       {},
     );
+  });
+
+  it('[QRY3] of any number of cohorts is one record that a log takes', () => {
+    const labels = Array.from({ length: queryCellsMax }, (_, i) =>
+      `${i}`.padEnd(labelCharsMax, '…'),
+    );
+    const counts = labels.map(() => 9_999_999);
+    const answers = Array.from({ length: 400 }, (_, i) =>
+      times(i < 300 ? 3 : 4, counts, `site-${i}`),
+    ).flat();
+    const tally = tallyAnswers(labels, answers, 3);
+    expect(JSON.stringify(tally).length).toBeLessThan(eventCharsMax);
+    expect(Object.keys(tally.cohorts)).toHaveLength(cohortsMax);
+    expect(tally.cohorts['site-399']?.devices).toBe(4);
+    expect(tally.cohorts['(others)']?.devices).toBe(300 * 3 + (100 - cohortsMax + 1) * 4);
   });
 
   it('[QRY3] withholds in every group what is of too few in one: the others would tell it', () => {

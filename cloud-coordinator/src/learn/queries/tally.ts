@@ -37,8 +37,10 @@ export const tallySchema = z.strictObject({
 });
 export type Tally = z.infer<typeof tallySchema>;
 
-/** Cohorts that are too small by themselves. */
+/** Cohorts that are too small by themselves, or too many. */
 const others = '(others)';
+/** Each names every cell, and all are one record of the run's log, which is bounded. */
+export const cohortsMax = 64;
 
 /** Devices that are told of together. */
 interface Group {
@@ -94,7 +96,10 @@ export function tallyNoised(
   return { devicesMin, whole, cohorts: {}, withheld: [], noiseSigma };
 }
 
-/** Parts of at least `devicesMin` devices: the small ones are one, with as many others as it takes. None, or two and more. */
+/**
+ * Parts of at least `devicesMin` devices, `cohortsMax` at most: the small ones are one, with as many others as it takes. None,
+ * or two and more.
+ */
 function foldSmall(
   answers: readonly Answer[],
   devicesMin: number,
@@ -111,7 +116,8 @@ function foldSmall(
   while (bySize[0] !== undefined) {
     const isSmall = bySize[0][1].length < devicesMin;
     const lacks = folded.length > 0 && folded.length < devicesMin;
-    if (!isSmall && !lacks) break;
+    const areMany = bySize.length + Number(folded.length > 0) > cohortsMax;
+    if (!isSmall && !lacks && !areMany) break;
     folded.push(...bySize[0][1]);
     bySize.shift();
   }
