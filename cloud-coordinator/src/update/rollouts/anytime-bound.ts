@@ -64,6 +64,12 @@ export interface Hits {
   readonly trials: number;
 }
 
+/** As a device may mean them, whatever it says: no more hits than trials, or its figures would spoil everybody's. [GAT10] */
+export const withinTrials = ({ hits, trials }: Hits): Hits => ({
+  hits: Math.min(Math.max(hits, 0), trials),
+  trials,
+});
+
 /**
  * A device is worth so many stakes, whatever it has answered: all of its answers wrong, it multiplies a wealth by less than
  * 2⁴, and 1/delta is reached by several devices or by none.

@@ -7,7 +7,7 @@
 // nothing is concluded; that, too, is tested at every look (as Lindon and Malek do, NeurIPS 2022, by other bets).
 
 import type { Health } from '@skerry/sync-protocol/update';
-import { anytimeBounds, type Hits, type Seen } from './anytime-bound.ts';
+import { anytimeBounds, type Hits, type Seen, withinTrials } from './anytime-bound.ts';
 import type { Member } from './member.ts';
 import type { RolloutState } from './rollout-state.ts';
 
@@ -95,7 +95,7 @@ function effectOf(
   let sum = 0;
   for (const { health, baseline, arm } of members) {
     if (health === undefined || baseline === undefined) continue;
-    const [after, before] = [hitsOf(health), hitsOf(baseline)];
+    const [after, before] = [withinTrials(hitsOf(health)), withinTrials(hitsOf(baseline))];
     if (after.trials === 0 || before.trials === 0) continue;
     const change = after.hits / after.trials - before.hits / before.trials;
     const weighed = arm === 'control' ? -change / (1 - candidateShare) : change / candidateShare;

@@ -147,6 +147,17 @@ describe('a gate', () => {
     expect(evaluateGate(gate(), seen(wrong)).verdict).toBe('rollback');
   });
 
+  it('[GAT10] is blind through no device that says what cannot be, of itself or of before', () => {
+    const odd = sampleHealth(0, { failures: 500, audit: { answers: 20, agreed: 30 } });
+    const all = executions(40, () => sampleHealth(8));
+    for (const one of [{ health: odd }, { baseline: odd }]) {
+      const [first, ...others] = all as [Execution, ...Execution[]];
+      const observed = seen([{ ...first, ...one }, ...others]);
+      expect(evaluateGate(gate(), observed).verdict).toBe('rollback');
+      expect(JSON.stringify(evaluateGate(gate(), observed))).not.toContain('null');
+    }
+  });
+
   it('[GAT6] lets pass what is worse by less than matters, however sure that is', () => {
     const limits = gate({ failures: { riseMax: 0.05 } });
     const slightly = seen(executions(2_000, () => sampleHealth(1, { failures: 2 })));

@@ -1,7 +1,14 @@
 // By what a gate judges a candidate: each sign turns one executed device into values whose mean is bounded at any time.
 
 import type { Health } from '@skerry/sync-protocol/update';
-import { countedAnswers, dealOut, type Hits, pairUp, type Seen } from './anytime-bound.ts';
+import {
+  countedAnswers,
+  dealOut,
+  type Hits,
+  pairUp,
+  type Seen,
+  withinTrials,
+} from './anytime-bound.ts';
 import type { Comparison, GateLimits, RatioLimit } from './rollout-plan.ts';
 
 /** One device whose update has ended. */
@@ -72,8 +79,8 @@ function compare(
 ): readonly Sign[] {
   if (limit === undefined) return [];
   const count: Sign['count'] = ({ health, baseline }) => ({
-    candidate: health === undefined ? nothing : hitsOf(health),
-    incumbent: baseline === undefined ? nothing : hitsOf(baseline),
+    candidate: health === undefined ? nothing : withinTrials(hitsOf(health)),
+    incumbent: baseline === undefined ? nothing : withinTrials(hitsOf(baseline)),
   });
   return [
     {
@@ -97,7 +104,7 @@ function compare(
 /** Answers given beside the incumbent. */
 function differ(limit: number, { answersPerDeviceMax, devicesMin, onHarm }: GateLimits): Sign {
   const count: Sign['count'] = ({ health }) => ({
-    candidate: health?.shadow === undefined ? nothing : missesOf(health.shadow),
+    candidate: health?.shadow === undefined ? nothing : withinTrials(missesOf(health.shadow)),
   });
   return {
     name: 'shadow',
