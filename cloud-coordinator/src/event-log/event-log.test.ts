@@ -82,6 +82,43 @@ describe('a log', () => {
     expect(log.unreadable()).toBeUndefined();
   });
 
+  it('takes no event twice when it is read and written at once', async () => {
+    const disk = createMemoryRolloutDisk();
+    const store = createMemoryEventStore(disk);
+    let go = (): void => {};
+    const held = new Promise<void>((done) => {
+      go = done;
+    });
+    /** Answers late what it has read at once. */
+    const slow = {
+      ...store,
+      async read(...args: Parameters<typeof store.read>) {
+        const page = await store.read(...args);
+        await held;
+        return page;
+      },
+    };
+    const log = summing(disk, slow);
+    const before = log.refresh();
+    expect(unwrap(await log.append([measured(1)]))).toBe(true);
+    go();
+    unwrap(await before);
+    unwrap(await log.refresh());
+    expect([log.state(), log.length()]).toEqual([1, 1]);
+
+    const late = summing(disk, {
+      ...store,
+      async append(...args) {
+        const appended = await store.append(...args);
+        unwrap(await late.refresh());
+        return appended;
+      },
+    });
+    unwrap(await late.refresh());
+    expect(unwrap(await late.append([measured(2)]))).toBe(true);
+    expect([late.state(), late.length()]).toEqual([3, 2]);
+  });
+
   it('[RST7] whose oldest events are folded says the same to whoever reads it, however far they had read', async () => {
     const disk = createMemoryRolloutDisk();
     const [writer, behind] = [summing(disk), summing(disk)];
@@ -133,6 +170,15 @@ describe('a log', () => {
     // Who has not heard that it is done finds it so.
     expect(unwrap(await after.fold())).toBeUndefined();
     expect(after.held()).toBe(3);
+  });
+
+  it('[RST7] is not folded into what nobody could read', async () => {
+    const disk = createMemoryRolloutDisk();
+    const log = summing(disk);
+    unwrap(await log.append([Number.MAX_VALUE, 1, 2].map(measured)));
+    unwrap(await log.append([Number.MAX_VALUE, 3, 4].map(measured)));
+    expect(await log.fold()).toMatchObject({ error: { code: 'storage_failed' } });
+    expect(disk.logs.get('log-1')).toHaveLength(6);
   });
 
   it('[RST7] of which events are missing that nothing stands for cannot be read', async () => {

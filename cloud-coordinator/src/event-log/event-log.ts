@@ -77,7 +77,12 @@ export function createEventLog<Event, State>(
         return err(failure('internal', `an event for ${name}: ${describeIssues(error, 'it')}`));
     }
     const append = { log: name, length, events: events.map(writeEvent) };
-    return ok({ append, written: () => take(events) });
+    const from = length;
+    // A `refresh` that went on meanwhile may have found them.
+    const written = (): void => {
+      if (length === from) take(events);
+    };
+    return ok({ append, written });
   };
   return {
     name,
@@ -90,11 +95,14 @@ export function createEventLog<Event, State>(
       unreadable = undefined;
       const fresh: Event[] = [];
       for (;;) {
-        const page = await store.read(name, length, eventsPerRead);
+        const from = length;
+        const page = await store.read(name, from, eventsPerRead);
         if (!page.ok) return page;
+        // Another call has gone on meanwhile: what it has taken is not taken twice.
+        if (length !== from) continue;
         const { place } = page.value;
         const read = readEvents(page.value.events, schema);
-        const events = read.ok && place > length ? fromFold(name, read.value, folding) : read;
+        const events = read.ok && place > from ? fromFold(name, read.value, folding) : read;
         if (!events.ok) {
           unreadable = events.error.message;
           return events;
@@ -124,9 +132,12 @@ export function createEventLog<Event, State>(
     async fold() {
       if (folding === undefined || length - begins < folding.eventsMax) return ok(undefined);
       const read = (texts: readonly string[]) => readEvents(texts, schema);
-      const done = await foldOldest({ store, name, read, initial, fold, folding }, length);
+      const given = { store, name, read, initial, fold, folding };
+      let done = await foldOldest(given, length);
+      // What ends what is large may be among the latest.
+      if (!done.ok && done.error.code === 'too_large') done = await foldOldest(given, length, 0);
       if (!done.ok) return done;
-      begins = done.value.begins;
+      begins = Math.max(begins, done.value.begins);
       return ok(done.value.folded);
     },
   };

@@ -17,7 +17,7 @@ export type Folded = z.infer<typeof foldedSchema>;
 export interface Folding<Event, State> {
   /** Of events that lie in the log: where there are as many, the oldest are folded. */
   readonly eventsMax: number;
-  /** The latest stay as they are. */
+  /** The latest stay as they are, where what is before them comes to no more than an event may hold. */
   readonly eventsKept: number;
   /** Of an event that is a fold. */
   foldedIn(event: Event): Folded | undefined;
@@ -43,17 +43,18 @@ const eventsPerRead = 256;
 /**
  * From the log itself and not from what anybody believes of it. Returns what was folded, and where the log begins now;
  * `undefined` where there was too little, or another was first. Fails with `too_large` where it comes to more than an
- * event may hold.
+ * event may hold, and with `storage_failed` where it comes to what could not be read again.
  */
 export async function foldOldest<Event, State>(
   { store, name, read, initial, fold, folding }: Fold<Event, State>,
   length: number,
+  eventsKept = folding.eventsKept,
 ): Promise<Result<{ readonly begins: number; readonly folded?: Folded }>> {
   let state = initial;
   let events = 0;
   let digest: Digest | '' = '';
   let begins: number | undefined;
-  const to = length - folding.eventsKept;
+  const to = length - eventsKept;
   for (let at = 0; at < to; ) {
     const page = await store.read(name, at, eventsPerRead);
     if (!page.ok) return page;
@@ -79,6 +80,9 @@ export async function foldOldest<Event, State>(
   const text = JSON.stringify(folding.make(state, folded));
   if (text.length > eventCharsMax)
     return err(failure('too_large', `${name} comes to ${text.length} characters`));
+  // What it stands for will be gone: a fold that nobody can read would be the end of all that lives.
+  const legible = read([text]);
+  if (!legible.ok) return legible;
   const done = await store.fold(name, { from: begins, to }, text);
   if (!done.ok) return done;
   return ok(done.value ? { begins: to - 1, folded } : { begins });
