@@ -355,14 +355,36 @@ describe('a collection', () => {
     await it.put(pump);
     await must(collections.publish(draftOf(pump), 'ann'));
     unwrap(await collections.subscribe('manuals', 'all', everybody, 'ann'));
-    const [first = '', last = ''] = disk.logs.get('manuals') ?? [];
-    disk.logs.set('manuals', [first, ...new Array<string>(eventsHeldMax).fill(last)]);
+    const devices = Array.from({ length: 10_000 }, (_, i) => `${i}`.padEnd(60, 'x'));
+    for (const id of ['many', 'more-of-them', 'others', 'the-rest'])
+      unwrap(
+        await collections.subscribe('manuals', id, { ...everybody, selection: { devices } }, 'ann'),
+      );
+    const [first = '', last = '', ...large] = disk.logs.get('manuals') ?? [];
+    const lasts = new Array<string>(eventsHeldMax).fill(last);
+    disk.logs.set('manuals', [first, ...large, ...lasts]);
     const again = it.open().collections;
     expect(await again.subscribe('manuals', 'more', everybody, 'ann')).toMatchObject({
       error: { code: 'too_large', message: expect.stringContaining('end subscriptions') },
     });
     unwrap(await again.subscribe('manuals', 'all', undefined, 'ann'));
+    expect((await again.subscribe('manuals', 'more', everybody, 'ann')).ok).toBe(false);
+    // What has just ended is among the latest events, and counts at once.
+    unwrap(await again.subscribe('manuals', 'many', undefined, 'ann'));
     unwrap(await again.subscribe('manuals', 'more', everybody, 'ann'));
+    expect(disk.logs.get('manuals')?.length).toBeLessThan(collectionEventsMax);
+  });
+
+  it('[TRV17] whose log had grown long before any was folded is folded, and takes what comes', async () => {
+    const it = world();
+    const { collections, disk } = it;
+    await it.put(pump, winch);
+    await must(collections.publish(draftOf(pump), 'ann'));
+    unwrap(await collections.subscribe('manuals', 'all', everybody, 'ann'));
+    const [first = '', last = ''] = disk.logs.get('manuals') ?? [];
+    disk.logs.set('manuals', [first, ...new Array<string>(eventsHeldMax).fill(last)]);
+    await must(it.open().collections.publish(draftOf(winch), 'ann'));
+    expect(disk.logs.get('manuals')?.length).toBeLessThan(collectionEventsMax);
   });
 
   it('[TRV14] of the snapshots among the targets one before the newest stays, and what is no snapshot', () => {

@@ -138,6 +138,8 @@ export function createCollections(ports: CollectionsPorts): Collections {
       const event = make(log.value.state());
       if (!event.ok) return event;
       if (event.value === undefined) return ok(undefined);
+      // It may have grown before logs were folded, or while they could not be.
+      if (log.value.held() >= eventsHeldMax) await fold(log.value);
       if (log.value.held() >= eventsHeldMax && event.value.kind !== 'unsubscribed')
         return err(tooLong(collection, log.value.held()));
       const appended = await log.value.append([event.value]);
