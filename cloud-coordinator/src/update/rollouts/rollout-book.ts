@@ -93,7 +93,8 @@ export async function openRolloutBook(
     const rules = await refreshFleet();
     if (!rules.ok) return rules;
     const drawn = await line.refresh();
-    if (!drawn.ok) return drawn;
+    // Where it cannot be read no moment is given away; what turns devices back needs none.
+    if (!drawn.ok && line.unreadable() === undefined) return drawn;
     const listed = await store.list();
     if (!listed.ok) return listed;
     names = listed.value;

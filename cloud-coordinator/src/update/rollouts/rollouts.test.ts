@@ -386,6 +386,24 @@ describe('rollouts at work', () => {
     expect(disk.logs.get('fleet/line')).toHaveLength(2);
   });
 
+  it('[ROL31] whose line cannot be read give nobody a moment, and turn devices back all the same', async () => {
+    const { open, pass, runs, disk } = await world({ devices: 40 });
+    const first = await open();
+    expectOk(await first.create(samplePlan(), 'an operator'));
+    await pass(2 * minuteMs, first);
+    expect(runs(candidateDigest)).toBeGreaterThan(0);
+    const told = disk.issued.size;
+    disk.logs.get('fleet/line')?.push('{"kind":"drawn"}');
+    const again = await open();
+    await pass(20 * minuteMs, again);
+    expect(disk.issued.size).toBe(told);
+    expect(told).toBeLessThan(40);
+    expect(await again.turn()).toMatchObject({ error: { code: 'storage_failed' } });
+    expectOk(await again.rollBack('digits-1', given));
+    await pass(2 * minuteMs, again);
+    expect(runs(candidateDigest)).toBe(0);
+  });
+
   it('[ROL16] keep what a completed rollout gave until a later one takes over, also when that is undone', async () => {
     const bad = { ...goodBehaviour, auditMiss: 0.5 };
     const { open, pass, runs, fleet } = await world({ behaviours: { [laterDigest]: bad } });
