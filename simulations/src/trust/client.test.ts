@@ -252,6 +252,15 @@ describe('a trust folder that is lost', () => {
     expect(must(await device.open().verifyEvidence(completed, v1)).digest).toBe(digest);
   });
 
+  it('[TUF25] takes nothing from evidence of the root that ships with the device, however far roots have gone since', async () => {
+    await refresh();
+    const { evidence, digest } = must(await device.open().target(v1));
+    lose();
+    await rotateRoot();
+    await refresh();
+    expect(must(await device.open().verifyEvidence(evidence, v1)).digest).toBe(digest);
+  });
+
   it('[TUF25] begins at no root that the device does not ship with', async () => {
     const stranger = await holdCeremony();
     await stranger.add(v1, bytes('evil'));

@@ -16,7 +16,7 @@ const lineageSchema = z.array(z.string()).max(rootsMax);
 /** Empty for what is none. */
 export const lineageFrom = (value: unknown): Lineage => lineageSchema.safeParse(value).data ?? [];
 
-/** Whether `root` is one of `lineage`, and all up to it follow from `shipped`. */
+/** Whether `root` is `shipped`, or one of `lineage`, and all up to it follow from `shipped`. */
 export function leadsTo(
   root: string | undefined,
   shipped: Uint8Array | undefined,
@@ -24,6 +24,8 @@ export function leadsTo(
 ): boolean {
   const first = readRoot(shipped ?? new Uint8Array());
   if (!first.ok || root === undefined) return false;
+  // Evidence from before the first change of keys, where what was trusted since has been lost.
+  if (root === new TextDecoder().decode(shipped)) return true;
   let before = first.value;
   for (const text of lineage) {
     const bytes = new TextEncoder().encode(text);

@@ -116,7 +116,6 @@ export function createTrustClient(
     const root = accepted.get('root.json');
     if (root === undefined || trustedRoot === undefined) return;
     const text = new TextDecoder().decode(root);
-    if (text === new TextDecoder().decode(trustedRoot)) return;
     if (leadsTo(text, trustedRoot, await disk.lineage())) return;
     const lineage = await readLineage(source, trustedRoot, root);
     if (lineage !== undefined) await inTurn(() => disk.saveLineage(lineage));
