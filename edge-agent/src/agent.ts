@@ -34,9 +34,8 @@ import type { LearningPorts } from './learn/learn-ports.ts';
 import { openLearningOf } from './learn/open-learning.ts';
 import { createTally } from './observe/tally.ts';
 import { keepPushed } from './retrieve/cache/keep-pushed.ts';
-import { createLateQuestions } from './retrieve/late-questions.ts';
+import { openConversing } from './retrieve/open-conversing.ts';
 import { type LibraryPorts, openServedLibrary } from './retrieve/served-library.ts';
-import { shareConversations } from './retrieve/share-conversations.ts';
 import { openTravelling, type Travelling } from './retrieve/travel/open-travelling.ts';
 import type { BudgetStore } from './route/budgets.ts';
 import type { LearnedStore } from './route/look-alikes.ts';
@@ -217,43 +216,22 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
     onTwinChanged: () => travelling?.twinChanged(),
     relayLink: ports.relayLink,
   });
-  const questions =
-    ports.library &&
-    createLateQuestions({
-      library: ports.library.library,
-      store: ports.library.questions,
-      cache: ports.library.caches?.answers,
-      append(body, effect) {
-        const appended = store.append(body, clock.nowMs(), effect);
-        if (appended.ok) session.notifyAppended();
-        return appended;
-      },
-      clock,
-      random: ports.random,
-      log,
-      onSettled(count) {
-        tally.late(count);
-        answers.wake();
-        webhook?.wake();
-      },
-    });
-  const conversations =
-    ports.library &&
-    shareConversations({
-      store: ports.library.conversations,
-      share: config.conversationShare === 'off' ? undefined : config.conversationShare,
-      append(body) {
-        const appended = store.append(body, clock.nowMs());
-        if (appended.ok) session.notifyAppended();
-        return appended;
-      },
-      withdraw: (isMeant) =>
-        store.withdraw('turn', (body) => body.kind === 'turn' && isMeant(body)),
-      fetchTurns: ports.library.fetchTurns,
-      linkUp: () => session.link().state === 'up',
-      clock,
-      log,
-    });
+  const { questions, conversations } =
+    (ports.library &&
+      openConversing(config.conversationShare, ports.library, {
+        store,
+        onAppended: () => session.notifyAppended(),
+        linkUp: () => session.link().state === 'up',
+        onSettled(count) {
+          tally.late(count);
+          answers.wake();
+          webhook?.wake();
+        },
+        clock,
+        random: ports.random,
+        log,
+      })) ??
+    {};
   const session = createSession({
     store,
     transport: ports.transport,

@@ -88,8 +88,8 @@ export const opKinds: ByKind<OpKind> = {
   },
 };
 
-/** Those that are `evictable` below. */
-export type EvictableKind = 'turn' | 'telemetry';
+/** What people have said, or is told of what was: it may be wished gone before it has gone up. */
+export type WithdrawableKind = 'turn' | 'question' | 'telemetry';
 
 export const upKinds = Object.keys(opKinds) as readonly UpKind[];
 export const byKind = <T>(each: T): ByKind<T> => ({

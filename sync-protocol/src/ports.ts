@@ -12,7 +12,7 @@ import type {
   UpBody,
   UpOp,
 } from './messages.ts';
-import type { ByLane, EvictableKind } from './op-kinds.ts';
+import type { ByLane, WithdrawableKind } from './op-kinds.ts';
 import type { DropsByKind } from './outbox-plan.ts';
 
 export interface SyncPosition {
@@ -53,8 +53,8 @@ export interface DeviceStore {
   apply(reply: Reply, effect: DownEffect): Result<readonly DownOp[]>;
   /** Drops what is older than its kind's time to live, and counts it. Returns how many. */
   expire(nowMs: number): Result<number>;
-  /** Ops of a kind that may be evicted, and that nobody shall have: gone, unless they are under way. Returns how many. */
-  withdraw(kind: EvictableKind, isMeant: (body: UpBody) => boolean): Result<number>;
+  /** Ops that nobody shall have any more: gone, unless they are under way. Returns how many. */
+  withdraw(kind: WithdrawableKind, isMeant: (body: UpBody) => boolean): Result<number>;
   /** Begins a new epoch; what is unacknowledged of the old one is queued again under the new. */
   renew(): Result<void>;
 }

@@ -71,6 +71,9 @@ export function createSqliteQuestionStore(
       return row && recordOf(row);
     },
     lateAfter: (after, recordsMax) => late.all(after, recordsMax).map(recordOf),
+    drop(requestIds) {
+      for (const id of requestIds) remove.run(id);
+    },
     forget({ collection, uri, digests }) {
       const quotes = ({ passages, said }: QuestionRecord): boolean =>
         passages.some((each) => each.collection === collection && digests.includes(each.digest)) ||

@@ -7,6 +7,7 @@ import type { ChatRequest } from '@skerry/models/openai';
 import { createRandom, err, failure, ok, silentLog } from '@skerry/shared';
 import { sha256 } from '@skerry/shared/node';
 import { createVirtualClock, unwrap } from '@skerry/shared/testing';
+import type { Question } from '@skerry/sync-protocol';
 import { expect, onTestFinished, test } from 'vitest';
 import { createDirectCollections } from '../adapters/collections-over.ts';
 import {
@@ -48,6 +49,8 @@ async function world(bounds: Partial<ConversationBounds> = {}, says?: string) {
     const digest = sha256(new TextEncoder().encode(text));
     unwrap(await library.add('manuals', { uri, title: uri, text, digest, trust: 1 }));
   }
+  const up: Question[] = [];
+  const withdrawn: Question[] = [];
   const open = () => {
     const database = unwrap(openDatabase(join(folder, 'agent.db')));
     onTestFinished(() => void database.close());
@@ -61,13 +64,17 @@ async function world(bounds: Partial<ConversationBounds> = {}, says?: string) {
       clock.nowMs,
     );
     const conversations = shareConversations({
-      ...{ store: kept, share: undefined, ...common, linkUp: () => false },
+      ...{ store: kept, share: undefined, questions, ...common, linkUp: () => false },
       append: () => err(failure('internal', 'nothing is shared')),
-      withdraw: () => ok(0),
+      withdraw(isMeant) {
+        withdrawn.push(...up.filter(isMeant));
+        return ok(0);
+      },
     });
     const late = createLateQuestions({
       ...{ library, store: questions, ...common, onSettled() {} },
-      append(_, effect) {
+      append(body, effect) {
+        up.push(body);
         effect();
         return ok(undefined);
       },
@@ -103,7 +110,7 @@ async function world(bounds: Partial<ConversationBounds> = {}, says?: string) {
     readdirSync(folder, { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile())
       .some((entry) => readFileSync(join(entry.parentPath, entry.name)).includes(word));
-  return { ...opened, reopen: open, chat, ask, holds, clock, collections };
+  return { ...opened, reopen: open, chat, ask, holds, clock, collections, withdrawn };
 }
 const named = (conversation: string, user?: string) => ({
   metadata: { conversation },
@@ -229,6 +236,19 @@ test('[CON6] goes with all its bytes when it is deleted, and turns that quote a 
   });
   for (const word of ['quinquagesim', 'xylophon', 'Timbuktu']) expect(holds(word)).toBe(false);
   expect((await textsOf(client, 'b')).join()).toContain('brass valve');
+});
+
+test('[CON6] what was asked later for a conversation goes with it, and leaves the outbox', async () => {
+  const { ask, client, holds, questions, withdrawn } = await world();
+  await ask(`${unknown} Samarkand!`, named('b'));
+  const { library } = await ask(`${unknown} Zanzibar!`, named('a'));
+  const pending = library.pending as string;
+  expect(questions.get(pending)).toBeDefined();
+  await client('DELETE', '/a');
+  expect(questions.get(pending)).toBeUndefined();
+  expect(withdrawn).toMatchObject([{ kind: 'question', requestId: pending }]);
+  expect(holds('Zanzibar')).toBe(false);
+  expect(holds('Samarkand')).toBe(true);
 });
 
 test('[CON6] what another has said goes with each document that it had in hand, whether it cites it or not', async () => {

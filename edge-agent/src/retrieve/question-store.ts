@@ -60,6 +60,8 @@ export interface QuestionStore {
   get(requestId: string): QuestionRecord | undefined;
   /** With `settled` > `after`, oldest first. */
   lateAfter(after: number, recordsMax: number): readonly QuestionRecord[];
+  /** Nobody waits for them any more. Inside a transaction. */
+  drop(requestIds: readonly string[]): void;
   /** Those that were asked with this document's passages, or answered from it: they quote it. Their bytes go with them; as QuotingStore. */
   forget(document: QuotedDocument): Result<Forgotten>;
 }

@@ -6,7 +6,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { err, failure, ok, type Result, silentLog } from '@skerry/shared';
 import { createVirtualClock, unwrap } from '@skerry/shared/testing';
-import { decodeUpBody, encodeBody, type Forget, type WireTurn } from '@skerry/sync-protocol';
+import {
+  decodeUpBody,
+  encodeBody,
+  type Forget,
+  type Question,
+  type WireTurn,
+} from '@skerry/sync-protocol';
+import { sampleQuestion } from '@skerry/sync-protocol/testing';
 import { expect, onTestFinished, test } from 'vitest';
 import { createSqliteConversationStore } from '../adapters/sqlite-conversation-store.ts';
 import { openDatabase } from '../adapters/sqlite-database.ts';
@@ -27,7 +34,8 @@ function openDevice(share: Share | 'off' = 'site', nowMs = 1_750_000_000_000) {
   };
   const store = createSqliteConversationStore(database, bounds, clock.nowMs);
   const sent: (WireTurn | Forget)[] = [];
-  const withdrawn: (WireTurn | Forget)[] = [];
+  const withdrawn: (WireTurn | Forget | Question)[] = [];
+  const dropped: string[] = [];
   let elsewhere: readonly WireTurn[] = [];
   let refusal: Result<never> | undefined;
   let linkUp = true;
@@ -38,6 +46,7 @@ function openDevice(share: Share | 'off' = 'site', nowMs = 1_750_000_000_000) {
       clock,
       log: silentLog,
       linkUp: () => linkUp,
+      questions: { drop: (ids: readonly string[]) => dropped.push(...ids) },
     },
     append(body) {
       if (refusal !== undefined) return refusal;
@@ -48,6 +57,7 @@ function openDevice(share: Share | 'off' = 'site', nowMs = 1_750_000_000_000) {
     },
     withdraw(isMeant) {
       withdrawn.push(...sent.filter((body) => body.kind === 'turn' && isMeant(body)));
+      withdrawn.push(...[sampleQuestion('q-1'), sampleQuestion('q-2')].filter(isMeant));
       return ok(withdrawn.length);
     },
     fetchTurns: async () => ok(elsewhere),
@@ -69,7 +79,7 @@ function openDevice(share: Share | 'off' = 'site', nowMs = 1_750_000_000_000) {
   };
   const asked = (key = ann) => shared.turns(key, 9).map(({ question }) => question);
   return {
-    ...{ shared, store, sent, withdrawn, say, asked, clock },
+    ...{ shared, store, sent, withdrawn, dropped, say, asked, clock },
     turns: () => sent.filter((body) => body.kind === 'turn'),
     find: (turns: readonly WireTurn[]) => (elsewhere = turns),
     refuse: (code: 'overloaded' | undefined) =>
@@ -168,6 +178,29 @@ test('[CON10] who deletes a conversation deletes what others have said of it, th
   expect([...off.sent, ...nobodys.sent]).toEqual([]);
 });
 
+test('[CON10] what was asked later for a turn that others have deleted goes with it', () => {
+  const { shared, store, dropped, withdrawn, clock } = openDevice();
+  const said = { text: 'Nobody knows.', citations: [], unverified: [] };
+  for (const n of [1, 2]) {
+    const later = { requestId: `q-${n}`, documents: [] };
+    const turn = {
+      id: `t-${n}`,
+      question: 'Where?',
+      said,
+      source: 'library',
+      atMs: clock.nowMs(),
+      later,
+    };
+    unwrap(store.append(ann, turn, 'site'));
+  }
+  const gone = { what: 'turns' as const, turns: ['t-2'] };
+  const forget = { kind: 'forget', share: 'site', reader: 'ann', conversation: 'shift-1', gone };
+  shared.forgotten(forget as Forget);
+  expect([dropped, withdrawn]).toEqual([['q-2'], []]);
+  shared.flush([forget as Forget]);
+  expect(withdrawn).toMatchObject([{ requestId: 'q-2' }]);
+});
+
 test('[CON10] where nobody can be told, nothing is deleted', () => {
   const { say, refuse, asked, shared, sent } = openDevice();
   say('How deep?');
@@ -217,6 +250,7 @@ test('[CON10] no byte of what is deleted stays on the device, what has not gone 
     store: createSqliteConversationStore(database, bounds, clock.nowMs),
     append: (body) => outbox.append(body, clock.nowMs()),
     withdraw: (isMeant) => outbox.withdraw('turn', (body) => body.kind === 'turn' && isMeant(body)),
+    questions: { drop() {} },
   });
   const said = { text: 'Nobody knows.', citations: [], unverified: [] };
   const turn = {

@@ -5,6 +5,7 @@ import { type Clock, err, type Failure, failure, type Log, ok, type Result } fro
 import {
   type Forget,
   forgottenTurnsMax,
+  type Question,
   quoteCharactersMax,
   quoteHeadingCharactersMax,
   quoteTitleCharactersMax,
@@ -21,6 +22,7 @@ import type {
   SharingConversationStore,
   Turn,
 } from './conversation-store.ts';
+import type { QuestionStore } from './question-store.ts';
 
 /** Turns of a conversation that lie elsewhere. Fails with `unavailable` where nobody can be asked. */
 export type FetchTurns = (
@@ -35,8 +37,10 @@ export interface ShareConversationsPorts {
   readonly share: Share | undefined;
   /** Makes it durable, and sets it going. */
   readonly append: (body: WireTurn | Forget) => Result<unknown>;
-  /** Of those that it was given and that have not gone up, the ones that are meant go. */
-  readonly withdraw: (isMeant: (turn: WireTurn) => boolean) => Result<unknown>;
+  /** Of turns, and of questions that were asked later, those that are meant and have not gone up go. */
+  readonly withdraw: (isMeant: (body: WireTurn | Question) => boolean) => Result<unknown>;
+  /** Where late answers to their questions are. */
+  readonly questions: Pick<QuestionStore, 'drop'>;
   /** Absent: nobody is asked. */
   readonly fetchTurns?: FetchTurns | undefined;
   readonly linkUp: () => boolean;
@@ -55,7 +59,16 @@ export interface SharedConversations extends Required<ConversationStore> {
 const bringMsMax = 500;
 
 export function shareConversations(ports: ShareConversationsPorts): SharedConversations {
-  const { store, append, withdraw, fetchTurns, linkUp, clock, log } = ports;
+  const { store, append, withdraw, questions, fetchTurns, linkUp, clock, log } = ports;
+  /** Of what others have deleted: in the outbox until `flush`. */
+  let lateGone: readonly string[] = [];
+
+  /** Of turns that go: what was asked later for them. */
+  const lateOf = (key: ConversationKey, gone: Forget['gone']): readonly string[] =>
+    store
+      .turns(key, allTurns)
+      .filter(({ id, atMs }) => isGone({ turn: id, atMs }, gone))
+      .flatMap(({ later }) => later?.requestId ?? []);
 
   /** A conversation of nobody in particular stays here, or two people's would be one. */
   const shareOf = ({ reader }: ConversationKey): Share | undefined =>
@@ -68,7 +81,7 @@ export function shareConversations(ports: ShareConversationsPorts): SharedConver
   ): Result<void> => {
     const asked = append({ kind: 'forget', share, reader, conversation, gone });
     if (!asked.ok) return err(notForgotten(asked.error));
-    const withdrawn = withdraw(isTakenBy({ reader, conversation, gone }));
+    const withdrawn = withdraw(isTakenBy([{ reader, conversation, gone }], []));
     return withdrawn.ok ? ok(undefined) : withdrawn;
   };
 
@@ -90,6 +103,7 @@ export function shareConversations(ports: ShareConversationsPorts): SharedConver
       const [last] = store.turns(key, 1);
       const atMs = Math.max(clock.nowMs(), last?.atMs ?? 0);
       const gone = { what: 'until' as const, atMs };
+      const late = lateOf(key, gone);
       // Also what others have said of it, and nobody has brought here.
       const shares = new Set([...store.sharesOf(key), shareOf(key)]);
       for (const share of shares) {
@@ -98,6 +112,9 @@ export function shareConversations(ports: ShareConversationsPorts): SharedConver
         if (!asked.ok) return asked;
         store.drop(key, gone);
       }
+      const withdrawn = late.length === 0 ? ok(undefined) : withdraw(isTakenBy([], late));
+      if (!withdrawn.ok) return withdrawn;
+      questions.drop(late);
       const removed = store.remove(key);
       return removed.ok ? ok(last !== undefined || removed.value) : removed;
     },
@@ -124,10 +141,16 @@ export function shareConversations(ports: ShareConversationsPorts): SharedConver
         log.debug({ code: merged.error.code }, 'a conversation goes on from what is here');
     },
 
-    forgotten: ({ reader, conversation: id, gone }) => void store.drop({ reader, id }, gone),
+    forgotten({ reader, conversation: id, gone }) {
+      const late = lateOf({ reader, id }, gone);
+      questions.drop(late);
+      lateGone = [...lateGone, ...late];
+      store.drop({ reader, id }, gone);
+    },
 
     flush(told) {
-      const withdrawn = withdraw((turn) => told.some((forget) => isTakenBy(forget)(turn)));
+      const withdrawn = withdraw(isTakenBy(told, lateGone));
+      lateGone = [];
       const flushed = withdrawn.ok ? store.flush() : withdrawn;
       if (!flushed.ok)
         log.warn({ code: flushed.error.code }, 'what was forgotten is still in the store’s log');
@@ -135,12 +158,20 @@ export function shareConversations(ports: ShareConversationsPorts): SharedConver
   };
 }
 
-const isTakenBy =
-  ({ reader, conversation, gone }: Pick<Forget, 'reader' | 'conversation' | 'gone'>) =>
-  (turn: WireTurn): boolean =>
-    turn.reader === reader && turn.conversation === conversation && isGone(turn, gone);
+/** More than may be kept. */
+const allTurns = 1_000_000;
 
-const isGone = ({ turn, atMs }: WireTurn, gone: Forget['gone']): boolean =>
+const isTakenBy =
+  (told: readonly Pick<Forget, 'reader' | 'conversation' | 'gone'>[], late: readonly string[]) =>
+  (body: WireTurn | Question): boolean =>
+    body.kind === 'question'
+      ? late.includes(body.requestId)
+      : told.some(
+          ({ reader, conversation, gone }) =>
+            body.reader === reader && body.conversation === conversation && isGone(body, gone),
+        );
+
+const isGone = ({ turn, atMs }: Pick<WireTurn, 'turn' | 'atMs'>, gone: Forget['gone']): boolean =>
   gone.what === 'until' ? atMs <= gone.atMs : gone.turns.includes(turn);
 
 const notForgotten = ({ code, message }: Failure): Failure =>
