@@ -27,6 +27,8 @@ interface Fake {
   readonly ms?: number;
   /** Runs of theirs that succeed. */
   readonly runsMax?: number;
+  /** A number that breaks any run, on the cpu as well. */
+  readonly breaks?: number;
   /** What they hold they cannot be made to give back. */
   readonly sticks?: boolean;
 }
@@ -37,9 +39,12 @@ function fakeOrt({
   off = 1,
   ms = 1,
   runsMax = Infinity,
+  breaks,
   sticks = false,
 }: Fake) {
   const open: string[] = [];
+  /** Rows of each run, by provider. */
+  const ran: [string, number][] = [];
   let nowMs = 0;
   const ort: Ort = {
     Tensor: real.Tensor,
@@ -56,6 +61,9 @@ function fakeOrt({
           inputMetadata: inner.inputMetadata,
           outputMetadata: inner.outputMetadata,
           async run(given) {
+            const { data: x } = given['x'] as real.Tensor;
+            ran.push([provider, x.length]);
+            if (x[0] === breaks) throw new Error('it divides by nought');
             nowMs += provider === 'webgpu' ? ms : 2;
             if (provider === 'cpu') return inner.run(given);
             if (++runs > runsMax) throw new Error('the device is lost');
@@ -74,14 +82,14 @@ function fakeOrt({
       },
     },
   };
-  return { ort, open, nowMs: () => nowMs };
+  return { ort, open, ran, nowMs: () => nowMs };
 }
 
 async function openFake(
   fake: Fake,
   providers: readonly ExecutionProvider[] = ['webgpu', 'cuda', 'cpu'],
 ) {
-  const { ort, open, nowMs } = fakeOrt(fake);
+  const { ort, open, ran, nowMs } = fakeOrt(fake);
   const left: string[] = [];
   const options = { samples: [feeds(1, -3)] };
   const session = await openOnProviders(ort, double(), providers, options, {
@@ -89,7 +97,7 @@ async function openFake(
     onLeft: ({ provider }) => left.push(provider),
   });
   assert(session.ok, 'the session opens');
-  return { session: session.value, open, left };
+  return { session: session.value, open, ran, left };
 }
 
 describe('a session on one of several execution providers', () => {
@@ -171,5 +179,43 @@ describe('a session on one of several execution providers', () => {
     const wrong: TensorMap = { x: { datatype: 'FP32', shape: [1, 1], data: Float32Array.of(1) } };
     expect(await session.run(wrong)).toMatchObject({ error: { code: 'invalid_tensor' } });
     expect(open).toEqual(['webgpu']);
+  });
+
+  it('[PRV3] stays where it is when the cpu fails as well, which stands by for the next time', async () => {
+    const { session, open, left } = await openFake({ breaks: 9 });
+    for (let time = 0; time < 2; time++) {
+      expect(await session.run(feeds(9))).toMatchObject({ error: { code: 'runtime_failed' } });
+      expect(session.execution().provider).toBe('webgpu');
+      expect(open).toEqual(['webgpu', 'cpu']);
+    }
+    expect(left).toEqual([]);
+    await session.close();
+    expect(open).toEqual([]);
+  });
+
+  it('[PRV2] is checked on noise of one row and of the largest batch where there are no samples', async () => {
+    const { ort, ran } = fakeOrt({});
+    const options = { rows: 4 };
+    expect((await openOnProviders(ort, double(), ['webgpu', 'cpu'], options)).ok).toBe(true);
+    expect(ran).toEqual(
+      ['cpu', 'webgpu'].flatMap((provider) => [1, 4].map((rows) => [provider, rows])),
+    );
+  });
+
+  it('[PRV2] stays on the cpu where that can run none of the samples', async () => {
+    const { ort } = fakeOrt({ breaks: 9 });
+    const options = { samples: [feeds(9)] };
+    const opened = await openOnProviders(ort, double(), ['webgpu', 'cpu'], options);
+    assert(opened.ok, 'the session opens');
+    expect(opened.value.execution()).toEqual({
+      provider: 'cpu',
+      refused: [{ provider: 'webgpu', reason: 'there is no input to check it with' }],
+    });
+  });
+
+  it('[PRV6] is not timed again once that has taken a second', async () => {
+    const { ran } = await openFake({ ms: 2_000 }, ['webgpu', 'cpu']);
+    // Checked once, timed once.
+    expect(ran.filter(([provider]) => provider === 'webgpu')).toHaveLength(2);
   });
 });
