@@ -6,6 +6,7 @@ import type { Runtime, Session } from '../runtime/runtime.ts';
 import type { Tensor } from '../tensor.ts';
 import { threeWordTokenizer } from '../testing/three-word-tokenizer.ts';
 import { openEmbedder } from './embedder.ts';
+import { samplesOf } from './token-inputs.ts';
 
 const mebibyte = 2 ** 20;
 const sha256 = `sha256:${'0'.repeat(64)}`;
@@ -21,9 +22,12 @@ const files = {
   tokenizer: threeWordTokenizer,
 };
 
-const runtimeOf = (gives: 'last_hidden_state' | 'logits' | 'nothing'): Runtime => ({
+const runtimeOf = (
+  gives: 'last_hidden_state' | 'logits' | 'nothing',
+  executionProviders: Runtime['executionProviders'] = ['cpu'],
+): Runtime => ({
   name: 'fake',
-  executionProviders: ['cpu'],
+  executionProviders,
   async load() {
     if (gives === 'nothing') return err(failure('invalid_bundle', 'no model'));
     const outputs = [{ name: gives, datatype: 'FP32' as const, shape: [1, -1, 8] }];
@@ -50,10 +54,36 @@ it('[EMB3] takes its place in the memory that models share, until it is closed o
   expect((await open()).ok).toBe(true);
 });
 
+it('[EMB3] takes for a GPU what texts that share a run may be inside of it', async () => {
+  const residency = createResidency(64 * mebibyte);
+  unwrap(await openEmbedder(files, runtimeOf('last_hidden_state'), { residency }));
+  const onCpu = residency.bytes();
+  unwrap(await openEmbedder(files, runtimeOf('last_hidden_state', ['webgpu']), { residency }));
+  const tokensInRun = 8_192;
+  expect(residency.bytes() - 2 * onCpu).toBeGreaterThan((tokensInRun - 16) * 8 * 4);
+});
+
+it('[EMB1] a shorter text is filled up with what no network looks at', () => {
+  const rows = [
+    { ids: [5, 6, 7], types: [0, 0, 1] },
+    { ids: [8], types: [1] },
+  ];
+  const data = Object.entries(samplesOf(rows)).map(([name, { shape, data }]) => [
+    name,
+    { shape, data: Array.from(data, Number) },
+  ]);
+  expect(Object.fromEntries(data)).toEqual({
+    input_ids: { shape: [2, 3], data: [5, 6, 7, 8, 0, 0] },
+    attention_mask: { shape: [2, 3], data: [1, 1, 1, 1, 0, 0] },
+    token_type_ids: { shape: [2, 3], data: [0, 0, 1, 1, 0, 0] },
+  });
+});
+
 describe('texts that share a run [EMB1]', () => {
   /** Hidden states that follow from a token alone, but for `leak`: what a row is off where another is beside it. */
-  async function openOn(provider: 'cpu' | 'webgpu', leak = 0) {
+  async function openOn(provider: 'cpu' | 'webgpu', leak = 0, tokensMax = 16) {
     const runs: number[] = [];
+    const checked: number[] = [];
     const execution = { provider, refused: [] as const };
     const run: Session['run'] = async (feeds) => {
       const { shape, data } = feeds['input_ids'] as Tensor;
@@ -78,12 +108,16 @@ describe('texts that share a run [EMB1]', () => {
     const runtime: Runtime = {
       name: 'fake',
       executionProviders: [provider],
-      load: async () => ok(session),
+      async load(_, { samples = [] } = {}) {
+        checked.push(...samples.map((sample) => sample['input_ids']?.shape[0] ?? 0));
+        return ok(session);
+      },
       close: async () => {},
     };
-    const embedder = unwrap(await openEmbedder(files, runtime));
+    const description = { ...files.description, tokensMax };
+    const embedder = unwrap(await openEmbedder({ ...files, description }, runtime));
     runs.length = 0;
-    return { embedder, runs, execution };
+    return { embedder, runs, checked, execution };
   }
   const texts = Array.from(
     { length: 40 },
@@ -91,11 +125,27 @@ describe('texts that share a run [EMB1]', () => {
   );
 
   it('on a GPU do so by length, and have the vectors that they have alone', async () => {
-    const { embedder, runs } = await openOn('webgpu');
+    const { embedder, runs, checked } = await openOn('webgpu');
+    // Two alone, and as many as will be served.
+    expect(checked).toEqual([1, 1, 32]);
     const shared = unwrap(await embedder.embed(texts));
     expect(runs).toEqual([32, 8]);
     for (const [i, text] of texts.entries())
       expect(shared.slice(8 * i, 8 * i + 8)).toEqual(unwrap(await embedder.embed([text])));
+  });
+
+  it('on a GPU are no more than so many tokens', async () => {
+    const { embedder, runs } = await openOn('webgpu', 0, 512);
+    const long = 'pump '.repeat(512);
+    await embedder.embed([...Array.from({ length: 20 }, () => long), 'pump']);
+    expect(runs).toEqual([16, 5]);
+  });
+
+  it('on a GPU that was left for the cpu do so no more', async () => {
+    const { embedder, runs, execution } = await openOn('webgpu');
+    execution.provider = 'cpu';
+    await embedder.embed(texts);
+    expect(runs).toEqual(texts.map(() => 1));
   });
 
   it.each([
