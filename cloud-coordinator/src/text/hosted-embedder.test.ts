@@ -22,8 +22,14 @@ const limits: ServingLimits = {
 };
 const digest = `sha256:${'d'.repeat(64)}`;
 
+interface Run {
+  /** How many texts share a run of the instance that was asked. */
+  readonly inRun: number;
+  readonly texts: readonly string[];
+}
+
 /** Of a text's length and its first letter. What computes texts beside each other shows in the third. */
-function createInstance(runs: (readonly string[])[], embedMs = 0) {
+function createInstance(runs: Run[], embedMs = 0, inRun = 1) {
   let inside = 0;
   return {
     name: 'small',
@@ -33,10 +39,10 @@ function createInstance(runs: (readonly string[])[], embedMs = 0) {
     answers: undefined,
     execution: () => ({ provider: 'cpu' as const, refused: [] }),
     countTokens: (text: string) => text.length,
-    textsInRun: () => 1,
+    textsInRun: () => inRun,
     async embed(texts: readonly string[]) {
       inside += 1;
-      runs.push(texts);
+      runs.push({ inRun, texts });
       await new Promise((resolve) => setTimeout(resolve, embedMs));
       const vectors = new Float32Array(texts.length * 8);
       for (const [i, text] of texts.entries())
@@ -50,11 +56,11 @@ function createInstance(runs: (readonly string[])[], embedMs = 0) {
 }
 const text0 = ([text]: readonly string[]) => text;
 
-function open(more: Partial<ServingLimits> = {}, embedMs = 0) {
-  const runs: (readonly string[])[] = [];
+function open(more: Partial<ServingLimits> = {}, embedMs = 0, inRun = [1, 1]) {
+  const runs: Run[] = [];
   const batches: number[] = [];
   const embedder = createHostedEmbedder(
-    [createInstance(runs, embedMs), createInstance(runs, embedMs)],
+    inRun.map((texts) => createInstance(runs, embedMs, texts)),
     { ...limits, ...more },
     { clock: systemClock, onBatch: (_, texts) => batches.push(texts) },
   );
@@ -98,7 +104,23 @@ it('[EMB1] gives a text the vector that it has alone, in its place, from as many
   expect(vectors[0]).toEqual(alone[0]);
   expect(vectorsIn(unwrap(beside))[0]).toEqual(alone[0]);
   expect(vectors.every(([, , inside]) => inside === 1)).toBe(true);
-  expect(Math.max(...runs.map((run) => run.length))).toBeGreaterThan(1);
+  expect(Math.max(...runs.map(({ texts }) => texts.length))).toBeGreaterThan(1);
+});
+
+it.each([
+  [[1, 1], 8],
+  [[32, 32], 32],
+  [[1, 32], 32],
+])('[EMB1] gives instances of which %j texts share a run %d at once', async (inRun, most) => {
+  const { embed, runs } = open({}, 1, inRun);
+  unwrap(await embed(Array.from({ length: 70 }, (_, i) => `text ${i}`)));
+  expect(Math.max(...runs.map(({ texts }) => texts.length))).toBe(most);
+});
+
+it('[EMB1] asks an instance whose texts share a run before one whose do not', async () => {
+  const { embed, runs } = open({}, 0, [1, 32, 1]);
+  for (let i = 0; i < 3; i++) unwrap(await embed([`text ${i}`]));
+  expect(runs.map(({ inRun }) => inRun)).toEqual([32, 32, 32]);
 });
 
 it('[EMB2] says whose vectors they are, under its name and as the embedder', async () => {

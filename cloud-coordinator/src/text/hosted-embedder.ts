@@ -33,18 +33,23 @@ export function createHostedEmbedder(
   limits: ServingLimits,
   { clock, onBatch }: HostedEmbedderPorts,
 ): HostedEmbedder {
-  const { name, digest, dimensions, tokensMax, answers, countTokens, textsInRun } = defined(
+  const { name, digest, dimensions, tokensMax, answers, countTokens } = defined(
     instances[0],
     'an instance',
   );
   const served: ServedEmbedder = { name, digest, dimensions, tokensMax, answers };
   const free = [...instances];
-  const rowsMax = Math.min(limits.rowsMax, Math.max(loneTextsMax, textsInRun()));
+  // One instance may be on a GPU and another not (docs/decisions/0082): that one is asked first, with as much as it takes.
+  const inRunMax = Math.max(...instances.map((instance) => instance.textsInRun()));
+  const rowsMax = Math.min(limits.rowsMax, Math.max(loneTextsMax, inRunMax));
   const batcher = createBatcher<readonly string[], readonly Float32Array[]>(
     { ...limits, rowsMax, slots: instances.length },
     clock,
     async (parts) => {
-      const instance = defined(free.pop(), 'an instance that is free');
+      const instance = defined(
+        free.sort((a, b) => a.textsInRun() - b.textsInRun()).pop(),
+        'an instance that is free',
+      );
       // One that throws is as free as one that fails.
       const vectors = await instance.embed(parts.flat()).finally(() => free.push(instance));
       if (!vectors.ok) return vectors;
