@@ -78,11 +78,11 @@ export function createSqlConversationTable(
       return rows.ok ? ok(rows.value.reverse().flatMap(turnOf)) : rows;
     },
 
-    expire: (beforeMs) =>
+    expire: (beforeMs, copiesBeforeMs) =>
       commits.run(async (tx) => {
         await tx.deleteFrom('conversation_turn').where('at_ms', '<=', beforeMs).execute();
-        for (const table of ['conversation_copy', 'conversation_gone'] as const)
-          await tx.deleteFrom(table).where('kept_ms', '<=', beforeMs).execute();
+        await tx.deleteFrom('conversation_gone').where('kept_ms', '<=', beforeMs).execute();
+        await tx.deleteFrom('conversation_copy').where('kept_ms', '<=', copiesBeforeMs).execute();
       }),
 
     async flush() {

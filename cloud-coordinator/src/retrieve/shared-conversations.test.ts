@@ -23,7 +23,12 @@ import { conversationRoutes } from '../http/conversations.ts';
 import { createSharedConversations } from './shared-conversations.ts';
 
 const retentionMs = 86_400_000;
-const sites: Readonly<Record<string, string>> = { anna: 'north', bert: 'north', cato: 'south' };
+const sites: Readonly<Record<string, string>> = {
+  anna: 'north',
+  bert: 'north',
+  dora: 'north',
+  cato: 'south',
+};
 const name = { reader: 'ann', conversation: 'shift-1' };
 
 async function world(conversationBytesMax = 1e6, file?: string) {
@@ -59,7 +64,12 @@ async function world(conversationBytesMax = 1e6, file?: string) {
   const said = (turn: string, afterMs: number, more: Partial<WireTurn> = {}) =>
     sampleTurn(turn, { atMs: clock.nowMs() + afterMs, ...more });
   const gone = (what: Forget['gone']) => sampleForget({ gone: what });
-  return { clock, store, db, table, conversations, news, send, idsFor, toldTo, said, gone };
+  const pass = (ms: number) => {
+    let isOver = false;
+    clock.after(ms, () => (isOver = true));
+    while (!isOver) clock.runNext(Number.POSITIVE_INFINITY);
+  };
+  return { pass, clock, store, db, table, conversations, news, send, idsFor, toldTo, said, gone };
 }
 
 test('[CON8] turns are there in their order once, and what is gone stays away, in whatever order and however often they come', async () => {
@@ -78,6 +88,44 @@ test('[CON8] turns are there in their order once, and what is gone stays away, i
     for (const { body } of ops) await send('anna', body);
     expect(await idsFor('anna')).toEqual(['b', 'd']);
   }
+});
+
+test('[CON8] of two words that a conversation is gone the later time counts', async () => {
+  const { send, idsFor, said, gone, clock } = await world();
+  await send('anna', gone({ what: 'until', atMs: clock.nowMs() + 1 }));
+  await send('anna', gone({ what: 'until', atMs: clock.nowMs() }));
+  await send('anna', said('a', 1), said('b', 2));
+  expect(await idsFor('anna')).toEqual(['b']);
+});
+
+test('[CON8] a turn that a bug stumbles over is put aside, and those behind it are taken', async () => {
+  const { send, said, idsFor, table, store } = await world();
+  const { add } = table;
+  Object.assign(table, {
+    add: async (...args: Parameters<typeof add>) => {
+      if (args[2].turn === 'bad') throw new Error('a bug');
+      return add(...args);
+    },
+  });
+  await send('anna', said('bad', 1), said('b', 2));
+  expect(await idsFor('anna')).toEqual(['b']);
+  expect(unwrap(await store.quarantined())).toBe(1);
+});
+
+test('[CON10] whoever has said some is told too, whoever has found nothing is not, and all the while that they may have copies', async () => {
+  const { send, idsFor, toldTo, said, gone, pass, db } = await world();
+  await idsFor('bert');
+  await send('anna', said('a', 1));
+  pass(2 * retentionMs);
+  await send('dora');
+  const forget = gone({ what: 'turns', turns: ['a'] });
+  await send('dora', forget);
+  expect([await toldTo('anna'), await toldTo('bert')]).toEqual([[forget], []]);
+  const left = () => db.selectFrom('conversation_gone').selectAll().execute();
+  expect(await left()).toHaveLength(1);
+  pass(2 * retentionMs);
+  await send('dora');
+  expect(await left()).toEqual([]);
 });
 
 test('[CON8] they are shown to devices of their site, or to the device whose own they are, and to nobody else', async () => {
@@ -108,17 +156,17 @@ test('[CON8] they are shown to devices of their site, or to the device whose own
 });
 
 test('[CON8] so many bytes of a site are kept, and so long; the oldest go', async () => {
-  const { send, idsFor, said, clock, table } = await world(600);
+  const { send, idsFor, said, pass, table } = await world(600);
   await send('anna', said('b', 2), said('a', 1), said('c', 3), said('d', 4));
   expect(await idsFor('anna')).toEqual(['c', 'd']);
   // Bytes, and not signs.
   await send('cato', said('e', 1, { question: '深'.repeat(140) }));
   expect(await idsFor('cato')).toEqual([]);
   expect(await idsFor('anna')).toEqual(['c', 'd']);
-  let isOver = false;
-  clock.after(retentionMs + 4, () => (isOver = true));
-  while (!isOver) clock.runNext(Number.POSITIVE_INFINITY);
-  await send('anna', said('old', -retentionMs));
+  // Shown no more at once.
+  pass(retentionMs + 4);
+  expect(await idsFor('anna')).toEqual([]);
+  await send('anna', said('old', -retentionMs), said('ahead', retentionMs));
   expect(await idsFor('anna')).toEqual([]);
   expect(unwrap(await table.count())).toBe(0);
 });

@@ -30,8 +30,11 @@ export interface ConversationTable {
     device: string,
     nowMs: number,
   ): Promise<Result<readonly WireTurn[]>>;
-  /** What was said, and what is known to be gone since, before then: nothing that old is taken any more. */
-  expire(beforeMs: number): Promise<Result<void>>;
+  /**
+   * What was said, and what is known to be gone since, before then: nothing that old is taken any more.
+   * @param copiesBeforeMs who has had copies since no later than then is forgotten
+   */
+  expire(beforeMs: number, copiesBeforeMs: number): Promise<Result<void>>;
   /** No byte is left of what is gone. Fails with `storage_failed` where somebody who reads the file keeps them. */
   flush(): Promise<Result<void>>;
   count(): Promise<Result<number>>;
@@ -67,6 +70,8 @@ const turnsShownMax = 1_000;
 const lookEveryMs = 30_000;
 /** What is too old is shown no more at once, and goes within: */
 const expireEveryMs = 600_000;
+/** A device may keep its copies for a year, and is to be told all the while. */
+const copiesKeptMs = 400 * 86_400_000;
 
 export function createSharedConversations(ports: SharedConversationsPorts): SharedConversations {
   const { store, table, siteOf, retentionMs, clock, log, news } = ports;
@@ -97,7 +102,8 @@ export function createSharedConversations(ports: SharedConversationsPorts): Shar
     }
     const nowMs = clock.nowMs();
     if (body.kind === 'turn') {
-      if (body.atMs <= nowMs - retentionMs) return ok(undefined);
+      // One of a clock that is as far ahead would be kept until then.
+      if (Math.abs(nowMs - body.atMs) >= retentionMs) return ok(undefined);
       const added = await table.add(scope.value, device, body, nowMs);
       if (!added.ok) return added;
       isLeft ||= !added.value;
@@ -147,7 +153,8 @@ export function createSharedConversations(ports: SharedConversationsPorts): Shar
 
   const expire = async (): Promise<void> => {
     if (clock.monotonicMs() < expireAtMs) return;
-    const expired = await table.expire(clock.nowMs() - retentionMs);
+    const nowMs = clock.nowMs();
+    const expired = await table.expire(nowMs - retentionMs, nowMs - copiesKeptMs);
     if (expired.ok) expireAtMs = clock.monotonicMs() + expireEveryMs;
     else log.error({ code: expired.error.code }, 'shared turns are not expired');
   };

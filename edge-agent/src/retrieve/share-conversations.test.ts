@@ -10,10 +10,11 @@ import {
   decodeUpBody,
   encodeBody,
   type Forget,
+  forgottenTurnsMax,
   type Question,
   type WireTurn,
 } from '@skerry/sync-protocol';
-import { sampleQuestion } from '@skerry/sync-protocol/testing';
+import { sampleForget, sampleQuestion, sampleTurn } from '@skerry/sync-protocol/testing';
 import { expect, onTestFinished, test } from 'vitest';
 import { createSqliteConversationStore } from '../adapters/sqlite-conversation-store.ts';
 import { openDatabase } from '../adapters/sqlite-database.ts';
@@ -25,12 +26,16 @@ import { shareConversations } from './share-conversations.ts';
 const digest = `sha256:${'d'.repeat(64)}`;
 const ann = { reader: 'ann', id: 'shift-1' };
 
-function openDevice(share: Share | 'off' = 'site', nowMs = 1_750_000_000_000) {
+function openDevice(
+  share: Share | 'off' = 'site',
+  nowMs = 1_750_000_000_000,
+  conversationTurnsMax = 9,
+) {
   const clock = createVirtualClock(nowMs);
   const database = unwrap(openDatabase(':memory:'));
   onTestFinished(() => void database.close());
   const bounds = {
-    ...{ conversationTurnsMax: 9, conversationBytesMax: 1e6, conversationRetentionMs: 1e9 },
+    ...{ conversationTurnsMax, conversationBytesMax: 1e6, conversationRetentionMs: 1e9 },
   };
   const store = createSqliteConversationStore(database, bounds, clock.nowMs);
   const sent: (WireTurn | Forget)[] = [];
@@ -79,7 +84,7 @@ function openDevice(share: Share | 'off' = 'site', nowMs = 1_750_000_000_000) {
   };
   const asked = (key = ann) => shared.turns(key, 9).map(({ question }) => question);
   return {
-    ...{ shared, store, sent, withdrawn, dropped, say, asked, clock },
+    ...{ shared, store, sent, withdrawn, dropped, say, asked, clock, database },
     turns: () => sent.filter((body) => body.kind === 'turn'),
     find: (turns: readonly WireTurn[]) => (elsewhere = turns),
     refuse: (code: 'overloaded' | undefined) =>
@@ -176,6 +181,53 @@ test('[CON10] who deletes a conversation deletes what others have said of it, th
   unwrap(off.shared.remove(ann));
   unwrap(nobodys.shared.remove({ ...ann, reader: '' }));
   expect([...off.sent, ...nobodys.sent]).toEqual([]);
+});
+
+test('[CON10] what is gone stays away: a turn by itself, up to the latest time that was said, and of a clock that was ahead', async () => {
+  const { shared, store, clock, sent, database } = openDevice();
+  const first = openDevice();
+  first.say('How deep?');
+  const [turn] = first.shared.turns(ann, 1);
+  const turns = { what: 'turns' as const, turns: [turn?.id ?? ''] };
+  store.drop(ann, turns);
+  unwrap(store.merge(ann, first.shared.turns(ann, 9), 'site'));
+  expect(shared.turns(ann, 9)).toEqual([]);
+  const ahead = { ...(turn as Turn), id: 'ahead', atMs: clock.nowMs() + 9 };
+  unwrap(store.append(ann, ahead, 'site'));
+  unwrap(shared.remove(ann));
+  expect(sent.at(-1)).toMatchObject({ gone: { what: 'until', atMs: ahead.atMs } });
+  store.drop(ann, { what: 'until', atMs: clock.nowMs() });
+  unwrap(store.merge(ann, [{ ...ahead, id: 'again' }], 'site'));
+  expect(shared.turns(ann, 9)).toEqual([]);
+  // What is as old as it nobody takes any more.
+  const rows = () => database.prepare('SELECT * FROM conversation_gone').all();
+  expect(rows()).toHaveLength(2);
+  clock.after(1e9 + 1, () => undefined);
+  clock.runNext(Number.POSITIVE_INFINITY);
+  unwrap(store.merge(ann, [], 'site'));
+  expect(rows()).toEqual([]);
+});
+
+test('[CON10] so many turns are named in a word, and as many words said as there must be', () => {
+  const { shared, store, sent, clock } = openDevice('site', 1_750_000_000_000, 999);
+  const said = { text: 'Nobody knows.', citations: [], unverified: [] };
+  const read = [{ collection: 'manuals', uri: 'safe.md' }];
+  for (let n = 0; n <= forgottenTurnsMax; n++) {
+    const turn = { id: `t-${n}`, question: 'Where?', said, source: 'big', atMs: clock.nowMs() };
+    unwrap(store.append(ann, { ...turn, read }, 'site'));
+  }
+  unwrap(shared.forget({ collection: 'manuals', uri: 'safe.md', digests: [] }));
+  const counts = sent.map(
+    (body) => body.kind === 'forget' && 'turns' in body.gone && body.gone.turns.length,
+  );
+  expect(counts).toEqual([forgottenTurnsMax, 1]);
+});
+
+test('[CON7] nobody’s conversation is refused where it would be shared with others', () => {
+  const more = { reader: '', share: 'site' as const };
+  expect(encodeBody(sampleTurn('t-1', more))).toMatchObject({ ok: false });
+  expect(encodeBody(sampleForget(more))).toMatchObject({ ok: false });
+  expect(encodeBody(sampleForget({ ...more, share: 'device' }))).toMatchObject({ ok: true });
 });
 
 test('[CON10] what was asked later for a turn that others have deleted goes with it', () => {
