@@ -1,4 +1,4 @@
-import { createRandom } from '@skerry/shared';
+import { assert, createRandom } from '@skerry/shared';
 import { armOf } from '@skerry/sync-protocol/update';
 import { describe, expect, it } from 'vitest';
 import {
@@ -89,6 +89,17 @@ describe('an experiment', () => {
     expect(audits(run({ devices: 2_000, seed: 1, season: 0.1, effect: -0.06 }))?.finding).toBe(
       'better',
     );
+  });
+
+  it('[EXP1] is spoiled by no device that says what cannot be', () => {
+    const state = run({ devices: 2_000, seed: 1, effect: 0.06 });
+    const [[name, member] = [], ...others] = [...state.members];
+    assert(name !== undefined && member?.health !== undefined, 'somebody who tells how it is');
+    const health = { ...member.health, audit: { answers: 1, agreed: 1_000 } };
+    const members = new Map([[name, { ...member, health }], ...others]);
+    const odd = audits({ ...state, members });
+    expect(odd?.finding).toBe('worse');
+    expect(odd?.estimate).toBeCloseTo(audits(state)?.estimate ?? 0, 2);
   });
 
   it('[EXP1] is not deceived by what happens to both arms', () => {
