@@ -613,6 +613,21 @@ describe('a device', () => {
     expect(await runs(life)).toBe(one.manifest.digest);
   });
 
+  it('[UPD22] lays no evidence of other bytes beside a slot', async () => {
+    const world = await freshWorld();
+    const one = await world.publish('1.1.0', 32);
+    world.sign(one);
+    let life = await start(world);
+    await bring(world, life, world.assignment(one), 'confirmed');
+    life.stop();
+    const kept = join(world.folder, 'models/sample/a/evidence.json');
+    await rm(kept);
+    world.sign(await world.publish('1.1.0', 16));
+    life = await start(world);
+    life.stop();
+    await expect(readFile(kept)).rejects.toThrow('ENOENT');
+  });
+
   it('[UPD21] is not left without a model by evidence that its disk cannot read', async () => {
     const world = await freshWorld();
     const one = await world.publish('1.1.0', 32);

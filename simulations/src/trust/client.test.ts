@@ -20,6 +20,10 @@ import { createTrustingDevice, type TrustingDevice } from './trusting-device.ts'
 const dayMs = 86_400_000;
 const v1 = 'digits/1.0.0/manifest.json';
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+interface SignedRoot {
+  readonly signed: { readonly roles: { readonly root: { readonly keyids: readonly string[] } } };
+  readonly signatures: readonly { readonly keyid: string }[];
+}
 const refused = (code: string) => ({ ok: false, error: { code } });
 
 const directorWith = (...signers: Signer[]) =>
@@ -235,6 +239,14 @@ describe('a trust folder that is lost', () => {
         await device.open().verifyEvidence({ ...bare, roots: JSON.stringify(wrong) }, v1),
       ).toMatchObject(refused('untrusted'));
     expect(await device.open().verifyEvidence(bare, v1)).toMatchObject(refused('untrusted'));
+    // By the keys before it alone, and not by its own.
+    const second = JSON.parse(roots[0] ?? '') as SignedRoot;
+    const own = second.signed.roles.root.keyids;
+    const signatures = second.signatures.filter(({ keyid }) => !own.includes(keyid));
+    const led = JSON.stringify([JSON.stringify({ ...second, signatures }), roots[1]]);
+    expect(await device.open().verifyEvidence({ ...bare, roots: led }, v1)).toMatchObject(
+      refused('untrusted'),
+    );
   });
 
   it('[TUF25] has the roots again from any source, and then believes what one of them signed', async () => {
@@ -259,6 +271,39 @@ describe('a trust folder that is lost', () => {
     await rotateRoot();
     await refresh();
     expect(must(await device.open().verifyEvidence(evidence, v1)).digest).toBe(digest);
+  });
+
+  it('[TUF25] is led by evidence also where a newer program ships with a later root', async () => {
+    for (let i = 0; i < 2; i++) await rotateRoot();
+    await refresh();
+    const evidence = must(await device.open().evidence(v1));
+    const newer = createTrustingDevice(must(await ceremony.repository.file('2.root.json')));
+    must(await newer.open().verifyEvidence(evidence, v1));
+    newer.close();
+  });
+
+  it('[TUF25] keeps no roots that are not those asked for, or that a source has blown up beyond what a slot may hold', async () => {
+    for (let i = 0; i < 3; i++) await rotateRoot();
+    const source = sourceOf(await mirrorOf(ceremony));
+    /** Spaces behind what is signed change nothing of it. */
+    const blown = {
+      async read(...of: Parameters<typeof source.read>) {
+        const read = await source.read(...of);
+        return read.ok && /^\d+\.root\.json$/.test(of[0])
+          ? { ...read, value: Buffer.concat([read.value, Buffer.alloc(120_000, ' ')]) }
+          : read;
+      },
+    };
+    must(await device.open().refresh(blown, [v1]));
+    expect(Object.keys(must(await device.open().evidence(v1)))).not.toContain('roots');
+    const lying = {
+      read: (name: string, max: number) =>
+        source.read(name === '2.root.json' ? '3.root.json' : name, max),
+    };
+    must(await device.open().refresh(lying, [v1]));
+    expect(Object.keys(must(await device.open().evidence(v1)))).not.toContain('roots');
+    await refresh();
+    expect(Object.keys(must(await device.open().evidence(v1)))).toContain('roots');
   });
 
   it('[TUF25] begins at no root that the device does not ship with', async () => {
