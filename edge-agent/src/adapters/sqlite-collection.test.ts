@@ -323,13 +323,13 @@ describe('what a document is compared with', () => {
     const { open } = createFile();
     const file = open({ embedder: undefined });
     const random = createRandom(3);
-    const put = (uri: string, source: string, atMs: number) => {
+    const put = (uri: string, source: string, atMs: number, into = file) => {
       const sketch = Uint32Array.from({ length: 64 }, () => random.next() * 2 ** 32);
       const checks = { lookAlikes: 0, isStrange: false, nearest: random.next(), sketch };
       const text = `${uri} at ${atMs}`;
       const passages = [{ start: 0, end: text.length, heading: '', textDigest: text }];
       const terms = { title: uri, text, digest: text, trust: 1, meta: { source } };
-      return file.put({ source: { uri, ...terms }, passages, checks }, atMs);
+      return into.put({ source: { uri, ...terms }, passages, checks }, atMs);
     };
     const asked = (of: CollectionFile) => ({
       share: of.sketches('share', 5, 4).map(({ uri, sketch }) => [uri, sketch]),
@@ -351,8 +351,15 @@ describe('what a document is compared with', () => {
     isAsTheFileSays();
     unwrap(put('12', 'share', 13));
     isAsTheFileSays();
-    expect(file.sketches('share', 0, 4)).toEqual(
-      open({ embedder: undefined }).sketches('share', 0, 4),
-    );
+    for (const sinceMs of [10, 0])
+      expect(file.sketches('share', sinceMs, 50)).toEqual(
+        open({ embedder: undefined }).sketches('share', sinceMs, 50),
+      );
+    expect(file.nearestScores(9)).toHaveLength(9);
+    // Another has the file open, and puts one in between.
+    const other = open({ embedder: undefined });
+    unwrap(put('13', 'share', 14, other));
+    unwrap(put('14', 'share', 15));
+    isAsTheFileSays();
   });
 });

@@ -11,6 +11,7 @@ import { agentConfigSchema } from '../../config.ts';
 import { openTestLibrary } from '../../testing/cached-library.ts';
 import { createLateQuestions } from '../late-questions.ts';
 import { createLibraryText } from '../library-text.ts';
+import type { CachedAnswer } from './answer-store.ts';
 
 const pump = 'The pump of the cooling circuit is bled at the brass valve above the motor.';
 const question = 'Who won the regatta in Venice last summer?';
@@ -70,6 +71,20 @@ it('[CAC13] serve who asks the same again, and go with what was passed on', asyn
     recalled: { cache: 'exact', source: 'cloud' },
   });
   expect(again).not.toHaveProperty('pending');
+  // Under no key but its own: by another model or another embedder it would be another answer.
+  const asked = {
+    question,
+    collections: ['manuals'],
+    reader: { principals: [] },
+    answerModel: 'big',
+  };
+  const look = await cache.look(asked);
+  const recalled = look.recall?.answer as CachedAnswer;
+  unwrap(cache.clear());
+  await cache.keepLate(`${look.key} of another`, asked, recalled);
+  expect(unwrap(cache.figures())).toMatchObject({ asked: 0 });
+  await cache.keepLate(look.key as string, asked, recalled);
+  expect(unwrap(cache.figures())).toMatchObject({ asked: 1 });
   // Cited or not: whoever answered had it in hand.
   unwrap(changes.purge({ collection: 'manuals', uri: 'hull.md' }));
   expect(unwrap(cache.figures())).toMatchObject({ asked: 0 });

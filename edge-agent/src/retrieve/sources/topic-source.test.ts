@@ -110,6 +110,12 @@ it('[LIB46] bounds what waits, counts what it drops, and says that its broker is
   for (let i = 0; i < 10; i++) publish({ key: `${i}`, content: 'The pump is bled.' });
   expect(await uris()).toEqual(['line/0', 'line/1', 'line/2']);
   expect(running.state().dropped).toBe(7);
+  publish({ key: 'there is room again', content: 'The pump is bled.' });
+  expect(await uris()).toHaveLength(4);
+  const bytes = openTopic({ waitingBytesMax: 100 });
+  for (const key of ['a', 'b'])
+    bytes.publish({ key, content: 'The pump is bled twice a year now.' });
+  expect(await bytes.uris()).toEqual(['line/a']);
   on()?.connection(false);
   expect(running.state()).toMatchObject({ state: 'away' });
   // What may be tried again is kept, and what came behind it waits.
@@ -158,6 +164,8 @@ it('[LIB57] brings so many documents, says why it takes no more, and takes them 
   expect(store.refused('line', 9)).toMatchObject([
     { key: 'crane', reason: '2 documents are there; at most 2' },
   ]);
+  say('crane', 'crane again');
+  expect(await uris()).toEqual(['line/pump', 'line/winch']);
   publish({ key: 'winch', removed: true });
   say('crane');
   expect(await uris()).toEqual(['line/crane', 'line/pump']);
