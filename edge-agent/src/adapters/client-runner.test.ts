@@ -3,7 +3,7 @@
 import * as x509 from '@peculiar/x509';
 import { knownNetworks, layoutOf, trainableOf } from '@skerry/models/training';
 import { systemClock } from '@skerry/shared/node';
-import { layoutSize, parameterLayoutSchema } from '@skerry/sync-protocol/learn';
+import { layoutSize, parameterLayoutSchema, type QueryPlan } from '@skerry/sync-protocol/learn';
 import { encodeSecurePlan } from '@skerry/sync-protocol/secure-aggregation';
 import { sampleLearnPlan, sampleSecurePlan } from '@skerry/sync-protocol/testing';
 import { expect, it, onTestFinished } from 'vitest';
@@ -77,6 +77,25 @@ it('[LEA18] a masked round’s stages reach the thread that trained, until anoth
   expect(await ask({ ...shares, attempt: 2 })).toMatchObject({
     error: { code: 'malformed_message' },
   });
+  const query: QueryPlan = {
+    version: 3,
+    model: 'digits',
+    base: plan.base,
+    question: { kind: 'labels', labels: ['0', '1', '2'] },
+    examplesMax: 10,
+    seed: 1,
+  };
+  const clear = await ask({ ...at, run: 'asked', type: 'query', plan: query });
+  expect(clear).toMatchObject({ value: { reply: { type: 'queried', examples: 2 } } });
+  expect(await ask({ ...shares, attempt: 2 })).toMatchObject({
+    error: { code: 'malformed_message' },
+  });
   runner.forget('run');
   expect(await ask({ ...shares, attempt: 2 })).toMatchObject({ error: { code: 'expired' } });
+  // One masked round at a time, also where the later one comes to nothing.
+  await ask(train);
+  const unfit = { ...query, secure: sampleSecurePlan({ values: 1 }) };
+  const masked = await ask({ ...at, run: 'asked', type: 'query', plan: unfit });
+  expect(masked).toMatchObject({ error: { code: 'invalid_argument' } });
+  expect(await ask(shares)).toMatchObject({ error: { code: 'expired' } });
 });

@@ -334,6 +334,11 @@ describe('a device that learns', () => {
       examples: 30,
       values: byCell([dark, 30 - dark]),
     });
+    await world.start({ learnModels: 'digits', learnLabelsTold: 'no' });
+    expect(await ask({ kind: 'labels', labels }, 3)).toMatchObject({
+      type: 'failed',
+      code: 'permission_denied',
+    });
   });
 
   it('[LEA15] trains the head of the model that it runs, and sends that alone', async () => {

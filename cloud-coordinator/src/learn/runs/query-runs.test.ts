@@ -182,6 +182,16 @@ describe('a query', () => {
       });
   });
 
+  it('[RND25] has a log that may go, for it has made no model', async () => {
+    const { fleet } = await play();
+    fleet.clock.runNext(fleet.clock.nowMs() + 2 * 3_600_000);
+    const retention = { endedMax: 0, endedMs: 1e12 };
+    const runs = unwrap(await openRuns(fleet.ports, { retention }));
+    expect(runs.list()).toHaveLength(1);
+    unwrap(await runs.turn());
+    expect(runs.list()).toEqual([]);
+  });
+
   it('[QRY3] tells cohorts apart where the plan asks for them', async () => {
     const { state } = await play((device) => queried([Number(device.slice(-1)), 1, 1]), {
       query: { question: { kind: 'labels' }, cohort: 'site' },
