@@ -1,7 +1,7 @@
 // BYTES, the Open Inference Protocol's strings: each element as its length (uint32, little-endian) and its bytes, as the
 // binary data extension has them. What is text in them is UTF-8; bytes that are not are carried, and never mangled.
 
-import { collect, err, failure, ok, type Result } from '@skerry/shared';
+import { collect, err, failure, ok, type Result } from '@skerry/shared/plain';
 import { bytesLengthBytes, type Tensor } from './tensor.ts';
 
 /** The elements behind their lengths. */

@@ -1,7 +1,14 @@
 // Tensors as Skerry passes them: an Open Inference Protocol datatype, a row-major shape, and a typed array. FP16 is its
 // bits. BYTES is a byte array too, each element with its length before it, as it travels: see bytes-tensor.ts.
 
-import { err, failure, ok, type Result, tensorElementsMax, tensorRankMax } from '@skerry/shared';
+import {
+  err,
+  failure,
+  ok,
+  type Result,
+  tensorElementsMax,
+  tensorRankMax,
+} from '@skerry/shared/plain';
 
 const arrays = {
   BOOL: Uint8Array,

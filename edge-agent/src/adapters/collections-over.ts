@@ -1,13 +1,8 @@
 // Collections over whatever carries a call to their host: a thread, or nothing.
 
-import { ok, type Result } from '@skerry/shared';
+import { ok } from '@skerry/shared';
 import type { Collections, CollectionThread } from '../retrieve/collections.ts';
-import {
-  type CollectionCalls,
-  type CollectionHost,
-  type CollectionHostOptions,
-  createCollectionHost,
-} from './collection-host.ts';
+import type { CollectionCalls } from './collection-host.ts';
 
 export type CollectionCall = <M extends keyof CollectionCalls>(
   method: M,
@@ -55,21 +50,5 @@ export function collectionsOver(call: CollectionCall): Omit<Collections, 'close'
     list: () => call('names'),
     embedBy: (embedder) => call('embedBy', embedder),
     remove: (name) => call('removeAll', name),
-  };
-}
-
-/** On the thread that calls: for tools and tests, where nobody else waits for it. */
-export function createDirectCollections(
-  options: CollectionHostOptions,
-): Collections & Pick<CollectionHost, 'work'> {
-  const host = createCollectionHost(options);
-  const call: CollectionCall = async (method, ...args) =>
-    (host[method] as (...given: typeof args) => Result<unknown>)(...args) as ReturnType<
-      CollectionCalls[typeof method]
-    >;
-  return {
-    ...collectionsOver(call),
-    work: host.work,
-    close: async () => void host.closeAll(),
   };
 }

@@ -11,7 +11,6 @@ import type { UpdatingPorts } from '../update/open-updates.ts';
 import type { UpdateBlobs, UpdateTrust } from '../update/update-ports.ts';
 import type { Fetch } from './coordinator-fetch.ts';
 import { createFileSlots } from './file-slots.ts';
-import { openUpdateTrust } from './open-update-trust.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
 import { createSqliteAssignmentInbox, createSqliteUpdateStore } from './sqlite-update-store.ts';
 
@@ -43,6 +42,8 @@ export async function openUpdating(
     return err(failure('invalid_config', `--update-root: ${messageOf(thrown)}`));
   }
   const { database, store, blobs, clock, memoryBytesMax } = ports;
+  // Loaded here, for many devices take no updates: TUF's client would be a twentieth of each start.
+  const { openUpdateTrust } = await import('./open-update-trust.ts');
   return ok({
     store: createSqliteUpdateStore(database, store, clock.nowMs),
     inbox: createSqliteAssignmentInbox(database),

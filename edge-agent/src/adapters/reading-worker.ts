@@ -1,7 +1,7 @@
 // The thread that one document is read in.
 
 import { parentPort, workerData } from 'node:worker_threads';
-import { defined, err, failure, messageOf, type Result } from '@skerry/shared';
+import { defined, err, failure, messageOf, type Result } from '@skerry/shared/plain';
 import { readCsv } from '../retrieve/read/csv-text.ts';
 import { readDocx } from '../retrieve/read/docx-text.ts';
 import type { Read, Reader, ThreadKind } from '../retrieve/read/reading.ts';

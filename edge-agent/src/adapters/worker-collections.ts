@@ -1,6 +1,8 @@
 // Collections on a thread of their own. One that has died is started again by the next call: all that it held is in files.
 
+import { existsSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
+import { ok } from '@skerry/shared';
 import type { Collections } from '../retrieve/collections.ts';
 import type { CollectionCalls, CollectionHostOptions } from './collection-host.ts';
 import { type CollectionCall, collectionsOver } from './collections-over.ts';
@@ -34,6 +36,8 @@ export function createWorkerCollections(options: CollectionHostOptions): Collect
 
   return {
     ...collectionsOver(call),
+    // Asked at each start, of which a thread would be a tenth; many agents have no collection.
+    list: async () => (existsSync(options.folder) ? call('names') : ok([])),
     embedBy(embedder) {
       given = { ...given, embedder };
       return call('embedBy', embedder);

@@ -2,7 +2,7 @@ import { silentLog } from '@skerry/shared';
 import { sha256 } from '@skerry/shared/node';
 import { createVirtualClock } from '@skerry/shared/testing';
 import { expect, it, onTestFinished } from 'vitest';
-import { createDirectCollections } from '../adapters/collections-over.ts';
+import { createDirectCollections } from '../adapters/direct-collections.ts';
 import { createLibrary } from '../retrieve/library.ts';
 import { bringsDocument } from '../retrieve/sources/source-config.ts';
 import { type CollectionRoutes, collectionRoutes } from './collections.ts';

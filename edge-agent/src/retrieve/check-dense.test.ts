@@ -1,7 +1,7 @@
 import { silentLog } from '@skerry/shared';
 import { createVirtualClock, unwrap } from '@skerry/shared/testing';
 import { expect, it, onTestFinished } from 'vitest';
-import { createDirectCollections } from '../adapters/collections-over.ts';
+import { createDirectCollections } from '../adapters/direct-collections.ts';
 import { createWordEmbedder } from '../testing/word-embedder.ts';
 import { forgettingVerdicts, judgeDense, makeQuestions, startDenseChecks } from './check-dense.ts';
 import { createLibrary, type Library } from './library.ts';

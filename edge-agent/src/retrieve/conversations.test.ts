@@ -9,7 +9,7 @@ import { sha256 } from '@skerry/shared/node';
 import { createVirtualClock, unwrap } from '@skerry/shared/testing';
 import type { Question } from '@skerry/sync-protocol';
 import { expect, onTestFinished, test } from 'vitest';
-import { createDirectCollections } from '../adapters/collections-over.ts';
+import { createDirectCollections } from '../adapters/direct-collections.ts';
 import {
   type ConversationBounds,
   createSqliteConversationStore,

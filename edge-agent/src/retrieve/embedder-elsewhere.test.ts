@@ -7,7 +7,7 @@ import { createRandom, err, failure, ok, type Result, silentLog } from '@skerry/
 import { sha256 } from '@skerry/shared/node';
 import { createVirtualClock, unwrap } from '@skerry/shared/testing';
 import { expect, it, onTestFinished } from 'vitest';
-import { createDirectCollections } from '../adapters/collections-over.ts';
+import { createDirectCollections } from '../adapters/direct-collections.ts';
 import { createWordEmbedder } from '../testing/word-embedder.ts';
 import { askLibrary } from './ask.ts';
 import { createEmbedderElsewhere, type ElsewherePorts } from './embedder-elsewhere.ts';

@@ -5,7 +5,7 @@ import { createRandom, err, failure, ok, silentLog } from '@skerry/shared';
 import { sha256 } from '@skerry/shared/node';
 import { createVirtualClock, unwrap } from '@skerry/shared/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { createDirectCollections } from '../adapters/collections-over.ts';
+import { createDirectCollections } from '../adapters/direct-collections.ts';
 import { openDatabase } from '../adapters/sqlite-database.ts';
 import { createSqliteQuestionStore } from '../adapters/sqlite-question-store.ts';
 import { createWordEmbedder } from '../testing/word-embedder.ts';

@@ -1,4 +1,4 @@
-export { createDirectCollections } from '../adapters/collections-over.ts';
+export { createDirectCollections } from '../adapters/direct-collections.ts';
 export { openCachedLibrary } from '../adapters/open-cached-library.ts';
 export { askLibrary } from './ask.ts';
 export { formWordsMin, questionForm } from './cache/question-form.ts';

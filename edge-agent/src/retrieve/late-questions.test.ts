@@ -8,7 +8,7 @@ import {
   type Said,
 } from '@skerry/sync-protocol';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { createDirectCollections } from '../adapters/collections-over.ts';
+import { createDirectCollections } from '../adapters/direct-collections.ts';
 import { openDatabase } from '../adapters/sqlite-database.ts';
 import { createSqliteDeviceStore } from '../adapters/sqlite-device-store.ts';
 import { createSqliteQuestionStore } from '../adapters/sqlite-question-store.ts';

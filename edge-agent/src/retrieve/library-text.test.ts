@@ -10,7 +10,7 @@ import { sha256 } from '@skerry/shared/node';
 import { createVirtualClock, unwrap } from '@skerry/shared/testing';
 import { readQuotes, saidCharactersMax } from '@skerry/sync-protocol';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { createDirectCollections } from '../adapters/collections-over.ts';
+import { createDirectCollections } from '../adapters/direct-collections.ts';
 import { createWordEmbedder } from '../testing/word-embedder.ts';
 import type { Recall } from './cache/answer-cache.ts';
 import type { Collections } from './collections.ts';

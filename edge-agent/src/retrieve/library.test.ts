@@ -5,7 +5,7 @@ import { createRandom, ok, silentLog } from '@skerry/shared';
 import { sha256 } from '@skerry/shared/node';
 import { createVirtualClock, unwrap } from '@skerry/shared/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { createDirectCollections } from '../adapters/collections-over.ts';
+import { createDirectCollections } from '../adapters/direct-collections.ts';
 import { sampleDocument as document } from '../testing/sample-document.ts';
 import { createWordEmbedder } from '../testing/word-embedder.ts';
 import { askLibrary, checkCitations } from './ask.ts';

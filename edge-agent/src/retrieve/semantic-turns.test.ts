@@ -2,7 +2,7 @@ import { err, failure, ok, silentLog } from '@skerry/shared';
 import { sha256 } from '@skerry/shared/node';
 import { createVirtualClock, unwrap } from '@skerry/shared/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { createDirectCollections } from '../adapters/collections-over.ts';
+import { createDirectCollections } from '../adapters/direct-collections.ts';
 import { sampleDocument } from '../testing/sample-document.ts';
 import { createWordEmbedder } from '../testing/word-embedder.ts';
 import { createVectorMemory } from './cache/remember-vectors.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { createRandom, type Log, silentLog } from '@skerry/shared';
 import { sha256 } from '@skerry/shared/node';
 import { createVirtualClock, unwrap } from '@skerry/shared/testing';
-import { createDirectCollections } from '../adapters/collections-over.ts';
+import { createDirectCollections } from '../adapters/direct-collections.ts';
 import { type CachedLibraryTerms, openCachedLibrary } from '../adapters/open-cached-library.ts';
 import type { SourceDocument } from '../retrieve/passage.ts';
 import type { Reranker } from '../retrieve/rerank.ts';

@@ -3,7 +3,8 @@
 
 import { join } from 'node:path';
 import { createResidency, tensorOf } from '@skerry/models';
-import { createOnnxDirectRuntime, readBundle } from '@skerry/models/node';
+import { readBundle } from '@skerry/models/node';
+import { createOnnxDirectRuntime } from '@skerry/models/runtime';
 import {
   assert,
   type Clock,

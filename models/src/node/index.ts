@@ -1,15 +1,12 @@
 export { type LanguageModel, languageModelFileName } from '../language/language-model-files.ts';
-export { createOnnxDirectRuntime } from '../runtime/onnx-direct.ts';
 export {
   createOnnxNativePool,
   createOnnxNativeRuntime,
   type OnnxNativePool,
 } from '../runtime/onnx-native.ts';
 export { browserModules } from './browser-modules.ts';
-export { applyDelta } from './delta/apply-delta.ts';
 export { applyDeltaApart, openDeltaMaker } from './delta/delta-apart.ts';
 export { deltaFormOf, deltaForms, deltaTargetBytesMax } from './delta/delta-format.ts';
-export { encodeDelta } from './delta/encode-delta.ts';
 export { findLlamaPackage, loadLlamaPackage } from './llama-package.ts';
 export { createLlamaServer } from './llama-server.ts';
 export { openGrpc } from './open-grpc.ts';

@@ -1,6 +1,6 @@
 // Inputs that a graph can be run with where no real ones are at hand: they show shapes and time, not what data does.
 
-import { err, failure, ok, type Random, type Result } from '@skerry/shared';
+import { err, failure, ok, type Random, type Result } from '@skerry/shared/plain';
 import {
   type Datatype,
   elementCount,

@@ -4,7 +4,7 @@
 
 import { performance } from 'node:perf_hooks';
 import { parentPort, receiveMessageOnPort, threadId, workerData } from 'node:worker_threads';
-import { defined, failure } from '@skerry/shared';
+import { defined, failure } from '@skerry/shared/plain';
 import * as ort from 'onnxruntime-node';
 import { inTurns } from './device-turn.ts';
 import {

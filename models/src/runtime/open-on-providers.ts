@@ -4,7 +4,7 @@
 // The cpu's own session comes first: it says whether the bytes are a model at all, and it is what the others are held
 // against. It is closed once another has taken its place, and opened again where that one fails in a run.
 
-import { createRandom, err, failure, ok, type Result } from '@skerry/shared';
+import { createRandom, err, failure, ok, type Result } from '@skerry/shared/plain';
 import { noiseFeeds } from '../onnx/noise-feeds.ts';
 import type { TensorMap } from '../tensor.ts';
 import { compareOutputs, differenceMax } from './compare-outputs.ts';

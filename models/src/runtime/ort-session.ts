@@ -1,6 +1,6 @@
 // What onnxruntime-node and onnxruntime-web have in common: their sessions behind our port.
 
-import { err, failure, messageOf, ok, type Result } from '@skerry/shared';
+import { err, failure, messageOf, ok, type Result } from '@skerry/shared/plain';
 import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-common';
 import { textsOf, textTensor } from '../bytes-tensor.ts';
 import {

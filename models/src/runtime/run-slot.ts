@@ -7,7 +7,7 @@
 // The main thread turns `empty` to `asked`, the worker `asked` to `taken`, and the main thread, once a message has told
 // it of the answer, `taken` to `empty`: whose turn it is not touches nothing. Names do not travel: both sides know them.
 
-import { assert, defined, tensorRankMax } from '@skerry/shared';
+import { assert, defined, tensorRankMax } from '@skerry/shared/plain';
 import { datatypes, type Tensor, type TensorMap, tensorBytes, tensorFromBytes } from '../tensor.ts';
 
 const slotState = { empty: 0, asked: 1, taken: 2 } as const;

@@ -4,8 +4,9 @@
 // what is missing is queued silently; one trap inside the wasm poisons the document; memory is freed by `free` alone.
 
 import * as Automerge from '@automerge/automerge';
-import { defined, type Failure, failure } from '@skerry/shared';
-import { documentBounds, type Writable } from '../documents/document.ts';
+import { defined, type Failure, failure } from '@skerry/shared/plain';
+import type { Writable } from '../documents/document.ts';
+import { documentBounds } from '../documents/document-bounds.ts';
 import type { Content, Heads, Integrated, LeafView } from '../documents/engine.ts';
 import { checkLeaf, checkLeaves, type Edit, rootKeyOf } from '../documents/leaves.ts';
 import { type OwnEdit, planReplay } from '../documents/replay.ts';

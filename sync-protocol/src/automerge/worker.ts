@@ -2,7 +2,7 @@
 // not the process.
 
 import { parentPort } from 'node:worker_threads';
-import { defined, failure, messageOf } from '@skerry/shared';
+import { defined, failure, messageOf } from '@skerry/shared/plain';
 import { createAutomergeDocuments, Refused } from './automerge-documents.ts';
 import { readyId, type WorkerReply, type WorkerRequest } from './worker-protocol.ts';
 

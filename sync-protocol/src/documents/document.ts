@@ -1,5 +1,5 @@
-// What a document is: its name, who may write what in it, and its bounds. A document is state that several write, where
-// an op is a fact that one has said. Three scopes: a device's twin, what a site's devices share, the fleet's policy.
+// What a document is: its name, and who may write what in it. A document is state that several write, where an op is a
+// fact that one has said. Three scopes: a device's twin, what a site's devices share, the fleet's policy.
 
 import { nameSchema } from '@skerry/shared';
 import { z } from 'zod';
@@ -37,19 +37,3 @@ export function writableBy(writer: 'cloud' | 'device', scope: DocumentScope): Wr
   if (scope === 'fleet') return writer === 'cloud' ? 'all' : [];
   return 'all';
 }
-
-/** A peer's own bounds, checked before anything of his is integrated, and on our own edits before they are made. */
-export const documentBounds = {
-  /** One change as it travels; also bounds what a change can set, for a change is never compressed. */
-  changeBytesMax: 40 * 1024,
-  changeOpsMax: 4_096,
-  /** The whole of a replica as it travels in parts. */
-  saveBytesMax: 4 * 1024 * 1024,
-  leavesMax: 4_096,
-  /** All paths and values of a document together, once expanded. */
-  expandedBytesMax: 1024 * 1024,
-  valueBytesMax: 32 * 1024,
-  pathBytesMax: 1_024,
-  pathDepthMax: 32,
-  headsMax: 256,
-} as const;

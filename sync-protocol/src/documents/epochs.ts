@@ -2,7 +2,7 @@
 // takes the place of their replicas.
 
 import { type Clock, err, failure, type Log, ok, type Result } from '@skerry/shared';
-import { documentBounds } from './document.ts';
+import { documentBounds } from './document-bounds.ts';
 import { authorOf, type DigestOf } from './frame.ts';
 import type { Members } from './members.ts';
 import type { DocumentState, Replica } from './replica.ts';

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { documentFrameBytesMax } from '../messages.ts';
 import { digestOf } from '../testing/document-fleet.ts';
-import { documentBounds } from './document.ts';
+import { documentBounds } from './document-bounds.ts';
 import {
   areOfOneSave,
   decodeFrame,

@@ -7,7 +7,8 @@ import { encode } from 'cborg';
 import { z } from 'zod';
 import { decodeAs, encodeOptions } from '../codec.ts';
 import { documentFrameBytesMax } from '../messages.ts';
-import { documentBounds, documentIdSchema } from './document.ts';
+import { documentIdSchema } from './document.ts';
+import { documentBounds } from './document-bounds.ts';
 
 /** The bytes of a part; with all heads there may be, a frame keeps within its bound. */
 export const partBytesMax = 40 * 1024;

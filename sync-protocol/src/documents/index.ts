@@ -1,6 +1,5 @@
 export {
   type DocumentScope,
-  documentBounds,
   documentScopes,
   fleetDocument,
   parseDocumentId,
@@ -9,6 +8,7 @@ export {
   type Writable,
   writableBy,
 } from './document.ts';
+export { documentBounds } from './document-bounds.ts';
 export type { DocumentEngine } from './engine.ts';
 export { createFollower, type Follower, inboxFramesMax } from './follower.ts';
 export { authorOf, decodeFrame, encodeFrame, type Frame } from './frame.ts';

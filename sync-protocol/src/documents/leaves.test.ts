@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { documentBounds } from './document.ts';
+import { documentBounds } from './document-bounds.ts';
 import { checkLeaf, editsOfPatch, type Json, type JsonObject, jsonOf } from './leaves.ts';
 import { planReplay } from './replay.ts';
 

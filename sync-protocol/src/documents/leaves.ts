@@ -3,8 +3,8 @@
 // nested CRDT one of the two objects would hide the other. It also makes each change legible without the document.
 // Pure.
 
-import { err, failure, ok, type Result } from '@skerry/shared';
-import { documentBounds } from './document.ts';
+import { err, failure, ok, type Result } from '@skerry/shared/plain';
+import { documentBounds } from './document-bounds.ts';
 
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
 export interface JsonObject {

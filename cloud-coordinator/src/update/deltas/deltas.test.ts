@@ -1,5 +1,6 @@
 import type { Manifest } from '@skerry/models';
-import { applyDelta, encodeDelta, readVariants, zooDirectory } from '@skerry/models/node';
+import { applyDelta, encodeDelta } from '@skerry/models/delta';
+import { readVariants, zooDirectory } from '@skerry/models/node';
 import { defined, err, failure, ok, silentLog } from '@skerry/shared';
 import { sha256 } from '@skerry/shared/node';
 import { unwrap } from '@skerry/shared/testing';

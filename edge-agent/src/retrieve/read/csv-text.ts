@@ -1,7 +1,7 @@
 // A table as text: each row is a passage of its own and names its columns, since a row alone does not say what it is about.
 // RFC 4180, with whatever separates the fields of its first rows.
 
-import { err, type Failure, failure, ok, type Result } from '@skerry/shared';
+import { err, type Failure, failure, ok, type Result } from '@skerry/shared/plain';
 import Papa from 'papaparse';
 import { decodeText } from './decode-text.ts';
 import { columnsMax, documentCharactersMax, type Read, rowsMax } from './reading.ts';

@@ -1,6 +1,6 @@
 // Bytes as text: UTF-8, and with a byte order mark UTF-16. A NUL says that they are no text.
 
-import { err, failure, ok, type Result } from '@skerry/shared';
+import { err, failure, ok, type Result } from '@skerry/shared/plain';
 
 /** Fails with `invalid_argument`. Lines end with `\n`. */
 export function decodeText(bytes: Uint8Array): Result<string> {

@@ -1,8 +1,8 @@
 // What a Word document's styles say of how text looks (ECMA-376 part 1, 17.7): a style is what it says, over the one that
 // it is based on.
 
-import type { Result } from '@skerry/shared';
-import { ok } from '@skerry/shared';
+import type { Result } from '@skerry/shared/plain';
+import { ok } from '@skerry/shared/plain';
 import { Parser } from 'htmlparser2';
 
 export interface Style {

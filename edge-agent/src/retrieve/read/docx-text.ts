@@ -2,7 +2,7 @@
 // changes are tracked nor what is hidden, white on white, or too small to be seen.
 
 import { StringDecoder } from 'node:string_decoder';
-import { err, failure, ok, type Result } from '@skerry/shared';
+import { err, failure, ok, type Result } from '@skerry/shared/plain';
 import { Parser } from 'htmlparser2';
 import { isShade, levelOf, lookOf, readDocxStyles, type Style } from './docx-styles.ts';
 import { documentCharactersMax, expandedBytesMax, type Read } from './reading.ts';

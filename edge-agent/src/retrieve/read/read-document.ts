@@ -4,8 +4,6 @@
 import { err, failure, ok, type Result } from '@skerry/shared';
 import type { SourceDocument } from '../passage.ts';
 import { decodeText } from './decode-text.ts';
-import { readHtml } from './html-text.ts';
-import { languageOf } from './language-of.ts';
 import {
   documentBytesMax,
   documentCharactersMax,
@@ -34,10 +32,11 @@ const cutPagesShown = 50;
 const hiddenShareMax = 0.1;
 
 /** By media type: what is text, here. */
-const readers: Readonly<Record<string, (text: string) => Read>> = {
+const readers: Readonly<Record<string, (text: string) => Read | Promise<Read>>> = {
   'text/plain': (text) => ({ title: '', text }),
   'text/markdown': (text) => ({ title: headingOf(text), text }),
-  'text/html': readHtml,
+  // Loaded with the first page, as the languages with the first document: many agents have no library.
+  'text/html': async (text) => (await import('./html-text.ts')).readHtml(text),
 };
 /** And what is read in a thread of its own. */
 const threaded: Readonly<Record<string, ThreadKind>> = {
@@ -70,7 +69,7 @@ export async function readDocument(
   if (text.trim() === '') return err(failure('invalid_argument', 'no text is in it'));
   if (hidden > text.length * hiddenShareMax)
     return err(failure('invalid_argument', `${hidden} characters of it are hidden from a reader`));
-  const language = read.value.language ?? languageOf(text);
+  const language = read.value.language ?? (await import('./language-of.ts')).languageOf(text);
   return ok({
     uri,
     title: (brought.title ?? (title || nameOf(uri))).slice(0, titleCharactersMax),
@@ -98,7 +97,7 @@ async function readBytes(
       failure('invalid_argument', `${mediaType} cannot be read; expected ${mediaTypes.join(', ')}`),
     );
   const text = decodeText(bytes);
-  return text.ok ? ok(reader(text.value)) : text;
+  return text.ok ? ok(await reader(text.value)) : text;
 }
 
 const headingOf = (text: string): string =>

@@ -1,7 +1,7 @@
 // One entry of a zip archive in pieces, as it is unpacked: what its directory says of sizes is not believed, and no more
 // than a piece of it is held.
 
-import { err, failure, messageOf, ok, type Result } from '@skerry/shared';
+import { err, failure, messageOf, ok, type Result } from '@skerry/shared/plain';
 import { fromBufferPromise, type ZipFile } from 'yauzl';
 
 /** Of an archive's directory, at most. */

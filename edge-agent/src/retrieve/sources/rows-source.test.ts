@@ -6,7 +6,7 @@ import { sha256 } from '@skerry/shared/node';
 import { createVirtualClock, unwrap } from '@skerry/shared/testing';
 import Database from 'better-sqlite3';
 import { expect, it, onTestFinished } from 'vitest';
-import { createDirectCollections } from '../../adapters/collections-over.ts';
+import { createDirectCollections } from '../../adapters/direct-collections.ts';
 import { openDatabase } from '../../adapters/sqlite-database.ts';
 import { createSqliteRows, rowOf } from '../../adapters/sqlite-rows.ts';
 import { createSqliteSourceStore } from '../../adapters/sqlite-source-store.ts';

@@ -2,7 +2,7 @@ import { err, failure, silentLog } from '@skerry/shared';
 import { sha256 } from '@skerry/shared/node';
 import { createVirtualClock, unwrap } from '@skerry/shared/testing';
 import { expect, it, onTestFinished } from 'vitest';
-import { createDirectCollections } from '../../adapters/collections-over.ts';
+import { createDirectCollections } from '../../adapters/direct-collections.ts';
 import { openDatabase } from '../../adapters/sqlite-database.ts';
 import { createSqliteSourceStore } from '../../adapters/sqlite-source-store.ts';
 import { createLibrary } from '../library.ts';

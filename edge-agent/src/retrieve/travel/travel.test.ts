@@ -20,7 +20,7 @@ import {
   snapshotTargetPath,
 } from '@skerry/sync-protocol/collections';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { createDirectCollections } from '../../adapters/collections-over.ts';
+import { createDirectCollections } from '../../adapters/direct-collections.ts';
 import { openTestLibrary } from '../../testing/cached-library.ts';
 import { sampleDocument as document } from '../../testing/sample-document.ts';
 import { createWordEmbedder } from '../../testing/word-embedder.ts';

@@ -2,7 +2,7 @@
 // way costs time alone; what it claims is bounded before it is believed.
 
 import { brotliDecompressSync } from 'node:zlib';
-import { err, failure, messageOf, ok, type Result } from '@skerry/shared';
+import { err, failure, messageOf, ok, type Result } from '@skerry/shared/plain';
 import protobuf from 'protobufjs/minimal.js';
 import {
   deltaTargetBytesMax,

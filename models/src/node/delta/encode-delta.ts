@@ -2,7 +2,7 @@
 // from the base's, what lies between them as it is. Without a base it is the file itself, compressed by the same means.
 
 import { brotliCompressSync, constants } from 'node:zlib';
-import { assert } from '@skerry/shared';
+import { assert } from '@skerry/shared/plain';
 import { alignSegments, type Segment } from './align-segments.ts';
 import { giveBackCoder, takeCoder } from './coder.ts';
 import {

@@ -1,6 +1,6 @@
 // The way back from what tensor-encoder.ts makes: number by number, for what is likely follows from those before.
 
-import { defined } from '@skerry/shared';
+import { defined } from '@skerry/shared/plain';
 import { type Coder, chunkElements, openCoder, reserve } from './coder.ts';
 import { descriptor, memoryMap, startShift } from './coder-memory.ts';
 import { planeKinds } from './delta-format.ts';

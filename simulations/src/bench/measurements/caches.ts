@@ -12,7 +12,8 @@ import {
 } from '@skerry/edge-agent/retrieve';
 import { clopperPearson } from '@skerry/models';
 import { openEmbedder } from '@skerry/models/embedding';
-import { createOnnxDirectRuntime, readEmbedder } from '@skerry/models/node';
+import { readEmbedder } from '@skerry/models/node';
+import { createOnnxDirectRuntime } from '@skerry/models/runtime';
 import { createRandom, silentLog } from '@skerry/shared';
 import { sha256, systemClock } from '@skerry/shared/node';
 import { unwrap } from '@skerry/shared/testing';

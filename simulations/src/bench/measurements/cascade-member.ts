@@ -1,7 +1,8 @@
 // One model of an imported cascade on photos: what it answers to each, how sure it is, how long it takes.
 
 import { predict } from '@skerry/models';
-import { createOnnxDirectRuntime, readBundle } from '@skerry/models/node';
+import { readBundle } from '@skerry/models/node';
+import { createOnnxDirectRuntime } from '@skerry/models/runtime';
 import { expectOk } from '../in-process-agent.ts';
 import { readPhoto } from '../photo.ts';
 import { median } from '../statistics.ts';

@@ -2,7 +2,7 @@
 // starts. How long it takes where the code has run before, as in a coordinator that makes many, stands beside it.
 
 import { readFile } from 'node:fs/promises';
-import { applyDelta, encodeDelta } from '@skerry/models/node';
+import { applyDelta, encodeDelta } from '@skerry/models/delta';
 import { assert } from '@skerry/shared';
 import { sha256 } from '@skerry/shared/node';
 import { expectOk } from '../in-process-agent.ts';

@@ -7,7 +7,8 @@ import {
   rerankByEmbedder,
 } from '@skerry/edge-agent/retrieve';
 import { openEmbedder } from '@skerry/models/embedding';
-import { createOnnxDirectRuntime, readEmbedder } from '@skerry/models/node';
+import { readEmbedder } from '@skerry/models/node';
+import { createOnnxDirectRuntime } from '@skerry/models/runtime';
 import { silentLog } from '@skerry/shared';
 import { sha256, systemClock } from '@skerry/shared/node';
 import { ndcgAt, readCranfield } from '../cranfield.ts';
