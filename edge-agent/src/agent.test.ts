@@ -65,6 +65,7 @@ interface World {
   readonly pushed: { readonly type: string; readonly data: unknown }[];
   /** What the cloud has been asked, in order. */
   readonly asked: Escalation[];
+  pack: typeof packTensor;
 }
 
 async function createWorld(): Promise<World> {
@@ -119,6 +120,7 @@ async function createWorld(): Promise<World> {
     },
     pushed: [],
     asked: [],
+    pack: packTensor,
     async answerAll() {
       for (const { device, body } of unwrap(await cloud.openEscalations(1000))) {
         const { requestId } = body;
@@ -152,7 +154,7 @@ async function createWorld(): Promise<World> {
             },
           },
           transport: pipe.connect('device-1'),
-          pack: packTensor,
+          pack: (...packed) => world.pack(...packed),
           clock: systemClock,
           random: createSystemRandom(),
           log: silentLog,
@@ -232,6 +234,24 @@ describe('an audit', () => {
     expect(await (await get(agent, '/metrics')).text()).toContain('skerry_escalations_total 0');
     await infer(agent, unsure, { id: 'next' }); // An event to wait for: nothing comes before it.
     expect((await get(agent, '/v1/answers/next')).status).toBe(200);
+  });
+
+  it('that is under way is written down before the agent has closed', async () => {
+    const world = await createWorld();
+    let letGo = (): void => {};
+    const held = new Promise<void>((resolve) => {
+      letGo = resolve;
+    });
+    world.pack = async (...packed) => {
+      await held;
+      return packTensor(...packed);
+    };
+    await infer(await world.start({ auditShare: 1 }), sure);
+    const restarted = world.start(); // Closes the agent before it, and then its database.
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    letGo();
+    await restarted;
+    await vi.waitFor(() => expect(world.asked.map(({ audit }) => audit)).toContain('exit'));
   });
 
   it('is none of edge-only’s', async () => {
@@ -483,7 +503,9 @@ describe('the page', () => {
       const response = await get(agent, url);
       expect(`${url}: ${response.status}`).toBe(`${url}: 200`);
       if (url.includes('onnxruntime')) return;
-      for (const [, from = ''] of (await response.text()).matchAll(/ from ['"](.+?)['"]/g))
+      for (const [, from = ''] of (await response.text()).matchAll(
+        /(?: from |\bimport\()['"](.+?)['"]/g,
+      ))
         await follow(map.imports[from] ?? new URL(from, `http://page${url}`).pathname);
     };
     await follow('/app/app.js');

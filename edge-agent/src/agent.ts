@@ -387,6 +387,8 @@ export async function createAgent(config: AgentConfig, ports: AgentPorts): Promi
       await learning?.close();
       await webhook?.close();
       await documents.close();
+      // Nobody waits for an audit, but it runs a model and writes to the store.
+      await escalator.settled();
       await live.close();
     },
   });

@@ -103,3 +103,17 @@ it('no more than a few audits run later stages at once; those beyond are not mad
   void escalator.audit(asked('r6'), early);
   expect(running.length).toBe(1);
 });
+
+it('what closes the store is told when no audit is under way any more', async () => {
+  const { escalator, sent, running, asked } = open();
+  const order: string[] = [];
+  await escalator.settled(); // At once, where there is none.
+  void escalator.audit(asked('held'), early).then(() => order.push('audited'));
+  const settled = escalator.settled().then(() => order.push('settled'));
+  for (let turn = 0; turn < 10; turn++) await Promise.resolve();
+  expect(order).toEqual([]);
+  for (const letGo of running.splice(0)) letGo();
+  await settled;
+  expect(sent.map(({ requestId }) => requestId)).toEqual(['held']);
+  expect(order).toContain('settled');
+});

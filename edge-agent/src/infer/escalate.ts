@@ -46,6 +46,8 @@ export interface Escalator {
   waiting(): number;
   /** Lets every caller that waits for the cloud have its local answer now; the better one comes late. */
   close(): void;
+  /** Resolves once every audit under way is written down, or is none: what closes the store waits for it. */
+  settled(): Promise<void>;
 }
 
 /** What an app has been told, and now is checked. */
@@ -76,6 +78,7 @@ export function createEscalator(ports: EscalatorPorts, waitersMax: number): Esca
   const late = new Set<string>();
   const audits = new Map<string, Audited>();
   let auditRuns = 0;
+  const auditsUnderWay = new Set<Promise<void>>();
 
   const checkAudit = ({ requestId, outcome }: Answer): void => {
     const audited = audits.get(requestId);
@@ -94,7 +97,7 @@ export function createEscalator(ports: EscalatorPorts, waitersMax: number): Esca
       ports.onCloud(record.model, record.version, outcome.label === record.local.label);
   };
 
-  const audit = async (asked: Asked, outcome: StageOutcome, told: Audited): Promise<void> => {
+  const makeAudit = async (asked: Asked, outcome: StageOutcome, told: Audited): Promise<void> => {
     const { requestId } = asked;
     if (outcome.hasNextEdgeStage && auditRuns >= auditRunsMax) {
       log.debug({ requestId, auditRuns }, 'not audited: as many as may run do');
@@ -112,6 +115,12 @@ export function createEscalator(ports: EscalatorPorts, waitersMax: number): Esca
     if (appended.ok) return;
     audits.delete(requestId);
     log.warn({ requestId, code: appended.error.code }, `not audited: ${appended.error.message}`);
+  };
+
+  const audit = async (...made: Parameters<typeof makeAudit>): Promise<void> => {
+    const underWay = makeAudit(...made);
+    auditsUnderWay.add(underWay);
+    await underWay.finally(() => auditsUnderWay.delete(underWay));
   };
 
   const sightOf = ({ model, policy }: Asked, outcome: StageOutcome): Sight | undefined => {
@@ -170,6 +179,7 @@ export function createEscalator(ports: EscalatorPorts, waitersMax: number): Esca
 
     waiting: waiters.size,
     close: waiters.releaseAll,
+    settled: async () => void (await Promise.allSettled(auditsUnderWay)),
     record(answer) {
       lookAlikes.answered(answer.requestId, answer.outcome, clock.nowMs());
       const delivery = waiters.has(answer.requestId) ? 'in-time' : 'late';

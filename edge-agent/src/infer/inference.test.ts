@@ -50,6 +50,7 @@ async function device(
         ask: async () => local,
         recall: () => undefined,
         audit: async () => {},
+        settled: async () => {},
         record() {},
         deliver: () => 0,
         waiting: () => 0,

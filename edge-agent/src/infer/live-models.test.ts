@@ -46,6 +46,7 @@ it('[UPD18] a swap drops no request: who began on a bundle ends on it, and escal
         },
         recall: () => undefined,
         audit: async () => {},
+        settled: async () => {},
         record() {},
         deliver: () => 0,
         waiting: () => 0,
