@@ -9,17 +9,13 @@ import { exchangeHandlerDefaults } from '@skerry/sync-protocol';
 import { retentionLimits } from '@skerry/sync-protocol/documents';
 import { z } from 'zod';
 import { retentionDefaults } from './event-log/retention.ts';
+import { dataDirSchema, instancesMax } from './fleet/instances.ts';
 import { modelServingSchema, servingFields } from './infer/serving-config.ts';
 import { upstreamPoolDefaults } from './infer/upstreams/upstream-pool.ts';
 import { upstreamsSchema } from './infer/upstreams/upstreams-config.ts';
 
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
-
-export const dataDirSchema = z.string().min(1).default('.skerry/coordinator');
-/** Coordinators that may share one database and one broker; each has a certificate of its own. */
-export const instancesMax = 16;
-export const instanceName = (instance: number): string => `skerry:coordinator:${instance}`;
 
 export const coordinatorConfigSchema = z.object({
   dataDir: dataDirSchema.describe('where the database lies'),

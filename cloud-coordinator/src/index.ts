@@ -13,7 +13,7 @@ export { createSqlCoordinatorStore } from './adapters/sql-coordinator-store.ts';
 export { createSqlDeviceTable } from './adapters/sql-device-table.ts';
 export { createSqlDocumentStore } from './adapters/sql-document-store.ts';
 export { openAuthority, type X509Authority } from './adapters/x509-authority.ts';
-export { type CoordinatorConfig, coordinatorConfigSchema, instanceName } from './config.ts';
+export { type CoordinatorConfig, coordinatorConfigSchema } from './config.ts';
 export {
   type Coordinator,
   type CoordinatorAdapters,
@@ -21,6 +21,7 @@ export {
   type TransportAdapter,
 } from './coordinator.ts';
 export type { DeviceRecord, DeviceTable, DeviceView } from './fleet/device-registry.ts';
+export { instanceName } from './fleet/instances.ts';
 export { blobRoutes } from './http/blobs.ts';
 export { createUpstreamPool, upstreamPoolDefaults } from './infer/upstreams/upstream-pool.ts';
 export { createMetrics, type Metrics } from './observe/metrics.ts';

@@ -23,11 +23,10 @@ import {
   writeWholeFile,
 } from '@skerry/shared/node';
 import { z } from 'zod';
-import { dataDirSchema, instanceName, instancesMax } from '../config.ts';
 import { type CredentialTable, createJoinToken } from '../fleet/enrolment.ts';
+import { dataDirSchema, instanceName, instancesMax } from '../fleet/instances.ts';
 import { mosquittoAccessList, mosquittoConfig, mosquittoFiles } from '../fleet/mosquitto-config.ts';
 import { type OperatorTable, operatorRoles, sharedOperator } from '../fleet/operators.ts';
-import { reloadMosquitto } from './mosquitto-revocations.ts';
 import { openSqlite } from './open-sqlite.ts';
 import { createSqlCredentialTable } from './sql-credential-table.ts';
 import { createSqlOperatorTable } from './sql-operator-table.ts';
@@ -118,6 +117,8 @@ export const operatorCommands = {
         };
         for (const [name, text] of Object.entries(open)) writeWholeFile(join(out, name), text);
         chmodSync(join(out, at.accessList), 0o644);
+        // Loaded here, for it brings a client of MQTT along.
+        const { reloadMosquitto } = await import('./mosquitto-revocations.ts');
         reloadMosquitto(out); // Where one runs by it already.
         return join(settings.folder, at.config);
       });

@@ -1,5 +1,4 @@
-#!/usr/bin/env node
-// The coordinator as a process: chooses the adapters.
+// The coordinator as a process, but for its first line: chooses the adapters.
 
 import { availableParallelism } from 'node:os';
 import { createResidency, executionProperties } from '@skerry/models';
@@ -19,7 +18,6 @@ import {
   memoryLimitBytes,
   type Opened,
   openFilesMax,
-  runProcess,
   systemClock,
 } from '@skerry/shared/node';
 import { createWorkerEngine } from '@skerry/sync-protocol/automerge';
@@ -34,51 +32,51 @@ import {
 } from '@skerry/sync-protocol/http';
 import { createCertificateVerifier, createNodeCryptography } from '@skerry/sync-protocol/node';
 import { Hono } from 'hono';
-import { type EmbeddedBroker, openEmbeddedBroker } from './adapters/embedded-broker.ts';
-import { createGroupCommit } from './adapters/group-commit.ts';
-import { createMosquittoRevocations } from './adapters/mosquitto-revocations.ts';
-import { createMqttCoordinatorTransport } from './adapters/mqtt-transport.ts';
-import { openBlobs } from './adapters/open-blobs.ts';
-import { openRegistry } from './adapters/open-registry.ts';
-import { openSqlite } from './adapters/open-sqlite.ts';
-import { openTrust } from './adapters/open-trust.ts';
-import { openUpstreams } from './adapters/open-upstreams.ts';
-import { databaseFile, hashText, operatorCommands } from './adapters/operator-commands.ts';
-import { createSqlAssignmentStore } from './adapters/sql-assignment-store.ts';
-import { createSqlAuditTable } from './adapters/sql-audit-table.ts';
-import { createSqlConversationTable } from './adapters/sql-conversation-table.ts';
-import { createSqlCoordinatorStore } from './adapters/sql-coordinator-store.ts';
-import { createSqlCredentialTable } from './adapters/sql-credential-table.ts';
-import { createSqlDeviceTable } from './adapters/sql-device-table.ts';
-import { createSqlDocumentStore } from './adapters/sql-document-store.ts';
-import { createSqlEventLog } from './adapters/sql-event-log.ts';
-import { createSqlOperatorTable } from './adapters/sql-operator-table.ts';
-import { createSqlTaskStore } from './adapters/sql-task-store.ts';
-import { runTrustCommand } from './adapters/trust-commands.ts';
-import { createWorkerNumbers } from './adapters/worker-numbers.ts';
-import { openAuthority } from './adapters/x509-authority.ts';
-import { type CoordinatorConfig, coordinatorConfigSchema, instanceName } from './config.ts';
-import { createCoordinator } from './coordinator.ts';
-import { type CredentialTable, createEnrolment } from './fleet/enrolment.ts';
-import { openOperators } from './fleet/operators.ts';
-import { planSecurity } from './fleet/plan-security.ts';
-import { openRevocations } from './fleet/revocations.ts';
-import { blobRoutes } from './http/blobs.ts';
-import { conversationRoutes } from './http/conversations.ts';
-import { enrolmentRoutes } from './http/enrolment.ts';
+import type { CoordinatorConfig } from '../config.ts';
+import { createCoordinator } from '../coordinator.ts';
+import { type CredentialTable, createEnrolment } from '../fleet/enrolment.ts';
+import { instanceName } from '../fleet/instances.ts';
+import { openOperators } from '../fleet/operators.ts';
+import { planSecurity } from '../fleet/plan-security.ts';
+import { openRevocations } from '../fleet/revocations.ts';
+import { blobRoutes } from '../http/blobs.ts';
+import { conversationRoutes } from '../http/conversations.ts';
+import { enrolmentRoutes } from '../http/enrolment.ts';
 import {
   adminOnly,
   createOperatorCheck,
   type OperatorEnvironment,
   operatorGate,
   textGate,
-} from './http/operator-gate.ts';
-import { registryRoutes } from './http/registry.ts';
-import { trustMetadataRoutes } from './http/trust-metadata.ts';
-import { createMetrics, type Metrics } from './observe/metrics.ts';
-import { goodForSeconds } from './update/trust/describe.ts';
-import { keepFresh } from './update/trust/keep-fresh.ts';
-import { createMetadataPacks } from './update/trust/metadata-packs.ts';
+} from '../http/operator-gate.ts';
+import { registryRoutes } from '../http/registry.ts';
+import { trustMetadataRoutes } from '../http/trust-metadata.ts';
+import { createMetrics, type Metrics } from '../observe/metrics.ts';
+import { goodForSeconds } from '../update/trust/describe.ts';
+import { keepFresh } from '../update/trust/keep-fresh.ts';
+import { createMetadataPacks } from '../update/trust/metadata-packs.ts';
+import { type EmbeddedBroker, openEmbeddedBroker } from './embedded-broker.ts';
+import { createGroupCommit } from './group-commit.ts';
+import { createMosquittoRevocations } from './mosquitto-revocations.ts';
+import { createMqttCoordinatorTransport } from './mqtt-transport.ts';
+import { openBlobs } from './open-blobs.ts';
+import { openRegistry } from './open-registry.ts';
+import { openSqlite } from './open-sqlite.ts';
+import { openTrust } from './open-trust.ts';
+import { openUpstreams } from './open-upstreams.ts';
+import { databaseFile, hashText } from './operator-commands.ts';
+import { createSqlAssignmentStore } from './sql-assignment-store.ts';
+import { createSqlAuditTable } from './sql-audit-table.ts';
+import { createSqlConversationTable } from './sql-conversation-table.ts';
+import { createSqlCoordinatorStore } from './sql-coordinator-store.ts';
+import { createSqlCredentialTable } from './sql-credential-table.ts';
+import { createSqlDeviceTable } from './sql-device-table.ts';
+import { createSqlDocumentStore } from './sql-document-store.ts';
+import { createSqlEventLog } from './sql-event-log.ts';
+import { createSqlOperatorTable } from './sql-operator-table.ts';
+import { createSqlTaskStore } from './sql-task-store.ts';
+import { createWorkerNumbers } from './worker-numbers.ts';
+import { openAuthority } from './x509-authority.ts';
 
 const ourTextPaths = textPaths.map((path) => `/v1${path}`);
 /** Of a flush of the disk, which stops this thread; what waits for one shares it. */
@@ -88,16 +86,12 @@ const firstConnectionMs = 5_000;
 /** The rest is this process's own, and the system's. */
 const modelsMemoryShare = 0.5;
 
-const [, , command = '', ...argv] = process.argv;
-const commands = { ...operatorCommands, tuf: runTrustCommand } as const;
-if (Object.hasOwn(commands, command)) {
-  const done = await commands[command as keyof typeof commands](argv);
-  if (done.ok) process.stdout.write(`${done.value}\n`);
-  else process.stderr.write(`${command}: ${done.error.message}\n`);
-  process.exitCode = done.ok ? 0 : 1;
-} else await runProcess({ name: 'skerry-coordinator', schema: coordinatorConfigSchema, start });
-
-async function start(config: CoordinatorConfig, log: Log, opened: Opened): Promise<Result<void>> {
+/** Opens all that the coordinator is, and notes how it closes. */
+export async function startCoordinator(
+  config: CoordinatorConfig,
+  log: Log,
+  opened: Opened,
+): Promise<Result<void>> {
   const clock = systemClock;
   const random = createSystemRandom();
   const metrics = createMetrics();

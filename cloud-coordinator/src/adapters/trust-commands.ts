@@ -15,7 +15,7 @@ import {
 } from '@skerry/shared';
 import { loadProcessConfig, sha256, systemClock } from '@skerry/shared/node';
 import { z } from 'zod';
-import { dataDirSchema } from '../config.ts';
+import { dataDirSchema } from '../fleet/instances.ts';
 import { describePublished, describeStaged, shortId } from '../update/trust/describe.ts';
 import { renewRoot, renewTargets } from '../update/trust/draft.ts';
 import { delegate, undelegate } from '../update/trust/edit-keys.ts';
