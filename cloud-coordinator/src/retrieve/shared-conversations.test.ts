@@ -98,18 +98,25 @@ test('[CON8] of two words that a conversation is gone the later time counts', as
   expect(await idsFor('anna')).toEqual(['b']);
 });
 
-test('[CON8] a turn that a bug stumbles over is put aside, and those behind it are taken', async () => {
-  const { send, said, idsFor, table, store } = await world();
+test('[CON8] a turn that a bug stumbles over is left out and kept nowhere, a word to forget is put aside, and what is behind them is taken', async () => {
+  const { send, said, gone, idsFor, table, store } = await world();
   const { add } = table;
   Object.assign(table, {
     add: async (...args: Parameters<typeof add>) => {
       if (args[2].turn === 'bad') throw new Error('a bug');
       return add(...args);
     },
+    forget: async () => {
+      throw new Error('a bug');
+    },
   });
   await send('anna', said('bad', 1), said('b', 2));
   expect(await idsFor('anna')).toEqual(['b']);
+  expect(unwrap(await store.quarantined())).toBe(0);
+  await send('anna', gone({ what: 'turns', turns: ['b'] }));
   expect(unwrap(await store.quarantined())).toBe(1);
+  for (const kind of ['turn', 'forget'] as const)
+    expect(unwrap(await store.openOps(kind, 9))).toEqual([]);
 });
 
 test('[CON10] whoever has said some is told too, whoever has found nothing is not, and all the while that they may have copies', async () => {

@@ -120,6 +120,13 @@ export function createSharedConversations(ports: SharedConversationsPorts): Shar
     return ok(undefined);
   };
 
+  /** [QUA4] A bug would be met after every restart. A turn is left out: in a quarantine its words would outlive it. */
+  const putAside = async ({ id, device, body }: OpenOp, reason: string): Promise<void> => {
+    if (body.kind === 'turn')
+      log.error({ device }, 'a turn is left out, for a bug stumbles over it');
+    else await store.quarantineOp(id, reason, clock.nowMs());
+  };
+
   /** Of one kind, all there are. The order of the kinds says nothing: turns are a set, and so is what is gone. */
   const takeAll = async (kind: 'turn' | 'forget'): Promise<Result<void>> => {
     for (;;) {
@@ -128,9 +135,7 @@ export function createSharedConversations(ports: SharedConversationsPorts): Shar
       for (const op of open.value) {
         if (closed) return ok(undefined);
         const taken = await take(op).catch((thrown) => err(failure('internal', messageOf(thrown))));
-        // [QUA4] A bug would be met after every restart.
-        if (!taken.ok && taken.error.code === 'internal')
-          await store.quarantineOp(op.id, taken.error.message, clock.nowMs());
+        if (!taken.ok && taken.error.code === 'internal') await putAside(op, taken.error.message);
         else if (!taken.ok) return taken;
         const done = await store.closeOps([op.id]);
         if (!done.ok) return done;
