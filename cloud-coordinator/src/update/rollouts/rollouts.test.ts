@@ -372,17 +372,19 @@ describe('rollouts at work', () => {
       if (++turns === 2) await other.turn();
     };
     await (await open(without('words-1', between))).turn();
-    const moments = ['digits-1', 'words-1'].flatMap((id) => {
+    const issues = ['digits-1', 'words-1'].flatMap((id) => {
       const events = readEvents(disk.logs.get(id) ?? [], rolloutEventSchema);
       return (events.ok ? events.value : []).flatMap((event) =>
-        event.kind === 'issued' ? event.issues.map(({ fetchAtMs }) => fetchAtMs) : [],
+        event.kind === 'issued' ? event.issues : [],
       );
     });
-    expect(moments).toHaveLength(100);
-    moments.sort((a, b) => a - b);
-    moments.slice(1).forEach((at, i) => {
-      expect(at - (moments[i] as number)).toBeGreaterThanOrEqual(minuteMs / 60);
-    });
+    expect(issues).toHaveLength(100);
+    for (const of of ['fetchAtMs', 'activateAtMs'] as const) {
+      const moments = issues.map((issue) => issue[of]).sort((a, b) => a - b);
+      moments.slice(1).forEach((at, i) => {
+        expect(at - (moments[i] as number)).toBeGreaterThanOrEqual(minuteMs / 60);
+      });
+    }
     expect(disk.logs.get('fleet/line')).toHaveLength(2);
   });
 
@@ -433,7 +435,10 @@ describe('rollouts at work', () => {
     for (let i = 0; i < fleetFolding.eventsMax; i++)
       expectOk(await rollouts[i % 2 ? 'release' : 'quarantine'](incumbentDigest, given));
     expect(disk.logs.get('fleet')?.length).toBeGreaterThan(fleetFolding.eventsMax);
+    const line = disk.logs.get('fleet/line') ?? [];
+    line.push(...new Array<string>(64).fill(line[0] ?? ''));
     expectOk(await rollouts.turn());
+    expect(line).toHaveLength(2);
     expect(disk.logs.get('fleet')).toHaveLength(fleetFolding.eventsKept + 1);
     const told = structuredClone(disk.issued);
     const fresh = await open();
