@@ -4,7 +4,14 @@ import { describe, expect, it } from 'vitest';
 import { eventCharsMax } from '../../event-log/event-store.ts';
 import { cellNamesOf } from './asked-query.ts';
 import { quantilesOf } from './quantiles.ts';
-import { type Answer, cohortsMax, type Tally, tallyAnswers, tallySum } from './tally.ts';
+import {
+  type Answer,
+  cohortsMax,
+  type Tally,
+  tallyAnswers,
+  tallyNoised,
+  tallySum,
+} from './tally.ts';
 
 const cells = ['a', 'b', 'c', 'd'];
 const answer = (counts: number[], cohort = ''): Answer => ({ cohort, counts });
@@ -98,6 +105,11 @@ describe('a tally', () => {
       const tally = tallyAnswers(cells, answers, 3);
       expect(smallestGroup(tally, answers)).toBeGreaterThanOrEqual(3);
     }
+  });
+
+  it('[QRY6] of a sum with noise tells whole examples, and never fewer than none', () => {
+    const tally = tallyNoised(['a', 'b'], { devices: 4, counts: [-3.2, 4.6] }, 2, 3);
+    expect(tally.whole).toEqual({ devices: 4, examples: 5, counts: { a: 0, b: 5 }, rest: 0 });
   });
 
   it('[QRY3] of a masked sum shows what enough devices have, and takes the most of them for all', () => {

@@ -165,6 +165,9 @@ describe('a query', () => {
   it('[QRY4] is refused where it could tell of single devices, or trains', async () => {
     const { ports } = createFleet(() => undefined);
     const runs = unwrap(await openRuns(ports));
+    const clip = { kind: 'fixed', norm: 1 } as const;
+    const central = { noiseMultiplier: 1, samplingRate: 0.5, clients: 4, clip };
+    const budget = { epsilonMax: 50, delta: 1e-3 };
     const refused: [Partial<RunPlanInput>, RegExp][] = [
       [{ clients: { target: 6, min: 2 } }, /a query of 2 devices tells of one; 3 at least/],
       [{ rounds: 2 }, /a query has one round/],
@@ -175,11 +178,21 @@ describe('a query', () => {
         /a masked query has one sum, and no cohorts/,
       ],
       [{ masking: {} }, /nothing is masked here/],
+      [{ privacy: { central, budget } }, /noise in a query is of its devices/],
     ];
     for (const [more, message] of refused)
       expect(await runs.start(plan(more), 'me')).toMatchObject({
         error: { code: 'invalid_argument', message: expect.stringMatching(message) },
       });
+  });
+
+  it('[QRY3] tells quantiles where no bin is withheld, and there alone', async () => {
+    const question = { kind: 'inputs', measure: 'mean', from: 0, to: 3, bins: 3 } as const;
+    const all = await play(() => queried([1, 1, 1]), { query: { question } });
+    expect(all.state.tally?.quantiles).toMatchObject({ median: 1.5 });
+    const some = await play(undefined, { query: { question } });
+    expect(some.state.tally?.withheld).toHaveLength(2);
+    expect(some.state.tally).not.toHaveProperty('quantiles');
   });
 
   it('[RND25] has a log that may go, for it has made no model', async () => {
