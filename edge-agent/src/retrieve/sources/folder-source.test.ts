@@ -11,6 +11,8 @@ import type { FolderPort } from './folder-source.ts';
 import { isTemporary, mediaTypeOf } from './media-type.ts';
 import { openSources } from './open-sources.ts';
 import { librarySourcesSchema } from './source-config.ts';
+// Loaded with the first document that is read: a virtual clock would not wait for it.
+import '../read/language-of.ts';
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 

@@ -14,6 +14,8 @@ import { createLibrary } from '../library.ts';
 import { type RowsPort, rowsStatement, startRows } from './rows-source.ts';
 import { librarySourcesSchema, type SqliteSource } from './source-config.ts';
 import { createTakeIn } from './take-in.ts';
+// Loaded with the first document that is read: a virtual clock would not wait for it.
+import '../read/language-of.ts';
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 

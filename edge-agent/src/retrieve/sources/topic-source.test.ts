@@ -9,6 +9,8 @@ import { createLibrary } from '../library.ts';
 import { librarySourcesSchema, type TopicSource } from './source-config.ts';
 import { createTakeIn } from './take-in.ts';
 import { startTopic, type TopicPort } from './topic-source.ts';
+// Loaded with the first document that is read: a virtual clock would not wait for it.
+import '../read/language-of.ts';
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
