@@ -18,6 +18,22 @@ async function freshWorld(): Promise<UpdateWorld> {
   return world;
 }
 
+/** Where a version newer than the factory's is published and signed. */
+async function worldOfOne() {
+  const world = await freshWorld();
+  const one = await world.publish('1.1.0', 32);
+  world.sign(one);
+  return { world, one };
+}
+
+/** Where two are. */
+async function worldOfTwo() {
+  const { world, one } = await worldOfOne();
+  const two = await world.publish('1.2.0', 64);
+  world.sign(two);
+  return { world, one, two };
+}
+
 async function start(world: UpdateWorld): Promise<UpdateLife> {
   const life = await world.start();
   assert(life.ok, life.ok ? '' : life.error.message);
@@ -52,9 +68,7 @@ async function edgeDigest({ folder }: PublishedBundle): Promise<string> {
 
 describe('an update', () => {
   it('[UPD1] goes from assigned to confirmed, each transition told once, and survives a restart', async () => {
-    const world = await freshWorld();
-    const next = await world.publish('1.1.0', 32);
-    world.sign(next);
+    const { world, one: next } = await worldOfOne();
     const life = await start(world);
     expect(await runs(life)).toBe(world.factory.manifest.digest);
     await bring(world, life, world.assignment(next), 'confirmed');
@@ -82,9 +96,7 @@ describe('an update', () => {
   });
 
   it('[UPD11] that is confirmed is told to who judges targets, at each start again', async () => {
-    const world = await freshWorld();
-    const next = await world.publish('1.1.0', 32);
-    world.sign(next);
+    const { world, one: next } = await worldOfOne();
     const life = await start(world);
     expect(world.confirmed).toEqual([]);
     await bring(world, life, world.assignment(next), 'confirmed');
@@ -95,9 +107,7 @@ describe('an update', () => {
   });
 
   it('[UPD3] of what lies in the other slot moves no byte', async () => {
-    const world = await freshWorld();
-    const [one, two] = [await world.publish('1.1.0', 32), await world.publish('1.2.0', 64)];
-    for (const bundle of [one, two]) world.sign(bundle);
+    const { world, one, two } = await worldOfTwo();
     const life = await start(world);
     await bring(world, life, world.assignment(one), 'confirmed');
     await bring(world, life, world.assignment(two), 'confirmed');
@@ -110,9 +120,7 @@ describe('an update', () => {
   });
 
   it('[UPD2] that a newer one replaces is left where it was', async () => {
-    const world = await freshWorld();
-    const [one, two] = [await world.publish('1.1.0', 32), await world.publish('1.2.0', 64)];
-    for (const bundle of [one, two]) world.sign(bundle);
+    const { world, one, two } = await worldOfTwo();
     const life = await start(world);
     life.receive(world.assignment(one));
     await world.until(life, () => stateOf(life) === 'soaking', false);
@@ -123,9 +131,7 @@ describe('an update', () => {
   });
 
   it('[UPD12] stops at once, and what is not confirmed goes back', async () => {
-    const world = await freshWorld();
-    const one = await world.publish('1.1.0', 32);
-    world.sign(one);
+    const { world, one } = await worldOfOne();
     const life = await start(world);
     life.receive(world.assignment(one));
     await world.until(life, () => stateOf(life) === 'soaking', false);
@@ -135,9 +141,7 @@ describe('an update', () => {
   });
 
   it('[UPD4] that the director quarantines is left at once, also when it is confirmed', async () => {
-    const world = await freshWorld();
-    const one = await world.publish('1.1.0', 32);
-    world.sign(one);
+    const { world, one } = await worldOfOne();
     const life = await start(world);
     await bring(world, life, world.assignment(one), 'confirmed');
     const quarantined = [one.manifest.digest];
@@ -162,9 +166,7 @@ describe('trust', () => {
   });
 
   it('[UPD11] director and targets must mean the same bytes', async () => {
-    const world = await freshWorld();
-    const [one, two] = [await world.publish('1.1.0', 32), await world.publish('1.2.0', 64)];
-    for (const bundle of [one, two]) world.sign(bundle);
+    const { world, one, two } = await worldOfTwo();
     const life = await start(world);
     // The bytes of one by the name of the other, and a manifest of another version behind an honest name.
     await bring(world, life, world.assignment(one, {}, { target: two.terms.target }), 'refused');
@@ -176,9 +178,7 @@ describe('trust', () => {
   });
 
   it('[UPD11] expired metadata holds what is new, says so, and never what runs', async () => {
-    const world = await freshWorld();
-    const one = await world.publish('1.1.0', 32);
-    world.sign(one);
+    const { world, one } = await worldOfOne();
     world.set.trustFails = failure('expired', 'the timestamp has expired');
     const life = await start(world);
     life.receive(world.assignment(one));
@@ -189,9 +189,7 @@ describe('trust', () => {
   });
 
   it('[UPD11] metadata that fails holds an update and does not end it; a new director is known by it', async () => {
-    const world = await freshWorld();
-    const one = await world.publish('1.1.0', 32);
-    world.sign(one);
+    const { world, one } = await worldOfOne();
     world.set.trustFails = failure('untrusted', 'a captive portal');
     const life = await start(world);
     life.receive(world.assignment(one));
@@ -227,9 +225,7 @@ describe('trust', () => {
   );
 
   it('[UPD11] wants its metadata until it has begun, or another has taken its place', async () => {
-    const world = await freshWorld();
-    const one = await world.publish('1.1.0', 32);
-    world.sign(one);
+    const { world, one } = await worldOfOne();
     const life = await start(world);
     const [first, second] = [Uint8Array.of(1), Uint8Array.of(2)].map(world.upload);
     world.set.trustFails = failure('unavailable', 'not now');
@@ -260,9 +256,7 @@ describe('trust', () => {
   });
 
   it('[UPD2] a replay is refused, and told from a repetition', async () => {
-    const world = await freshWorld();
-    const [one, two] = [await world.publish('1.1.0', 32), await world.publish('1.2.0', 64)];
-    for (const bundle of [one, two]) world.sign(bundle);
+    const { world, one, two } = await worldOfTwo();
     const life = await start(world);
     const first = world.assignment(one);
     await bring(world, life, first, 'confirmed');
@@ -280,9 +274,7 @@ describe('trust', () => {
 
 describe('what is fetched', () => {
   it('[UPD13] is what its digest says, or is not taken; what the cloud lacks ends after its tries', async () => {
-    const world = await freshWorld();
-    const one = await world.publish('1.1.0', 32);
-    world.sign(one);
+    const { world, one } = await worldOfOne();
     const digest = one.manifest.digest;
     world.set.corrupt.set(digest, new Uint8Array(one.manifest.bytes));
     const life = await start(world);
@@ -299,9 +291,7 @@ describe('what is fetched', () => {
   });
 
   it('[UPD13] comes by a delta where one fits, which is checked, and whole where it does not', async () => {
-    const world = await freshWorld();
-    const [one, two] = [await world.publish('1.1.0', 32), await world.publish('1.2.0', 64)];
-    for (const bundle of [one, two]) world.sign(bundle);
+    const { world, one, two } = await worldOfTwo();
     const [base, target, twoTarget] = await Promise.all([world.factory, one, two].map(edgeDigest));
     assert(base && target && twoTarget, 'each has an edge stage');
     const bytes = await readFile(join(one.folder, 'edge.onnx'));
@@ -327,9 +317,7 @@ describe('what is fetched', () => {
   });
 
   it('[UPD13] is kept until the slot that it was written to is durable', async () => {
-    const world = await freshWorld();
-    const one = await world.publish('1.1.0', 32);
-    world.sign(one);
+    const { world, one } = await worldOfOne();
     const life = await start(world);
     world.set.dies = (point) => {
       if (point === 'before save staged') world.set.isFull = true;
@@ -345,9 +333,7 @@ describe('what is fetched', () => {
   });
 
   it('[UPD14] needs room before it begins, and waits for it with a reason', async () => {
-    const world = await freshWorld();
-    const one = await world.publish('1.1.0', 32);
-    world.sign(one);
+    const { world, one } = await worldOfOne();
     world.set.freeBytes = 1_000;
     const life = await start(world);
     life.receive(world.assignment(one));
@@ -400,9 +386,7 @@ describe('a candidate', () => {
   });
 
   it('[UPD10] that fails its requests is rolled back without the cloud, and its place is not lost', async () => {
-    const world = await freshWorld();
-    const one = await world.publish('1.1.0', 32);
-    world.sign(one);
+    const { world, one } = await worldOfOne();
     const life = await start(world);
     life.receive(world.assignment(one));
     await world.until(life, () => stateOf(life) === 'soaking', false);
@@ -418,9 +402,7 @@ describe('a candidate', () => {
   });
 
   it('[UPD16] that ends the process again and again makes way for the one before it', async () => {
-    const world = await freshWorld();
-    const one = await world.publish('1.1.0', 32);
-    world.sign(one);
+    const { world, one } = await worldOfOne();
     let life = await start(world);
     life.receive(world.assignment(one, {}, { soak: { ...long, requestsMin: 1_000_000 } }));
     await world.until(life, () => stateOf(life) === 'soaking', false);
@@ -456,9 +438,7 @@ const long = {
 
 describe('a device', () => {
   it('[UPD16] leaves a candidate that answers and then ends the process, again and again', async () => {
-    const world = await freshWorld();
-    const one = await world.publish('1.1.0', 32);
-    world.sign(one);
+    const { world, one } = await worldOfOne();
     let life = await start(world);
     life.receive(world.assignment(one, {}, { soak: { ...long, requestsMin: 1_000_000 } }));
     await world.until(life, () => stateOf(life) === 'soaking', false);
@@ -479,9 +459,7 @@ describe('a device', () => {
   });
 
   it('[UPD16] leaves no candidate for lives that lasted, however often the power is cut', async () => {
-    const world = await freshWorld();
-    const one = await world.publish('1.1.0', 32);
-    world.sign(one);
+    const { world, one } = await worldOfOne();
     let life = await start(world);
     const soak = { ...long, requestsMin: 1_000_000 };
     const dayMs = 86_400_000;
@@ -509,9 +487,7 @@ describe('a device', () => {
   });
 
   it('[UPD16] counts the starts of the bundle that it fell back to anew', async () => {
-    const world = await freshWorld();
-    const [one, two] = [await world.publish('1.1.0', 32), await world.publish('1.2.0', 64)];
-    for (const bundle of [one, two]) world.sign(bundle);
+    const { world, one, two } = await worldOfTwo();
     let life = await start(world);
     await bring(world, life, world.assignment(one), 'confirmed');
     await bring(world, life, world.assignment(two), 'confirmed');
@@ -523,9 +499,7 @@ describe('a device', () => {
   });
 
   it('[UPD17] whose active slot is damaged runs the place before it, and mends itself', async () => {
-    const world = await freshWorld();
-    const [one, two] = [await world.publish('1.1.0', 32), await world.publish('1.2.0', 64)];
-    for (const bundle of [one, two]) world.sign(bundle);
+    const { world, one, two } = await worldOfTwo();
     let life = await start(world);
     await bring(world, life, world.assignment(one), 'confirmed');
     await bring(world, life, world.assignment(two), 'confirmed');
@@ -543,9 +517,7 @@ describe('a device', () => {
   });
 
   it('[UPD17] with one good bundle left runs that one: factory, or a slot', async () => {
-    const world = await freshWorld();
-    const one = await world.publish('1.1.0', 32);
-    world.sign(one);
+    const { world, one } = await worldOfOne();
     let life = await start(world);
     await bring(world, life, world.assignment(one), 'confirmed');
     life.stop();
@@ -560,9 +532,7 @@ describe('a device', () => {
   });
 
   it('[UPD21] runs what no evidence says was signed after all else, and rather than nothing', async () => {
-    const world = await freshWorld();
-    const one = await world.publish('1.1.0', 32);
-    world.sign(one);
+    const { world, one } = await worldOfOne();
     let life = await start(world);
     await bring(world, life, world.assignment(one), 'confirmed');
     life.stop();
@@ -587,9 +557,7 @@ describe('a device', () => {
   });
 
   it('[UPD22] keeps the evidence of a slot that has none, while there is some, and needs no other then', async () => {
-    const world = await freshWorld();
-    const [one, two] = [await world.publish('1.1.0', 32), await world.publish('1.2.0', 64)];
-    for (const bundle of [one, two]) world.sign(bundle);
+    const { world, one, two } = await worldOfTwo();
     let life = await start(world);
     await bring(world, life, world.assignment(one), 'confirmed');
     await bring(world, life, world.assignment(two), 'confirmed');
@@ -614,9 +582,7 @@ describe('a device', () => {
   });
 
   it('[UPD22] lays no evidence of other bytes beside a slot', async () => {
-    const world = await freshWorld();
-    const one = await world.publish('1.1.0', 32);
-    world.sign(one);
+    const { world, one } = await worldOfOne();
     let life = await start(world);
     await bring(world, life, world.assignment(one), 'confirmed');
     life.stop();
@@ -629,9 +595,7 @@ describe('a device', () => {
   });
 
   it('[UPD21] is not left without a model by evidence that its disk cannot read', async () => {
-    const world = await freshWorld();
-    const one = await world.publish('1.1.0', 32);
-    world.sign(one);
+    const { world, one } = await worldOfOne();
     let life = await start(world);
     await bring(world, life, world.assignment(one), 'confirmed');
     life.stop();
@@ -644,9 +608,7 @@ describe('a device', () => {
   });
 
   it('[UPD17] goes on answering after a rollback to a place that is damaged, by the next one behind it', async () => {
-    const world = await freshWorld();
-    const [one, two] = [await world.publish('1.1.0', 32), await world.publish('1.2.0', 64)];
-    for (const bundle of [one, two]) world.sign(bundle);
+    const { world, one, two } = await worldOfTwo();
     let life = await start(world);
     await bring(world, life, world.assignment(one), 'confirmed');
     life.receive(world.assignment(two, {}, { soak: { ...long, requestsMin: 1_000_000 } }));
@@ -664,9 +626,7 @@ describe('a device', () => {
   });
 
   it('[UPD4] goes on with what it shall leave, as long as nothing else can be loaded', async () => {
-    const world = await freshWorld();
-    const [one, two] = [await world.publish('1.1.0', 32), await world.publish('1.2.0', 64)];
-    for (const bundle of [one, two]) world.sign(bundle);
+    const { world, one, two } = await worldOfTwo();
     let life = await start(world);
     await bring(world, life, world.assignment(one), 'confirmed');
     await bring(world, life, world.assignment(two), 'confirmed');
@@ -687,9 +647,7 @@ describe('a device', () => {
   });
 
   it('[UPD16] whose last good bundle has ended its process again and again still begins with it', async () => {
-    const world = await freshWorld();
-    const [one, two] = [await world.publish('1.1.0', 32), await world.publish('1.2.0', 64)];
-    for (const bundle of [one, two]) world.sign(bundle);
+    const { world, one, two } = await worldOfTwo();
     let life = await start(world);
     await bring(world, life, world.assignment(one), 'confirmed');
     await bring(world, life, world.assignment(two), 'confirmed');
@@ -705,9 +663,7 @@ describe('a device', () => {
   });
 
   it('[UPD7] goes on with its updates after a look at them has thrown', async () => {
-    const world = await freshWorld();
-    const one = await world.publish('1.1.0', 32);
-    world.sign(one);
+    const { world, one } = await worldOfOne();
     const life = await start(world);
     life.receive(world.assignment(one));
     await world.until(life, () => stateOf(life) === 'soaking', false);
@@ -723,9 +679,7 @@ describe('a device', () => {
   });
 
   it('[UPD6] loads what it goes back to once, also where an assignment comes meanwhile', async () => {
-    const world = await freshWorld();
-    const [one, two] = [await world.publish('1.1.0', 32), await world.publish('1.2.0', 64)];
-    for (const bundle of [one, two]) world.sign(bundle);
+    const { world, one, two } = await worldOfTwo();
     const life = await start(world);
     await bring(world, life, world.assignment(one), 'confirmed');
     world.loads.length = 0;
