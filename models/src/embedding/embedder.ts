@@ -8,6 +8,7 @@ import { sessionMemoryBytes } from '../bundle/session-memory.ts';
 import { type Execution, isAccelerated } from '../runtime/execution-provider.ts';
 import type { Residency } from '../runtime/residency.ts';
 import type { LoadOptions, Runtime, Session } from '../runtime/runtime.ts';
+import type { TensorMap } from '../tensor.ts';
 import type { EmbedderDescription, EmbedderFiles } from './embedder-files.ts';
 import { createTextTokenizer } from './text-tokenizer.ts';
 import { checkTokenInputs, feedsOf, samplesOf, type Tokens } from './token-inputs.ts';
@@ -66,8 +67,7 @@ export async function openEmbedder(
     return { ids, types: ids.map(() => 0) };
   };
   const sampleRows = sampleTexts.map(tokensOf);
-  const full = Array.from({ length: textsInRunMax / sampleRows.length }, () => sampleRows).flat();
-  const samples = [...sampleRows.map((row) => [row]), full].map(samplesOf);
+  const samples = isAccelerated(runtime.executionProviders) ? samplesToCheck(sampleRows) : [];
   // In use until it is closed: nobody is asked to leave for a text, and none waits for weights.
   const seat = await residency?.enter(memoryBytesOf(files, runtime), async () => {});
   if (seat?.ok === false) return seat;
@@ -96,6 +96,12 @@ export async function openEmbedder(
       seat?.value.leave();
     },
   });
+}
+
+/** Each alone, and as many as share a run. */
+function samplesToCheck(rows: readonly Tokens[]): readonly TensorMap[] {
+  const full = Array.from({ length: textsInRunMax / rows.length }, () => rows).flat();
+  return [...rows.map((row) => [row]), full].map(samplesOf);
 }
 
 /** As a stage's: what is inside grows with the longest text. */
