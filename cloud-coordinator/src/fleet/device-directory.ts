@@ -1,11 +1,9 @@
 // The fleet as rollouts and learning runs see it: who is there, what each says that it runs and could learn from.
 
-import { ok } from '@skerry/shared';
+import { defaultSite, ok } from '@skerry/shared';
 import type { LearnDevices } from '../learn/runs/index.ts';
 import type { DeviceDirectory, FleetDevice } from '../update/rollouts/index.ts';
 import type { DeviceRegistry, DeviceView } from './device-registry.ts';
-
-const defaultSite = 'default';
 
 /** A page after the first is of the fleet as it was at the first: sorted once, and not a thousand devices at a time. */
 export function createDeviceDirectory(devices: Pick<DeviceRegistry, 'list'>): DeviceDirectory {

@@ -1,17 +1,9 @@
 // Conversations that devices share: their turns are taken out of the queue and kept for the devices they are shared with,
 // until they are forgotten or too old. What is said in them goes into no log, and is shown to no operator.
 
-import {
-  type Clock,
-  err,
-  failure,
-  type Log,
-  messageOf,
-  ok,
-  type Result,
-  type Timer,
-} from '@skerry/shared';
+import { type Clock, err, failure, type Log, messageOf, ok, type Result } from '@skerry/shared';
 import type { CoordinatorStore, Forget, OpenOp, WireTurn } from '@skerry/sync-protocol';
+import { createWakeLoop } from '../event-log/wake-loop.ts';
 
 /** Among the conversations of a scope: a device's own, or a site's. */
 export type ConversationName = Pick<WireTurn, 'reader' | 'conversation'>;
@@ -75,10 +67,6 @@ const copiesKeptMs = 400 * 86_400_000;
 
 export function createSharedConversations(ports: SharedConversationsPorts): SharedConversations {
   const { store, table, siteOf, retentionMs, clock, log, news } = ports;
-  let working: Promise<void> | undefined;
-  let again = false;
-  let closed = false;
-  let timer: Timer | undefined;
   let expireAtMs = 0;
   /** Bytes of what is gone may be left. */
   let isLeft = true;
@@ -133,7 +121,7 @@ export function createSharedConversations(ports: SharedConversationsPorts): Shar
       const open = await store.openOps(kind, opsPerRead);
       if (!open.ok) return open;
       for (const op of open.value) {
-        if (closed) return ok(undefined);
+        if (loop.closing.aborted) return ok(undefined);
         const taken = await take(op).catch((thrown) => err(failure('internal', messageOf(thrown))));
         if (!taken.ok && taken.error.code === 'internal') await putAside(op, taken.error.message);
         else if (!taken.ok) return taken;
@@ -164,26 +152,10 @@ export function createSharedConversations(ports: SharedConversationsPorts): Shar
     else log.error({ code: expired.error.code }, 'shared turns are not expired');
   };
 
-  const wake = (): void => {
-    again = true;
-    if (working !== undefined || closed) return;
-    timer?.cancel();
-    working = (async () => {
-      while (again && !closed) {
-        again = false;
-        await turn();
-      }
-    })()
-      .catch((thrown) => log.error({ reason: messageOf(thrown) }, 'shared turns: a bug'))
-      .finally(() => {
-        working = undefined;
-        if (!closed) timer = clock.after(lookEveryMs, wake);
-      });
-  };
-
-  wake();
+  const loop = createWakeLoop('shared turns', turn, () => lookEveryMs, { clock, log });
+  loop.wake();
   return {
-    arrived: wake,
+    arrived: loop.wake,
     async turnsFor(device, share, name) {
       const scope = await scopeOf(device, share);
       if (!scope.ok) return scope;
@@ -193,10 +165,6 @@ export function createSharedConversations(ports: SharedConversationsPorts): Shar
       const turns = await table.turns(scope.value, name, turnsShownMax, device, nowMs);
       return turns.ok ? ok(turns.value.filter(({ atMs }) => atMs > nowMs - retentionMs)) : turns;
     },
-    async close() {
-      closed = true;
-      timer?.cancel();
-      await working;
-    },
+    close: loop.close,
   };
 }

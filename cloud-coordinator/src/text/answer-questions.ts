@@ -11,7 +11,6 @@ import {
   type Log,
   messageOf,
   type Random,
-  type Timer,
 } from '@skerry/shared';
 import {
   type CoordinatorStore,
@@ -21,6 +20,7 @@ import {
   type Said,
   saidCharactersMax,
 } from '@skerry/sync-protocol';
+import { createWakeLoop } from '../event-log/wake-loop.ts';
 
 export interface AnswerQuestionsPorts {
   readonly store: Pick<CoordinatorStore, 'openOps' | 'closeOps' | 'append' | 'quarantineOp'>;
@@ -60,12 +60,8 @@ export function createAnswerQuestions(
   { timeoutMs }: QuestionLimits,
 ): AnswerQuestions {
   const { store, text, clock, random, log, onSaid } = ports;
-  const closing = new AbortController();
   /** By op: how often it was tried, and when it may be tried again. */
   const tries = new Map<number, { readonly count: number; readonly atMs: number }>();
-  let working: Promise<void> | undefined;
-  let again = false;
-  let timer: Timer | undefined;
 
   const say = async (op: OpenOp, requestId: string, outcome: Said['outcome']): Promise<void> => {
     const appended = await store.append(
@@ -95,9 +91,9 @@ export function createAnswerQuestions(
   };
 
   const answer = async (op: OpenOp, { requestId, model, messages }: Question): Promise<void> => {
-    const terms = { leftMs: timeoutMs, signal: closing.signal };
+    const terms = { leftMs: timeoutMs, signal: loop.closing };
     const asked = await text.chat({ model, messages: [...messages] }, terms);
-    if (closing.signal.aborted) return;
+    if (loop.closing.aborted) return;
     const completion = asked.ok && 'completion' in asked.value ? asked.value.completion : {};
     const said = contentOf(completion);
     if (said !== undefined) {
@@ -123,14 +119,14 @@ export function createAnswerQuestions(
         (tries.get(id)?.atMs ?? Number.NEGATIVE_INFINITY) <= clock.monotonicMs();
       await inParallel(open.value.filter(isDue), atOnceMax, attempt);
       const last = open.value.at(-1);
-      if (last === undefined || open.value.length < readMax || closing.signal.aborted) return;
+      if (last === undefined || open.value.length < readMax || loop.closing.aborted) return;
       after = last.id;
     }
-    again = true;
+    loop.wake();
   };
 
   const attempt = async (op: OpenOp): Promise<void> => {
-    if (closing.signal.aborted || op.body.kind !== 'question') return;
+    if (loop.closing.aborted || op.body.kind !== 'question') return;
     await answer(op, op.body).catch(async (thrown: unknown) => {
       // [QUE3] It would meet the same bug after every restart.
       log.error({ device: op.device, reason: messageOf(thrown) }, 'a question met a bug');
@@ -138,37 +134,14 @@ export function createAnswerQuestions(
     });
   };
 
-  const wake = (): void => {
-    again = true;
-    if (working !== undefined || closing.signal.aborted) return;
-    timer?.cancel();
-    working = (async () => {
-      while (again && !closing.signal.aborted) {
-        again = false;
-        await turn();
-      }
-    })()
-      .catch((thrown: unknown) => log.error({ reason: messageOf(thrown) }, 'questions: a bug'))
-      .finally(() => {
-        working = undefined;
-        if (!closing.signal.aborted) timer = clock.after(untilNextMs(), wake);
-      });
-  };
-
   const untilNextMs = (): number => {
     const next = Math.min(...[...tries.values()].map(({ atMs }) => atMs - clock.monotonicMs()));
     return Math.max(100, Math.min(lookEveryMs, next));
   };
 
-  wake();
-  return {
-    arrived: wake,
-    async close() {
-      closing.abort();
-      timer?.cancel();
-      await working;
-    },
-  };
+  const loop = createWakeLoop('questions', turn, untilNextMs, ports);
+  loop.wake();
+  return { arrived: loop.wake, close: loop.close };
 }
 
 const failedAs = ({ code, message }: Failure): Said['outcome'] => ({
