@@ -22,10 +22,10 @@ interface Row {
   readonly id: number;
   readonly record: string;
 }
-interface WholeRow extends Row {
+interface SharedRow extends Row {
   readonly reader: string;
   readonly conversation: string;
-  readonly share: Share | null;
+  readonly share: Share;
 }
 interface SummaryRow {
   readonly id: string;
@@ -67,8 +67,9 @@ export function createSqliteConversationStore(
        (SELECT at_ms, id, sum(bytes) OVER (ORDER BY at_ms DESC, id DESC) AS newer FROM conversation_turn)
      WHERE newer > ? ORDER BY at_ms DESC, id DESC LIMIT 1)`,
   );
-  const all = database.prepare<[], WholeRow>(
-    'SELECT id, record, reader, conversation, share FROM conversation_turn',
+  const all = database.prepare<[], Row>('SELECT id, record FROM conversation_turn');
+  const shared = database.prepare<[], SharedRow>(
+    'SELECT id, record, reader, conversation, share FROM conversation_turn WHERE share IS NOT NULL',
   );
   const last = database
     .prepare<[string, string], number | null>(
@@ -146,12 +147,10 @@ export function createSqliteConversationStore(
     },
     sharesOf: ({ reader, id }) => shares.all(reader, id),
     quoting: (document) =>
-      all.all().flatMap((row) => {
+      shared.all().flatMap((row) => {
         const { reader, conversation: id, share } = row;
         const turn = turnOf(row);
-        return share !== null && quotes(turn, document)
-          ? [{ key: { reader, id }, id: turn.id, share }]
-          : [];
+        return quotes(turn, document) ? [{ key: { reader, id }, id: turn.id, share }] : [];
       }),
     drop(key, gone) {
       const { reader, id } = key;

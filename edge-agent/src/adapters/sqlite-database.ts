@@ -275,6 +275,8 @@ const migrations = [
   `ALTER TABLE conversation_turn ADD COLUMN turn TEXT;
    ALTER TABLE conversation_turn ADD COLUMN share TEXT;
    CREATE UNIQUE INDEX conversation_turn_by_turn ON conversation_turn (turn);
+   DROP INDEX conversation_turn_by_conversation;
+   CREATE INDEX conversation_turn_by_conversation ON conversation_turn (reader, conversation, at_ms, id);
    CREATE TABLE conversation_gone (
      thread TEXT NOT NULL,
      turn TEXT NOT NULL,
