@@ -101,13 +101,19 @@ export function startTopic(
     return takeIn.take({ key, stamp, mediaType, ...(title === undefined ? {} : { title }) }, bytes);
   };
 
+  /** At least so many more keys, before they are counted anew: to count is to read each. */
+  let room = 0;
   const refuseBeyond = (key: string): Failure | undefined => {
     const known = store.find(name, key);
     if (known !== undefined && known.reason === null) return undefined;
-    const { taken } = store.counts(name);
-    return taken < config.keysMax
-      ? undefined
-      : failure('too_large', `${taken} documents are there; at most ${config.keysMax}`);
+    if (room <= 0) {
+      const { taken } = store.counts(name);
+      room = config.keysMax - taken;
+      if (room <= 0)
+        return failure('too_large', `${taken} documents are there; at most ${config.keysMax}`);
+    }
+    room -= 1;
+    return undefined;
   };
 
   const work = async (): Promise<void> => {
