@@ -102,13 +102,22 @@ export const learnPlanBytes = (plan: LearnPlan): Uint8Array =>
 const versionSchema = z.looseObject({ version: z.int().positive() });
 
 /** Fails with `unsupported_version`, or with `malformed_message`. */
-export function readLearnPlan(bytes: Uint8Array): Result<LearnPlan> {
-  const json = parseJson(bytes, 'learning plan', 'malformed_message');
+export const readLearnPlan = (bytes: Uint8Array): Result<LearnPlan> =>
+  readVersioned(bytes, 'learning plan', learnPlanSchema, learnPlanVersions);
+
+/** JSON that says first in which version it is written. Fails with `unsupported_version`, or with `malformed_message`. */
+export function readVersioned<Schema extends z.ZodType>(
+  bytes: Uint8Array,
+  what: string,
+  schema: Schema,
+  versions: readonly number[],
+): Result<z.output<Schema>> {
+  const json = parseJson(bytes, what, 'malformed_message');
   if (!json.ok) return json;
   const { success, data } = versionSchema.safeParse(json.value);
-  if (success && !learnPlanVersions.some((known) => known === data.version))
-    return err(failure('unsupported_version', `a learning plan of version ${data.version}`));
-  const parsed = learnPlanSchema.safeParse(json.value);
+  if (success && !versions.includes(data.version))
+    return err(failure('unsupported_version', `a ${what} of version ${data.version}`));
+  const parsed = schema.safeParse(json.value);
   if (parsed.success) return ok(parsed.data);
-  return err(failure('malformed_message', describeIssues(parsed.error, 'the learning plan')));
+  return err(failure('malformed_message', describeIssues(parsed.error, `the ${what}`)));
 }

@@ -2,23 +2,13 @@
 // Every question is a histogram, so that answers of many add up, in the clear as behind masks. It travels where a learning
 // plan does, as JSON bytes, and its versions are of the same row: a device says in its status which it knows.
 
-import {
-  describeIssues,
-  digestSchema,
-  err,
-  failure,
-  labelCharsMax,
-  nameSchema,
-  ok,
-  parseJson,
-  type Result,
-} from '@skerry/shared';
+import { digestSchema, err, failure, labelCharsMax, nameSchema, type Result } from '@skerry/shared';
 import { z } from 'zod';
-import { learnPlanBytesMax, learnPlanVersions } from './plan.ts';
+import { learnPlanBytesMax, learnPlanVersions, readVersioned } from './plan.ts';
 import { type SecurePlan, securePlanSchema } from './secure/secure-plan.ts';
 
 /** 3: labels. 4: also what inputs measure. */
-export const queryPlanVersions = [3, 4] as const;
+const queryPlanVersions = [3, 4] as const;
 /** All that this build can be asked, for its status. */
 export const planVersionsKnown: readonly number[] = [...learnPlanVersions, ...queryPlanVersions];
 
@@ -90,18 +80,8 @@ export const maskedAnswer = (
 export const queryPlanBytes = (plan: QueryPlan): Uint8Array =>
   new TextEncoder().encode(JSON.stringify(plan));
 
-const versionSchema = z.looseObject({ version: z.int().positive() });
-
 /** Fails with `unsupported_version`, or with `malformed_message`. */
-export function readQueryPlan(bytes: Uint8Array): Result<QueryPlan> {
-  if (bytes.length > learnPlanBytesMax)
-    return err(failure('malformed_message', `a query of ${bytes.length} bytes`));
-  const json = parseJson(bytes, 'query', 'malformed_message');
-  if (!json.ok) return json;
-  const { success, data } = versionSchema.safeParse(json.value);
-  if (success && !queryPlanVersions.some((known) => known === data.version))
-    return err(failure('unsupported_version', `a query of version ${data.version}`));
-  const parsed = queryPlanSchema.safeParse(json.value);
-  if (parsed.success) return ok(parsed.data);
-  return err(failure('malformed_message', describeIssues(parsed.error, 'the query')));
-}
+export const readQueryPlan = (bytes: Uint8Array): Result<QueryPlan> =>
+  bytes.length > learnPlanBytesMax
+    ? err(failure('malformed_message', `a query of ${bytes.length} bytes`))
+    : readVersioned(bytes, 'query', queryPlanSchema, queryPlanVersions);
