@@ -76,6 +76,7 @@ export async function openRunBook(
       if (!there.has(name)) {
         open.delete(name);
         aside.delete(name);
+        full.delete(name);
       }
     for (const name of names.value) {
       if (full.has(name)) continue;
