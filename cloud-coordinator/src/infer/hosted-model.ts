@@ -70,7 +70,7 @@ export async function openHostedModel(
   const { createRuntime, residency, log } = ports;
   const { threads, slots: instances, rowsMax: rows } = limits;
   // Of a cut nobody has examples here.
-  const samples = firstPlace === 0 ? goldenSamples(manifest, rows) : [];
+  const samples = () => (firstPlace === 0 ? goldenSamples(manifest, rows) : []);
   const options = { threads, residency, instances, samples, rows };
   const opened = await openReloadable(async () => {
     const opened = await openInstances(held, bytes, createRuntime, options, log);

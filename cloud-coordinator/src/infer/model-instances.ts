@@ -34,7 +34,7 @@ export interface InstanceOptions {
   /** The memory that all models share. */
   readonly residency: Residency;
   /** Of the first stage: see StageOptions. */
-  readonly samples: readonly TensorMap[];
+  readonly samples: () => readonly TensorMap[];
   /** Of the largest batch. */
   readonly rows: number;
 }

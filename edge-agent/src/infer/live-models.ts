@@ -99,7 +99,7 @@ export function createLiveModels(
 
     async open(bundle) {
       const { name, version } = bundle.manifest;
-      const samples = goldenSamples(bundle.manifest);
+      const samples = () => goldenSamples(bundle.manifest);
       const model = await loadModel(bundle, createRuntime, { ...stageOptions, samples });
       if (!model.ok) return model;
       const tested = await selfTest(model.value);

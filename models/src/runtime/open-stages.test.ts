@@ -31,7 +31,7 @@ async function open(executionProviders: Runtime['executionProviders']) {
     async close() {},
   };
   const samples = [{ x: byte(1) }];
-  const opened = await openStages(stages, bytes, () => runtime, { samples });
+  const opened = await openStages(stages, bytes, () => runtime, { samples: () => samples });
   assert(opened.ok, 'the stages open');
   return asked;
 }

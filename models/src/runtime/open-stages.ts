@@ -10,11 +10,11 @@ import { type LastingSession, openLastingSession } from './lasting-session.ts';
 import type { Residency } from './residency.ts';
 import type { LoadOptions, Runtime } from './runtime.ts';
 
-export interface StageOptions extends LoadOptions {
+export interface StageOptions extends Omit<LoadOptions, 'samples'> {
   /** The memory that these stages share with others; without it they stay loaded. */
   readonly residency?: Residency;
-  /** Of the first of these stages; what it gives on them is the next one's. */
-  readonly samples?: readonly TensorMap[];
+  /** Of the first of these stages; what it gives on them is the next one's. Asked for where a provider is to be checked. */
+  readonly samples?: () => readonly TensorMap[];
 }
 
 export interface OpenStages {
@@ -28,7 +28,7 @@ export async function openStages(
   stages: readonly Pick<Stage, 'name' | 'inputs' | 'outputs'>[],
   bytes: ReadonlyMap<string, Uint8Array>,
   createRuntime: () => Runtime,
-  { residency, samples: firstSamples = [], ...options }: StageOptions,
+  { residency, samples: firstSamples, ...options }: StageOptions,
 ): Promise<Result<OpenStages>> {
   const runtime = createRuntime();
   const sessions: LastingSession[] = [];
@@ -36,7 +36,7 @@ export async function openStages(
     await Promise.all(sessions.map((session) => session.close()));
     await runtime.close();
   };
-  let samples = isAccelerated(runtime.executionProviders) ? firstSamples : [];
+  let samples = (isAccelerated(runtime.executionProviders) ? firstSamples?.() : undefined) ?? [];
   // One after the other: a stage that is being loaded cannot make room for the next.
   for (const stage of stages) {
     const model = defined(bytes.get(stage.name), `stage ${stage.name}`);
